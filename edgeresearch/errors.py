@@ -1,0 +1,24 @@
+"""Errors that the command line tells in one line, without a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input: the message says what is wrong, where, and what to do about it.
+
+    The command line prints the message alone and exits with status 2.
+    """
+
+
+class RunError(RuntimeError):
+    """Something that was started failed: the message says what, where, and where to read more.
+
+    The command line prints the message alone and exits with status 1.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that can follow a message about an unknown name: `; did you mean …?`, or nothing if none is near."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,59 @@
+"""Whole files or none: results are written beside their place and renamed into it."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edgeresearch.errors import InputError
+
+
+@contextmanager
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
+
+    The folder is made where it is missing. If the block raises, the temporary file goes and what stood at `path` stays.
+
+    Raises:
+        InputError: The folder cannot be made or written, or the disk is full.
+    """
+    target = Path(path)
+    draft = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        draft = Path(name)
+        yield draft
+        draft.chmod(0o644)
+        draft.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write {target}: {reason}; choose a folder that can be written") from error
+    finally:
+        if draft is not None:
+            draft.unlink(missing_ok=True)
+
+
+def write_csv(table: pd.DataFrame, path: str | os.PathLike[str], digits: int = 6) -> None:
+    """Write a table as CSV with the same bytes on every machine: `digits` significant digits, LF line ends.
+
+    Args:
+        table: What is written, without its index.
+        path: Where to.
+        digits: Significant digits of floats.
+    """
+    with atomic(path) as draft:
+        table.to_csv(draft, index=False, float_format=f"%.{digits}g", lineterminator="\n")
+
+
+def write_json(data: Any, path: str | os.PathLike[str]) -> None:
+    """Write JSON with sorted keys and a final newline."""
+    text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with atomic(path) as draft:
+        draft.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Forecasters of request rates: Paper A's five models, naive ones, and this project's own LSTM."""

@@ -1,0 +1,160 @@
+"""Training a LightningModule quietly: no log files, no checkpoints, no global seed, any accelerator."""
+
+import copy
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+
+
+class Batches:
+    """Rows of tensors in a fresh random order every epoch, drawn from one generator."""
+
+    def __init__(self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator, *, limit: int | None = None) -> None:
+        """Hold the rows.
+
+        Args:
+            tensors: Alike in their first dimension.
+            size: Rows in a batch.
+            generator: Draws the order.
+            limit: Rows drawn for an epoch; all where None.
+        """
+        self._tensors = tensors
+        self._size = size
+        self._generator = generator
+        self._rows = min(len(tensors[0]), limit or len(tensors[0]))
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch."""
+        return -(-self._rows // self._size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the batches of an epoch."""
+        order = torch.randperm(len(self._tensors[0]), generator=self._generator)[: self._rows]
+        for rows in order.split(self._size):
+            yield tuple(tensor[rows] for tensor in self._tensors)
+
+
+class Chunks:
+    """Random stretches of a long series, as many as cover it once an epoch, from segments without outage."""
+
+    def __init__(
+        self, tensors: tuple[Tensor, ...], segments: list[slice], length: int, size: int, generator: torch.Generator
+    ) -> None:
+        """Hold the series.
+
+        Args:
+            tensors: `(steps, columns)`, alike in their first dimension.
+            segments: Stretches without outage, in steps.
+            length: Steps of a chunk; shorter segments make shorter ones.
+            size: Chunks in a batch.
+            generator: Draws order and offsets.
+        """
+        self._tensors = tensors
+        self._size = size
+        self._generator = generator
+        self._groups: dict[int, list[tuple[int, int, int]]] = {}
+        for segment in segments:
+            steps = segment.stop - segment.start
+            span = min(length, steps)
+            count = -(-steps // span)
+            last = segment.stop - span
+            starts = [(min(segment.start + k * span, last), segment.start, last) for k in range(count)]
+            self._groups.setdefault(span, []).extend(starts)
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch."""
+        return sum(-(-len(starts) // self._size) for starts in self._groups.values())
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the batches of an epoch."""
+        for span, starts in self._groups.items():
+            first, low, high = torch.tensor(starts).T
+            shift = torch.randint(-(span // 2), span // 2 + 1, (len(first),), generator=self._generator)
+            first = torch.clamp(first + shift, low, high)[torch.randperm(len(first), generator=self._generator)]
+            for some in first.split(self._size):
+                steps = some[:, None] + torch.arange(span)
+                yield tuple(tensor[steps] for tensor in self._tensors)
+
+
+class _Best(lightning.Callback):
+    """Keeps the weights of the epoch with the lowest validation loss, and stops when it no longer falls."""
+
+    def __init__(self, validate: Callable[[Any], float], patience: int) -> None:
+        self.validate = validate
+        self.patience = patience
+        self.epoch = 0
+        self.loss = float("inf")
+        self.weights: dict[str, Tensor] = {}
+
+    def look(self, module: lightning.LightningModule, epoch: int) -> None:
+        module.eval()
+        with torch.inference_mode():
+            loss = self.validate(module)
+        module.train()
+        if loss < self.loss:
+            self.loss, self.epoch, self.weights = loss, epoch, copy.deepcopy(module.state_dict())
+
+    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self.look(module, 0)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        self.look(module, epoch)
+        trainer.should_stop = epoch - self.epoch >= self.patience
+
+
+def train(
+    module: lightning.LightningModule,
+    batches: Batches | Chunks,
+    epochs: int,
+    *,
+    validate: Callable[[Any], float] | None = None,
+    patience: int = 6,
+    accelerator: str = "auto",
+) -> int:
+    """Train in place and leave the module on the CPU, in evaluation mode.
+
+    Args:
+        module: What is trained.
+        batches: Its data.
+        epochs: Passes over the data, at most.
+        validate: Gives the validation loss of the module; with it, the weights of the best epoch stay. Epoch 0 is the untrained module.
+        patience: Epochs without a better validation loss after which to stop.
+        accelerator: Lightning's word for where to train.
+
+    Returns:
+        Epochs that the kept weights were trained for.
+    """
+    if epochs == 0:
+        module.eval()
+        return 0
+    best = _Best(validate, patience) if validate else None
+    quiet = logging.getLogger("pytorch_lightning.utilities.rank_zero")
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            trainer = lightning.Trainer(
+                max_epochs=epochs,
+                accelerator=accelerator,
+                devices=1,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                gradient_clip_val=1.0,
+                callbacks=[best] if best else [],
+            )
+            trainer.fit(module, batches)
+    finally:
+        quiet.setLevel(level)
+    if best:
+        module.load_state_dict(best.weights)
+    module.cpu().eval()
+    return best.epoch if best else epochs

@@ -1,0 +1,87 @@
+"""Any scikit-learn regressor as a forecaster: it sees the last `window` values, and the covariates if told so."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.utils.validation import check_is_fitted
+
+from edgeresearch.errors import InputError
+from edgeresearch.forecast.protocol import Array
+from edgeresearch.forecast.rows import WindowStream, lag_matrix, prediction_rows, segments, training_rows
+
+
+class Windowed(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
+    """Slide a window over the series and hand it to a regressor (Paper A, section 3: "the QPS of the past time").
+
+    Args:
+        regressor: A scikit-learn regressor or search; it is cloned, not changed.
+        window: Values that a forecast reads, the newest among them.
+        covariates: Whether the columns of `X` after the first go along, as they stand in the newest row.
+        residual: Whether the regressor learns the change from the newest value instead of the value.
+    """
+
+    def __init__(self, regressor: Any, window: int = 60, covariates: bool = False, residual: bool = False) -> None:
+        self.regressor = regressor
+        self.window = window
+        self.covariates = covariates
+        self.residual = residual
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that NaN is allowed: it marks an outage."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Fit the regressor on every row whose whole window and targets are observed.
+
+        Raises:
+            InputError: No row has a whole window.
+        """
+        rows, targets = training_rows(self, X, y)
+        inputs, outputs = [], []
+        for part in segments(~np.isnan(rows[:, 0])):
+            whole = slice(self.window - 1, None)
+            inputs.append(self._design(rows[part])[whole])
+            base = rows[part, :1] if self.residual else 0.0
+            outputs.append((targets[part] - base)[whole])
+        design = np.concatenate(inputs) if inputs else np.empty((0, 1))
+        wanted = np.concatenate(outputs) if outputs else np.empty((0, 1))
+        known = ~np.isnan(wanted).any(axis=1)
+        if not known.any():
+            raise InputError(
+                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; use a shorter window or a longer series"
+            )
+        regressor = clone(self.regressor)
+        if wanted.shape[1] > 1 and not regressor.__sklearn_tags__().target_tags.multi_output:
+            regressor = MultiOutputRegressor(regressor)
+        fitted = regressor.fit(design[known], wanted[known] if wanted.shape[1] > 1 else wanted[known, 0])
+        self.regressor_ = getattr(fitted, "best_estimator_", fitted)
+        self.targets_ = wanted.shape[1]
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Forecast from each row; NaN where the newest value is not observed."""
+        check_is_fitted(self)
+        rows = prediction_rows(self, X)
+        forecast = np.full((len(rows), self.targets_), np.nan)
+        for part in segments(~np.isnan(rows[:, 0])):
+            forecast[part] = self._forecast(rows[part])
+        return forecast[:, 0] if self.flat_ else forecast
+
+    def stream(self) -> WindowStream:
+        """Return a live twin of `predict`."""
+        check_is_fitted(self)
+        return WindowStream(self._forecast, self.window, self.targets_)
+
+    def _design(self, rows: Array) -> Array:
+        lags = lag_matrix(rows[:, 0], self.window)
+        return np.column_stack([lags, rows[:, 1:]]) if self.covariates else lags
+
+    def _forecast(self, rows: Array) -> Array:
+        forecast = np.asarray(self.regressor_.predict(self._design(rows)), dtype=np.float64).reshape(len(rows), -1)
+        return forecast + rows[:, :1] if self.residual else forecast

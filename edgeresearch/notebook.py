@@ -1,0 +1,149 @@
+"""Notebooks as batch jobs: run with checked parameters, in this interpreter, leaving a whole file or none."""
+
+import ast
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgeresearch.errors import InputError, RunError, nearest
+from edgeresearch.files import atomic
+
+if TYPE_CHECKING:
+    from jupyter_client.manager import KernelManager
+    from nbformat import NotebookNode
+
+
+def find(name: str | Path, folder: Path = Path("notebooks")) -> Path:
+    """Find a notebook by its path or by its name in `folder`, with or without `.ipynb`.
+
+    Raises:
+        InputError: There is none of that name.
+    """
+    for path in (Path(name), folder / f"{name}.ipynb", folder / name):
+        if path.is_file():
+            return path
+    known = sorted(each.stem for each in folder.glob("*.ipynb"))
+    hint = nearest(Path(name).stem, known) or f"; known: {', '.join(known) or 'none'}"
+    raise InputError(f"no notebook {name}, neither as a path nor in {folder}/{hint}")
+
+
+def declared(path: str | Path) -> dict[str, str]:
+    """The parameters that a notebook declares: names and defaults, as written in its cell tagged `parameters`.
+
+    Raises:
+        InputError: The file is not a notebook, or the cell is not plain Python.
+    """
+    cells = [cell for cell in _read(Path(path)).cells if "parameters" in cell.metadata.get("tags", [])]
+    if not cells:
+        return {}
+    try:
+        tree = ast.parse(cells[0].source)
+    except SyntaxError as error:
+        raise InputError(f"{path}: the cell tagged 'parameters' is not plain Python: {error.msg}") from error
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found |= {target.id: ast.unparse(node.value) for target in targets if isinstance(target, ast.Name)}
+    return found
+
+
+def run(name: str | Path, out: str | Path, parameters: Mapping[str, Any] | None = None) -> Path:
+    """Run a notebook with the given parameters and write the executed copy.
+
+    The kernel is this interpreter, whatever kernels a user has installed, and works in the current folder. Where a
+    cell fails, the copy with its trace is kept beside `out` as `NAME.failed.ipynb`, and `out` is left as it was.
+
+    Args:
+        name: Path of a notebook, or its name in `notebooks/`.
+        out: Where the executed copy goes.
+        parameters: Values by name; each must be declared in the notebook's cell tagged `parameters`.
+
+    Returns:
+        The path of the executed copy.
+
+    Raises:
+        InputError: There is no such notebook, it does not declare a parameter, or `out` cannot be written.
+        RunError: A cell failed, or the kernel died.
+    """
+    source, target = find(name), Path(out)
+    if target.suffix != ".ipynb":
+        raise InputError(f"the executed copy of a notebook cannot be named {target}; end its name with .ipynb")
+    values = dict(parameters or {})
+    _refuse_undeclared(source, values)
+    failed = target.with_suffix(".failed.ipynb")
+    with atomic(target) as draft:
+        fault = _execute(source, draft, values)
+        if fault:
+            draft.chmod(0o644)
+            draft.replace(failed)
+            raise RunError(f"notebook {source.stem}, {fault}; the full trace is in {failed}")
+    failed.unlink(missing_ok=True)
+    return target
+
+
+def _read(path: Path) -> "NotebookNode":
+    import nbformat
+
+    try:
+        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        return notebook
+    except OSError as error:
+        raise InputError(f"cannot read notebook {path}: {error.strerror}; name another") from error
+    except (ValueError, AttributeError, nbformat.ValidationError) as error:  # the second for JSON of another kind
+        raise InputError(f"{path} is not a notebook: {str(error).splitlines()[0][:200]}") from error
+
+
+def _refuse_undeclared(path: Path, values: Mapping[str, Any]) -> None:
+    known = declared(path)
+    for name in values:
+        if name not in known:
+            hint = nearest(name, known) or f"; declared: {', '.join(known) or 'none'}"
+            raise InputError(f"notebook {path.stem} declares no parameter {name!r}{hint}")
+
+
+def _execute(source: Path, draft: Path, values: Mapping[str, Any]) -> str:
+    """Run `source` into `draft`; what went wrong, in a line, or nothing."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    try:
+        papermill.execute_notebook(
+            source,
+            draft,
+            parameters=values,
+            kernel_name="python3",
+            language="python",
+            progress_bar=sys.stderr.isatty(),
+            kernel_manager_class=_this_interpreter(),
+        )
+    except papermill.PapermillExecutionError as error:
+        last = f"{error.ename}: {error.evalue}".strip().splitlines()[-1]
+        return f"cell {_place(draft, error.exec_count)}: {last}"
+    except DeadKernelError:
+        return "its process died: out of memory, or killed"
+    return ""
+
+
+def _place(draft: Path, count: int) -> int:
+    """Number of a failed cell among all cells of the notebook as its author sees it, from 1."""
+    added = {"injected-parameters", "papermill-error-cell-tag"}
+    cells = [cell for cell in _read(draft).cells if not added & set(cell.metadata.get("tags", []))]
+    return 1 + [cell.get("execution_count") for cell in cells].index(count)
+
+
+def _this_interpreter() -> "type[KernelManager]":
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class ThisInterpreter(AsyncKernelManager):
+        """Starts this interpreter, where the usual manager takes any `python3` kernel that a user has installed."""
+
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            # Quiet: a kernel reports its own orderly shutdown as an error. What cells print or raise is not affected.
+            return KernelSpec(resource_dir="", **get_kernel_dict(["--log-level=CRITICAL"]))
+
+    return ThisInterpreter

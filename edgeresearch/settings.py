@@ -1,0 +1,88 @@
+"""Settings files in general: YAML read, laid over one another and checked against a model, faults told in one line."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from edgeresearch.errors import InputError, nearest
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, no unknown keys, no silent conversion of one type to another."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+S = TypeVar("S", bound=Section)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values; an empty file has none.
+
+    Raises:
+        InputError: The file is missing, not YAML, or holds something else than keys and values.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; name another file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise InputError(f"{path} holds a {type(data).__name__}; expected keys and values, such as 'seed: 1'")
+    return data
+
+
+def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one mapping over another: sections key by key, everything else (lists too) replaced; neither is changed."""
+    result = dict(base)
+    for key, value in overlay.items():
+        below = result.get(key)
+        result[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def parsed(data: Mapping[str, Any], model: type[S], where: str) -> S:
+    """Turn a plain mapping into an instance of `model`.
+
+    Args:
+        data: Keys and values as YAML gives them.
+        model: What they are checked against.
+        where: Name of the place they come from, for messages.
+
+    Raises:
+        InputError: A key is unknown, or a value is not what its key takes.
+    """
+    refuse_unknown(data, model, where)
+    try:
+        # By way of JSON: pydantic is strict there about types, yet takes a list for a tuple.
+        return model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        raise InputError(f"{where}: {_told(error)}") from None
+
+
+def refuse_unknown(data: Mapping[Any, Any], model: type[BaseModel], where: str, path: str = "") -> None:
+    """Raise an `InputError` naming the first key of `data` that `model` does not have, and the key nearest to it."""
+    fields = model.model_fields
+    for key, value in data.items():
+        if key not in fields:
+            known = f"; known here: {', '.join(fields)}"
+            raise InputError(f"{where}: unknown key {path}{key}{nearest(str(key), fields) or known}")
+        below = fields[key].annotation
+        if isinstance(value, Mapping) and isinstance(below, type) and issubclass(below, BaseModel):
+            refuse_unknown(value, below, where, f"{path}{key}.")
+
+
+def _told(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" and isinstance(first["input"], dict):
+        return f"{dotted}: {message}"
+    return f"{dotted} is {first['input']!r}; {message[0].lower()}{message[1:]}"

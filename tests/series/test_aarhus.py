@@ -1,0 +1,195 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgeresearch.errors import InputError
+from edgeresearch.series import aarhus
+
+Put = Callable[[str, str], Path]
+TRAFFIC = "aarhus_traffic/trafficData158324.csv.gz"
+POLLUTION = "aarhus_pollution/pollutionData158324.csv.gz"
+HEADER = "status,avgMeasuredTime,avgSpeed,extID,medianMeasuredTime,TIMESTAMP,vehicleCount,_id,REPORT_ID"
+
+
+def _traffic(*rows: tuple[str, int, int, int]) -> str:
+    """Build a file from rows of time, count, speed and measured time, with the line ends of the publisher."""
+    lines = []
+    for number, (at, count, speed, time) in enumerate(rows):
+        lines.append(f"OK,{time},{speed},668,{time},2014-08-01T{at}:00,{count},{1000 + number},158324")
+    return "\r\n".join([HEADER, *lines]) + "\r\n"
+
+
+def test_traffic_on_its_grid(put: Put) -> None:
+    folder = put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("07:55", 6, 51, 73), ("08:00", 4, 60, 61)))
+    trace = aarhus.traffic(folder, 158324)
+    assert trace.name == "traffic_158324"
+    assert list(trace.frame.columns) == ["vehicle_count", "avg_speed", "avg_measured_time"]
+    assert trace.frame.iloc[0].tolist() == [5.0, 50.0, 74.0]
+    assert trace.frame.index[0] == pd.Timestamp("2014-08-01 07:50")
+    assert (trace.step, trace.unit, trace.seasonality) == (pd.Timedelta("5min"), "vehicles per 5 min", 288)
+    assert not trace.origin.real
+    assert set(trace.repairs.values()) == {0}
+
+
+def test_rows_are_sorted_and_duplicates_dropped_and_counted(put: Put) -> None:
+    rows = [
+        ("08:00", 4, 60, 61),
+        ("07:50", 5, 50, 74),
+        ("07:50", 5, 50, 74),
+        ("07:55", 6, 51, 73),
+        ("07:55", 7, 51, 73),
+    ]
+    lines = _traffic(*rows).splitlines()
+    lines[3] = lines[2]  # an exact duplicate repeats the ids too
+    trace = aarhus.traffic(put(TRAFFIC, "\r\n".join(lines) + "\r\n"), 158324)
+    assert trace.values.tolist() == [5.0, 6.0, 4.0]
+    assert trace.repairs["unsorted"] == 1
+    assert trace.repairs["exact_duplicates"] == 1
+    assert trace.repairs["conflicting_duplicates"] == 1
+
+
+def test_absent_slots_are_nan_in_every_column(put: Put) -> None:
+    trace = aarhus.traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:05", 6, 51, 73))), 158324)
+    assert trace.frame.isna().all(axis=1).tolist() == [False, True, True, False]
+    assert trace.repairs["absent"] == 2
+
+
+def test_the_speed_that_a_feed_without_vehicles_repeats_is_nan(put: Put) -> None:
+    rows = [
+        ("07:50", 5, 50, 74),
+        ("07:55", 0, 50, 74),
+        ("08:00", 0, 50, 74),
+        ("08:05", 0, 52, 70),
+        ("08:10", 3, 52, 70),
+    ]
+    trace = aarhus.traffic(put(TRAFFIC, _traffic(*rows)), 158324)
+    assert trace.values.tolist() == [5.0, 0.0, 0.0, 0.0, 3.0]
+    assert trace.frame["avg_speed"].isna().tolist() == [False, True, True, False, False]
+    assert trace.frame["avg_measured_time"].isna().tolist() == [False, True, True, False, False]
+    assert trace.repairs["repeated_speed"] == 2
+
+
+def test_the_speed_is_repeated_across_an_absent_slot_too(put: Put) -> None:
+    trace = aarhus.traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:00", 0, 50, 74))), 158324)
+    assert trace.repairs["repeated_speed"] == 1
+
+
+def test_rows_of_zeros_are_no_measurement(put: Put) -> None:
+    rows = [("07:50", 5, 50, 74), ("07:55", 0, 0, 0), ("08:00", 0, 0, 0), ("08:05", 2, 50, 74)]
+    trace = aarhus.traffic(put(TRAFFIC, _traffic(*rows)), 158324)
+    assert trace.frame.isna().all(axis=1).tolist() == [False, True, True, False]
+    assert (trace.repairs["all_zero"], trace.repairs["repeated_speed"]) == (2, 0)
+
+
+def test_stamps_beside_the_grid_are_counted(put: Put) -> None:
+    trace = aarhus.traffic(
+        put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("07:55", 6, 51, 73), ("08:01", 4, 60, 61))), 158324
+    )
+    assert len(trace.frame) == 3
+    assert trace.repairs["off_grid"] == 1
+
+
+def test_the_earlier_period_has_its_own_name(put: Put) -> None:
+    folder = put("aarhus_traffic/trafficData158355_feb_jun_2014.csv.gz", _traffic(("07:50", 5, 50, 74)))
+    assert aarhus.traffic(folder, 158355, "feb_jun").name == "traffic_158355_feb_jun"
+
+
+def test_a_bad_stamp_is_an_error(put: Put) -> None:
+    with pytest.raises(InputError, match="line 3: no time stamp"):
+        aarhus.traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("7:5x", 5, 50, 74))), 158324)
+
+
+def test_pollution_says_that_it_was_generated(put: Put) -> None:
+    text = "ozone,particullate_matter,carbon_monoxide,sulfure_dioxide,nitrogen_dioxide,longitude,latitude,timestamp\r\n"
+    text += "101,94,49,44,87,10.1,56.2,2014-08-01 00:05:00\r\n106,97,48,47,86,10.1,56.2,2014-08-01 00:10:00\r\n"
+    trace = aarhus.pollution(put(POLLUTION, text), 158324)
+    assert tuple(trace.frame.columns) == aarhus.POLLUTANTS
+    assert trace.values.tolist() == [101.0, 106.0]
+    assert trace.seasonality is None
+    assert trace.origin.note.endswith("generated by the publisher, not measured")
+
+
+@pytest.mark.parametrize(("load", "kind"), [(aarhus.traffic, "traffic"), (aarhus.pollution, "pollution")])
+def test_an_unknown_sensor_lists_some_known_ones(load: Callable[..., object], kind: str, put: Put) -> None:
+    for sensor in range(6):
+        folder = put(f"aarhus_{kind}/{kind}Data{sensor}.csv.gz", "")
+    with pytest.raises(InputError, match=rf"no {kind} sensor 7 .*: 0, 1, 2, 3, 4, …$"):
+        load(folder, 7)
+
+
+def test_an_unknown_sensor_in_an_empty_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sensors in .*: none, fetch the data first"):
+        aarhus.traffic(tmp_path, 7)
+    with pytest.raises(InputError, match="no file"):
+        aarhus.traffic(tmp_path, 158324)
+
+
+def test_sensors_are_listed_ascending_and_without_the_earlier_period(put: Put) -> None:
+    for name in ("209774", "158324", "158355_feb_jun_2014"):
+        folder = put(f"aarhus_traffic/trafficData{name}.csv.gz", "")
+    put(aarhus.METADATA, "")
+    assert aarhus.sensors(folder) == [158324, 209774]
+    assert aarhus.sensors(folder, "pollution") == []
+
+
+def test_metadata(put: Put) -> None:
+    text = "REPORT_ID,POINT_1_STREET,ROAD_TYPE,DISTANCE_IN_METERS,NDT_IN_KMH,"
+    text += "POINT_1_LAT,POINT_1_LNG,POINT_2_LAT,POINT_2_LNG,x\r\n"
+    text += "2,Åvej,MAJOR_ROAD,1030,71,56.2,10.1,56.3,10.2,y\r\n1,Bvej,STREET,99,50,56.2,10.1,56.3,10.2,y\r\n"
+    table = aarhus.metadata(put(aarhus.METADATA, text))
+    assert table.index.tolist() == [1, 2]
+    assert table.loc[2, "street"] == "Åvej"
+    assert table.loc[2, ["length", "free_flow"]].tolist() == [1030, 71]
+
+
+def test_the_real_traffic_of_the_first_sensor(real: Path) -> None:
+    trace = aarhus.traffic(real, 158324)
+    assert trace.origin.real
+    assert len(trace.frame) == 17474
+    assert trace.repairs == {
+        "unsorted": 1,
+        "exact_duplicates": 4,
+        "conflicting_duplicates": 0,
+        "off_grid": 0,
+        "absent": 539,
+        "all_zero": 0,
+        "repeated_speed": 4396,
+    }
+    observed = trace.values.dropna()
+    assert trace.values.isna().mean() == pytest.approx(0.0308, abs=5e-4)
+    assert (observed == 0).mean() == pytest.approx(0.282, abs=1e-3)
+    assert observed.mean() == pytest.approx(4.327, abs=1e-2)
+
+
+@pytest.mark.parametrize("sensor", [203954, 206263])
+def test_real_quiet_sensors_have_rows_of_zeros(real: Path, sensor: int) -> None:
+    trace = aarhus.traffic(real, sensor)
+    assert trace.repairs["all_zero"] > 100
+    assert trace.frame["vehicle_count"].isna().sum() == trace.repairs["absent"] + trace.repairs["all_zero"]
+    assert trace.frame["avg_speed"].min() > 0
+
+
+def test_the_real_earlier_period_has_sixteen_duplicates(real: Path) -> None:
+    trace = aarhus.traffic(real, 158355, "feb_jun")
+    assert (trace.repairs["exact_duplicates"], trace.repairs["absent"]) == (16, 1311)
+
+
+def test_the_real_sensors_and_their_metadata(real: Path) -> None:
+    sensors = aarhus.sensors(real)
+    assert len(sensors) == 42
+    assert aarhus.sensors(real, "pollution") == sensors
+    table = aarhus.metadata(real)
+    assert len(table) == 449
+    assert set(sensors) <= set(table.index)
+
+
+def test_the_real_pollution_is_a_bounded_random_walk(real: Path) -> None:
+    trace = aarhus.pollution(real, 158324)
+    assert trace.origin.real
+    assert len(trace.frame) == 17568
+    assert set(trace.repairs.values()) == {0}
+    assert (trace.frame.min().min(), trace.frame.max().max()) == (15.0, 215.0)
+    assert np.abs(np.diff(trace.values)).max() <= 10

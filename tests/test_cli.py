@@ -1,0 +1,205 @@
+import importlib
+import importlib.metadata
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import edgeresearch
+from edgeresearch import cli, notebook, workspace
+from edgeresearch.errors import RunError
+
+runner = CliRunner()
+
+
+def _shown(*words: str) -> str:
+    result = runner.invoke(cli.app, list(words), env={"COLUMNS": "200", "TERM": "dumb"}, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def _left(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str]:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    return caught.value.code, capsys.readouterr().err
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """A stand-in for the fetching module; what it was called with."""
+    called: dict[str, Any] = {}
+
+    def fetch(folder: Path, **options: Any) -> pd.DataFrame:
+        called.update(options, folder=folder)
+        options["warn"]("no mirror")
+        return pd.DataFrame({"file": ["a.csv"], "source": ["synthetic"], "sha256": ["f" * 64], "real": [False]})
+
+    module = types.ModuleType("edgeresearch.series.fetch")
+    module.fetch = fetch  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "edgeresearch.series.fetch", module)
+    monkeypatch.delenv("EDGERESEARCH_DATA_MIRROR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return called
+
+
+def test_version() -> None:
+    assert _shown("--version") == f"edgeresearch {edgeresearch.__version__}\n"
+
+
+def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.metadata, "version", missing)
+        assert importlib.reload(edgeresearch).__version__ == "0+unknown"
+    importlib.reload(edgeresearch)
+
+
+@pytest.mark.parametrize("command", [None, "data", "notebook", "reproduce"])
+def test_help_has_examples(command: str | None) -> None:
+    words = ["--help"] if command is None else [command, "--help"]
+    text = _shown(*words)
+    assert "Examples:" in text
+    assert f"\n   edgeresearch {command or 'reproduce'}" in text
+
+
+def test_data_takes_its_settings_from_defaults_outside_of_a_checkout(fetched: dict[str, Any]) -> None:
+    text = _shown("data")
+    assert (fetched["folder"], fetched["source"], fetched["mirror"]) == (Path("data/raw"), "auto", None)
+    assert fetched["seed"] == 20240917
+    assert "1 files in data/raw" in text
+    assert "f" * 12 in text
+    assert "f" * 13 not in text
+    assert Path("data/raw/sources.csv").read_text().splitlines()[1] == f"a.csv,synthetic,{'f' * 64},False"
+
+
+def test_data_reads_params_and_options_win(fetched: dict[str, Any]) -> None:
+    Path("params.yaml").write_text("seed: 3\ndata: {source: mirror, mirror: here, folder: there}\n")
+    _shown("data")
+    assert (fetched["folder"], fetched["source"], fetched["mirror"]) == (Path("there"), "mirror", Path("here"))
+    assert fetched["seed"] == 3
+    _shown("data", "--source", "download", "--mirror", "m", "--folder", "f")
+    assert (fetched["folder"], fetched["source"], fetched["mirror"]) == (Path("f"), "download", Path("m"))
+
+
+def test_the_variable_wins_over_params_and_the_option_over_both(
+    fetched: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("other.yaml").write_text("data: {mirror: here}\n")
+    monkeypatch.setenv("EDGERESEARCH_DATA_MIRROR", "variable")
+    _shown("data", "--params", "other.yaml")
+    assert fetched["mirror"] == Path("variable")
+    _shown("data", "--params", "other.yaml", "--mirror", "option")
+    assert fetched["mirror"] == Path("option")
+
+
+def test_warnings_go_to_stderr(fetched: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["data"])
+    assert "warning: no mirror\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["data", "--source", "web"], "error: --source: data.source is 'web'; input should be 'auto', 'mirror'"),
+        (["data", "--params", "none.yaml"], "error: cannot read none.yaml"),
+        (["notebook", "none"], "error: no notebook none"),
+        (["notebook", "a", "-p", "x"], "error: -p x: expected KEY=VALUE"),
+        (["notebook", "a", "-p", "=1"], "error: -p =1: expected KEY=VALUE"),
+        (["notebook", "a", "-p", "x=[1"], "error: -p x=[1: the value is not YAML"),
+        (["notebook", "a", "-f", "none.yaml"], "error: cannot read none.yaml"),
+        (["reproduce"], "error: no dvc.yaml in"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    fetched: dict[str, Any], capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    status, text = _left(capsys, *words)
+    assert status == 2
+    assert text.startswith(message)
+    assert text.count("\n") == 1
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = _left(capsys, "reprodce")
+    assert status == 2
+    assert "Did you mean 'reproduce'?" in text
+
+
+def test_a_failed_run_has_status_1_and_an_interrupted_one_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RunError("stage x\nfailed")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workspace, "reproduce", fail)
+    assert _left(capsys, "reproduce") == (1, "error: stage x failed\n")
+    monkeypatch.setattr(workspace, "reproduce", interrupt)
+    assert _left(capsys, "reproduce")[0] == 130
+    monkeypatch.setattr(cli, "app", lambda **_: interrupt())
+    assert _left(capsys, "reproduce")[0] == 130
+
+
+def test_reproduce_says_where_the_results_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(workspace, "reproduce", lambda root, profile: tmp_path / profile)
+    assert _shown("reproduce", "--profile", "quick") == f"results: {tmp_path / 'quick'}\n"
+
+
+def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    called: list[Any] = []
+
+    def run(name: str, out: Path, values: dict[str, Any]) -> Path:
+        called.append((name, out, values))
+        return out
+
+    monkeypatch.setattr(notebook, "run", run)
+    (tmp_path / "f.yaml").write_text("trace: nasa\nseeds: 5\n")
+    words = [
+        "-f",
+        str(tmp_path / "f.yaml"),
+        "-p",
+        "trace=elb",
+        "-p",
+        "quick=true",
+        "-p",
+        "horizons=[1, 5]",
+        "-p",
+        "a=b=c",
+    ]
+    assert _shown("notebook", "x/10-forecasting.ipynb", *words) == "notebook: build/notebooks/10-forecasting.ipynb\n"
+    values = {"trace": "elb", "seeds": 5, "quick": True, "horizons": [1, 5], "a": "b=c"}
+    assert called == [("x/10-forecasting.ipynb", Path("build/notebooks/10-forecasting.ipynb"), values)]
+    assert _shown("notebook", "a", "--out", "b.ipynb") == "notebook: b.ipynb\n"
+    assert called[1] == ("a", Path("b.ipynb"), {})
+
+
+def test_the_real_command_runs_a_notebook_and_leaves_with_its_status(
+    tmp_path: Path, write_notebook: Callable[..., Path]
+) -> None:
+    write_notebook(tmp_path / "notebooks" / "a.ipynb", "x = 0", "1 / x")
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "edgeresearch", "notebook", "a", *words]
+        path = str(Path(edgeresearch.__file__).parents[1])  # for a checkout that is not installed
+        env = os.environ | {"PYTHONPATH": path}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+
+    done = call("-p", "x=2")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "notebook: build/notebooks/a.ipynb\n", "")
+    assert (tmp_path / "build" / "notebooks" / "a.ipynb").is_file()
+    failed = call()
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: notebook a, cell 2: ZeroDivisionError: division by zero;")
+    assert failed.stderr.count("\n") == 1

@@ -1,0 +1,101 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edgeresearch.errors import InputError
+from edgeresearch.params import PAPER, Params, load, merge, merged, parse
+
+ROOT = Path(__file__).parents[1]
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "params.yaml").write_text("seed: 1\nforecast: {window: 10, lstm: {epochs: 3}}\n")
+    (tmp_path / "profiles" / "small.yaml").write_text("forecast: {lstm: {epochs: 1}}\n")
+    return tmp_path
+
+
+def test_the_file_and_the_defaults_are_the_same_and_the_file_names_every_key() -> None:
+    path = ROOT / "params.yaml"
+    assert load(path) == Params() == load(path, PAPER)
+    assert yaml.safe_load(path.read_text()) == Params().model_dump(mode="json")
+
+
+def test_every_key_of_the_file_carries_a_comment() -> None:
+    lines = [line for line in (ROOT / "params.yaml").read_text().splitlines() if ": " in line and line[0] != "#"]
+    uncommented = [line for line in lines if "#" not in line]
+    assert [line.split(":")[0].strip() for line in uncommented] in ([], ["traces", "models"])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profiles_load_and_say_only_what_differs(profile: str) -> None:
+    settings = load(ROOT / "params.yaml", profile)
+    assert settings != Params()
+    overlay = yaml.safe_load((ROOT / "profiles" / f"{profile}.yaml").read_text())
+
+    def same(over: dict[str, Any], base: dict[str, Any], path: str = "") -> list[str]:
+        found: list[str] = []
+        for key, value in over.items():
+            found += same(value, base[key], f"{path}{key}.") if isinstance(value, dict) else []
+            found += [path + key] if value == base[key] else []
+        return found
+
+    assert same(overlay, Params().model_dump(mode="json")) == []
+
+
+def test_a_profile_is_laid_over_the_file(folder: Path) -> None:
+    settings = load(folder / "params.yaml", "small")
+    assert (settings.seed, settings.forecast.window, settings.forecast.lstm.epochs) == (1, 10, 1)
+    assert load(folder / "params.yaml").forecast.lstm.epochs == 3
+    assert merged(folder / "params.yaml", "small") == merge(
+        merged(folder / "params.yaml"), {"forecast": {"lstm": {"epochs": 1}}}
+    )
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Params().forecast.window = 3
+
+
+def test_an_unknown_profile_names_the_nearest_and_the_known_ones(folder: Path) -> None:
+    with pytest.raises(InputError, match=r"no profile 'smal' .*did you mean small\?; known: paper, small"):
+        load(folder / "params.yaml", "smal")
+
+
+def test_an_unknown_key_in_an_overlay_names_the_overlay(folder: Path) -> None:
+    (folder / "profiles" / "small.yaml").write_text("forecast: {lstm: {epoch: 1}}\n")
+    with pytest.raises(InputError, match=r"small\.yaml: unknown key forecast\.lstm\.epoch; did you mean epochs\?"):
+        load(folder / "params.yaml", "small")
+
+
+def test_a_wrong_value_in_an_overlay_names_the_profile(folder: Path) -> None:
+    (folder / "profiles" / "small.yaml").write_text("forecast: {window: wide}\n")
+    with pytest.raises(InputError, match=r"params\.yaml with profile small: forecast\.window is 'wide'"):
+        load(folder / "params.yaml", "small")
+
+
+@pytest.mark.parametrize(
+    ("forecast", "message"),
+    [
+        ({"test_fraction": 0}, r"forecast\.test_fraction is 0; input should be greater than 0"),
+        ({"validation_fraction": 1}, r"forecast\.validation_fraction is 1; input should be less than 1"),
+        ({"test_fraction": 0.5, "validation_fraction": 0.5}, "forecast: test_fraction and .* less than 1"),
+        ({"horizons": [5, 1]}, r"forecast\.horizons is \[5, 1\]; name at least one, in ascending order"),
+        ({"horizons": []}, r"forecast\.horizons is \[\]; name at least one"),
+        ({"horizons": [0]}, r"forecast\.horizons\[0\] is 0; input should be greater than 0"),
+        ({"traces": ["nasa", "nasa"]}, r"forecast\.traces .* each only once"),
+        ({"traces": ["nsa"]}, r"forecast\.traces\[0\] is 'nsa'; input should be 'nasa', 'worldcup98'"),
+        ({"models": ["lstmm"]}, r"forecast\.models\[0\] is 'lstmm'; .*'lstm' or 'lstm_huber'"),
+        ({"models": []}, r"forecast\.models is \[\]; name at least one"),
+        ({"lstm": {"learning_rate": "1e-3"}}, r"forecast\.lstm\.learning_rate is '1e-3'; .* valid number"),
+        ({"window": 2.5}, r"forecast\.window is 2\.5; input should be a valid integer"),
+    ],
+)
+def test_values_out_of_bounds_are_told_in_one_line(forecast: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=f"here: {message}") as caught:
+        parse({"forecast": forecast}, "here")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,121 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeresearch.errors import InputError
+from edgeresearch.settings import Section, merge, parsed, read_yaml, refuse_unknown
+
+keys = st.sampled_from("abc")
+trees = st.recursive(
+    st.none() | st.integers() | st.lists(st.integers(), max_size=2),
+    lambda below: st.dictionaries(keys, below, max_size=3),
+    max_leaves=8,
+)
+mappings = st.dictionaries(keys, trees, max_size=3)
+
+
+class Inner(Section):
+    width: int = 1
+    names: tuple[str, ...] = ()
+
+
+class Outer(Section):
+    rate: float = 0.5
+    inner: Inner = Inner()
+
+
+@given(mappings)
+def test_nothing_laid_over_changes_nothing(base: dict[str, Any]) -> None:
+    assert merge(base, {}) == base
+    assert merge({}, base) == base
+    assert merge(base, base) == base
+
+
+@given(mappings, mappings)
+def test_the_overlay_wins_the_rest_stays_and_neither_is_changed(base: dict[str, Any], over: dict[str, Any]) -> None:
+    before = copy.deepcopy((base, over))
+    result = merge(base, over)
+    assert (base, over) == before
+    assert set(result) == set(base) | set(over)
+    for key, value in result.items():
+        if key not in over:
+            assert value == base[key]
+        elif not isinstance(over[key], dict) or not isinstance(base.get(key), dict):
+            assert value == over[key]
+        else:
+            assert value == merge(base[key], over[key])
+
+
+@given(mappings, mappings)
+def test_laying_the_same_over_twice_is_laying_it_once(base: dict[str, Any], over: dict[str, Any]) -> None:
+    assert merge(merge(base, over), over) == merge(base, over)
+
+
+def test_merge_replaces_lists_whole() -> None:
+    assert merge({"a": {"b": [1, 2], "c": 3}}, {"a": {"b": [9]}}) == {"a": {"b": [9], "c": 3}}
+
+
+def test_sections_are_frozen_and_take_lists() -> None:
+    outer = parsed({"inner": {"names": ["x", "y"]}, "rate": 2}, Outer, "here")
+    assert outer == Outer(rate=2.0, inner=Inner(names=("x", "y")))
+    with pytest.raises(ValueError, match="frozen"):
+        outer.rate = 1.0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"rte": 1}, r"here: unknown key rte; did you mean rate\?"),
+        ({"inner": {"widht": 1}}, r"here: unknown key inner\.widht; did you mean width\?"),
+        ({"inner": {"zzz": 1}}, r"here: unknown key inner\.zzz; known here: width, names"),
+        ({3: 1}, "here: unknown key 3; known here: rate, inner"),
+        ({"inner": {"width": "7"}}, r"here: inner\.width is '7'; input should be a valid integer"),
+        ({"inner": {"width": True}}, r"here: inner\.width is True; input should be a valid integer"),
+        ({"inner": {"names": ["x", 2]}}, r"here: inner\.names\[1\] is 2; input should be a valid string"),
+        ({"inner": 5}, "here: inner is 5; input should be an object"),
+        ({"rate": float("inf")}, "here: rate is inf; input should be a finite number"),
+        ({"rate": None}, "here: rate is None; input should be a valid number"),
+    ],
+)
+def test_faults_are_one_line_with_place_value_and_what_is_expected(data: dict[Any, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parsed(data, Outer, "here")
+    assert "\n" not in str(caught.value)
+
+
+def test_refuse_unknown_looks_past_values_of_the_wrong_type() -> None:
+    refuse_unknown({"inner": 5, "rate": {"x": 1}}, Outer, "here")
+
+
+def test_read_yaml(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: [1, 2]\nb: {c: true}\n")
+    assert read_yaml(path) == {"a": [1, 2], "b": {"c": True}}
+    path.write_text("# nothing yet\n")
+    assert read_yaml(path) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"- 1\n", "holds a list; expected keys and values"),
+        (b"a: [1\n", "is not YAML: while parsing"),
+        (b"a: \xff\xfe\n", "is not YAML: 'utf-8' codec"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_told_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message) as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot read .*none\.yaml: No such file"):
+        read_yaml(tmp_path / "none.yaml")
