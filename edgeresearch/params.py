@@ -74,8 +74,8 @@ class PaperLSTM(Section):
     """The paper's LSTM."""
 
     hidden: PositiveInt = 32
-    epochs: PositiveInt = 5
-    batch: PositiveInt = 256
+    epochs: PositiveInt = 10
+    batch: PositiveInt = 128
     learning_rate: PositiveFloat = 0.003
     max_windows: PositiveInt = 20000
 
@@ -85,6 +85,9 @@ class LSTM(Section):
 
     hidden: PositiveInt = 32
     epochs: PositiveInt = 30
+    patience: PositiveInt = 8
+    chunk: PositiveInt = 64
+    batch: PositiveInt = 16
     learning_rate: PositiveFloat = 0.005
     members: PositiveInt = 3
 
@@ -102,7 +105,7 @@ class Forecast(Section):
     horizons: Horizons = (1, 5)
     window: PositiveInt = 60
     fill_limit: NonNegativeInt = 5
-    max_steps: PositiveInt = 60000
+    max_steps: PositiveInt = 130000
     test_fraction: Fraction = 0.2
     validation_fraction: Fraction = 0.1
     seeds: PositiveInt = 5

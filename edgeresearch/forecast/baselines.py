@@ -1,6 +1,7 @@
 """Paper A's baselines (Table 2), and the ones that it omits: last value and seasonal naive."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -15,11 +16,11 @@ from edgeresearch.forecast.protocol import Array
 from edgeresearch.forecast.rows import WindowStream, prediction_rows, training_rows
 
 
+@dataclass(frozen=True)
 class Holdout:
     """A cross-validator with one split: the last `fraction` of the rows validates, the rows before it train."""
 
-    def __init__(self, fraction: float = 0.125) -> None:
-        self.fraction = fraction
+    fraction: float = 0.125
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]:
         """Yield the training rows and the validation rows."""
@@ -84,9 +85,10 @@ class SeasonalNaive(LastValue):
 
 
 class BinnedLogistic(RegressorMixin, BaseEstimator):
-    """Multinomial logistic regression over quantile bins of the target; the forecast is the probability-weighted bin mean.
+    """Multinomial logistic regression over quantile bins; the forecast is the probability-weighted bin mean.
 
-    Paper A, Table 2 names *logistic regression*, a classifier, for a numeric target and does not say how; this is the reading here.
+    Paper A, Table 2 names *logistic regression*, a classifier, for a numeric target and does not say how; this is the
+    reading here.
 
     Args:
         bins: Number of quantile bins; ties make fewer.
@@ -119,9 +121,11 @@ class BinnedLogistic(RegressorMixin, BaseEstimator):
         self.means_ = np.array([target[labels == label].mean() for label in present], dtype=np.float64)
         self.scaler_ = StandardScaler().fit(rows)
         self.classifier_ = None
+        self.n_iter_ = 1
         if len(present) > 1:
             solver = LogisticRegression(C=self.C, max_iter=self.max_iter, tol=1e-3)
             self.classifier_ = _quietly(solver, self.scaler_.transform(rows), labels)
+            self.n_iter_ = int(self.classifier_.n_iter_.max())
         return self
 
     def predict(self, X: npt.ArrayLike) -> Array:

@@ -12,8 +12,8 @@ from edgeresearch.forecast.protocol import Array
 class Cell:
     """Stacked weights of several LSTMs with one head each, for inference.
 
-    The gates stand in the order input, forget, output, candidate (Paper A, section 3: i, f, o, C'). σ(x) = (1 + tanh(x/2))/2, so that one
-    tanh serves all four: the halves are in the weights.
+    The gates stand in the order input, forget, output, candidate (Paper A, section 3: i, f, o, C'). σ(x) = (1 +
+    tanh(x/2))/2, so that one tanh serves all four: the halves are in the weights.
 
     Attributes:
         inputs: `(features, members · 4 · hidden)`.
@@ -52,7 +52,7 @@ class Cell:
         return sigmoid[:, :, 2 * width :] * np.tanh(memory), memory
 
     def run(self, features: Array) -> Array:
-        """Forecast at every step of a sequence that starts without history: `(steps, features)` → `(steps, targets)`."""
+        """Forecast at every step of a sequence without a past: `(steps, features)` → `(steps, targets)`."""
         members, width, gates = self.recurrent.shape
         projected = (features @ self.inputs + self.bias).reshape(len(features), members, 1, gates)
         hidden, memory = self.start()

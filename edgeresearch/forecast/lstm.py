@@ -1,4 +1,4 @@
-"""The project's LSTM as a scikit-learn regressor: many-to-many, a correction to a base forecast, an ensemble, chosen on validation."""
+"""The project's LSTM as a scikit-learn regressor: many-to-many, correcting a base forecast, chosen on validation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from edgeresearch.forecast.baselines import holdout
 from edgeresearch.forecast.cell import Cell, stack
 from edgeresearch.forecast.modules import SequenceLSTM
 from edgeresearch.forecast.protocol import Array
-from edgeresearch.forecast.rows import prediction_rows, segments, training_rows
+from edgeresearch.forecast.rows import prediction_rows, segments, training_rows, whole
 from edgeresearch.forecast.skip import Skip, Variant
 from edgeresearch.forecast.train import Chunks, train
 
@@ -26,9 +26,11 @@ BLOCKS = 8
 class ResidualLSTM(RegressorMixin, BaseEstimator):
     """Forecast = base forecast + local scale x LSTM, the mean of several members.
 
-    Differs from Paper A's network in what it is shown and asked, not in its cell: every step of a long sequence is a training example, the
-    state is kept from step to step, and the network corrects a last value or ridge forecast instead of replacing it (see `skip`). The newest
-    rows of what `fit` gets validate: they choose the variant, the ridge penalty and the number of epochs; then all rows are learnt.
+    Differs from Paper A's network in what it is shown and asked, not in its cell: every step of a long sequence is a
+    training example, the state is kept from step to step, and the network corrects a last value or ridge forecast
+    instead of replacing it (see `skip`). The newest rows of what `fit` gets validate: they choose the ridge penalty,
+    the number of epochs and the variant, where another than the first must be better by two standard errors; then all
+    rows are learnt.
 
     Args:
         window: Values that the ridge regression reads; the network itself has no window.
@@ -41,7 +43,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         members: Networks whose mean is the forecast.
         loss: `mse`, or `huber` for a low mean absolute error; validation then goes by that error.
         delta: Where Huber's loss turns linear, in standard deviations of the residual.
-        variants: What validation picks from.
+        variants: What validation picks from; the first is taken in doubt.
         memory: Steps over which the local scale forgets.
         fraction: Part of the rows, the newest ones, that validates.
         patience: Epochs without a better validation loss after which to stop.
@@ -54,7 +56,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         window: int = 60,
         hidden: int = 32,
         epochs: int = 30,
-        chunk: int = 128,
+        chunk: int = 64,
         batch: int = 16,
         learning_rate: float = 5e-3,
         weight_decay: float = 0.01,
@@ -64,7 +66,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         variants: Sequence[Variant] = VARIANTS,
         memory: float = 60.0,
         fraction: float = 0.125,
-        patience: int = 6,
+        patience: int = 8,
         accelerator: str = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -94,21 +96,21 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         return tags
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Choose on the newest rows, then train on all. `X` is `(rows, features)`, `y` `(rows,)` or `(rows, targets)`."""
+        """Choose on the newest rows, then train on all: `X` `(rows, features)`, `y` `(rows,)` or `(rows, targets)`."""
         rows, targets = training_rows(self, X, y)
+        whole(rows)
         random = check_random_state(self.random_state)
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=2)]
         cut = holdout(len(rows), self.fraction)
         trials = [self._trial(rows, targets, cut, variant, seeds[0]) for variant in self.variants]
         best = min(trials, key=lambda trial: float(np.mean(trial.ratios)))
-        margin = best.ratios - trials[0].ratios
-        if float(np.mean(margin)) > -float(np.std(margin)) / np.sqrt(max(len(margin) - 1, 1)):
+        if not _clearly(best.ratios, trials[0].ratios):
             best = trials[0]
         self.trials_ = {str(trial.skip.variant): float(np.mean(trial.ratios)) for trial in trials}
         self.variant_ = best.skip.variant
         self.epochs_ = best.epochs
         parts = segments(~np.isnan(rows[:, 0]))
-        penalties = [(float(penalty),) for penalty in best.skip.penalty]
+        penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.skip.penalty]  # 0 where too few rows chose
         self.skip_ = self._skip(rows, targets, parts, len(rows), self.variant_, penalties)
         self.targets_ = targets.shape[1]
         module, _ = self._train(rows, targets, parts, self.skip_, seeds[1], epochs=best.epochs)
@@ -119,6 +121,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         """Forecast from each row; NaN where the newest value is not observed."""
         check_is_fitted(self)
         rows = prediction_rows(self, X)
+        whole(rows)
         forecast = _forecast(rows, segments(~np.isnan(rows[:, 0])), self.skip_, self.cell_)
         return forecast[:, 0] if self.flat_ else forecast
 
@@ -178,14 +181,18 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
             generator=generator,
         )
         if cut is None:
-            return module, train(module, chunks, self.epochs if epochs is None else epochs, accelerator=self.accelerator)
+            return module, train(
+                module, chunks, self.epochs if epochs is None else epochs, accelerator=self.accelerator
+            )
         start = max(0, cut - 4 * self.chunk)
 
         def validate(trained: SequenceLSTM) -> float:
             forecast = trained(inputs[None, start:].to(trained.device)).mean(dim=0)[0, cut - start :].cpu()
             return float(trained.error(forecast, goals[cut:], known[cut:]))
 
-        best = train(module, chunks, self.epochs, validate=validate, patience=self.patience, accelerator=self.accelerator)
+        best = train(
+            module, chunks, self.epochs, validate=validate, patience=self.patience, accelerator=self.accelerator
+        )
         return module, best
 
     def _ratios(self, rows: Array, targets: Array, forecast: Array) -> Array:
@@ -202,6 +209,12 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         return np.array(ratios or [0.0])
 
 
+def _clearly(ratios: Array, others: Array) -> bool:
+    """Whether block by block the first log ratios are lower by more than two standard errors."""
+    margin = ratios - others
+    return float(np.mean(margin)) < -2 * float(np.std(margin)) / float(np.sqrt(max(len(margin) - 1, 1)))
+
+
 @dataclass(frozen=True)
 class _Trial:
     skip: Skip
@@ -212,18 +225,27 @@ class _Trial:
 class ResidualStream:
     """A `ResidualLSTM` at work: keeps window, local scale and the networks' state."""
 
+    _lags: Array | None
+    _power: float
+    _hidden: Array
+    _memory: Array
+
     def __init__(self, skip: Skip, cell: Cell) -> None:
         """Start without history."""
         self._skip = skip
         self._cell = cell
-        self._forget()
+        self._lags = None
+        self._power = skip.variance
+        self._hidden, self._memory = cell.start()
 
     def update(self, row: npt.ArrayLike) -> Array:
         """Take the newest row and forecast from it; an outage (NaN) empties the state."""
         newest = np.asarray(row, dtype=np.float64).ravel()
-        if np.isnan(newest[0]):
-            self._forget()
-            return np.full(len(self._skip.intercept), np.nan)
+        if np.isnan(newest.sum()):  # one cheap look at each step, two exact ones where it finds something
+            whole(newest[None])
+            if np.isnan(newest[0]):
+                self._forget()
+                return np.full(len(self._skip.intercept), np.nan)
         lags = self._lags
         if lags is None:
             lags = self._lags = np.full(self._skip.window, newest[0])
@@ -237,12 +259,14 @@ class ResidualStream:
         return forecast
 
     def _forget(self) -> None:
-        self._lags: Array | None = None
+        self._lags = None
         self._power = self._skip.variance
         self._hidden, self._memory = self._cell.start()
 
 
-def _tensors(rows: Array, targets: Array, parts: list[slice], skip: Skip) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _tensors(
+    rows: Array, targets: Array, parts: list[slice], skip: Skip
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     inputs = np.zeros((len(rows), len(skip.centre)), dtype=np.float32)
     goals = np.full(targets.shape, np.nan)
     for part in parts:
@@ -250,7 +274,11 @@ def _tensors(rows: Array, targets: Array, parts: list[slice], skip: Skip) -> tup
         goals[part] = (targets[part] - base) / unit
     known = ~np.isnan(goals)
     goals[~known] = 0.0
-    return torch.from_numpy(inputs), torch.from_numpy(goals.astype(np.float32)), torch.from_numpy(known.astype(np.float32))
+    return (
+        torch.from_numpy(inputs),
+        torch.from_numpy(goals.astype(np.float32)),
+        torch.from_numpy(known.astype(np.float32)),
+    )
 
 
 def _forecast(rows: Array, parts: list[slice], skip: Skip, cell: Cell) -> Array:

@@ -11,7 +11,7 @@ State: TypeAlias = tuple[Tensor, Tensor]
 
 
 class WindowLSTM(lightning.LightningModule):
-    """Paper A's network (Figure 1): a window of past QPS → LSTM → last hidden state → the next value, trained with the MSE.
+    """Paper A's network (Figure 1): a window of past QPS → LSTM → last hidden state → next value, trained on the MSE.
 
     Args:
         hidden: Width of the hidden state.
@@ -45,7 +45,7 @@ class WindowLSTM(lightning.LightningModule):
 
 
 class SequenceLSTM(lightning.LightningModule):
-    """Many-to-many LSTMs, several at once: every step of a long sequence has a forecast, so that one pass trains all of them.
+    """Many-to-many LSTMs, several at once: every step of a long sequence is forecast, so that one pass trains all.
 
     The members differ in their first weights alone. The heads start at zero: an untrained network corrects nothing.
 
@@ -106,16 +106,18 @@ class SequenceLSTM(lightning.LightningModule):
         return (each * known).sum() / known.expand_as(each).sum().clamp(min=1)
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
-        """Return the members' mean loss over a batch of sequences, after the warm-up, times their number: they train alone."""
+        """Return the sum of the members' losses over a batch of sequences, after the warm-up: each trains alone."""
         steps, targets, known = batch
         skip = min(self.warm_up, steps.shape[1] - 1)
         forecast = self(steps)[:, :, skip:]
         return self.error(forecast, targets[:, skip:], known[:, skip:]) * len(self.lstms)
 
     def configure_optimizers(self) -> Any:
-        """Return AdamW under a one-cycle schedule."""
+        """Return AdamW under a one-cycle schedule, which needs some steps to rise and to fall."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.learning_rate, self.total_steps, pct_start=0.2)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, max(self.total_steps, 10), pct_start=0.2
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
 

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecast.modules import WindowLSTM
-from edgeresearch.forecast.protocol import Array
+from edgeresearch.forecast.protocol import Array, Mask
 from edgeresearch.forecast.rows import WindowStream, lag_matrix, prediction_rows, segments, training_rows
 from edgeresearch.forecast.train import Batches, train
 
@@ -18,7 +18,8 @@ from edgeresearch.forecast.train import Batches, train
 class PaperLSTM(RegressorMixin, BaseEstimator):
     """Paper A, section 3: an LSTM over a sliding window of past QPS, trained on the MSE, forecasts the next value.
 
-    The paper gives the gates and the loss, but no width, window, step or number of epochs: these are settings here. Covariates are not read.
+    The paper gives the gates and the loss, but no width, window, step or number of epochs: these are settings here.
+    Covariates are not read.
 
     Args:
         window: Past values that it sees.
@@ -69,7 +70,8 @@ class PaperLSTM(RegressorMixin, BaseEstimator):
         windows, wanted = self._windows(rows[:, 0], targets)
         if not len(wanted):
             raise InputError(
-                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; use a shorter window or a longer series"
+                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; "
+                "use a shorter window or a longer series"
             )
         observed = rows[~np.isnan(rows[:, 0]), 0]
         self.mean_ = float(observed.mean())
@@ -120,7 +122,7 @@ class PaperLSTM(RegressorMixin, BaseEstimator):
     def _windows(self, values: Array, targets: Array) -> tuple[Array, Array]:
         windows, wanted = [np.empty((0, self.window))], [np.empty((0, targets.shape[1]))]
         for part in segments(~np.isnan(values)):
-            known = ~np.isnan(targets[part]).any(axis=1)
+            known: Mask = np.asarray(~np.isnan(targets[part]).any(axis=1))
             known[: self.window - 1] = False
             windows.append(lag_matrix(values[part], self.window)[known])
             wanted.append(targets[part][known])

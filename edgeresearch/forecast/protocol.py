@@ -17,7 +17,8 @@ class Stream(Protocol):
         """Take the newest row and forecast from it.
 
         Args:
-            row: `(features,)`, the columns that the model was fitted on; a NaN value (column 0) is an outage: the state starts anew.
+            row: `(features,)`, the columns that the model was fitted on; a NaN value (column 0) is an outage: the state
+                starts anew.
 
         Returns:
             `(targets,)`, the same numbers that `predict` gives in this row's place; NaN during an outage.
@@ -29,10 +30,10 @@ class Stream(Protocol):
 class Forecaster(Protocol):
     """A scikit-learn regressor whose rows are time steps.
 
-    Row `t` of `X` holds what is known at time `t`: column 0 is the newest value, further columns are covariates such as calendar terms.
-    Row `t` of `y` holds what is forecast: one column per horizon, `y[t, j] = value[t + horizons[j]]`. For the next step it is `(rows,)`; for
-    the next h steps, give the horizons 1 to h.
-    Rows stand in time order, one per step. NaN in column 0 marks an outage; rows with a NaN target are not trained on.
+    Row `t` of `X` holds what is known at time `t`: column 0 is the newest value, further columns are covariates such as
+    calendar terms. Row `t` of `y` holds what is forecast: one column per horizon, `y[t, j] = value[t + horizons[j]]`.
+    For the next step it is `(rows,)`; for the next h steps, give the horizons 1 to h. Rows stand in time order, one per
+    step. NaN in column 0 marks an outage; rows with a NaN target are not trained on.
     """
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:

@@ -1,5 +1,6 @@
 """What the project's LSTM corrects: the last value or a ridge regression, in units of the series' local scale."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self, TypeAlias
@@ -21,19 +22,25 @@ class Variant:
 
     Attributes:
         base: What the network's output is added to: a ridge regression of window and covariates, or the last value.
-        scaled: Whether residuals are measured in the local scale, which stabilises their variance, or in one scale for the whole series.
+        scaled: Whether residuals are measured in the local scale, which stabilises their variance, or in one scale for
+            the whole series.
     """
 
     base: Base = "ridge"
     scaled: bool = True
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{'last value' if self.base == 'last' else 'ridge'}, {'local' if self.scaled else 'one'} scale"
 
 
 @dataclass(frozen=True)
 class Skip:
     """A fitted base forecast, a local scale, and the features that the network sees.
 
-    With v the newest value, the local scale s follows the changes of v as an exponentially weighted root mean square; a tenth of the
-    training mean stays in it. The base forecast is v + window·w + covariates·u + b, where w, u, b minimise the squared residual divided by s².
+    With v the newest value, the local scale s follows the changes of v as an exponentially weighted root mean square; a
+    tenth of the training mean stays in it. The base forecast is v + window·w + covariates·u + b, where w, u, b minimise
+    the squared residual divided by s².
 
     Attributes:
         variant: Which base, which scale.
@@ -118,7 +125,11 @@ class Skip:
         return replace(draft, centre=features.mean(axis=0), spread=np.where(deviation > 1e-12, deviation, 1.0))
 
     def apply(self, rows: Array) -> tuple[Array, Array, Array]:
-        """Return base `(rows, targets)`, unit of the network's output `(rows, targets)`, and its inputs, for a stretch without outage."""
+        """Do for a stretch without outage what the network needs.
+
+        Returns:
+            Base `(rows, targets)`, unit of the network's output `(rows, targets)`, and its inputs `(rows, inputs)`.
+        """
         base, scale, features = self._raw(rows)
         return base, scale[:, None] * self.residual, squash((features - self.centre) / self.spread)
 
@@ -138,11 +149,16 @@ class Skip:
         scale = self._scale(power)
         value = row[0]
         shift = lags @ self.weights[: self.window] + row[1:] @ self.weights[self.window :] + self.intercept
-        features = np.concatenate([row, [change / scale], shift / scale, [np.log(scale)]])
+        features = np.empty(len(self.centre))
+        known = len(row)
+        features[:known] = row
+        features[known] = change / scale
+        features[known + 1 : -1] = shift / scale
+        features[-1] = math.log(scale)
         return value + shift, scale * self.residual, squash((features - self.centre) / self.spread), power
 
     def _scale(self, power: float) -> float:
-        return float(np.sqrt((1 - FLOOR) * power + FLOOR * self.variance)) if self.variant.scaled else float(np.sqrt(self.variance))
+        return math.sqrt((1 - FLOOR) * power + FLOOR * self.variance if self.variant.scaled else self.variance)
 
     def _scales(self, values: Array) -> Array:
         if not self.variant.scaled:
@@ -155,7 +171,11 @@ class Skip:
     def _base(self, rows: Array) -> Array:
         shift = self.intercept
         if self.weights.any():
-            shift = lag_matrix(rows[:, 0], self.window) @ self.weights[: self.window] + rows[:, 1:] @ self.weights[self.window :] + shift
+            shift = (
+                lag_matrix(rows[:, 0], self.window) @ self.weights[: self.window]
+                + rows[:, 1:] @ self.weights[self.window :]
+                + shift
+            )
         base: Array = rows[:, :1] + shift
         return base
 
@@ -192,11 +212,10 @@ class Skip:
             design[part] = np.column_stack([lag_matrix(rows[part, 0], self.window), rows[part, 1:]])
         weight = scale[fitted] ** -2.0
         weight /= weight.sum()
-        change = targets - rows[:, :1]
-        centre, middle = weight @ design[fitted], weight @ change[fitted]
+        centre, middle = weight @ design[fitted], weight @ targets[fitted]
         spread = design[fitted].std(axis=0)
         spread = np.where(spread > 1e-12, spread, 1.0)
-        inputs, outputs = (design[fitted] - centre) / spread, change[fitted] - middle
+        inputs, outputs = (design[fitted] - centre) / spread, targets[fitted] - middle
         square, cross = (inputs.T * weight) @ inputs, (inputs.T * weight) @ outputs
         chosen, weights = [], []
         for target, choices in enumerate(penalties):
@@ -204,16 +223,20 @@ class Skip:
             for penalty in choices:
                 ridge = square + np.eye(len(square)) * penalty / fitted.sum()
                 solution = solve(ridge, cross[:, target], assume_a="pos") / spread
-                miss = (design[judged] - centre) @ solution + middle[target] - change[judged, target]
+                miss = (design[judged] - centre) @ solution + middle[target] - targets[judged, target]
                 trials.append((float(np.sum((miss / scale[judged]) ** 2)), penalty, solution))
             _, penalty, solution = min(trials, key=lambda trial: trial[0])
             chosen.append(penalty)
             weights.append(solution)
         stacked = np.column_stack(weights)
-        return replace(self, weights=stacked, intercept=middle - centre @ stacked, penalty=np.array(chosen))
+        intercept = middle - centre @ stacked
+        stacked[self.window - 1] -= 1  # the base forecast is a shift from the newest value
+        return replace(self, weights=stacked, intercept=intercept, penalty=np.array(chosen))
 
 
 def squash(features: Array) -> Array:
     """Bend what lies beyond ±3 logarithmically: a burst stays visible without drowning the rest."""
     size = np.abs(features)
+    if size.size and size.max() <= 3:
+        return features
     return np.where(size > 3, np.sign(features) * (3 + 3 * np.log(np.maximum(size, 3) / 3)), features)

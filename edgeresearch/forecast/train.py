@@ -14,7 +14,9 @@ from torch import Tensor
 class Batches:
     """Rows of tensors in a fresh random order every epoch, drawn from one generator."""
 
-    def __init__(self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator, *, limit: int | None = None) -> None:
+    def __init__(
+        self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator, *, limit: int | None = None
+    ) -> None:
         """Hold the rows.
 
         Args:
@@ -35,7 +37,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches of an epoch."""
         order = torch.randperm(len(self._tensors[0]), generator=self._generator)[: self._rows]
-        for rows in order.split(self._size):
+        for rows in torch.split(order, self._size):
             yield tuple(tensor[rows] for tensor in self._tensors)
 
 
@@ -76,7 +78,7 @@ class Chunks:
             first, low, high = torch.tensor(starts).T
             shift = torch.randint(-(span // 2), span // 2 + 1, (len(first),), generator=self._generator)
             first = torch.clamp(first + shift, low, high)[torch.randperm(len(first), generator=self._generator)]
-            for some in first.split(self._size):
+            for some in torch.split(first, self._size):
                 steps = some[:, None] + torch.arange(span)
                 yield tuple(tensor[steps] for tensor in self._tensors)
 
@@ -123,7 +125,8 @@ def train(
         module: What is trained.
         batches: Its data.
         epochs: Passes over the data, at most.
-        validate: Gives the validation loss of the module; with it, the weights of the best epoch stay. Epoch 0 is the untrained module.
+        validate: Gives the validation loss of the module; with it, the weights of the best epoch stay. Epoch 0 is the
+            untrained module.
         patience: Epochs without a better validation loss after which to stop.
         accelerator: Lightning's word for where to train.
 

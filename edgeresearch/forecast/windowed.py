@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecast.protocol import Array
-from edgeresearch.forecast.rows import WindowStream, lag_matrix, prediction_rows, segments, training_rows
+from edgeresearch.forecast.rows import WindowStream, lag_matrix, prediction_rows, segments, training_rows, whole
 
 
 class Windowed(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
@@ -40,27 +40,32 @@ class Windowed(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """Fit the regressor on every row whose whole window and targets are observed.
 
         Raises:
-            InputError: No row has a whole window.
+            InputError: No row has a whole window, or a covariate is missing.
         """
         rows, targets = training_rows(self, X, y)
+        if self.covariates:
+            whole(rows)
         inputs, outputs = [], []
         for part in segments(~np.isnan(rows[:, 0])):
-            whole = slice(self.window - 1, None)
-            inputs.append(self._design(rows[part])[whole])
+            complete = slice(self.window - 1, None)
+            inputs.append(self._design(rows[part])[complete])
             base = rows[part, :1] if self.residual else 0.0
-            outputs.append((targets[part] - base)[whole])
+            outputs.append((targets[part] - base)[complete])
         design = np.concatenate(inputs) if inputs else np.empty((0, 1))
         wanted = np.concatenate(outputs) if outputs else np.empty((0, 1))
         known = ~np.isnan(wanted).any(axis=1)
         if not known.any():
             raise InputError(
-                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; use a shorter window or a longer series"
+                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; "
+                "use a shorter window or a longer series"
             )
         regressor = clone(self.regressor)
         if wanted.shape[1] > 1 and not regressor.__sklearn_tags__().target_tags.multi_output:
             regressor = MultiOutputRegressor(regressor)
         fitted = regressor.fit(design[known], wanted[known] if wanted.shape[1] > 1 else wanted[known, 0])
-        self.regressor_ = getattr(fitted, "best_estimator_", fitted)
+        if isinstance(fitted, MultiOutputRegressor):
+            fitted.estimators_ = [_settled(each) for each in fitted.estimators_]
+        self.regressor_ = _settled(fitted)
         self.targets_ = wanted.shape[1]
         return self
 
@@ -68,6 +73,8 @@ class Windowed(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
         """Forecast from each row; NaN where the newest value is not observed."""
         check_is_fitted(self)
         rows = prediction_rows(self, X)
+        if self.covariates:
+            whole(rows)
         forecast = np.full((len(rows), self.targets_), np.nan)
         for part in segments(~np.isnan(rows[:, 0])):
             forecast[part] = self._forecast(rows[part])
@@ -85,3 +92,8 @@ class Windowed(MetaEstimatorMixin, RegressorMixin, BaseEstimator):
     def _forecast(self, rows: Array) -> Array:
         forecast = np.asarray(self.regressor_.predict(self._design(rows)), dtype=np.float64).reshape(len(rows), -1)
         return forecast + rows[:, :1] if self.residual else forecast
+
+
+def _settled(fitted: Any) -> Any:
+    """Return what a search found, without the search."""
+    return getattr(fitted, "best_estimator_", fitted)

@@ -17,7 +17,10 @@ from edgeresearch.series.trace import Trace
 
 Floats = npt.NDArray[np.float64]
 
-PERIODS = {"day": pd.Timedelta(days=1), "week": pd.Timedelta(days=7)}
+PERIODS = {"hour": pd.Timedelta(hours=1), "day": pd.Timedelta(days=1), "week": pd.Timedelta(days=7)}
+HARMONICS = {"hour": 8, "day": 4, "week": 2}
+ROUNDS = 3
+"""A period enters the features if the rows span it so many times; from fewer, nothing repeatable is learnt."""
 SEASONS_BACK = 7
 """How many past seasons `season_mean_{h}` averages at most."""
 
@@ -139,17 +142,23 @@ def calendar(index: pd.DatetimeIndex, step: pd.Timedelta, horizon: int, periods:
 
 
 def features(
-    trace: Trace, *, horizons: Sequence[int], season: int | None, fill_limit: int, calendar: bool = True
+    trace: Trace,
+    *,
+    horizons: Sequence[int],
+    season: int | None,
+    fill_limit: int,
+    calendar: bool = True,
+    span: int | None = None,
 ) -> pd.DataFrame:
     """Return what is known at each step about the steps ahead.
 
     Columns: `value`, the first column of the trace after `fill`; with `calendar`, Fourier terms of the next step's
-    time: four harmonics of the day and, for traces of three weeks or more, two of the week; with a season, for each
-        horizon h,
-    `season_lag_{h}` = the value at t + h - season, and `season_mean_{h}` = the mean of the values at t + h - k season
-    over those of k = 1..7 that exist. Where the past does not reach back, or was not observed, both carry the value at
-    t. So NaN occurs exactly where `value` is NaN, except that a season's column may hold a past value where `value`
-    itself is NaN.
+        time, for the hour, day
+    and week (`HARMONICS`) as far as the rows span `ROUNDS` of them; with a season that the rows span as often, for each
+    horizon h, `season_lag_{h}` = the value at t + h - season, and `season_mean_{h}` = the mean of the values at t + h -
+    k season over those of k = 1..7 that exist. Where the past does not reach back, or was not observed, both carry the
+    value at t. So NaN occurs exactly where `value` is NaN, except that a season's column may hold a past value where
+    `value` itself is NaN.
 
     Args:
         trace: The series.
@@ -157,6 +166,7 @@ def features(
         season: Steps in a season, not shorter than the longest horizon; None leaves the season's columns out.
         fill_limit: Longest gap, in steps, over which the last value is carried.
         calendar: Whether to add the Fourier terms.
+        span: Rows that a model will learn from, if fewer than all.
 
     Returns:
         Float columns, indexed like the trace.
@@ -167,11 +177,12 @@ def features(
     ahead = _horizons(horizons)
     values = fill(trace.values.to_numpy(), fill_limit)
     index = pd.DatetimeIndex(trace.frame.index)
+    rows = min(len(values), len(values) if span is None else span)
     parts = [pd.DataFrame({"value": values}, index=index)]
     if calendar:
-        weekly = len(values) * trace.step >= 3 * PERIODS["week"]
-        parts.append(_terms(index, trace.step, 1, {"day": 4, "week": 2} if weekly else {"day": 4}))
-    if season is not None:
+        seen = {name: HARMONICS[name] for name, period in PERIODS.items() if rows * trace.step >= ROUNDS * period}
+        parts.append(_terms(index, trace.step, 1, seen))
+    if season is not None and rows >= ROUNDS * season:
         if ahead and max(ahead) > season:
             raise InputError(f"horizon {max(ahead)} is longer than the season of {season} steps; use a shorter horizon")
         columns = {}

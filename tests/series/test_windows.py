@@ -151,7 +151,7 @@ def test_harmonics_that_the_step_cannot_resolve_are_left_out(step: str, harmonic
 
 def test_an_unknown_period_is_refused() -> None:
     index = grid.index("2024-01-01", 3, pd.Timedelta("1h"))
-    with pytest.raises(InputError, match="unknown period 'year'; choose from day, week"):
+    with pytest.raises(InputError, match="unknown period 'year'; choose from hour, day, week"):
         windows.calendar(index, pd.Timedelta("1h"), 1, {"year": 1})
 
 
@@ -173,22 +173,67 @@ def test_the_mean_is_of_seven_seasons_at_most() -> None:
 
 
 def test_what_was_not_observed_is_left_out_of_the_season() -> None:
-    trace = _trace([1, NAN, NAN, 4, 5, 6])
+    trace = _trace([1, NAN, NAN, 4, 5, 6, 7, 8, 9])
     table = windows.features(trace, horizons=[1], season=3, fill_limit=1, calendar=False)
-    np.testing.assert_array_equal(table["value"], [1, NAN, NAN, 4, 5, 6])
+    np.testing.assert_array_equal(table["value"], [1, NAN, NAN, 4, 5, 6, 7, 8, 9])
     assert table["season_lag_1"].iloc[3] == 4  # step 4 - 3 = 1 is not observed: the value at t
     assert table["season_mean_1"].iloc[3] == 4
     assert table["season_lag_1"].iloc[5] == 4
 
 
-@pytest.mark.parametrize(("days", "weekly"), [(20, False), (21, True)])
-def test_the_week_needs_three_weeks(days: int, weekly: bool) -> None:
-    table = windows.features(_trace([1.0, 2.0] * 12 * days), horizons=[1], season=None, fill_limit=0)
-    assert [column for column in table.columns if column.startswith("day")] == [
-        f"day_{kind}_{k}" for k in range(1, 5) for kind in ("sin", "cos")
-    ]
-    assert ("week_cos_2" in table.columns) == weekly
-    assert "week_cos_3" not in table.columns
+def _harmonics(table: pd.DataFrame) -> dict[str, int]:
+    """Return how many harmonics of each period a feature table holds; each has a sine and a cosine."""
+    found = {name: [c for c in table.columns if c.startswith(f"{name}_")] for name in windows.PERIODS}
+    for name, columns in found.items():
+        assert columns == [f"{name}_{kind}_{k}" for k in range(1, len(columns) // 2 + 1) for kind in ("sin", "cos")]
+    return {name: len(columns) // 2 for name, columns in found.items() if columns}
+
+
+@pytest.mark.parametrize(
+    ("step", "rows", "harmonics"),
+    [
+        ("1h", 3 * 24 - 1, {}),
+        ("1h", 3 * 24, {"day": 4}),
+        ("1h", 3 * 168 - 1, {"day": 4}),
+        ("1h", 3 * 168, {"day": 4, "week": 2}),
+        ("1min", 179, {}),
+        ("1min", 180, {"hour": 8}),
+        ("10min", 18, {"hour": 2}),
+        ("1D", 21, {"week": 2}),
+    ],
+)
+def test_a_period_enters_if_the_rows_span_three_of_it(step: str, rows: int, harmonics: dict[str, int]) -> None:
+    table = windows.features(_trace([1.0] * rows, step), horizons=[1], season=None, fill_limit=0)
+    assert _harmonics(table) == harmonics
+
+
+def test_a_shorter_span_leaves_out_what_it_does_not_cover() -> None:
+    trace = _trace([1.0, 2.0] * 12 * 21)
+
+    def columns(span: int | None, season: int | None = None) -> list[str]:
+        return list(windows.features(trace, horizons=[1], season=season, fill_limit=0, span=span).columns)
+
+    whole = columns(None)
+    assert {"day_sin_1", "week_sin_1"} <= set(whole)
+    assert columns(10_000) == whole  # no more than there is
+    assert columns(100) == [c for c in whole if not c.startswith("week")]
+    assert columns(71) == ["value"]
+    assert [c for c in columns(72, 24) if c.startswith("season")] == ["season_lag_1", "season_mean_1"]
+    assert columns(71, 24) == ["value"]
+
+
+def test_a_shorter_span_changes_no_value() -> None:
+    trace = _trace([float(t % 7) for t in range(120)])
+    tables = [windows.features(trace, horizons=[1], season=24, fill_limit=0, span=span) for span in (None, 72)]
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    assert len(tables[1]) == 120
+
+
+def test_the_calendar_of_the_features_is_that_of_the_next_step() -> None:
+    trace = _trace([1.0] * 72)
+    table = windows.features(trace, horizons=[5], season=None, fill_limit=0)
+    expected = windows.calendar(pd.DatetimeIndex(trace.frame.index), trace.step, 1, {"day": 4})
+    pd.testing.assert_frame_equal(table.drop(columns="value"), expected)
 
 
 def test_without_season_and_calendar_only_the_value_is_left() -> None:
@@ -198,13 +243,19 @@ def test_without_season_and_calendar_only_the_value_is_left() -> None:
 
 def test_a_horizon_beyond_the_season_is_refused() -> None:
     with pytest.raises(InputError, match="horizon 4 is longer than the season of 3"):
-        windows.features(_trace([1, 2, 3]), horizons=[1, 4], season=3, fill_limit=0)
+        windows.features(_trace([1] * 9), horizons=[1, 4], season=3, fill_limit=0)
 
 
-def test_a_season_longer_than_the_series_falls_back_to_the_value() -> None:
-    table = windows.features(_trace([1, 2, 3]), horizons=[1], season=50, fill_limit=0, calendar=False)
-    np.testing.assert_array_equal(table["season_lag_1"], [1, 2, 3])
-    np.testing.assert_array_equal(table["season_mean_1"], [1, 2, 3])
+@pytest.mark.parametrize(("rows", "columns"), [(8, ["value"]), (9, ["value", "season_lag_1", "season_mean_1"])])
+def test_a_season_needs_three_of_it(rows: int, columns: list[str]) -> None:
+    table = windows.features(_trace([1.0] * rows), horizons=[1], season=3, fill_limit=0, calendar=False)
+    assert list(table.columns) == columns
+
+
+def test_where_the_past_does_not_reach_the_season_falls_back_to_the_value() -> None:
+    table = windows.features(_trace([1, 2, 3, 4, 5, 6]), horizons=[1], season=2, fill_limit=0, calendar=False)
+    np.testing.assert_array_equal(table["season_lag_1"], [1, 1, 2, 3, 4, 5])
+    np.testing.assert_array_equal(table["season_mean_1"], [1, 1, 2, 2, 3, 3])
 
 
 @settings(deadline=None)

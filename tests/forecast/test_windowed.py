@@ -1,0 +1,186 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from edgeresearch.errors import InputError
+from edgeresearch.forecast.baselines import BinnedLogistic, Holdout
+from edgeresearch.forecast.protocol import Array
+from edgeresearch.forecast.windowed import Windowed
+
+PICKLE = "it puts NaN into any column; NaN marks an outage in column 0, and a covariate that is missing is refused"
+ORDER = "rows are time steps: a forecast depends on the rows before it, so their order matters"
+SUBSET = "rows are time steps: a forecast depends on the rows before it, so a subset is another series"
+
+
+class _Probe(RegressorMixin, BaseEstimator):
+    """Keeps what it is shown; forecasts the mean of its inputs."""
+
+    def fit(self, X: Array, y: Array) -> "_Probe":  # noqa: N803
+        self.X_, self.y_ = X.copy(), y.copy()
+        return self
+
+    def predict(self, X: Array) -> Array:  # noqa: N803
+        mean: Array = X.mean(axis=1)
+        return mean
+
+
+def _column(values: Any) -> Array:
+    return np.asarray(values, dtype=float)[:, None]
+
+
+def test_scikit_learn_accepts_it_without_history(conforms: Callable[..., None]) -> None:
+    conforms(Windowed(Ridge(), window=1, covariates=True), {"check_estimators_pickle": PICKLE})
+
+
+def test_scikit_learn_accepts_it_with_a_window(conforms: Callable[..., None]) -> None:
+    expected = {
+        "check_estimators_pickle": PICKLE,
+        "check_methods_sample_order_invariance": ORDER,
+        "check_methods_subset_invariance": SUBSET,
+    }
+    conforms(Windowed(Ridge(), window=2, covariates=True), expected)
+
+
+def test_the_regressor_sees_whole_windows_and_known_targets() -> None:
+    values = np.array([1, 2, 3, 4, np.nan, 6, 7, 8.0])
+    target = np.array([2, 3, np.nan, 5, 6, 7, 8, 9.0])
+    model = Windowed(_Probe(), window=2).fit(_column(values), target)
+    np.testing.assert_array_equal(model.regressor_.X_, [[1, 2], [3, 4], [6, 7], [7, 8]])
+    np.testing.assert_array_equal(model.regressor_.y_, [3, 5, 8, 9])
+
+
+def test_the_covariates_are_those_of_the_newest_row() -> None:
+    rows = np.column_stack([np.arange(4.0), np.arange(4.0) + 10, np.arange(4.0) + 20])
+    model = Windowed(_Probe(), window=2, covariates=True).fit(rows, np.arange(4.0))
+    np.testing.assert_array_equal(model.regressor_.X_, [[0, 1, 11, 21], [1, 2, 12, 22], [2, 3, 13, 23]])
+    without = Windowed(_Probe(), window=2).fit(rows, np.arange(4.0))
+    np.testing.assert_array_equal(without.regressor_.X_, [[0, 1], [1, 2], [2, 3]])
+
+
+def test_a_residual_is_the_change_from_the_newest_value() -> None:
+    model = Windowed(_Probe(), window=1, residual=True).fit(_column([1, 2, 4]), np.array([2.0, 4.0, 8.0]))
+    np.testing.assert_array_equal(model.regressor_.y_, [1, 2, 4])
+    np.testing.assert_array_equal(model.predict(_column([5, 6])), [10, 12])
+
+
+def test_before_the_window_is_full_the_first_value_stands() -> None:
+    model = Windowed(_Probe(), window=3).fit(_column(range(6)), np.arange(6.0))
+    np.testing.assert_allclose(model.predict(_column([3, 6, 9, np.nan, 5])), [3, 4, 6, np.nan, 5])
+
+
+def test_a_linear_recurrence_is_found() -> None:
+    values = [1.0, 2.0]
+    while len(values) < 40:
+        values.append(1.5 * values[-1] - 0.9 * values[-2] + 0.5)
+    model = Windowed(LinearRegression(), window=2).fit(_column(values[:30]), np.array(values[1:31]))
+    np.testing.assert_allclose(model.predict(_column(values[:-1]))[2:], values[3:], rtol=1e-8)
+
+
+def test_several_targets_are_learnt_one_by_one_where_the_regressor_knows_one() -> None:
+    rng = np.random.default_rng(0)
+    rows, targets = rng.normal(size=(60, 1)), rng.normal(size=(60, 2))
+    model = Windowed(BinnedLogistic(bins=3), window=2).fit(rows, targets)
+    assert isinstance(model.regressor_, MultiOutputRegressor)
+    single = Windowed(BinnedLogistic(bins=3), window=2).fit(rows, targets[:, 1])
+    np.testing.assert_array_equal(model.predict(rows)[:, 1], single.predict(rows))
+
+
+def test_several_targets_are_learnt_at_once_where_the_regressor_can() -> None:
+    rng = np.random.default_rng(0)
+    model = Windowed(Ridge(), window=2).fit(rng.normal(size=(20, 1)), rng.normal(size=(20, 3)))
+    assert isinstance(model.regressor_, Ridge)
+    assert model.predict(np.zeros((4, 1))).shape == (4, 3)
+
+
+@pytest.mark.parametrize("targets", [1, 2])
+def test_a_search_leaves_what_it_found_and_each_target_its_own(targets: int) -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(80, 1)).cumsum(axis=0)
+    turned = np.where(np.arange(80) < 60, rows[:, 0], -rows[:, 0])  # whoever learnt little is right in the end
+    wanted = np.column_stack([rows[:, 0], turned])[:, :targets]
+    search = GridSearchCV(Ridge(), {"alpha": [1e-3, 1e6]}, cv=Holdout(0.25), scoring="neg_mean_squared_error")
+    model = Windowed(search, window=1).fit(rows, wanted if targets > 1 else wanted[:, 0])
+    found = model.regressor_.estimators_ if targets > 1 else [model.regressor_]
+    assert [type(each) for each in found] == [Ridge] * targets
+    assert found[0].alpha == 1e-3
+    if targets > 1:
+        assert found[1].alpha == 1e6
+
+
+def test_the_regressor_is_not_changed() -> None:
+    inner = Ridge()
+    Windowed(inner, window=1).fit(_column([1, 2, 3]), np.arange(3.0))
+    assert not hasattr(inner, "coef_")
+
+
+def test_a_series_without_a_whole_window_is_refused() -> None:
+    values = [1, 2, np.nan, 3, 4, np.nan, 5]
+    with pytest.raises(InputError, match="no stretch of 3 observed values among n_samples = 7 rows; use a shorter"):
+        Windowed(Ridge(), window=3).fit(_column(values), np.arange(7.0))
+
+
+def test_a_series_without_any_value_is_refused() -> None:
+    with pytest.raises(InputError, match="no stretch of 1 observed values among n_samples = 3"):
+        Windowed(Ridge(), window=1).fit(_column([np.nan] * 3), np.arange(3.0))
+
+
+def test_a_missing_covariate_is_refused_only_where_it_is_read() -> None:
+    rows = np.array([[1.0, 1.0], [2.0, np.nan], [3.0, 1.0]])
+    assert Windowed(Ridge(), window=1).fit(rows, np.arange(3.0)).predict(rows).shape == (3,)
+    with pytest.raises(InputError, match="column 1 of X is NaN in row 1"):
+        Windowed(Ridge(), window=1, covariates=True).fit(rows, np.arange(3.0))
+    model = Windowed(Ridge(), window=1, covariates=True).fit(rows[[0, 2]], np.arange(2.0))
+    with pytest.raises(InputError, match="column 1 of X is NaN in row 1"):
+        model.predict(rows)
+
+
+def test_parameters_are_read_and_set_through_the_wrapper() -> None:
+    model = Windowed(Ridge(alpha=2.0), window=5)
+    assert model.get_params()["regressor__alpha"] == 2.0
+    copy = clone(model).set_params(regressor__alpha=3.0, window=7)
+    assert (copy.window, copy.regressor.alpha) == (7, 3.0)
+    assert (model.window, model.regressor.alpha) == (5, 2.0)
+
+
+def test_a_search_over_the_window_finds_the_one_that_is_needed() -> None:
+    values = np.random.default_rng(3).normal(size=120)
+    target = np.r_[0, 0, values[:-2]]  # two steps back
+    search = GridSearchCV(Windowed(Ridge(alpha=1e-3), window=1), {"window": [1, 3]}, cv=TimeSeriesSplit(3))
+    search.fit(_column(values), target)
+    assert search.best_params_ == {"window": 3}
+    assert search.best_score_ > 0.7
+
+
+def test_it_stands_in_a_pipeline() -> None:
+    rng = np.random.default_rng(4)
+    rows, target = rng.normal(size=(40, 2)), rng.normal(size=40)
+    double = FunctionTransformer(lambda X: 2 * X)  # noqa: N803
+    pipeline = make_pipeline(double, Windowed(Ridge(), window=2)).fit(rows, target)
+    alone = Windowed(Ridge(), window=2).fit(2 * rows, target)
+    np.testing.assert_array_equal(pipeline.predict(rows), alone.predict(2 * rows))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.one_of(st.floats(-100, 100), st.just(float("nan"))), min_size=1, max_size=30),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_a_stream_gives_what_predict_gives(values: list[float], window: int, residual: bool) -> None:
+    rng = np.random.default_rng(5)
+    train = rng.normal(size=(30, 1))
+    model = Windowed(Ridge(), window=window, residual=residual).fit(train, rng.normal(size=(30, 2)))
+    stream = model.stream()
+    rows = _column(values)
+    streamed = np.stack([stream.update(row) for row in rows])
+    np.testing.assert_allclose(streamed, model.predict(rows), rtol=1e-9, atol=1e-9)
