@@ -107,7 +107,7 @@ def data(
         progress=sys.stderr.isatty(),
         warn=_warn,
     )
-    write_csv(table, place / "sources.csv")
+    write_csv(table.drop(columns="source"), place / "sources.csv")  # the same, however a file came
     _show(table.assign(sha256=table["sha256"].str[:12]), f"{len(table)} files in {place}")
 
 
@@ -158,6 +158,108 @@ def reproduce(
 
 
 # The commands that work on a user's own files follow here: forecast, compare.
+
+
+@app.command(
+    help=_help(
+        "Fit and judge every forecaster on one request trace (Paper A, Table 2), and write scores and forecasts.",
+        "edgeresearch compare elb",
+        "edgeresearch compare paper_a --params profiles/mine.yaml",
+        "edgeresearch compare elb --timings data/measured/fit_seconds.csv",
+    )
+)
+def compare(
+    trace: Annotated[str, typer.Argument(help="Name of a trace, such as elb.")],
+    params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the data lies.", show_default=_PARAMS)] = None,
+    out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
+    timings: Annotated[
+        Path | None, typer.Option(help="Write the CPU seconds into this file, and nothing else anywhere.")
+    ] = None,
+) -> None:
+    """Compare the forecasters on one trace."""
+    from edgeresearch.forecast import compare as work
+
+    settings = _settings(params)
+    series = work.trace(trace, folder or Path(settings.data.folder), settings.seed)
+    found = work.compare(series, settings.forecast.model_dump(), seed=settings.seed)
+    if timings:
+        work.update_timings(timings, trace, found.seconds)
+        print(f"timings: {timings}")
+        return
+    columns = ["horizon", "model", "mse", "mae", "r2", "skill"]
+    _show(found.scores[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
+    print(f"scores: {work.write(series, found, out).scores}")
+
+
+@app.command(
+    help=_help(
+        "Make a table of the paper from what the traces gave: table2, or figure1 (the shapes that Fig. 1 shows).",
+        "edgeresearch table table2",
+        "edgeresearch table figure1 --params params.yaml",
+    )
+)
+def table(
+    name: Annotated[str, typer.Argument(help="table2 or figure1.")],
+    params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
+    reports: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("reports"),
+) -> None:
+    """Make one table of the paper."""
+    from edgeresearch.paper import tables
+
+    tables.write(name, reports, _settings(params).forecast.model_dump())
+    print(f"{name}: {reports}")
+
+
+@app.command(
+    help=_help(
+        "Forecast a trace of your own: judge a model on its end, fit it on all of it, save it, state the coming steps.",
+        "edgeresearch forecast requests.csv --out results",
+        "edgeresearch forecast requests.csv --horizon 12 --seasonality 1d --out results",
+        "edgeresearch forecast requests.csv --time when --value hits --step 5min --model ridge --out results",
+        "edgeresearch forecast newer.csv --load results --out newer-results",
+    )
+)
+def forecast(
+    trace: Annotated[Path, typer.Argument(help="CSV with a time and a value column.", metavar="TRACE.csv")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    model: Annotated[str | None, typer.Option(help="The forecaster.", show_default="lstm")] = None,
+    horizon: Annotated[int | None, typer.Option(help="Steps ahead, from 1 to this.", show_default="1")] = None,
+    seasonality: Annotated[
+        str | None,
+        typer.Option(
+            help="A season: steps (288), a duration (1d), or none.", show_default="a day, if the trace spans three"
+        ),
+    ] = None,
+    window: Annotated[int | None, typer.Option(help="Past steps that a model sees.", show_default="60")] = None,
+    time: Annotated[str | None, typer.Option(help="Time column.", show_default="guessed")] = None,
+    value: Annotated[str | None, typer.Option(help="Value column.", show_default="guessed")] = None,
+    step: Annotated[str | None, typer.Option(help="Distance of two rows, as 5min.", show_default="guessed")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
+    load: Annotated[Path | None, typer.Option(help="Use this saved model again; nothing is fitted.")] = None,
+) -> None:
+    """Forecast a trace of one's own."""
+    from rich.console import Console
+
+    from edgeresearch.forecast.own import apply_file, forecast_file
+    from edgeresearch.paper.own_trace import draw
+
+    fit = {"model": model, "horizon": horizon, "seasonality": seasonality, "window": window, "seed": seed}
+    given: dict[str, Any] = {name: option for name, option in fit.items() if option is not None}
+    columns: dict[str, Any] = {"time": time, "value": value, "step": step, "draw": draw}
+    if load and given:
+        raise InputError(f"--{next(iter(given))} is a setting of the saved model; leave it out beside --load")
+    with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
+        if load:
+            report = apply_file(trace, out, load=load, **columns)
+        else:
+            report = forecast_file(trace, out, **given, **columns, tell=status.update)
+    for line in report.said:
+        print(line)
+    shown = report.scores[["horizon", "model", "points", "mse", "mae", "r2", "skill"]]
+    _show(shown.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), report.trace.label)
+    print(report.verdict)
+    print(f"results: {out}")
 
 
 def _settings(path: Path | None) -> "Params":

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture

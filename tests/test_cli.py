@@ -63,7 +63,7 @@ def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatc
     importlib.reload(edgeresearch)
 
 
-@pytest.mark.parametrize("command", [None, "data", "notebook", "reproduce"])
+@pytest.mark.parametrize("command", [None, "data", "notebook", "reproduce", "forecast", "compare", "table"])
 def test_help_has_examples(command: str | None) -> None:
     words = ["--help"] if command is None else [command, "--help"]
     text = _shown(*words)
@@ -78,7 +78,7 @@ def test_data_takes_its_settings_from_defaults_outside_of_a_checkout(fetched: di
     assert "1 files in data/raw" in text
     assert "f" * 12 in text
     assert "f" * 13 not in text
-    assert Path("data/raw/sources.csv").read_text().splitlines()[1] == f"a.csv,synthetic,{'f' * 64},False"
+    assert Path("data/raw/sources.csv").read_text().splitlines()[1] == f"a.csv,{'f' * 64},False"
 
 
 def test_data_reads_params_and_options_win(fetched: dict[str, Any]) -> None:
@@ -203,3 +203,21 @@ def test_the_real_command_runs_a_notebook_and_leaves_with_its_status(
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: notebook a, cell 2: ZeroDivisionError: division by zero;")
     assert failed.stderr.count("\n") == 1
+
+
+def test_forecast_shows_guesses_scores_and_where_the_files_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    times = pd.date_range("2024-03-01", periods=400, freq="5min")
+    hits = [50 + (7 * k) % 23 for k in range(400)]
+    pd.DataFrame({"time": times, "hits": hits}).to_csv("own.csv", index=False)
+    text = _shown("forecast", "own.csv", "--model", "ridge", "--horizon", "2", "--window", "24", "--out", "out")
+    assert text.startswith("time column: 'time'\n")
+    assert "season: none" in text
+    assert "│ 2       │ ridge" in text
+    assert text.splitlines()[-2].startswith("ridge has the lowest MSE, the mean of 1 to 2 steps ahead: ")
+    assert text.endswith("results: out\n")
+    names = {path.name for path in Path("out").iterdir()}
+    assert names == {"forecast.csv", "forecast.png", "forecast.svg", "model", "report.json", "scores.csv"}
+    again = _shown("forecast", "own.csv", "--load", "out", "--out", "again")
+    assert "note: the model was fitted on this very file" in again
+    assert not Path("again/model").exists()

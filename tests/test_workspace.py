@@ -179,6 +179,6 @@ def test_what_is_copied_covers_the_pipeline_of_the_repository() -> None:
         pytest.skip("no pipeline yet")
     stages = yaml.safe_load((root / "dvc.yaml").read_text())["stages"].values()
     read = {str(dep) for stage in stages for dep in stage.get("do", stage).get("deps", [])}
-    made = ("reports", "data/raw", "models")
+    made = ("reports", "data/raw", "data/processed", "models")
     copied = (*COPIED, "params.yaml", *made)
     assert {path for path in read if not any(path == name or path.startswith(f"{name}/") for name in copied)} == set()

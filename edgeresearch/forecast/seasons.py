@@ -3,7 +3,7 @@
 import pandas as pd
 
 from edgeresearch.errors import InputError
-from edgeresearch.series.stamps import text
+from edgeresearch.series.stamps import duration, text
 from edgeresearch.series.trace import Trace
 from edgeresearch.series.windows import ROUNDS
 
@@ -46,7 +46,7 @@ def season(wanted: str | int | None, trace: Trace, horizon: int, said: list[str]
 
 def _duration(told: str, step: pd.Timedelta) -> int:
     try:
-        length = pd.Timedelta(told.removesuffix("d") + "D" if told.endswith("d") else told)  # a small d is deprecated
+        length = duration(told)
     except ValueError as error:
         raise InputError(f"season {told!r} is neither steps nor a duration; write it like 288, 1d or none") from error
     if pd.isna(length) or length % step != pd.Timedelta(0):

@@ -87,12 +87,21 @@ def distance(step: str) -> pd.Timedelta:
         InputError: It is no positive duration.
     """
     try:
-        size = pd.Timedelta(step).as_unit("ns")
+        size = duration(step).as_unit("ns")
     except ValueError as error:
         raise InputError(f"step {step!r} is no duration; write it like '30s', '5min' or '1h'") from error
     if pd.isna(size) or size <= pd.Timedelta(0):
         raise InputError(f"step {step!r} is not positive; write it like '30s', '5min' or '1h'")
     return size
+
+
+def duration(told: str) -> pd.Timedelta:
+    """Read a duration such as `5min`, `1h` or `1d`; pandas wants a capital D, which few would write.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return pd.Timedelta(told.removesuffix("d") + "D" if told.endswith("d") else told)
 
 
 def text(size: pd.Timedelta) -> str:

@@ -115,3 +115,14 @@ def test_steps_are_told_in_whole_units(size: str, text: str) -> None:
 def test_a_step_that_is_told_can_be_read_again(milliseconds: int) -> None:
     size = pd.Timedelta(milliseconds=milliseconds)
     assert stamps.distance(stamps.text(size)) == size
+
+
+@pytest.mark.parametrize(("told", "seconds"), [("1d", 86400), ("1D", 86400), ("90s", 90), ("5min", 300), ("1h", 3600)])
+def test_a_duration_is_read_as_people_write_it(told: str, seconds: int) -> None:
+    assert stamps.duration(told).total_seconds() == seconds
+    assert stamps.distance(told).total_seconds() == seconds
+
+
+def test_what_is_no_duration_is_refused() -> None:
+    with pytest.raises(ValueError, match="unit abbreviation"):
+        stamps.duration("soon")

@@ -1,0 +1,71 @@
+"""Two ways to do one thing, timed in turn, so that a busy machine slows both."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        what: What was measured.
+        size: How much of it.
+        peer: What it is compared with.
+        ours: One number per repeat: CPU seconds, or the error where `unit` is `mse`.
+        theirs: The peer's numbers, measured in turn with ours.
+        bound: Largest ratio that the claim allows; None where nothing is claimed.
+        unit: `s` or `mse`.
+    """
+
+    what: str
+    size: str
+    peer: str
+    ours: Sequence[float]
+    theirs: Sequence[float]
+    bound: float | None = None
+    unit: str = "s"
+
+    @property
+    def ratios(self) -> np.ndarray:
+        return np.asarray(self.ours) / np.asarray(self.theirs)
+
+    @property
+    def ratio(self) -> float:
+        return float(np.median(self.ratios))
+
+    @property
+    def verdict(self) -> str:
+        if self.bound is None:
+            return "no claim"
+        return "met" if self.ratio <= self.bound else "not met"
+
+    def record(self) -> dict[str, object]:
+        """Columns of `ratios.csv`; low and high hold 95 % of the repeats."""
+        low, high = np.quantile(self.ratios, [0.025, 0.975])
+        values = {f"{name}_{who}": None for name in ("seconds", "mse") for who in ("ours", "peer")}
+        name = "seconds" if self.unit == "s" else self.unit
+        values[f"{name}_ours"], values[f"{name}_peer"] = float(np.median(self.ours)), float(np.median(self.theirs))
+        start = {"what": self.what, "size": self.size, "peer": self.peer, "ratio": self.ratio}
+        return {**start, "low": low, "high": high, "bound": self.bound, "verdict": self.verdict, **values}
+
+
+def seconds(call: Callable[[], object], number: int = 1) -> float:
+    """CPU seconds of one of `number` calls."""
+    start = time.process_time()
+    for _ in range(number):
+        call()
+    return (time.process_time() - start) / number
+
+
+def in_turn(
+    ours: Callable[[], object], theirs: Callable[[], object], *, repeats: int, number: int
+) -> tuple[list[float], list[float]]:
+    """Time both in turn, `repeats` times `number` calls each, after a warm-up."""
+    seconds(ours, max(number // 10, 1))
+    seconds(theirs, max(number // 10, 1))
+    pairs = [(seconds(ours, number), seconds(theirs, number)) for _ in range(repeats)]
+    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]

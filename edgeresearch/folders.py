@@ -1,0 +1,68 @@
+"""Whole folders or none: results are gathered beside their place and moved into it at the end."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgeresearch.errors import InputError
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Look whether a folder could be written, before long work starts; nothing is made.
+
+    Raises:
+        InputError: It is a file, lies below one, or is not to be written.
+    """
+    place = Path(path).absolute()
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir():
+        raise InputError(f"cannot write {path}: {place} is a file; choose another folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write {path}: {place} is not writable; choose another folder")
+
+
+@contextmanager
+def gathered(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; its files and folders move to `path` if the block succeeds.
+
+    Of what stood at `path`, only things of the same names are replaced. If the block raises, nothing is left behind and
+    what stood at `path` stays as it was.
+
+    Raises:
+        InputError: The folder cannot be made or written.
+    """
+    check(path)
+    target = Path(path).absolute()
+    made = [parent for parent in target.parents if not parent.exists()]
+    draft = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        draft.chmod(0o755)
+        yield draft
+        _move(draft, target)
+        made = []
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"cannot write {path}: {reason}; choose another folder") from error
+    finally:
+        if draft is not None:
+            shutil.rmtree(draft, ignore_errors=True)
+        for parent in made:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+
+
+def _move(draft: Path, target: Path) -> None:
+    if not target.exists():
+        draft.replace(target)
+        return
+    for item in sorted(draft.iterdir()):
+        old = target / item.name
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        item.replace(old)

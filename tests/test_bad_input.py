@@ -1,0 +1,234 @@
+"""Bad input to the command line: one clear line, a status, nothing half-written."""
+
+import http.server
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import edgeresearch
+from edgeresearch import cli
+
+Left = Callable[..., str]
+
+
+def _csv(rows: int = 400, start: str = "2024-03-01") -> pd.DataFrame:
+    hits = np.random.default_rng(0).poisson(50, rows)
+    times = pd.date_range(start, periods=rows, freq="5min").strftime("%Y-%m-%d %H:%M:%S")
+    return pd.DataFrame({"time": times, "hits": hits})
+
+
+def _text(table: pd.DataFrame) -> bytes:
+    return table.to_csv(index=False).encode()
+
+
+def _with(row: int, column: str, value: object) -> bytes:
+    table = _csv().astype({"hits": object})
+    table.loc[row, column] = value
+    return _text(table)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EDGERESEARCH_DATA_MIRROR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Left:
+    """Run a command line that must fail: its one line, after `error: `."""
+
+    def run(*words: str) -> str:
+        before = {path: path.is_dir() or path.read_bytes() for path in Path().rglob("*")}
+        with pytest.raises(SystemExit) as caught:
+            cli.main(words)
+        assert caught.value.code == 2
+        shown = capsys.readouterr()
+        return _line(shown.err, before)
+
+    return run
+
+
+def _line(text: str, before: dict[Path, object]) -> str:
+    assert text.startswith("error: ")
+    assert text.count("\n") == 1, text
+    assert "Traceback" not in text
+    assert {path: path.is_dir() or path.read_bytes() for path in Path().rglob("*")} == before, "something was written"
+    return text.removeprefix("error: ").rstrip("\n")
+
+
+GAP = pd.concat([_csv(200), _csv(200, "2024-03-02 12:00")])
+FILES = {
+    "an empty file": (b"", "is empty; give a CSV"),
+    "a header alone": (b"time,hits\n", "has a header but no rows"),
+    "no numeric column": (b"time,name\n2024-01-01,a\n2024-01-02,b\n", "no numeric column; columns: time, name"),
+    "times that run backwards": (_text(_csv().iloc[[0, 2, 1, *range(3, 400)]]), "is earlier than the line before"),
+    "times twice": (_text(_csv().iloc[[0, 1, 1, *range(2, 400)]]), "repeats the stamp of the line before"),
+    "a gap longer than the window": (_text(GAP), "longer than the window of 60; cut the file there"),
+    "fewer points than window and horizon": (_text(_csv(50)), "50 values, but window and horizon need 61"),
+    "too few points to judge on": (_text(_csv(100)), "has 100 points; window 60"),
+    "NaN": (_with(7, "hits", "nan"), "line 9, column 'hits': no value"),
+    "infinity": (_with(7, "hits", "inf"), "line 9, column 'hits': 'inf' is no finite number"),
+    "words among the numbers": (_with(7, "hits", "many"), "'many' is no finite number"),
+    "a constant series": (_text(_csv().assign(hits=5)), "column 'hits' is constant (5)"),
+    "a wrong encoding": ("time,Aufrufe für\n".encode("latin1") + b"2024-01-01,1\n", "is not UTF-8"),
+    "bytes of no text": (b"\x00\x01\x02\xff" * 50, "is not UTF-8"),
+    "stamps that are none": (_with(3, "time", "yesterday"), "line 5: no time stamp: 'yesterday'"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_bad_trace(refused: Left, name: str) -> None:
+    content, message = FILES[name]
+    Path("trace.csv").write_bytes(content)
+    line = refused("forecast", "trace.csv", "--out", "out")
+    assert "trace" in line
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--model", "lstn"], "unknown model 'lstn'; did you mean lstm?; known: "),
+        (["--model", "?"], "unknown model '?'; known: random_forest, ridge"),
+        (["--model", "seasonal_naive"], "model seasonal_naive needs a season"),
+        (["--horizon", "0"], "window 60 and horizon 0 must be at least 1"),
+        (["--window", "0"], "window 0 and horizon 1 must be at least 1"),
+        (["--horizon", "-3"], "horizon -3 must be at least 1"),
+        (["--horizon", "300"], "horizon 300 need"),
+        (["--seed", "-1"], "seed -1 is negative"),
+        (["--seasonality", "soon"], "season 'soon' is neither steps nor a duration"),
+        (["--seasonality", "7min"], "a season of 7min is no whole number of steps of 5 min"),
+        (["--seasonality", "1"], "a season of 1 steps is too short"),
+        (["--seasonality", "-1d"], "a season of -288 steps is too short"),
+        (["--seasonality", "1d"], "a season of 288 steps needs 864 rows, trace has 400"),
+        (["--value", "hitz"], "has no column 'hitz'; nearest: 'hits'"),
+        (["--time", "tim"], "has no column 'tim'; nearest: 'time'"),
+        (["--step", "now"], "step 'now' is no duration"),
+        (["--load", "none"], "cannot read none/model.json"),
+        (["--load", "none", "--window", "3"], "--window is a setting of the saved model; leave it out beside --load"),
+    ],
+)
+def test_a_bad_setting(refused: Left, words: list[str], message: str) -> None:
+    Path("trace.csv").write_bytes(_text(_csv()))
+    assert message in refused("forecast", "trace.csv", "--out", "out", *words)
+
+
+def test_a_trace_that_is_not_there(refused: Left) -> None:
+    Path("trace.csv").write_bytes(_text(_csv()))
+    assert refused("forecast", "trase.csv", "--out", "out") == "no file trase.csv; nearest: trace.csv"
+    Path("folder").mkdir()
+    assert "is a directory" in refused("forecast", "folder", "--out", "out")
+
+
+def test_a_place_that_cannot_be_written(refused: Left, here: Path) -> None:
+    Path("trace.csv").write_bytes(_text(_csv()))
+    file = str(here / "trace.csv")
+    assert refused("forecast", "trace.csv", "--out", "trace.csv").startswith(
+        f"cannot write trace.csv: {file} is a file; choose another folder"
+    )
+    assert "is a file; choose" in refused("forecast", "trace.csv", "--out", "trace.csv/below/it")
+    assert "cannot write trace.csv/" in refused("data", "--source", "synthetic", "--folder", "trace.csv")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(refused: Left) -> None:
+    Path("trace.csv").write_bytes(_text(_csv()))
+    Path("locked").mkdir(mode=0o555)
+    assert "is not writable; choose" in refused("forecast", "trace.csv", "--out", "locked/out")
+
+
+def test_a_mirror_that_lacks_a_file(refused: Left) -> None:
+    Path("mirror").mkdir()
+    assert "is missing in the mirror mirror; complete" in refused("data", "--source", "mirror", "--mirror", "mirror")
+    assert "source 'mirror' needs a mirror folder" in refused("data", "--source", "mirror")
+
+
+def test_a_mirror_with_another_checksum(refused: Left) -> None:
+    from edgeresearch.series.registry import pins
+
+    bad = Path("mirror") / next(iter(pins()))
+    bad.parent.mkdir(parents=True)
+    bad.write_bytes(b"time,value\n1,2\n")
+    line = refused("data", "--source", "mirror", "--mirror", "mirror", "--folder", "data")
+    assert "has another checksum than the pinned one" in line
+    assert not Path("data").exists()
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    """A server that answers everything with the same wrong bytes."""
+
+    class Wrong(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"time,value\n1,2\n")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Wrong) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+        thread.join()
+
+
+def test_a_download_with_another_checksum_is_not_kept(
+    refused: Left, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgeresearch.series import fetch
+
+    monkeypatch.setattr(fetch, "_address", lambda url, base: server)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    line = refused("data", "--source", "download", "--folder", "data")
+    assert "the download has another checksum" in line
+    assert "and was not kept" in line
+
+
+def test_a_saved_model_that_does_not_fit(refused: Left, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("trace.csv").write_bytes(_text(_csv(900)))
+    with pytest.raises(SystemExit) as done:
+        cli.main(["forecast", "trace.csv", "--model", "ridge", "--out", "saved"])
+    assert done.value.code == 0
+    capsys.readouterr()
+    Path("short.csv").write_bytes(_text(_csv(300)))
+    line = refused("forecast", "short.csv", "--load", "saved", "--out", "out")
+    assert "does not yield the model's columns (it lacks day_sin_1" in line
+    other = _csv().assign(time=pd.date_range("2024-03-01", periods=400, freq="1min"))
+    Path("minutes.csv").write_bytes(_text(other))
+    line = refused("forecast", "minutes.csv", "--load", "saved", "--out", "out")
+    assert line == "minutes.csv has a step of 1 min, the model was fitted on 5 min; resample the file"
+    Path("renamed.csv").write_bytes(_text(_csv().rename(columns={"hits": "calls"})))
+    assert "has no column 'hits'" in refused("forecast", "renamed.csv", "--load", "saved", "--out", "out")
+    weights = Path("saved/model/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    assert "its checksum differs" in refused("forecast", "trace.csv", "--load", "saved", "--out", "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "words", "message"),
+    [
+        (b"", [], "error: trace.csv is empty; give a CSV with a value in each row\n"),
+        (_text(_csv()), ["--model", "arima"], "error: unknown model 'arima'"),
+    ],
+)
+def test_the_real_command(here: Path, content: bytes, words: list[str], message: str) -> None:
+    Path("trace.csv").write_bytes(content)
+    env = os.environ | {"PYTHONPATH": str(Path(edgeresearch.__file__).parents[1])}
+    command = [sys.executable, "-m", "edgeresearch", "forecast", "trace.csv", "--out", "out", *words]
+    before = {path: path.is_dir() or path.read_bytes() for path in Path().rglob("*")}
+    done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    _line(done.stderr, before)

@@ -1,0 +1,257 @@
+"""The pipeline as a whole: what `dvc.yaml` declares, and one small trace all the way to the executed notebooks."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import yaml
+
+from edgeresearch import cli, notebook, params
+from edgeresearch.errors import InputError
+from edgeresearch.paper import tables
+from edgeresearch.params import Forecast
+from edgeresearch.series import aarhus, qps, registry, utilisation
+from edgeresearch.series.fetch import fetch
+
+ROOT = Path(__file__).parents[1]
+STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+MADE = ("reports/tables/", "reports/figures/", "reports/metrics/", "data/raw", "data/processed/")
+SMALL = """\
+seed: 5
+forecast:
+  traces: [elb]
+  models: [ridge, lstm_paper, last_value, seasonal_naive, lstm]
+  max_steps: 2500
+  window: 12
+  seeds: 1
+  workers: 1
+  bootstrap: {resamples: 20, block: 20}
+  lstm_paper: {hidden: 8, epochs: 1, max_windows: 500}
+  lstm: {hidden: 8, epochs: 1, members: 1}
+"""
+
+
+def _listed(stage: dict[str, Any], *keys: str) -> dict[str, dict[str, Any]]:
+    entries = [entry for key in keys for entry in stage.get(key, [])]
+    return {
+        name: options
+        for entry in entries
+        for name, options in (entry if isinstance(entry, dict) else {entry: {}}).items()
+    }
+
+
+def _outs(stage: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return _listed(stage, "outs", "metrics", "plots")
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_outs_lie_in_their_places_and_are_never_notebooks(name: str) -> None:
+    outs = _outs(STAGES[name])
+    assert outs
+    for path, options in outs.items():
+        assert path.startswith(MADE), path
+        assert not path.endswith(".ipynb")
+        tracked = path.startswith("reports/")
+        assert options.get("cache", True) is not tracked or path == "data/raw", f"{path}: git tracks it, or DVC does"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_exist_or_are_made_by_another_stage(name: str) -> None:
+    made = [path for other in STAGES.values() for path in _outs(other)]
+    for dep in _listed(STAGES[name], "deps"):
+        inside = any(path == dep or path.startswith(f"{dep}/") for path in made)
+        assert inside or (ROOT / dep).exists(), dep
+
+
+def _imported(module: Path, seen: set[Path]) -> set[Path]:
+    """Modules of the rooms series and forecast that a module imports, and what they import."""
+    for name in re.findall(
+        r"^from (edgeresearch\.(?:series|forecast)[\w.]*) import (.+)$", module.read_text(), flags=re.M
+    ):
+        room = ROOT / name[0].replace(".", "/")
+        files = [room.with_suffix(".py")] if room.with_suffix(".py").is_file() else []
+        files += [room / f"{word.strip()}.py" for word in name[1].split(",") if (room / f"{word.strip()}.py").is_file()]
+        for file in files:
+            if file not in seen:
+                seen.add(file)
+                _imported(file, seen)
+    return seen
+
+
+def test_comparing_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    start = ROOT / "edgeresearch/forecast/compare.py"
+    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start})}
+    named = {dep for dep in _listed(STAGES["compare"], "deps") if dep.endswith(".py")}
+    assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_depends_on_the_paper_modules_that_it_runs(name: str) -> None:
+    """Every module of the paper room that a notebook imports is a dependency of its stage."""
+    deps = set(_listed(STAGES[name], "deps"))
+    for path in (Path(dep) for dep in deps if dep.endswith(".ipynb")):
+        source = "\n".join(cell.source for cell in nbformat.read(ROOT / path, as_version=4).cells)
+        named = re.findall(r"^from edgeresearch\.paper import (.+)$", source, flags=re.M)
+        modules = {word.strip() for line in named for word in line.split(",")}
+        modules |= set(re.findall(r"^from edgeresearch\.paper\.(\w+) import", source, flags=re.M))
+        assert modules
+        assert {f"edgeresearch/paper/{module}.py" for module in modules} <= deps
+
+
+def test_a_comparison_depends_on_every_setting_that_can_change_it() -> None:
+    listed = set(STAGES["compare"]["params"])
+    without = {"traces", "workers"}
+    assert listed == {"seed", *(f"forecast.{key}" for key in Forecast.model_fields if key not in without)}
+
+
+def test_settings_that_stages_name_exist() -> None:
+    known = params.Params().model_dump()
+    for stage in STAGES.values():
+        for key in stage.get("params", []):
+            here: Any = known
+            for part in key.split("."):
+                assert part in here, key
+                here = here[part]
+
+
+def test_commands_are_those_of_the_command_line() -> None:
+    known = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    for stage in STAGES.values():
+        words = stage["cmd"].split()
+        assert words[:3] == ["python", "-m", "edgeresearch"]
+        assert words[3] in known
+        if words[3] == "table":
+            assert words[4] in tables.NAMES
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["compare", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
+        (["compare", "elb", "--folder", "none"], "error: no file none/qps/nab_elb_request_count_8c0756.csv.gz"),
+        (["compare", "elb", "--params", "none.yaml"], "error: cannot read none.yaml"),
+        (["table", "table3"], "error: unknown table 'table3'; did you mean table2?; known: table2, figure1"),
+        (["table", "table2"], "error: cannot read reports/tables/forecast/nasa.csv: No such file or directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        cli.main(words)
+    assert left.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(message)
+    assert text.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_stage_says_what_it_does_and_a_matrix_names_its_items() -> None:
+    for stage in STAGES.values():
+        assert stage["desc"]
+        if "matrix" in stage:
+            assert stage["matrix"] == {"trace": "${forecast.traces}"}
+            assert all("${item.trace}" in path for path in _outs(stage))
+
+
+@pytest.mark.parametrize("name", ["00-data", "10-forecasting"])
+def test_notebooks_declare_where_the_project_lies(name: str) -> None:
+    declared = notebook.declared(ROOT / "notebooks" / f"{name}.ipynb")
+    assert declared["root"] == "'.'"
+    with pytest.raises(InputError, match=f"notebook {name} declares no parameter 'roots'; did you mean root"):
+        notebook.run(ROOT / "notebooks" / f"{name}.ipynb", "out.ipynb", {"roots": 1})
+
+
+def test_stages_pass_only_parameters_that_their_notebook_declares() -> None:
+    for stage in STAGES.values():
+        words = stage["cmd"].split()
+        if words[3] == "notebook":
+            declared = notebook.declared(ROOT / "notebooks" / f"{words[4]}.ipynb")
+            passed = {words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-p"}
+            assert passed <= set(declared)
+            assert words[words.index("--out") + 1].startswith("build/notebooks/")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project folder with stand-ins for the data, after the stages `compare`, `table2` and `figure1`."""
+    root = tmp_path_factory.mktemp("project")
+    (root / "params.yaml").write_text(SMALL)
+    (root / "notebooks").mkdir()
+    for name in ("00-data", "10-forecasting"):
+        source = (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
+        (root / "notebooks" / f"{name}.ipynb").write_bytes(source)
+    (root / "data" / "measured").mkdir(parents=True)
+    header = (ROOT / "data" / "measured" / "fit_seconds.csv").read_text().splitlines()[0]
+    (root / "data" / "measured" / "fit_seconds.csv").write_text(header + "\n")
+    specs = [*qps.TRACES.values(), *utilisation.TRACES.values()]
+    wanted = {spec.file for spec in specs} | {name for name in registry.pins() if "158324.csv" in name}
+    fetch(root / "data" / "raw", source="synthetic", files=sorted(wanted), seed=5, warn=lambda _: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        for words in ("compare elb", "table table2", "table figure1"):
+            with pytest.raises(SystemExit) as left:
+                cli.main(words.split())
+            assert left.value.code in (0, None)
+    return root
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a kernel find the package in a checkout that is not installed."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_stages_write_what_they_declare(root: Path) -> None:
+    for name in ("compare", "table2", "figure1"):
+        for path in _outs(STAGES[name]):
+            assert (root / path.replace("${item.trace}", "elb")).exists(), path
+
+
+def test_timings_are_written_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    before = _bytes(root / "reports")
+    with pytest.raises(SystemExit):
+        cli.main(["compare", "elb", "--timings", str(root / "timings.csv")])
+    assert len((root / "timings.csv").read_text().splitlines()) == 6
+    assert _bytes(root / "reports") == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+def test_the_forecasting_notebook_gives_the_same_figures_from_either_folder(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = root / "reports" / "figures" / "forecast" / "elb"
+    monkeypatch.chdir(root)
+    notebook.run("10-forecasting", root / "build" / "a.ipynb", {"trace": "elb", "points": 100})
+    first = _bytes(figures)
+    names = ("figure1", "table2", "relative_mse", "true_predicted", "error_by_hour", "cost")
+    assert set(first) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    monkeypatch.chdir(root / "notebooks")
+    notebook.run("10-forecasting.ipynb", root / "build" / "b.ipynb", {"trace": "elb", "points": 100})
+    assert _bytes(figures) == first
+    shown = (root / "build" / "b.ipynb").read_text(encoding="utf-8")
+    assert "elb (synthetic)" in shown
+    assert "make timings" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert aarhus.sensors(root / "data" / "raw") == [158324]
+    monkeypatch.chdir(root)
+    notebook.run("00-data", root / "build" / "data.ipynb", {})
+    for path in _outs(STAGES["notebook-data"]):
+        assert (root / path).exists(), path
+    table = (root / "reports" / "tables" / "data_series.csv").read_text().splitlines()
+    assert len(table) == 1 + len(qps.TRACES) + 1 + 2 + len(utilisation.TRACES) + 1
+    assert all(",synthetic," in line for line in table[1:])
+    assert len(_bytes(root / "reports" / "figures" / "data")) == 12
