@@ -1,0 +1,106 @@
+"""From a request-rate trace to whole requests per step of a second or less."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from edgeresearch.elastic.checks import Floats, Ints, within
+from edgeresearch.errors import InputError
+from edgeresearch.series import grid
+from edgeresearch.series.trace import Trace
+
+_UNITS = {"second": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "h": 3600.0}
+_PER = re.compile(r"\bper (\d+ )?(second|s|minute|min|hour|h)\b")
+
+
+def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: float | None = None) -> Ints:
+    """Spread a trace to whole requests per step.
+
+    The requests of a slot of the trace are rounded so that their sums stay right (error diffusion). They fall on the
+    slot's steps as a Poisson process would, given their number: multinomially, in proportion to a rate that runs
+    linearly between the middles of the slots. So each slot keeps its total exactly, and a trace of steps of its own is
+    left as it is.
+
+    Args:
+        trace: Request rates; the first column is used. A unit "... per minute" gives the time it counts; without one,
+            values are counts per slot.
+        rng: Places the requests.
+        dt: Length of a step, in seconds, at most 1; a slot of the trace must be a multiple of it.
+        mean: Mean load to scale the trace to, in requests per second, as real traces differ in size by orders of
+            magnitude; None keeps it.
+
+    Returns:
+        `(slots · slot / dt,)`.
+
+    Raises:
+        InputError: The trace has gaps, negative values or, with a mean, no request; or a slot is no multiple of `dt`.
+    """
+    within("dt", dt, 0, 1, above=True)
+    slot = trace.step.total_seconds()
+    steps = round(slot / dt)
+    if steps < 1 or abs(steps * dt - slot) > 1e-9 * slot:
+        raise InputError(f"{trace.name}: its step of {slot:g} s is no multiple of dt = {dt:g} s; change dt")
+    rate = qps(trace)
+    if mean is not None:
+        within("mean load", mean, 0, above=True)
+        if not rate.any():
+            raise InputError(f"{trace.name} has no request to scale to {mean:g} per second; use another trace")
+        rate *= mean / rate.mean()
+    ends = np.floor(np.cumsum(rate * slot) + 0.5).astype(np.int64)
+    totals: Ints = np.diff(ends, prepend=np.int64(0))
+    if steps == 1:
+        return totals
+    middles = np.arange(len(rate)) + 0.5
+    weights = np.interp((np.arange(len(rate) * steps) + 0.5) / steps, middles, rate).reshape(-1, steps)
+    weights[weights.sum(axis=1) == 0] = 1.0
+    return rng.multinomial(totals, weights / weights.sum(axis=1, keepdims=True)).reshape(-1)
+
+
+def qps(trace: Trace) -> Floats:
+    """Return the first column of a trace in requests per second, `(slots,)`.
+
+    Raises:
+        InputError: The trace is empty, has gaps or negative values.
+    """
+    values = trace.values.to_numpy(dtype=np.float64, copy=True)
+    gaps = ~np.isfinite(values)
+    if not len(values):
+        raise InputError(f"{trace.name} is empty; use a trace with at least one value")
+    if gaps.any():
+        _, longest = _longest(~gaps)
+        first = f", the first at {trace.frame.index[int(gaps.argmax())]}"
+        raise InputError(
+            f"{trace.name} has {int(gaps.sum())} of {len(values)} values missing{first}; fill them, or take the "
+            f"longest stretch without gaps ({longest} values) by `without_gaps`"
+        )
+    if values.min() < 0:
+        at = int(values.argmin())
+        raise InputError(f"{trace.name}: load {values[at]:g} at {trace.frame.index[at]} is negative; mend the trace")
+    per = _PER.search(trace.unit)
+    seconds = int(per[1] or 1) * _UNITS[per[2]] if per else trace.step.total_seconds()
+    return values / seconds
+
+
+def without_gaps(trace: Trace) -> Trace:
+    """Return the longest stretch of a trace in which every value of its first column was observed.
+
+    Raises:
+        InputError: No value was observed.
+    """
+    start, length = _longest(np.isfinite(trace.values.to_numpy(dtype=np.float64)))
+    if not length:
+        raise InputError(f"{trace.name} has no observed value; use another trace")
+    frame: pd.DataFrame = trace.frame.iloc[start : start + length]
+    return replace(trace, frame=frame)
+
+
+def _longest(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return start and length of the longest run of true values, the first of several."""
+    starts, lengths = grid.runs(observed)
+    if not len(starts):
+        return 0, 0
+    at = int(lengths.argmax())
+    return int(starts[at]), int(lengths[at])
