@@ -194,20 +194,48 @@ def compare(
 
 @app.command(
     help=_help(
-        "Make a table of the paper from what the traces gave: table2, or figure1 (the shapes that Fig. 1 shows).",
+        "Replay every scaling strategy on one request trace (Paper A, Table 3), and write error rates and courses.",
+        "edgeresearch replay elb",
+        "edgeresearch replay paper_a --params profiles/mine.yaml",
+    )
+)
+def replay(
+    trace: Annotated[str, typer.Argument(help="Name of a trace, such as elb.")],
+    params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Where the data lies.", show_default=_PARAMS)] = None,
+    out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
+) -> None:
+    """Replay the strategies on one trace."""
+    from edgeresearch.elastic import experiment as work
+    from edgeresearch.forecast.compare import trace as load
+
+    settings = _settings(params)
+    series = load(trace, folder or Path(settings.data.folder), settings.seed)
+    lstm = settings.forecast.lstm.model_dump()
+    found = work.experiment(series, settings.elastic.model_dump(), lstm=lstm, seed=settings.seed)
+    rows = found.table[(found.table["lead"] == 1) & (found.table["reading"] == "trace")]
+    columns = ["forecaster", "strategy", "phase", "error_percent", "low", "high", "pod_hours"]
+    _show(rows[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
+    print(f"errors: {work.write(found, out)}")
+
+
+@app.command(
+    help=_help(
+        "Make a table of the paper from what the traces gave: table2, table3, or figure1 (the shapes of Fig. 1).",
         "edgeresearch table table2",
+        "edgeresearch table table3",
         "edgeresearch table figure1 --params params.yaml",
     )
 )
 def table(
-    name: Annotated[str, typer.Argument(help="table2 or figure1.")],
+    name: Annotated[str, typer.Argument(help="table2, table3 or figure1.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     reports: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("reports"),
 ) -> None:
     """Make one table of the paper."""
     from edgeresearch.paper import tables
 
-    tables.write(name, reports, _settings(params).forecast.model_dump())
+    tables.write(name, reports, _settings(params).model_dump()[tables.SECTIONS.get(name, "forecast")])
     print(f"{name}: {reports}")
 
 
@@ -259,6 +287,66 @@ def forecast(
     shown = report.scores[["horizon", "model", "points", "mse", "mae", "r2", "skill"]]
     _show(shown.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), report.trace.label)
     print(report.verdict)
+    print(f"results: {out}")
+
+
+@app.command(
+    help=_help(
+        "Ask of a trace of your own whether predictive scaling would pay: every strategy sees the same requests.",
+        "edgeresearch elastic requests.csv --out results",
+        "edgeresearch elastic requests.csv --qmax 50 --start-delay 90 --every 30 --out results",
+        "edgeresearch elastic requests.csv --strategy combined --forecaster ridge --scale 400 --out results",
+        "edgeresearch elastic hits.csv --time when --value hits --unit per-minute --max 40 --out results",
+    )
+)
+def elastic(
+    trace: Annotated[Path, typer.Argument(help="CSV with a time and a value column.", metavar="TRACE.csv")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(help="A strategy; responsive and hpa are always replayed.", show_default="all of them"),
+    ] = None,
+    forecaster: Annotated[str | None, typer.Option(help="The forecaster.", show_default="lstm")] = None,
+    qmax: Annotated[float | None, typer.Option(help="Requests per second of a pod.", show_default="20")] = None,
+    start_delay: Annotated[float | None, typer.Option(help="Seconds until a pod is ready.", show_default="30")] = None,
+    start_spread: Annotated[float | None, typer.Option(help="Seconds around it, uniform.", show_default="0")] = None,
+    every: Annotated[float | None, typer.Option(help="Seconds between two decisions.", show_default="15")] = None,
+    minimum: Annotated[int | None, typer.Option("--min", help="Fewest pods.", show_default="1")] = None,
+    maximum: Annotated[int | None, typer.Option("--max", help="Most pods.", show_default="1000")] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="Scale to this mean, in requests per second.", show_default="as it is")
+    ] = None,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="per-second, per-minute, per-hour or per-step.", show_default="by the column's name"),
+    ] = None,
+    repeats: Annotated[int | None, typer.Option(help="Draws of what is random.", show_default="5")] = None,
+    time: Annotated[str | None, typer.Option(help="Time column.", show_default="guessed")] = None,
+    value: Annotated[str | None, typer.Option(help="Value column.", show_default="guessed")] = None,
+    step: Annotated[str | None, typer.Option(help="Distance of two rows, as 5min.", show_default="guessed")] = None,
+    seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
+) -> None:
+    """Replay scaling strategies on a trace of one's own."""
+    from rich.console import Console
+
+    from edgeresearch.elastic.own import elastic_file
+    from edgeresearch.paper.own_elastic import draw
+
+    options = {
+        **{"strategies": strategy, "forecaster": forecaster, "q_max": qmax, "start_delay": start_delay},
+        **{"start_spread": start_spread, "every": every, "minimum": minimum, "maximum": maximum, "scale": scale},
+        **{"unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "seed": seed},
+    }
+    given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
+    with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
+        report = elastic_file(trace, out, **given, draw=draw, tell=status.update)
+    for line in report.said:
+        print(line)
+    heads = {"error_percent": "errors %", "overload_percent": "overload %", "expansion_error_percent": "in expansion %"}
+    heads["pod_hours"] = "pod-hours"
+    shown = report.table[["strategy", "forecaster", *heads]].rename(columns=heads)
+    _show(shown.map(lambda cell: f"{cell:,.2f}" if isinstance(cell, float) else cell), report.trace.label)
+    print(report.advice.line)
     print(f"results: {out}")
 
 

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.settings import Section, merge, parsed, read_yaml, refuse_unknown
@@ -34,6 +42,8 @@ ModelName = Literal[
     "lstm",
     "lstm_huber",
 ]
+StrategyName = Literal["advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"]
+ForecasterName = Literal["lstm", "ridge", "last_value", "published"]
 SourceName = Literal["auto", "mirror", "download", "synthetic"]
 
 
@@ -49,9 +59,18 @@ def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
     return values
 
 
+def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
+    if 1.0 not in values or list(values) != sorted(set(values)):
+        raise ValueError("name 1.0 among them, in ascending order, each only once")
+    return values
+
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Traces = Annotated[tuple[TraceName, ...], AfterValidator(_each_once)]
 Models = Annotated[tuple[ModelName, ...], AfterValidator(_each_once)]
+Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(_each_once)]
+Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(_each_once)]
+Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
 Horizons = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
 
 
@@ -125,12 +144,57 @@ class Forecast(Section):
         return self
 
 
+class Cluster(Section):
+    """One cluster of Paper A, Table 1: how many nodes it has, and what one of them has."""
+
+    nodes: PositiveInt
+    cores: PositiveInt
+    memory_gb: PositiveInt
+    network_gbps: PositiveInt
+    disk_gb: PositiveInt
+
+
+class Clusters(Section):
+    """The clusters of Paper A, Table 1. A pod takes one core: those of the edge bound the number of pods."""
+
+    cloud: Cluster = Cluster(nodes=3, cores=8, memory_gb=16, network_gbps=1, disk_gb=200)
+    edge: Cluster = Cluster(nodes=9, cores=4, memory_gb=8, network_gbps=1, disk_gb=128)
+
+
+class Elastic(Section):
+    """Paper A's elastic scaling: few settings, the same for every trace, strategy and phase."""
+
+    traces: Traces = ("elb", "wiki_de", "nasa", "worldcup98", "twitter_second", "paper_a")
+    seconds: PositiveInt = 172800
+    learn: Fraction = 0.5
+    repeats: PositiveInt = 20
+    forecasters: Forecasters = ("lstm", "ridge", "last_value", "published")
+    strategies: Strategies = get_args(StrategyName)
+    leads: Leads = (0.5, 1.0, 2.0)
+    window: PositiveInt = 60
+    accuracy: Fraction = 0.931
+    mean_qps: PositiveFloat = 30.0
+    q_max: PositiveFloat = 20.0
+    share: Fraction = 0.8
+    every: PositiveFloat = 30.0
+    start_delay: NonNegativeFloat = 120.0
+    start_spread: NonNegativeFloat = 90.0
+    base_error: Fraction = 0.031
+    timeout: NonNegativeFloat = 0.0
+    grace: NonNegativeFloat = 30.0
+    service_time: PositiveFloat = 0.2
+    smooth: PositiveFloat = 120.0
+    reach: PositiveFloat = 0.5
+    clusters: Clusters = Clusters()
+
+
 class Params(Section):
     """All settings."""
 
     seed: NonNegativeInt = 20240917
     data: Data = Data()
     forecast: Forecast = Forecast()
+    elastic: Elastic = Elastic()
 
 
 def load(path: str | Path, profile: str | None = None) -> Params:

@@ -63,7 +63,7 @@ def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatc
     importlib.reload(edgeresearch)
 
 
-@pytest.mark.parametrize("command", [None, "data", "notebook", "reproduce", "forecast", "compare", "table"])
+@pytest.mark.parametrize("command", [None, "data", "notebook", "reproduce", "forecast", "compare", "table", "elastic"])
 def test_help_has_examples(command: str | None) -> None:
     words = ["--help"] if command is None else [command, "--help"]
     text = _shown(*words)
@@ -221,3 +221,17 @@ def test_forecast_shows_guesses_scores_and_where_the_files_lie(tmp_path: Path, m
     again = _shown("forecast", "own.csv", "--load", "out", "--out", "again")
     assert "note: the model was fitted on this very file" in again
     assert not Path("again/model").exists()
+
+
+def test_elastic_shows_guesses_table_and_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    times = pd.date_range("2024-03-01", periods=120, freq="1min")
+    pd.DataFrame({"time": times, "hits": [9000 + (700 * k) % 8000 for k in range(120)]}).to_csv("own.csv", index=False)
+    words = ["--strategy", "combined", "--forecaster", "ridge", "--repeats", "1", "--min", "2"]
+    text = _shown("elastic", "own.csv", *words, "--out", "out")
+    assert text.startswith("time column: 'time'\n")
+    assert "│ combined   │ last_value │" in text
+    assert "; rule: fewest pod-hours" in text.splitlines()[-2]
+    assert text.endswith("results: out\n")
+    names = {path.name for path in Path("out").iterdir()}
+    assert names == {"load.png", "load.svg", "report.json", "table.csv", "tradeoff.png", "tradeoff.svg"}

@@ -99,3 +99,20 @@ def test_values_out_of_bounds_are_told_in_one_line(forecast: dict[str, Any], mes
     with pytest.raises(InputError, match=f"here: {message}") as caught:
         parse({"forecast": forecast}, "here")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("elastic", "message"),
+    [
+        ({"leads": [0.5, 2.0]}, r"elastic\.leads is \[0\.5, 2\.0\]; name 1\.0 among them"),
+        ({"leads": [2.0, 1.0]}, "name 1.0 among them, in ascending order"),
+        ({"strategies": ["advanced"]}, r"elastic\.strategies\[0\] is 'advanced'; input should be 'advance'"),
+        ({"forecasters": []}, r"elastic\.forecasters is \[\]; name at least one"),
+        ({"q_max": 0}, r"elastic\.q_max is 0; input should be greater than 0"),
+        ({"clusters": {"edge": {"nodes": 0}}}, r"elastic\.clusters\.edge"),
+    ],
+)
+def test_elastic_values_out_of_bounds_are_told_in_one_line(elastic: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse({"elastic": elastic}, "here")
+    assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import yaml
 from edgeresearch import cli, notebook, params
 from edgeresearch.errors import InputError
 from edgeresearch.paper import tables
-from edgeresearch.params import Forecast
+from edgeresearch.params import Elastic, Forecast
 from edgeresearch.series import aarhus, qps, registry, utilisation
 from edgeresearch.series.fetch import fetch
 
@@ -30,6 +30,11 @@ forecast:
   bootstrap: {resamples: 20, block: 20}
   lstm_paper: {hidden: 8, epochs: 1, max_windows: 500}
   lstm: {hidden: 8, epochs: 1, members: 1}
+elastic:
+  traces: [elb]
+  seconds: 43200
+  repeats: 2
+  window: 12
 """
 
 
@@ -66,9 +71,9 @@ def test_deps_exist_or_are_made_by_another_stage(name: str) -> None:
 
 
 def _imported(module: Path, seen: set[Path]) -> set[Path]:
-    """Modules of the rooms series and forecast that a module imports, and what they import."""
+    """Modules of the rooms series, forecast and elastic that a module imports, and what they import."""
     for name in re.findall(
-        r"^from (edgeresearch\.(?:series|forecast)[\w.]*) import (.+)$", module.read_text(), flags=re.M
+        r"^from (edgeresearch\.(?:series|forecast|elastic)[\w.]*) import (.+)$", module.read_text(), flags=re.M
     ):
         room = ROOT / name[0].replace(".", "/")
         files = [room.with_suffix(".py")] if room.with_suffix(".py").is_file() else []
@@ -84,6 +89,15 @@ def test_comparing_depends_on_every_module_that_it_runs_and_no_other() -> None:
     start = ROOT / "edgeresearch/forecast/compare.py"
     needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start})}
     named = {dep for dep in _listed(STAGES["compare"], "deps") if dep.endswith(".py")}
+    assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
+
+
+def test_replaying_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    starts = {ROOT / "edgeresearch/elastic/experiment.py", ROOT / "edgeresearch/forecast/compare.py"}
+    for start in sorted(starts):
+        _imported(start, starts)
+    needed = {str(path.relative_to(ROOT)) for path in starts}
+    named = {dep for dep in _listed(STAGES["elastic"], "deps") if dep.endswith(".py")}
     assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
 
 
@@ -104,6 +118,12 @@ def test_a_comparison_depends_on_every_setting_that_can_change_it() -> None:
     listed = set(STAGES["compare"]["params"])
     without = {"traces", "workers"}
     assert listed == {"seed", *(f"forecast.{key}" for key in Forecast.model_fields if key not in without)}
+
+
+def test_a_replay_depends_on_every_setting_that_can_change_it() -> None:
+    listed = set(STAGES["elastic"]["params"])
+    keys = {f"elastic.{key}" for key in Elastic.model_fields if key != "traces"}
+    assert listed == {"seed", "forecast.lstm", *keys}
 
 
 def test_settings_that_stages_name_exist() -> None:
@@ -132,7 +152,9 @@ def test_commands_are_those_of_the_command_line() -> None:
         (["compare", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
         (["compare", "elb", "--folder", "none"], "error: no file none/qps/nab_elb_request_count_8c0756.csv.gz"),
         (["compare", "elb", "--params", "none.yaml"], "error: cannot read none.yaml"),
-        (["table", "table3"], "error: unknown table 'table3'; did you mean table2?; known: table2, figure1"),
+        (["table", "table4"], "error: unknown table 'table4'; did you mean table3?; known: table2, figure1, table3"),
+        (["replay", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
+        (["table", "table3"], "error: cannot read reports/tables/elastic/elb.csv: No such file or directory"),
         (["table", "table2"], "error: cannot read reports/tables/forecast/nasa.csv: No such file or directory"),
     ],
 )
@@ -153,11 +175,11 @@ def test_every_stage_says_what_it_does_and_a_matrix_names_its_items() -> None:
     for stage in STAGES.values():
         assert stage["desc"]
         if "matrix" in stage:
-            assert stage["matrix"] == {"trace": "${forecast.traces}"}
+            assert stage["matrix"] in ({"trace": "${forecast.traces}"}, {"trace": "${elastic.traces}"})
             assert all("${item.trace}" in path for path in _outs(stage))
 
 
-@pytest.mark.parametrize("name", ["00-data", "10-forecasting"])
+@pytest.mark.parametrize("name", ["00-data", "10-forecasting", "11-elastic"])
 def test_notebooks_declare_where_the_project_lies(name: str) -> None:
     declared = notebook.declared(ROOT / "notebooks" / f"{name}.ipynb")
     assert declared["root"] == "'.'"
@@ -177,11 +199,11 @@ def test_stages_pass_only_parameters_that_their_notebook_declares() -> None:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with stand-ins for the data, after the stages `compare`, `table2` and `figure1`."""
+    """A project folder with stand-ins for the data, after the stages before the notebooks."""
     root = tmp_path_factory.mktemp("project")
     (root / "params.yaml").write_text(SMALL)
     (root / "notebooks").mkdir()
-    for name in ("00-data", "10-forecasting"):
+    for name in ("00-data", "10-forecasting", "11-elastic"):
         source = (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
         (root / "notebooks" / f"{name}.ipynb").write_bytes(source)
     (root / "data" / "measured").mkdir(parents=True)
@@ -192,7 +214,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fetch(root / "data" / "raw", source="synthetic", files=sorted(wanted), seed=5, warn=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for words in ("compare elb", "table table2", "table figure1"):
+        for words in ("compare elb", "table table2", "table figure1", "replay elb", "table table3"):
             with pytest.raises(SystemExit) as left:
                 cli.main(words.split())
             assert left.value.code in (0, None)
@@ -210,7 +232,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def test_stages_write_what_they_declare(root: Path) -> None:
-    for name in ("compare", "table2", "figure1"):
+    for name in ("compare", "table2", "figure1", "elastic", "table3"):
         for path in _outs(STAGES[name]):
             assert (root / path.replace("${item.trace}", "elb")).exists(), path
 
@@ -241,6 +263,17 @@ def test_the_forecasting_notebook_gives_the_same_figures_from_either_folder(
     shown = (root / "build" / "b.ipynb").read_text(encoding="utf-8")
     assert "elb (synthetic)" in shown
     assert "make timings" in shown
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+def test_the_elastic_notebook_gives_every_figure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    notebook.run("11-elastic", root / "build" / "elastic.ipynb", {"trace": "elb", "points": 60})
+    names = ("table3", "figure2_cpu", "figure3_memory", "scaling", "tradeoff")
+    made = _bytes(root / "reports" / "figures" / "elastic" / "elb")
+    assert set(made) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    assert "elb (synthetic)" in (root / "build" / "elastic.ipynb").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

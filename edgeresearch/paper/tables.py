@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.files import write_csv, write_json
-from edgeresearch.paper import architecture, figures_a, paper_a, style
+from edgeresearch.paper import architecture, elastic_a, figures_a, paper_a, style
 from edgeresearch.paper.contradictions import contradictions
 
-NAMES = ("table2", "figure1")
+NAMES = ("table2", "figure1", "table3")
+
+SECTIONS: Mapping[str, str] = MappingProxyType({"table3": "elastic"})
+"""The section of the settings that a table is of; `forecast` where it is not named."""
 
 TIMINGS = Path("data") / "measured" / "fit_seconds.csv"
 """CPU seconds, measured now and then (`make timings`), in the project folder."""
@@ -23,7 +27,7 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
     Args:
         name: One of `NAMES`.
         reports: Folder of the reports in the project folder.
-        settings: The section `forecast` of the settings as plain values.
+        settings: Its section of the settings (see `SECTIONS`) as plain values.
 
     Raises:
         InputError: The name is unknown, what the table is made of is missing, or a file cannot be written.
@@ -31,6 +35,8 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
     reports = Path(reports)
     if name == "table2":
         write_table2(settings["traces"], settings["horizons"], reports, reports.absolute().parent / TIMINGS)
+    elif name == "table3":
+        elastic_a.write_table3(settings["traces"], reports)
     elif name == "figure1":
         architecture.write(
             reports / "tables" / "figure1_architecture.json",
