@@ -8,15 +8,13 @@ import pandas as pd
 
 from edgeresearch.elastic.capacity import Capacity
 from edgeresearch.elastic.checks import Floats, Ints
+from edgeresearch.elastic.experiment import FORECASTING
 from edgeresearch.elastic.outcome import Outcome
 from edgeresearch.elastic.phases import PHASES, Phases, errors_by_phase, from_trace
 from edgeresearch.elastic.plan import replay
 from edgeresearch.elastic.settings import Settings
 from edgeresearch.elastic.strategies import strategy
 from edgeresearch.elastic.view import Strategy
-
-FORECASTING = ("advance", "combined", "quantile")
-"""The strategies that use a forecast; the others would do the same with any."""
 
 
 @dataclass(frozen=True)

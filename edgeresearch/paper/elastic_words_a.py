@@ -33,15 +33,17 @@ def reached(table: pd.DataFrame) -> str:
 def honest(real: bool) -> str:
     """Say what the choice of settings rests on."""
     where = (
-        "None of the settings was chosen on this trace: they are those of the stand-in."
+        "The settings are those of the stand-in, as they are."
         if real
-        else "The draws below are fresh: the search saw others."
+        else "The draws below are fresh: `calibrate` saw others."
     )
     return (
-        "The few global settings were chosen by `elastic.calibrate` on draws of the synthetic stand-in alone, with a "
-        "forecast that knows the future up to an error of the published R²: the paper states neither its trace nor its "
-        f"horizon. No cell has a setting of its own. {where} What comes of a forecaster that knows only the past is in "
-        "its own rows."
+        "The few global settings were last moved by `elastic.calibrate`, on draws of the synthetic stand-in, from a "
+        "start that a wider search outside this package had found; from a neutral start the search has not been shown "
+        "to arrive there. It used a forecast that knows the future up to an error of the published R²: the paper "
+        "states neither its trace nor its horizon. No cell has a setting of its own. "
+        f"{where} What comes of a forecaster that knows only the past is in its own rows. A trace that is coarser than "
+        "the decisions is drawn linearly between its values, which tells every forecaster the slope of the next one."
     )
 
 

@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 
 from edgeresearch.elastic.capacity import Capacity
+from edgeresearch.elastic.experiment import FORECASTING
 from edgeresearch.elastic.plan import measured
 from edgeresearch.elastic.settings import Settings
-from edgeresearch.elastic.shadow import FORECASTING, Terms, pairs, shadow, summary
+from edgeresearch.elastic.shadow import Terms, pairs, shadow, summary
 from edgeresearch.elastic.strategies import STRATEGIES, Fixed, strategy
 from edgeresearch.elastic.view import View
 
