@@ -1,1 +1,1 @@
-"""Speed against peers: pairs measured in one run, in CPU seconds of one thread. Run it with `make bench`."""
+"""Speed and memory against peers: pairs measured in one run, on one thread. Run it with `make bench`."""

@@ -1,12 +1,17 @@
-"""`python -m bench`: measure, print the table, write `reports/bench/`."""
+"""`python -m bench`: measure, print the table, write `reports/bench/`.
+
+A part is a module with `Size`, `QUICK` and `rows(size)`; name it in `PARTS`.
+"""
 
 import argparse
+import json
 import os
 import platform
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # before numpy is loaded
@@ -15,9 +20,11 @@ import pandas as pd  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from bench.forecast import QUICK, Size, onnx_missing, rows  # noqa: E402
-from bench.timing import Row  # noqa: E402
+from bench import elastic, forecast  # noqa: E402
+from bench.timing import COLUMNS, Row  # noqa: E402
 from edgeresearch.files import write_csv, write_json  # noqa: E402
+
+PARTS: Mapping[str, ModuleType] = {"forecast": forecast, "elastic": elastic}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,29 +33,58 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="a fast look at smaller sizes; the claims are not for these"
     )
+    parser.add_argument("--only", nargs="+", choices=PARTS, help="run these parts; what is there of others stays")
     parser.add_argument("--out", type=Path, default=Path("reports/bench"), help="folder of ratios.csv and machine.json")
     chosen = parser.parse_args(arguments)
+    parts = [name for name in PARTS if name in (chosen.only or PARTS)]
+    try:
+        told, machines = others(chosen.out, parts)
+    except (KeyError, OSError, ValueError) as error:
+        parser.error(f"{chosen.out}: no results by part ({error}); leave out --only, or say another --out")
     console = Console(stderr=True)
-    done = []
-    with console.status("measuring the fits"):
-        for row in rows(QUICK if chosen.quick else Size()):
-            done.append(row)
-    write_csv(pd.DataFrame([row.record() for row in done]), chosen.out / "ratios.csv")
-    write_json(machine(), chosen.out / "machine.json")
+    done: list[Row] = []
+    for name in parts:
+        with console.status(f"measuring: {name}"):
+            found = list(PARTS[name].rows(PARTS[name].QUICK if chosen.quick else PARTS[name].Size()))
+        done += found
+        told += [{**row.record(), "part": name} for row in found]
+        machines[name] = machine()
+    told.sort(key=lambda row: list(PARTS).index(row["part"]))
+    write_csv(pd.DataFrame(told), chosen.out / "ratios.csv")
+    write_json(machines, chosen.out / "machine.json")
     Console().print(table(done))
-    if onnx_missing():
-        print(f"onnxruntime's row is left out: {onnx_missing()} not installed; pip install 'edgeresearch[onnx]'")
+    if "forecast" in parts and forecast.onnx_missing():
+        print(
+            f"onnxruntime's row is left out: {forecast.onnx_missing()} not installed; pip install 'edgeresearch[onnx]'"
+        )
     print(f"ratios: {chosen.out / 'ratios.csv'}")
+
+
+def others(folder: Path, parts: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the rows of `ratios.csv` and the entries of `machine.json` that are of other parts, where there are any.
+
+    Raises:
+        KeyError: The rows name no part, or nothing says on what machine it was measured.
+        OSError: A file cannot be read.
+        ValueError: A file is damaged.
+    """
+    if set(parts) == set(PARTS) or not (folder / "ratios.csv").is_file():
+        return [], {}
+    before = pd.read_csv(folder / "ratios.csv")
+    machines = json.loads((folder / "machine.json").read_text(encoding="utf-8"))
+    kept = [name for name in PARTS if name not in parts and name in set(before["part"])]
+    rows = before[before["part"].isin(kept)].to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows], {name: machines[name] for name in kept}
 
 
 def table(done: Sequence[Row]) -> Table:
     """The rows for a terminal."""
-    shown = Table(title="Ours / peer, CPU time of one thread (median of the repeats)", title_justify="left")
+    shown = Table(title="Ours / peer, CPU time of one thread or as said (median of the repeats)", title_justify="left")
     for name in ("what", "size", "peer", "ours", "peer's", "ratio", "95 % of repeats", "claim", "verdict"):
         shown.add_column(name)
     for row in done:
         told = row.record()
-        name = "seconds" if row.unit == "s" else row.unit
+        name = COLUMNS[row.unit]
         values = [_text(float(str(told[f"{name}_{who}"])), row.unit) for who in ("ours", "peer")]
         spread = f"{told['low']:.3g} to {told['high']:.3g}"
         bound = "" if row.bound is None else f"≤ {row.bound:.3g}"
@@ -58,13 +94,13 @@ def table(done: Sequence[Row]) -> Table:
 
 def _text(value: float, unit: str) -> str:
     if unit != "s":
-        return f"{value:.4g}"
+        return f"{value:.4g} B" if unit == "bytes" else f"{value:.4g}"
     return f"{value:.3g} s" if value >= 0.1 else f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
 
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
-    names = ("numpy", "pytorch-lightning", "scikit-learn", "torch")
+    names = ("numpy", "pytorch-lightning", "scikit-learn", "scipy", "torch")
     return {
         "cpu": _cpu(Path("/proc/cpuinfo")),
         "cores": os.cpu_count(),
@@ -81,4 +117,4 @@ def _cpu(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,6 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+COLUMNS = {"s": "seconds", "mse": "mse", "bytes": "bytes"}
+"""Columns of `ratios.csv` by unit, each with `_ours` and `_peer`."""
 
 
 @dataclass(frozen=True)
@@ -15,10 +19,10 @@ class Row:
         what: What was measured.
         size: How much of it.
         peer: What it is compared with.
-        ours: One number per repeat: CPU seconds, or the error where `unit` is `mse`.
+        ours: One number per repeat: CPU seconds, or the error where `unit` is `mse`, or memory where it is `bytes`.
         theirs: The peer's numbers, measured in turn with ours.
         bound: Largest ratio that the claim allows; None where nothing is claimed.
-        unit: `s` or `mse`.
+        unit: A key of `COLUMNS`.
     """
 
     what: str
@@ -30,8 +34,8 @@ class Row:
     unit: str = "s"
 
     @property
-    def ratios(self) -> np.ndarray:
-        return np.asarray(self.ours) / np.asarray(self.theirs)
+    def ratios(self) -> npt.NDArray[np.float64]:
+        return np.asarray(self.ours, dtype=np.float64) / np.asarray(self.theirs, dtype=np.float64)
 
     @property
     def ratio(self) -> float:
@@ -46,8 +50,10 @@ class Row:
     def record(self) -> dict[str, object]:
         """Columns of `ratios.csv`; low and high hold 95 % of the repeats."""
         low, high = np.quantile(self.ratios, [0.025, 0.975])
-        values = {f"{name}_{who}": None for name in ("seconds", "mse") for who in ("ours", "peer")}
-        name = "seconds" if self.unit == "s" else self.unit
+        values: dict[str, float | None] = {
+            f"{name}_{who}": None for name in COLUMNS.values() for who in ("ours", "peer")
+        }
+        name = COLUMNS[self.unit]
         values[f"{name}_ours"], values[f"{name}_peer"] = float(np.median(self.ours)), float(np.median(self.theirs))
         start = {"what": self.what, "size": self.size, "peer": self.peer, "ratio": self.ratio}
         return {**start, "low": low, "high": high, "bound": self.bound, "verdict": self.verdict, **values}

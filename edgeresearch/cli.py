@@ -324,6 +324,9 @@ def elastic(
     time: Annotated[str | None, typer.Option(help="Time column.", show_default="guessed")] = None,
     value: Annotated[str | None, typer.Option(help="Value column.", show_default="guessed")] = None,
     step: Annotated[str | None, typer.Option(help="Distance of two rows, as 5min.", show_default="guessed")] = None,
+    fill: Annotated[
+        int | None, typer.Option(help="Longest gap to interpolate, in steps.", show_default="0, gaps are refused")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
 ) -> None:
     """Replay scaling strategies on a trace of one's own."""
@@ -335,7 +338,7 @@ def elastic(
     options = {
         **{"strategies": strategy, "forecaster": forecaster, "q_max": qmax, "start_delay": start_delay},
         **{"start_spread": start_spread, "every": every, "minimum": minimum, "maximum": maximum, "scale": scale},
-        **{"unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "seed": seed},
+        **{"unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "fill": fill, "seed": seed},
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
     with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only

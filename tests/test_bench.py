@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from bench import __main__ as command
-from bench import plain
+from bench import elastic, plain
 from bench.timing import Row, in_turn
+from edgeresearch.elastic.service import run
+from edgeresearch.files import write_csv
 
 
 def test_the_quick_mode_writes_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,13 +17,95 @@ def test_the_quick_mode_writes_the_table(tmp_path: Path, capsys: pytest.CaptureF
     table = pd.read_csv(tmp_path / "bench" / "ratios.csv")
     assert list(table.columns[:6]) == ["what", "size", "peer", "ratio", "low", "high"]
     assert {"seconds_ours", "seconds_peer", "mse_ours", "mse_peer", "bound", "verdict"} <= set(table.columns)
-    assert set(table["bound"].dropna()) >= {0.2, 0.25, 1.0, 1.5}
+    assert set(table["bound"].dropna()) >= {0.2, 0.25, 1.0, 1.5, 5.0}
+    assert table["part"].unique().tolist() == ["forecast", "elastic"]
     assert (table["ratio"] > 0).all()
     assert (table["low"] <= table["high"]).all()
     assert set(table["verdict"]) <= {"met", "not met", "no claim"}
     machine = json.loads((tmp_path / "bench" / "machine.json").read_text())
-    assert {"cpu", "cores", "python", "versions"} <= set(machine)
+    assert set(machine) == {"forecast", "elastic"}
+    assert {"cpu", "cores", "python", "versions"} <= set(machine["elastic"])
     assert "ratios.csv" in capsys.readouterr().out
+
+
+def _measured_before(folder: Path) -> list[str]:
+    folder.mkdir()
+    row = {**Row("a fit", "1 step, or 2", "b", [2.5, 3.0], [7.0, 9.0], 1.0).record(), "part": "forecast"}
+    other = {**Row("old", "1", "b", [1.0], [1.0]).record(), "part": "elastic"}
+    write_csv(pd.DataFrame([row, other]), folder / "ratios.csv")
+    (folder / "machine.json").write_text('{"elastic": {"cpu": "old"}, "forecast": {"cpu": "other"}}')
+    return (folder / "ratios.csv").read_text().splitlines()
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elastic, "QUICK", elastic.Size(steps=2000, few=200, repeats=1, calls=1))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_alone_replaces_its_own_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = _measured_before(tmp_path / "bench")
+    command.main(["--quick", "--only", "elastic", "--out", str(tmp_path / "bench")])
+    after = (tmp_path / "bench" / "ratios.csv").read_text().splitlines()
+    assert after[:2] == before[:2]
+    assert not any(line.startswith("old,") for line in after)
+    assert sum(line.endswith(",elastic") for line in after) == len(after) - 2 == 21
+    machine = json.loads((tmp_path / "bench" / "machine.json").read_text())
+    assert machine["forecast"] == {"cpu": "other"}
+    assert machine["elastic"]["cores"] > 0
+    text = capsys.readouterr().out
+    assert "a fit" not in text
+    assert "onnxruntime" not in text
+
+
+@pytest.mark.usefixtures("small")
+def test_a_part_alone_can_be_the_first(tmp_path: Path) -> None:
+    command.main(["--quick", "--only", "elastic", "--out", str(tmp_path)])
+    assert set(pd.read_csv(tmp_path / "ratios.csv")["part"]) == {"elastic"}
+    assert list(json.loads((tmp_path / "machine.json").read_text())) == ["elastic"]
+
+
+@pytest.mark.parametrize("damage", ["no part", "no machine", "no file"])
+def test_results_that_cannot_be_kept_stop_a_part_before_it_starts(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "bench"
+    _measured_before(folder)
+    if damage == "no part":
+        pd.read_csv(folder / "ratios.csv").drop(columns="part").to_csv(folder / "ratios.csv", index=False)
+    elif damage == "no machine":
+        (folder / "machine.json").write_text('{"elastic": {}}')
+    else:
+        (folder / "machine.json").unlink()
+    before = (folder / "ratios.csv").read_bytes()
+    with pytest.raises(SystemExit) as caught:
+        command.main(["--quick", "--only", "elastic", "--out", str(folder)])
+    assert caught.value.code == 2
+    assert "leave out --only" in capsys.readouterr().err
+    assert (folder / "ratios.csv").read_bytes() == before
+
+
+def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["--only", "elastics"])
+    assert "forecast" in capsys.readouterr().err
+
+
+def test_the_peers_are_the_pods_that_the_service_has() -> None:
+    arrivals = np.maximum(elastic.world(3000)[0], 1)
+    wanted = elastic.CAPACITY.needed(arrivals)
+    ready = run(arrivals, wanted, settings=elastic.SERVICE, rng=np.random.default_rng(0)).ready
+    for peer in elastic.PEERS.values():
+        np.testing.assert_array_equal(peer(arrivals.astype(float)), ready)
+
+
+def test_memory_is_what_was_held_at_once() -> None:
+    assert elastic._peak(lambda: [np.zeros(100_000) for _ in range(5)][0]) == pytest.approx(4e6, rel=0.1)
+    assert elastic._peak(lambda: [np.zeros(100_000).sum() for _ in range(5)]) == pytest.approx(8e5, rel=0.1)
+    assert 50 < elastic.peak_per_step("responsive", 20_000) < 100
+    row = Row("memory", "1", "b", [64.0], [32.0], 1.1, "bytes")
+    assert (row.record()["bytes_ours"], row.record()["seconds_ours"]) == (64.0, None)
+    assert row.verdict == "not met"
 
 
 def test_the_plain_loop_learns() -> None:

@@ -226,10 +226,13 @@ def test_forecast_shows_guesses_scores_and_where_the_files_lie(tmp_path: Path, m
 def test_elastic_shows_guesses_table_and_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     times = pd.date_range("2024-03-01", periods=120, freq="1min")
-    pd.DataFrame({"time": times, "hits": [9000 + (700 * k) % 8000 for k in range(120)]}).to_csv("own.csv", index=False)
-    words = ["--strategy", "combined", "--forecaster", "ridge", "--repeats", "1", "--min", "2"]
+    pd.DataFrame({"time": times, "hits": [9000 + (700 * k) % 8000 for k in range(120)]}).drop(index=40).to_csv(
+        "own.csv", index=False
+    )
+    words = ["--strategy", "combined", "--forecaster", "ridge", "--repeats", "1", "--min", "2", "--fill", "1"]
     text = _shown("elastic", "own.csv", *words, "--out", "out")
     assert text.startswith("time column: 'time'\n")
+    assert "\nfilled: 1 of 120 steps, in 1 gap of at most 1, by straight lines" in text
     assert "│ combined   │ last_value │" in text
     assert "; rule: fewest pod-hours" in text.splitlines()[-2]
     assert text.endswith("results: out\n")

@@ -90,6 +90,26 @@ def calibrate(
     return Fit(best, seen, held, trials + 1)
 
 
+def told(fit: Fit, start: Mapping[str, Any], published: pd.DataFrame) -> str:
+    """Return what a search found as text: which settings it moved from the start, and how near the cells came.
+
+    Args:
+        fit: What it found.
+        start: The section `elastic` that it started from.
+        published: Error rates in percent, strategies by phases.
+    """
+    moved = [f"{name}: {start[name]:g} -> {fit.chosen[name]:g}" for name in start if fit.chosen[name] != start[name]]
+    lines = [f"tried: {fit.tried} settings", *(moved or ["moved: none; nothing that was tried came nearer"])]
+    for what, found in (("draws that were searched on", fit.fitted), ("draws held out", fit.held_out)):
+        apart = (found - published).abs().to_numpy()
+        lines += [
+            "",
+            f"{what}: at most {apart.max():.2f} points from the published cells, {apart.mean():.2f} on average",
+        ]
+        lines.append(found.round(2).to_string())
+    return "\n".join([*lines, "", "published:", published.to_string()])
+
+
 def errors(section: Mapping[str, Any], draws: Sequence[int], *, seed: int, seconds: int) -> pd.DataFrame:
     """Return mean error rates in percent over draws of the stand-in, strategies by phases."""
     tables = [_errors(section, np.random.SeedSequence([seed, *b"draw", each]), seconds) for each in draws]

@@ -14,9 +14,11 @@ from edgeresearch.elastic.advice import WITHIN, Advice, advise
 from edgeresearch.elastic.arrivals import qps, spread
 from edgeresearch.elastic.capacity import Capacity
 from edgeresearch.elastic.checks import Floats, Ints
-from edgeresearch.elastic.plan import EVERY, horizon, measured
+from edgeresearch.elastic.gaps import filled
+from edgeresearch.elastic.plan import EVERY, measured
 from edgeresearch.elastic.settings import Settings
-from edgeresearch.elastic.shadow import Terms, pairs, shadow, summary
+from edgeresearch.elastic.setup import Setup
+from edgeresearch.elastic.shadow import pairs, shadow, summary
 from edgeresearch.elastic.strategies import STRATEGIES, Fixed, strategy
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv, write_json
@@ -39,6 +41,10 @@ VALIDATION = 0.125
 """Share of what is learnt from, its end, that validates."""
 LONGEST = 3_000_000
 """Steps that are used at most, the newest ones: memory is linear in them."""
+SMOOTH = 60.0
+"""Length of the mean that tells the phases, in seconds."""
+REACH = 1.0
+"""How far phases look either way, in longest start delays plus an interval."""
 COMPARED = ("responsive", "hpa")
 """Strategies that are always replayed, as the advice compares with them."""
 UNITS = ("per-second", "per-minute", "per-hour", "per-step")
@@ -50,7 +56,7 @@ class Report:
 
     Attributes:
         trace: The trace, as long as it was used.
-        terms: What was the same for every strategy.
+        terms: What was the same for every strategy; no clusters, as nothing is known of the machines.
         table: One row per strategy and forecaster: means over the repeats.
         intervals: One row per strategy, forecaster and interval between decisions, of the first repeat: time, load,
             what was forecast for it (NaN without a forecaster), wanted, ready, failed, error_percent.
@@ -60,7 +66,7 @@ class Report:
     """
 
     trace: Trace
-    terms: Terms
+    terms: Setup
     table: pd.DataFrame
     intervals: pd.DataFrame
     advice: Advice
@@ -95,6 +101,7 @@ def elastic_file(
     time: str | None = None,
     value: str | None = None,
     step: str | None = None,
+    fill: int = 0,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     draw: Draw | None = None,
     tell: Callable[[str], None] = _quiet,
@@ -122,6 +129,7 @@ def elastic_file(
         time: Name of the time column; guessed where None.
         value: Name of the value column; guessed where None.
         step: Distance of two rows, such as `5min`; guessed where None.
+        fill: Longest gap that is interpolated, in steps (see `gaps.filled`); longer ones are refused.
         models: Keyword arguments `lstm_paper`, `lstm`, `forest` of `models.build`.
         draw: Draws the report into the folder.
         tell: Receives a line at the start of each long step.
@@ -139,17 +147,18 @@ def elastic_file(
     capacity = Capacity(q_max, minimum=minimum, maximum=maximum)
     settings = Settings(q_max, start_delay, start_spread)
     check(out)
-    trace, said = _read(path, unit, dict[str, Any](time=time, value=value, step=step))
+    trace, said = _read(path, unit, fill, dict[str, Any](time=time, value=value, step=step))
     slot = trace.step.total_seconds()
-    terms = Terms(replace(settings, dt=slot / math.ceil(slot - 1e-9)), capacity, every)
-    trace = _newest(trace, terms.settings.dt, said)
+    settings = replace(settings, dt=slot / math.ceil(slot - 1e-9))
+    trace = _newest(trace, settings.dt, said)
+    terms = Setup(settings, capacity, every, _mean(trace) if scale is None else scale, SMOOTH, REACH, {})
     ahead, cut = _cut(trace, terms)
     replays = pairs(names, forecaster)
     runs, shown, rules, fitted = [], pd.DataFrame(), {}, None
     if slot <= 1 and not start_spread and repeats > 1:
         said.append(f"repeats: 1, not {repeats}, as nothing is random; a spread of the start delays would be")
         repeats = 1
-    for repeat, (problem, arrivals, delays) in enumerate(_repeats(trace, terms, ahead, cut, scale, seed, repeats)):
+    for repeat, (problem, arrivals, delays) in enumerate(_repeats(trace, terms, ahead, cut, seed, repeats)):
         if not repeat:
             rules["fixed"] = Fixed(int(capacity.needed(problem.table["value"].iloc[:cut].max())))
             _say(trace, arrivals, problem, terms, rules["fixed"], said)
@@ -165,7 +174,8 @@ def elastic_file(
     result = summary(pd.concat(runs, ignore_index=True))
     facts = {
         **{"strategies": names, "forecaster": forecaster, "seed": seed, "repeats": repeats, "every": every},
-        **{"horizon": ahead, "window": WINDOW, "scale": scale, "fixed_pods": rules["fixed"].pods, "within": WITHIN},
+        **{"horizon": ahead, "window": WINDOW, "scale": scale, "fill": fill, "within": WITHIN},
+        **{"fixed_pods": rules["fixed"].pods},
         **{"settings": asdict(terms.settings), "capacity": asdict(capacity), "data": data(trace)},
         **{"learnt_decisions": cut, "replayed_from": str(shown["time"].iloc[0])},
     }
@@ -188,21 +198,13 @@ def write(report: Report, out: Path, draw: Draw | None = None) -> None:
             draw(report, folder)
 
 
-def _read(path: str | Path, unit: str | None, columns: Mapping[str, Any]) -> tuple[Trace, list[str]]:
+def _read(path: str | Path, unit: str | None, fill: int, columns: Mapping[str, Any]) -> tuple[Trace, list[str]]:
     if unit is not None and unit not in UNITS:
         raise InputError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
     trace, said = table.read(path, **columns)
     said = [line for line in said if not line.startswith("season:")]
-    observed = trace.values.notna().to_numpy()
-    if not observed.all():
-        starts, lengths = grid.runs(observed)
-        at = int(lengths.argmax())
-        first, last = trace.frame.index[[starts[at], starts[at] + lengths[at] - 1]]
-        gap = trace.frame.index[int((~observed).argmax())]
-        raise InputError(
-            f"{path}: {int((~observed).sum())} of {len(observed)} steps of {text(trace.step)} are missing, the first "
-            f"at {gap}; fill them, or cut the file to its longest stretch without gaps, {first} to {last}"
-        )
+    trace, line = filled(trace, fill, path)
+    said += line
     if unit is None:
         per_step = float(trace.values.mean()) / trace.step.total_seconds()
         named = not np.isclose(qps(trace).mean(), per_step)
@@ -220,12 +222,25 @@ def _newest(trace: Trace, dt: float, said: list[str]) -> Trace:
     return replace(trace, frame=frame)
 
 
-def _cut(trace: Trace, terms: Terms) -> tuple[int, int]:
+def _mean(trace: Trace) -> float:
+    """Return the trace's own mean load; scaled to it, the trace is as it was, to the last bit."""
+    mean = float(qps(trace).mean())
+    if not mean:
+        raise InputError(f"the {len(trace.frame)} rows that are used, the newest, have no request; cut the file")
+    return mean
+
+
+def _length(terms: Setup) -> int:
+    """Return the steps between two decisions."""
+    return round(terms.every / terms.settings.dt)
+
+
+def _cut(trace: Trace, terms: Setup) -> tuple[int, int]:
     """Return how many decisions a forecast looks ahead, and the first decision that is replayed."""
-    ahead = horizon(terms.settings, terms.every)
+    ahead = terms.horizon
     steps = len(trace.frame) * round(trace.step.total_seconds() / terms.settings.dt)
     terms.settings.check_length(steps)
-    decisions = -(-steps // terms.length)
+    decisions = -(-steps // _length(terms))
     cut = int(LEARNT * decisions)
     if cut < 2 * WINDOW + ahead or decisions - cut <= ahead:
         need = math.ceil(max((2 * WINDOW + ahead) / LEARNT, (ahead + 1) / (1 - LEARNT))) * terms.every
@@ -237,16 +252,16 @@ def _cut(trace: Trace, terms: Terms) -> tuple[int, int]:
 
 
 def _repeats(
-    trace: Trace, terms: Terms, ahead: int, cut: int, scale: float | None, seed: int, repeats: int
+    trace: Trace, terms: Setup, ahead: int, cut: int, seed: int, repeats: int
 ) -> Iterator[tuple[Problem, Ints, np.random.SeedSequence]]:
     """Yield what a forecaster sees, the arrivals that are replayed, and the seed of the start delays."""
     for repeat in range(repeats):
         placing, delays = np.random.SeedSequence(seed, spawn_key=(repeat,)).spawn(2)
-        arrivals = spread(trace, np.random.default_rng(placing), dt=terms.settings.dt, mean=scale)
-        yield _problem(trace, arrivals, terms, ahead, cut), arrivals[cut * terms.length :], delays
+        arrivals = spread(trace, np.random.default_rng(placing), dt=terms.settings.dt, mean=terms.mean)
+        yield _problem(trace, arrivals, terms, ahead, cut), arrivals[cut * _length(terms) :], delays
 
 
-def _problem(trace: Trace, arrivals: Ints, terms: Terms, ahead: int, cut: int) -> Problem:
+def _problem(trace: Trace, arrivals: Ints, terms: Setup, ahead: int, cut: int) -> Problem:
     """Pose the forecast: the load at each decision, and what it will be when a pod that is started now is ready."""
     load = measured(arrivals, settings=terms.settings, every=terms.every)
     gap = pd.Timedelta(seconds=terms.every)
@@ -278,7 +293,7 @@ def _forecast(model: Forecaster, problem: Problem) -> Floats:
     return np.asarray(made.reshape(len(made), -1)[problem.test - begin :, 0], dtype=np.float64)
 
 
-def _say(trace: Trace, arrivals: Ints, problem: Problem, terms: Terms, fixed: Fixed, said: list[str]) -> None:
+def _say(trace: Trace, arrivals: Ints, problem: Problem, terms: Setup, fixed: Fixed, said: list[str]) -> None:
     if not arrivals.any():
         raise InputError(f"the last {1 - LEARNT:.0%} of the trace, which is replayed, has no request; cut the file")
     load = measured(arrivals, settings=terms.settings, every=terms.every)

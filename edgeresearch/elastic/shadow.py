@@ -1,40 +1,18 @@
 """Shadow replay: every strategy sees the same arrivals and the same seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from edgeresearch.elastic.capacity import Capacity
 from edgeresearch.elastic.checks import Floats, Ints
 from edgeresearch.elastic.experiment import FORECASTING
 from edgeresearch.elastic.outcome import Outcome
 from edgeresearch.elastic.phases import PHASES, Phases, errors_by_phase, from_trace
 from edgeresearch.elastic.plan import replay
-from edgeresearch.elastic.settings import Settings
+from edgeresearch.elastic.setup import Setup
 from edgeresearch.elastic.strategies import strategy
 from edgeresearch.elastic.view import Strategy
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What is the same for every strategy.
-
-    Attributes:
-        settings: The service.
-        capacity: What a pod is taken to do, and the bounds of their number.
-        every: Time between two decisions, in seconds.
-    """
-
-    settings: Settings
-    capacity: Capacity
-    every: float
-
-    @property
-    def length(self) -> int:
-        """Steps between two decisions."""
-        return round(self.every / self.settings.dt)
 
 
 def pairs(strategies: Sequence[str], forecaster: str) -> list[tuple[str, str]]:
@@ -51,7 +29,7 @@ def shadow(
     arrivals: Ints,
     forecasts: Mapping[str, Floats],
     replays: Sequence[tuple[str, str]],
-    terms: Terms,
+    setup: Setup,
     *,
     seed: np.random.SeedSequence,
     rules: Mapping[str, Strategy] | None = None,
@@ -63,28 +41,30 @@ def shadow(
         forecasts: By forecaster, the load forecast at each decision (see `plan.view`), `(decisions,)`. The last value
             needs none.
         replays: Pairs of strategy and forecaster.
-        terms: What is the same for all.
+        setup: What is the same for all; its mean and clusters are not read.
         seed: Seed of the start delays, the same for all.
         rules: Strategies that stand in for those of the same name in `STRATEGIES`.
 
     Returns:
         One row per replay (errors in percent, pod-hours), and one row per replay and interval between decisions.
     """
-    window = terms.settings.longest_start + terms.every
-    phases = from_trace(arrivals, capacity=terms.capacity, settings=terms.settings, window=window)
+    phases = from_trace(
+        arrivals, capacity=setup.capacity, settings=setup.settings, window=setup.window, smooth=setup.smooth
+    )
+    length = round(setup.every / setup.settings.dt)
     rows, intervals = [], []
     for name, maker in replays:
         outcome = replay(
             (rules or {}).get(name) or strategy(name),
             arrivals,
             forecasts.get(maker),
-            capacity=terms.capacity,
-            settings=terms.settings,
+            capacity=setup.capacity,
+            settings=setup.settings,
             rng=np.random.default_rng(seed),
-            every=terms.every,
+            every=setup.every,
         )
         rows.append({"strategy": name, "forecaster": maker, **_totals(outcome, phases)})
-        intervals.append(_intervals(outcome, terms.length).assign(strategy=name, forecaster=maker))
+        intervals.append(_intervals(outcome, length).assign(strategy=name, forecaster=maker))
     return pd.DataFrame(rows), pd.concat(intervals, ignore_index=True)
 
 

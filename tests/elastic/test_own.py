@@ -113,10 +113,32 @@ def test_steps_below_a_second_and_the_newest_of_a_long_trace(monkeypatch: pytest
     hits = np.random.default_rng(0).poisson(50, 8000)
     report = _replayed(pd.DataFrame({"hits": hits}), step="500ms", strategies=["hpa"], repeats=3)
     assert report.terms.settings.dt == 0.5
+    assert report.terms.mean == pytest.approx(2 * hits[-7000:].mean())
     assert "trace: the newest 7000 of 8000 rows are used, from 2024-01-01 00:08:20 on" in report.said
     assert report.table["repeats"].tolist() == [1, 1]
     assert "repeats: 1, not 3, as nothing is random; a spread of the start delays would be" in report.said
     assert not any("interpolated" in line for line in report.said)
+
+
+def test_a_filled_trace_is_one_with_straight_lines() -> None:
+    whole, words = _trace(), "filled: 3 of 120 steps, in 2 gaps of at most 2, by straight lines"
+    whole.loc[29:32, "hits"] = [9000, 9100, 9200, 9300]
+    whole.loc[59:61, "hits"] = [5000, 4500, 4000]
+    first = _replayed(whole.drop(index=[30, 31, 60]), fill=2, unit="per-step")
+    second = _replayed(whole, unit="per-step")
+    pd.testing.assert_frame_equal(first.table, second.table)
+    assert any(line.startswith(words) for line in first.said)
+    assert first.facts["fill"] == 2
+    assert first.facts["data"]["repairs"]["filled"] == 3
+    assert "filled" not in second.facts["data"]["repairs"]
+
+
+def test_the_newest_of_a_long_trace_can_be_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own, "LONGEST", 600)
+    table = _trace()
+    table.loc[60:, "hits"] = 0
+    with pytest.raises(InputError, match="the 10 rows that are used, the newest, have no request; cut the file"):
+        _replayed(table)
 
 
 def test_nothing_to_replay() -> None:
@@ -132,9 +154,12 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "gaps": (
         _trace().drop(index=[30, 31]),
         [],
-        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; fill them, or cut the file to its "
-        "longest stretch without gaps, 2024-03-01 00:32:00 to 2024-03-01 01:59:00",
+        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; let --fill interpolate gaps up to a "
+        "length (the longest here is 2), or cut the file to its longest stretch without gaps, 2024-03-01 00:32:00 to "
+        "2024-03-01 01:59:00",
     ),
+    "a long gap": (_trace().drop(index=[30, 31]), ["--fill", "1"], "are missing in gaps longer than 1, the first at"),
+    "fill": (_trace(), ["--fill", "-1"], "fill -1 is below 0; use 0 or more"),
     "no capacity": (_trace(), ["--qmax", "0"], "q_max is 0; give a number above 0"),
     "less than none": (_trace(), ["--qmax", "-5"], "q_max is -5; give a number above 0"),
     "a long start": (_trace(), ["--start-delay", "7200"], "a pod takes up to 7200 s to start, the trace lasts 7200 s"),
