@@ -44,6 +44,17 @@ ModelName = Literal[
 ]
 StrategyName = Literal["advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"]
 ForecasterName = Literal["lstm", "ridge", "last_value", "published"]
+PolicyName = Literal["los", "in_situ", "random", "cloud", "least_loaded", "oracle"]
+DetectorName = Literal[
+    "iftm_lstm_ema",
+    "iftm_lstm_quantile",
+    "iftm_autoencoder_ema",
+    "iftm_autoencoder_quantile",
+    "robust_z",
+    "last_value",
+    "half_space_trees",
+    "ecod",
+]
 SourceName = Literal["auto", "mirror", "download", "synthetic"]
 
 
@@ -70,8 +81,12 @@ Traces = Annotated[tuple[TraceName, ...], AfterValidator(_each_once)]
 Models = Annotated[tuple[ModelName, ...], AfterValidator(_each_once)]
 Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(_each_once)]
 Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(_each_once)]
+Policies = Annotated[tuple[PolicyName, ...], AfterValidator(_each_once)]
+Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(_each_once)]
 Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
 Horizons = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
+Counts = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Data(Section):
@@ -188,6 +203,176 @@ class Elastic(Section):
     clusters: Clusters = Clusters()
 
 
+class Truth(Section):
+    """How long trainings take in truth: eq. 1 of Paper B and the container's times; the scheduler never sees it."""
+
+    a: PositiveFloat = 11410.0
+    b: NonNegativeFloat = 0.0
+    c: PositiveFloat = 1.014
+    d: NonNegativeFloat = 17.38
+    noise: NonNegativeFloat = 0.3608
+    monitor: NonNegativeFloat = 0.2674
+    start: NonNegativeFloat = 4.0
+    stop: NonNegativeFloat = 1.0
+
+
+class Rules(Section):
+    """Where Paper B's Algorithm 1 leaves a choice."""
+
+    hop_limit: PositiveInt = 3
+    infeasible: Literal["best_fit", "closest"] = "best_fit"
+    avoid: bool = False
+    weight_utilisation: NonNegativeFloat = 1.0
+    weight_latency: NonNegativeFloat = 1.0
+    crowded: Fraction = 0.85
+    sender: bool = False
+
+
+class Limits(Section):
+    """How the CPU limit of a training follows from its last run."""
+
+    rule: Literal["period", "utilisation"] = "utilisation"
+    first: Fraction = 0.85
+    down: Fraction = 0.9
+    up: Annotated[float, Field(gt=1)] = 1.1
+    target: Fraction = 0.9
+    floor: PositiveFloat = 81.67
+    ceiling: PositiveFloat = 1000.0
+
+
+class Fitting(Section):
+    """When eq. 1 is fitted to the runs of a job."""
+
+    enough: PositiveInt = 1
+    kept: PositiveInt = 24
+    tolerance: PositiveFloat = 0.1
+    refine: bool = True
+
+
+class Adaptation(Section):
+    """Paper B's Fig. 5: how limits move."""
+
+    jobs: PositiveInt = 26
+    iterations: PositiveInt = 55
+    repeats: PositiveInt = 20
+    free: PositiveFloat = 470.0
+    drift_from: PositiveInt = 46
+    drift: NonNegativeFloat = 0.1
+
+
+class Fit(Section):
+    """How long the settings above are searched for."""
+
+    first: PositiveInt = 240
+    keep: PositiveInt = 8
+    rounds: PositiveInt = 5
+    children: PositiveInt = 6
+    step: Fraction = 0.15
+    repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 4, 30)
+
+
+class Sweeps(Section):
+    """What is varied beyond the paper, and where."""
+
+    streams: Counts = (4, 8)
+    intervals: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 5.0, 30.0, 120.0, 600.0)
+    gateways: Counts = (1, 2, 3, 5)
+    stays: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (900.0, 3600.0, 14400.0)
+    away: PositiveFloat = 300.0
+
+
+class Los(Section):
+    """Paper B's scheduling experiment: the same settings for Figs. 5, 6 and 7."""
+
+    testbed: str | None = None
+    streams: Counts = (2, 4, 6, 8, 10)
+    fitted: Counts = (2, 6, 10)
+    policies: Policies = get_args(PolicyName)
+    repeats: PositiveInt = 20
+    hours: PositiveFloat = 4.0
+    workers: PositiveInt = 2
+    interval: NonNegativeFloat = 46.2
+    loss: Share = 0.0
+    truth: Truth = Truth()
+    rules: Rules = Rules()
+    limits: Limits = Limits()
+    fitting: Fitting = Fitting()
+    adaptation: Adaptation = Adaptation()
+    sweeps: Sweeps = Sweeps()
+    fit: Fit = Fit()
+
+
+class IdentityLSTM(Section):
+    """IFTM's LSTM."""
+
+    hidden: PositiveInt = 16
+    epochs: PositiveInt = 20
+    stretch: PositiveInt = 50
+    batch: PositiveInt = 4
+    warm_up: NonNegativeInt = 5
+    learning_rate: PositiveFloat = 0.01
+
+
+class IdentityAutoencoder(Section):
+    """IFTM's autoencoder."""
+
+    hidden: PositiveInt | None = None
+    epochs: PositiveInt = 20
+    batch: PositiveInt = 64
+    learning_rate: PositiveFloat = 0.01
+
+
+class MovingThreshold(Section):
+    """The threshold `ema`: exponential moving mean + k standard deviations."""
+
+    k: NonNegativeFloat = 4.0
+    memory: Annotated[float, Field(ge=1)] = 300.0
+    warm_up: PositiveInt = 30
+
+
+class QuantileThreshold(Section):
+    """The threshold `quantile`: factor x a high quantile of the past errors."""
+
+    quantile: Fraction = 0.99
+    factor: PositiveFloat = 1.5
+    window: PositiveInt = 1000
+    warm_up: Annotated[int, Field(ge=5)] = 100
+
+
+class Injection(Section):
+    """Anomalies put into the streams."""
+
+    every: PositiveInt = 150
+    smallest: PositiveFloat = 2.0
+    largest: PositiveFloat = 5.0
+
+
+class Calibration(Section):
+    """Training times measured under CPU limits."""
+
+    limits: Counts = (100, 150, 250, 400, 600, 850)
+    repeats: PositiveInt = 3
+    samples: PositiveInt = 1000
+
+
+class Anomaly(Section):
+    """Anomaly detection on the Aarhus streams: the same settings for every sensor and detector."""
+
+    sensors: PositiveInt = 10
+    train: PositiveInt = 1000
+    every: PositiveInt = 1000
+    samples: PositiveInt = 3000
+    seeds: PositiveInt = 3
+    workers: PositiveInt = 2
+    detectors: Detectors = get_args(DetectorName)
+    lstm: IdentityLSTM = IdentityLSTM()
+    autoencoder: IdentityAutoencoder = IdentityAutoencoder()
+    ema: MovingThreshold = MovingThreshold()
+    quantile: QuantileThreshold = QuantileThreshold()
+    injection: Injection = Injection()
+    calibration: Calibration = Calibration()
+
+
 class Params(Section):
     """All settings."""
 
@@ -195,6 +380,8 @@ class Params(Section):
     data: Data = Data()
     forecast: Forecast = Forecast()
     elastic: Elastic = Elastic()
+    los: Los = Los()
+    anomaly: Anomaly = Anomaly()
 
 
 def load(path: str | Path, profile: str | None = None) -> Params:

@@ -1,5 +1,6 @@
 import importlib
 import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 import edgeresearch
@@ -63,7 +65,9 @@ def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatc
     importlib.reload(edgeresearch)
 
 
-@pytest.mark.parametrize("command", [None, "data", "notebook", "reproduce", "forecast", "compare", "table", "elastic"])
+@pytest.mark.parametrize(
+    "command", [None, "data", "notebook", "reproduce", "forecast", "compare", "table", "elastic", "los", "emulate"]
+)
 def test_help_has_examples(command: str | None) -> None:
     words = ["--help"] if command is None else [command, "--help"]
     text = _shown(*words)
@@ -238,3 +242,41 @@ def test_elastic_shows_guesses_table_and_one_line_of_advice(tmp_path: Path, monk
     assert text.endswith("results: out\n")
     names = {path.name for path in Path("out").iterdir()}
     assert names == {"load.png", "load.svg", "report.json", "table.csv", "tradeoff.png", "tradeoff.svg"}
+
+
+def test_los_shows_size_table_notes_and_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text(_shown("los", "--show-testbed"))
+    words = ["--streams", "4", "--repeats", "2", "--hours", "0.5", "--policy", "cloud", "--policy", "in_situ"]
+    text = _shown("los", "--testbed", "mine.yaml", *words, "--trace-decisions", "--out", "out")
+    lines = text.splitlines()
+    assert lines[0] == "testbed: 15 nodes (5 edge, 4 fog, 6 cloud), 33 links, 4 streams on 2 of the nodes"
+    assert lines[1].strip() == "mine.yaml: 2 × 0.5 h"
+    assert "│ in_situ │ 100.0  │ 100.0 to 100.0 │        │ 0.0    │      │ 0.0          │" in lines
+    assert lines[-5].startswith("los drops ")
+    assert lines[-4].startswith("edge-1 as one more gateway of edge: los drops ")
+    assert "; rule: fewest bytes over the uplinks" in lines[-2]
+    assert lines[-1] == "results: out"
+    names = {path.name for path in Path("out").iterdir()}
+    tables = {"table.csv", "drops.csv", "nodes.csv", "gateways.csv", "report.json", "decisions.jsonl"}
+    assert names == tables | {"policies.png", "policies.svg", "places.png", "places.svg"}
+
+
+def test_los_takes_settings_and_a_testbed_from_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shape = {"name": "hall", "nodes": 2, "vcpu": 1, "memory": 512}
+    Path("mine.yaml").write_text(yaml.safe_dump({"layers": [shape], "streams": [{"node": "hall-1", "period": 200}]}))
+    Path("params.yaml").write_text("los: {testbed: mine.yaml, interval: 7.0, rules: {hop_limit: 2}}\n")
+    text = _shown("los", "--repeats", "1", "--hours", "0.5", "--policy", "in_situ", "--out", "out")
+    assert "mine.yaml: 1 × 0.5 h" in text
+    assert "links MB/h" in text
+    facts = json.loads(Path("out/report.json").read_text())
+    assert (facts["testbed"], facts["settings"]["interval"]) == ("mine.yaml", 7.0)
+    assert facts["settings"]["rules"]["hop_limit"] == 2
+
+
+def test_emulate_writes_its_tables_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("los: {workers: 1, adaptation: {jobs: 2, iterations: 3, repeats: 1}}\n")
+    assert _shown("emulate", "limits", "--out", "there") == "limits, landmarks: there/reports/tables/los\n"
+    assert {path.name for path in Path("there/reports/tables/los").iterdir()} == {"limits.csv", "landmarks.csv"}

@@ -28,7 +28,8 @@ def test_the_file_and_the_defaults_are_the_same_and_the_file_names_every_key() -
 def test_every_key_of_the_file_carries_a_comment() -> None:
     lines = [line for line in (ROOT / "params.yaml").read_text().splitlines() if ": " in line and line[0] != "#"]
     uncommented = [line for line in lines if "#" not in line]
-    assert [line.split(":")[0].strip() for line in uncommented] in ([], ["traces", "models"])
+    wrapped = {"traces", "models", "detectors"}  # lists that fill their lines
+    assert {line.split(":")[0].strip() for line in uncommented} <= wrapped
 
 
 @pytest.mark.parametrize("profile", PROFILES)

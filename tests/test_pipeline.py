@@ -11,7 +11,7 @@ import yaml
 from edgeresearch import cli, notebook, params
 from edgeresearch.errors import InputError
 from edgeresearch.paper import tables
-from edgeresearch.params import Elastic, Forecast
+from edgeresearch.params import Elastic, Forecast, Los
 from edgeresearch.series import aarhus, qps, registry, utilisation
 from edgeresearch.series.fetch import fetch
 
@@ -35,7 +35,18 @@ elastic:
   seconds: 43200
   repeats: 2
   window: 12
+los:
+  streams: [2, 8]
+  policies: [los, in_situ, cloud]
+  repeats: 2
+  hours: 1.0
+  workers: 1
+  adaptation: {jobs: 3, iterations: 50, repeats: 1}
+  sweeps: {streams: [8], intervals: [0.0, 30.0], gateways: [1, 5], stays: [900.0]}
 """
+NOTEBOOKS = ("00-data", "10-forecasting", "11-elastic", "20-testbed", "21-latency", "22-limits", "23-scheduling")
+PAPER_B_ROOMS = "anomaly|los|emulator|paper"
+TESTBED = "edgeresearch/emulator/paper_b.yaml"
 
 
 def _listed(stage: dict[str, Any], *keys: str) -> dict[str, dict[str, Any]]:
@@ -70,19 +81,43 @@ def test_deps_exist_or_are_made_by_another_stage(name: str) -> None:
         assert inside or (ROOT / dep).exists(), dep
 
 
-def _imported(module: Path, seen: set[Path]) -> set[Path]:
-    """Modules of the rooms series, forecast and elastic that a module imports, and what they import."""
-    for name in re.findall(
-        r"^from (edgeresearch\.(?:series|forecast|elastic)[\w.]*) import (.+)$", module.read_text(), flags=re.M
-    ):
-        room = ROOT / name[0].replace(".", "/")
-        files = [room.with_suffix(".py")] if room.with_suffix(".py").is_file() else []
-        files += [room / f"{word.strip()}.py" for word in name[1].split(",") if (room / f"{word.strip()}.py").is_file()]
-        for file in files:
-            if file not in seen:
-                seen.add(file)
-                _imported(file, seen)
+def _imported(module: Path, seen: set[Path], rooms: str = "series|forecast|elastic") -> set[Path]:
+    """Modules of some rooms that a module imports, and what they import."""
+    for file in _named(module.read_text(encoding="utf-8"), rooms):
+        if file not in seen:
+            seen.add(file)
+            _imported(file, seen, rooms)
     return seen
+
+
+def _named(source: str, rooms: str) -> list[Path]:
+    files = []
+    pattern = rf"^from (edgeresearch\.(?:{rooms})[\w.]*) import (\([^)]*\)|.+)$"
+    for name, words in re.findall(pattern, source, flags=re.M):
+        room = ROOT / name.replace(".", "/")
+        candidates = [room.with_suffix(".py"), *(room / f"{word.strip()}.py" for word in words.strip("()").split(","))]
+        files += [file for file in candidates if file.is_file()]
+    return files
+
+
+def _needed(*starts: str) -> set[str]:
+    """All modules of Paper B's rooms that some files import, they themselves among them if they are modules."""
+    seen: set[Path] = set()
+    for start in starts:
+        path = ROOT / start
+        if path.suffix == ".ipynb":
+            source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
+            first = _named(source, PAPER_B_ROOMS)
+        else:
+            first = [path]
+        for file in first:
+            seen.add(file)
+            _imported(file, seen, PAPER_B_ROOMS)
+    return {str(path.relative_to(ROOT)) for path in seen}
+
+
+def _modules(stage: str) -> set[str]:
+    return {dep for dep in _listed(STAGES[stage], "deps") if dep.endswith(".py")}
 
 
 def test_comparing_depends_on_every_module_that_it_runs_and_no_other() -> None:
@@ -99,6 +134,25 @@ def test_replaying_depends_on_every_module_that_it_runs_and_no_other() -> None:
     needed = {str(path.relative_to(ROOT)) for path in starts}
     named = {dep for dep in _listed(STAGES["elastic"], "deps") if dep.endswith(".py")}
     assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
+
+
+@pytest.mark.parametrize("name", ["limits", "scheduling", "sweeps"])
+def test_emulating_depends_on_every_module_that_it_runs_and_no_other(name: str) -> None:
+    assert _modules(name) == _needed("edgeresearch/emulator/stages.py")
+    assert TESTBED in _listed(STAGES[name], "deps")
+
+
+def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    assert _modules("tables-los") == _needed("edgeresearch/paper/los_b.py") | {"edgeresearch/paper/tables.py"}
+    assert TESTBED in _listed(STAGES["tables-los"], "deps")
+
+
+@pytest.mark.parametrize("name", ["testbed", "latency", "limits", "scheduling"])
+def test_paper_bs_notebooks_depend_on_every_module_that_they_run_and_no_other(name: str) -> None:
+    (path,) = [dep for dep in _listed(STAGES[f"notebook-{name}"], "deps") if dep.endswith(".ipynb")]
+    assert _modules(f"notebook-{name}") == _needed(path)
+    reads = "edgeresearch/emulator/testbed.py" in _modules(f"notebook-{name}")
+    assert (TESTBED in _listed(STAGES[f"notebook-{name}"], "deps")) == reads
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -124,6 +178,16 @@ def test_a_replay_depends_on_every_setting_that_can_change_it() -> None:
     listed = set(STAGES["elastic"]["params"])
     keys = {f"elastic.{key}" for key in Elastic.model_fields if key != "traces"}
     assert listed == {"seed", "forecast.lstm", *keys}
+
+
+def test_emulating_depends_on_every_setting_that_can_change_it() -> None:
+    elsewhere = {"workers", "fitted", "fit"}
+    own = {"limits": {"adaptation"}, "scheduling": {"streams", "policies"}, "sweeps": {"sweeps"}}
+    unread = {"limits": {"repeats", "hours", "interval", "loss", "rules"}, "scheduling": set(), "sweeps": set()}
+    for name, keys in own.items():
+        others = set().union(*own.values()) - keys
+        used = set(Los.model_fields) - elsewhere - others - unread[name]
+        assert set(STAGES[name]["params"]) == {"seed", *(f"los.{key}" for key in used)}
 
 
 def test_settings_that_stages_name_exist() -> None:
@@ -152,9 +216,18 @@ def test_commands_are_those_of_the_command_line() -> None:
         (["compare", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
         (["compare", "elb", "--folder", "none"], "error: no file none/qps/nab_elb_request_count_8c0756.csv.gz"),
         (["compare", "elb", "--params", "none.yaml"], "error: cannot read none.yaml"),
-        (["table", "table4"], "error: unknown table 'table4'; did you mean table3?; known: table2, figure1, table3"),
+        (
+            ["table", "table4"],
+            "error: unknown table 'table4'; did you mean table3?; known: table2, figure1, table3, los",
+        ),
         (["replay", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
         (["table", "table3"], "error: cannot read reports/tables/elastic/elb.csv: No such file or directory"),
+        (
+            ["emulate", "limit"],
+            "error: there is nothing called 'limit' to emulate; did you mean limits?; known: limits",
+        ),
+        (["emulate", "limits", "--params", "none.yaml"], "error: cannot read none.yaml"),
+        (["table", "los"], "error: cannot read reports/tables/los/limits.csv: No such file or directory"),
         (["table", "table2"], "error: cannot read reports/tables/forecast/nasa.csv: No such file or directory"),
     ],
 )
@@ -179,7 +252,7 @@ def test_every_stage_says_what_it_does_and_a_matrix_names_its_items() -> None:
             assert all("${item.trace}" in path for path in _outs(stage))
 
 
-@pytest.mark.parametrize("name", ["00-data", "10-forecasting", "11-elastic"])
+@pytest.mark.parametrize("name", NOTEBOOKS)
 def test_notebooks_declare_where_the_project_lies(name: str) -> None:
     declared = notebook.declared(ROOT / "notebooks" / f"{name}.ipynb")
     assert declared["root"] == "'.'"
@@ -203,7 +276,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     (root / "params.yaml").write_text(SMALL)
     (root / "notebooks").mkdir()
-    for name in ("00-data", "10-forecasting", "11-elastic"):
+    for name in NOTEBOOKS:
         source = (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
         (root / "notebooks" / f"{name}.ipynb").write_bytes(source)
     (root / "data" / "measured").mkdir(parents=True)
@@ -214,7 +287,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fetch(root / "data" / "raw", source="synthetic", files=sorted(wanted), seed=5, warn=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
-        for words in ("compare elb", "table table2", "table figure1", "replay elb", "table table3"):
+        for words in (
+            *("compare elb", "table table2", "table figure1", "replay elb", "table table3"),
+            *("emulate limits", "emulate scheduling", "emulate sweeps", "table los"),
+        ):
             with pytest.raises(SystemExit) as left:
                 cli.main(words.split())
             assert left.value.code in (0, None)
@@ -232,7 +308,8 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def test_stages_write_what_they_declare(root: Path) -> None:
-    for name in ("compare", "table2", "figure1", "elastic", "table3"):
+    emulated = ("limits", "scheduling", "sweeps", "tables-los")
+    for name in ("compare", "table2", "figure1", "elastic", "table3", *emulated):
         for path in _outs(STAGES[name]):
             assert (root / path.replace("${item.trace}", "elb")).exists(), path
 
@@ -288,3 +365,41 @@ def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytes
     assert len(table) == 1 + len(qps.TRACES) + 1 + 2 + len(utilisation.TRACES) + 1
     assert all(",synthetic," in line for line in table[1:])
     assert len(_bytes(root / "reports" / "figures" / "data")) == 12
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize(
+    ("name", "folder", "figures"),
+    [
+        ("20-testbed", "testbed", {"figure1", "figure2", "figure3"}),
+        ("21-latency", "latency", {"figure4"}),
+        ("22-limits", "limits", {"figure5"}),
+        (
+            "23-scheduling",
+            "scheduling",
+            {
+                "figure6",
+                "figure7",
+                "reasons",
+                "layers",
+                "policies",
+                "traffic",
+                "staleness",
+                "gateways",
+                "churn",
+                "choices",
+            },
+        ),
+    ],
+)
+def test_paper_bs_notebooks_give_every_figure(
+    root: Path, monkeypatch: pytest.MonkeyPatch, name: str, folder: str, figures: set[str]
+) -> None:
+    monkeypatch.chdir(root)
+    out = root / "build" / f"{name}.ipynb"
+    notebook.run(name, out, {"hours": 1.0} if name in ("20-testbed", "21-latency") else {})
+    made = _bytes(root / "reports" / "figures" / "los" / folder)
+    assert set(made) == {f"{figure}.{kind}" for figure in figures for kind in ("png", "svg")}
+    if name == "23-scheduling":
+        assert "no fit lies in data/measured/los_fit.csv" in out.read_text(encoding="utf-8")

@@ -9,12 +9,12 @@ import pandas as pd
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.files import write_csv, write_json
-from edgeresearch.paper import architecture, elastic_a, figures_a, paper_a, style
+from edgeresearch.paper import architecture, elastic_a, figures_a, los_b, paper_a, style
 from edgeresearch.paper.contradictions import contradictions
 
-NAMES = ("table2", "figure1", "table3")
+NAMES = ("table2", "figure1", "table3", "los")
 
-SECTIONS: Mapping[str, str] = MappingProxyType({"table3": "elastic"})
+SECTIONS: Mapping[str, str] = MappingProxyType({"table3": "elastic", "los": "los"})
 """The section of the settings that a table is of; `forecast` where it is not named."""
 
 TIMINGS = Path("data") / "measured" / "fit_seconds.csv"
@@ -37,6 +37,8 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
         write_table2(settings["traces"], settings["horizons"], reports, reports.absolute().parent / TIMINGS)
     elif name == "table3":
         elastic_a.write_table3(settings["traces"], reports)
+    elif name == "los":
+        los_b.write(settings, reports)
     elif name == "figure1":
         architecture.write(
             reports / "tables" / "figure1_architecture.json",

@@ -99,3 +99,113 @@ def make_elastic() -> Callable[..., pd.DataFrame]:
         return table.assign(trace=trace, real=real, forecast_r2=r2, repeats=2, note="made up")
 
     return make
+
+
+STREAMS_B = (2, 6, 8, 10)
+
+
+def _shares_b(policies: tuple[str, ...], cells: dict[object, float], column: str) -> pd.DataFrame:
+    rows = [
+        {"policy": name, "streams": count, column: cell, "share_percent": share, "low": share - 1, "high": share + 1}
+        for name, count in itertools.product(policies, STREAMS_B)
+        for cell, share in cells.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def limits_b() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Courses and landmarks as the stage `limits` writes them."""
+    iteration = np.arange(1, 56)
+    courses, marks = [], []
+    for (rule, level), together in itertools.product((("period", 85.0), ("utilisation", 135.0)), (0, 5)):
+        limit = np.maximum(400.0 * 0.95 ** (iteration - 1), level)
+        frame = pd.DataFrame({"rule": rule, "together": together, "iteration": iteration, "limit_millicores": limit})
+        frame = frame.assign(training_seconds=2e4 / limit, residual=80 - (400 - limit) / 6.6)
+        for name in ("limit_millicores", "training_seconds", "residual"):
+            frame[f"{name}_low"], frame[f"{name}_high"] = frame[name] - 1, frame[name] + 1
+        courses.append(frame)
+        values = {"trainings": 1430.0, "level": level, "level_residual": 40.0 if level > 100 else 17.0}
+        values |= {"plateau": 30.0 - 4 * together, "rise": 5.0}
+        mark = pd.DataFrame({"what": list(values), "value": list(values.values())})
+        mark = mark.assign(value_low=mark["value"] - 1, value_high=mark["value"] + 1)
+        marks.append(mark.assign(rule=rule, together=together))
+    return pd.concat(courses, ignore_index=True), pd.concat(marks, ignore_index=True)
+
+
+@pytest.fixture
+def scheduled_b() -> dict[str, pd.DataFrame]:
+    """Tables as the stage `scheduling` writes them: LOS on the published drop rates, hops off by a point."""
+    policies = ("los", "in_situ", "cloud")
+    drops = {"los": {2: 14.0, 6: 44.0, 8: 69.0, 10: 90.0}, "in_situ": dict.fromkeys(STREAMS_B, 100.0)}
+    drops["cloud"] = dict.fromkeys(STREAMS_B, 0.0)
+    rates = [
+        {
+            "policy": name,
+            "streams": n,
+            "drop_percent": drops[name][n],
+            "low": drops[name][n] - 1,
+            "high": drops[name][n],
+        }
+        for name, n in itertools.product(policies, STREAMS_B)
+    ]
+    hops = _shares_b(policies, {1: 50.0, 2: 32.0, 3: 16.0, 4: 2.0}, "hops")
+    reasons = {"previous training still running": 10.0, "cycle": 30.0, "feasible here": 60.0, "no room": 0.0}
+    kinds = {"requests": 20.0, "exchanges": 500.0, "syncs": 0.0, "samples": None, "carried": None, "uplink": None}
+    traffic = [
+        {
+            "policy": name,
+            "streams": n,
+            "kind": kind,
+            "messages": sent,
+            "megabytes": 0.1 * n if sent is None else 1e-3 * sent,
+        }
+        for name, n in itertools.product(policies, STREAMS_B)
+        for kind, sent in kinds.items()
+    ]
+    triggers = pd.DataFrame(
+        itertools.product(("period", "samples"), STREAMS_B, range(2)), columns=["trigger", "streams", "repeat"]
+    ).assign(triggers=200, dropped=50, hours=4.0)
+    return {
+        "drops": pd.DataFrame(rates),
+        "hops": pd.concat(
+            [hops.assign(reading=name) for name in ("attempts", "triggers", "placed")], ignore_index=True
+        ),
+        "reasons": _shares_b(policies, dict(reasons), "reason"),
+        "layers": _shares_b(policies, {"": 10.0, "edge": 60.0, "fog": 20.0, "cloud": 10.0}, "layer"),
+        "traffic": pd.DataFrame(traffic).astype({"messages": float}),
+        "triggers": triggers,
+    }
+
+
+@pytest.fixture
+def swept_b() -> dict[str, pd.DataFrame]:
+    """Tables as the stage `sweeps` writes them."""
+    made = {
+        "staleness": {"0": 10.0, "30": 12.0, "600": 20.0},
+        "gateways": {"1": 12.0, "5": 4.0},
+        "churn": {"no churn": 12.0, "900": 25.0},
+        "choices": {"as chosen": 12.0, "hop limit 3": 9.0, "noise x 0.7": 12.5, "hop limit 4": 12.0},
+    }
+    tables = {}
+    for name, rates in made.items():
+        rows = [
+            {"value": value, "streams": n, "drop_percent": rate * n / 8, "low": rate * n / 8 - 3,
+             "high": rate * n / 8 + 3, "lost_percent": 5.0 * (value == "900"), "one": 80.0, "two": 14.0,
+             "three": 5.0, "triggers": 100}
+            for value, rate in rates.items() for n in (4, 8)
+        ]  # fmt: skip
+        tables[name] = pd.DataFrame(rows)
+    return tables
+
+
+@pytest.fixture
+def fit_b() -> pd.DataFrame:
+    """Evaluations of a fit; the last three are the finalists, one of them far worse than the best."""
+    rows = []
+    for at, (stage, loss) in enumerate(((0, 9.0), (1, 4.0), (-1, 2.0), (-1, 3.0), (-1, 30.0))):
+        rows.append(
+            {"stage": stage, "work": 5.0 + at, "loss": loss, **{f"drop_{n}": n * 8.0 + at for n in (2, 4, 6, 8, 10)}}
+        )
+        rows[-1] |= {f"hops_{n}_{d}": 20.0 + at for n in (6, 8) for d in (1, 2, 3)}
+    return pd.DataFrame(rows)

@@ -1,0 +1,204 @@
+"""What is measured: the emulator beside the same workload on SimPy processes, its growth with the mesh, its memory."""
+
+import importlib.util
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from bench.timing import Row, seconds
+from edgeresearch.emulator.emulation import emulate
+from edgeresearch.emulator.log import Log
+from edgeresearch.emulator.mesh import Mesh, Node, geometric
+from edgeresearch.emulator.policies import policy
+from edgeresearch.emulator.view import Policy, View
+from edgeresearch.emulator.workload import Job, Truth
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.request import Decision, Reason, Report, Request
+from edgeresearch.los.runtime import Curve, Fitting
+from edgeresearch.los.schedule import Rules
+
+PERIOD, INTERVAL, HOPS, SLOW = 240.0, 5.0, 4, 0.3
+TRUTH = Truth({"fast": Curve(52_000.0, 0.0, 1.0, 2.0), "slow": Curve(260_000.0, 0.0, 1.0, 10.0)}, noise=0.05)
+"""A training on a whole fast node takes 60 s with its container, give or take 5 %; on a slow one five times as long."""
+PLAIN, LOS, GROWTH, KIBIBYTES = 1 / 20, 1 / 4, 1.5, 4
+World = tuple[Mesh, Sequence[Job]]
+
+
+class Here:
+    """Busy or free: here if nothing runs here, else at the first neighbour, in the mesh's order, that seems free."""
+
+    name = "here first"
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        here = view.here()
+        if here.utilisation == 0:
+            return Decision(Reason.CHOSEN, here.node, True, here.cpu)
+        return self.over(request, view) or Decision(Reason.FULL)
+
+    def over(self, request: Request, view: View) -> Decision | None:
+        if len(request.tried) >= HOPS:
+            return Decision(Reason.HOPS)
+        for other in view.around():
+            if other.utilisation == 0:
+                seen = other.node in request.tried
+                return Decision(Reason.CYCLE) if seen else Decision(Reason.CHOSEN, other.node)
+        return None
+
+    def learn(self, report: Report) -> None:
+        pass
+
+
+class Away(Here):
+    """Busy or free: the source asks its neighbours first, so that nearly every training is handed over."""
+
+    name = "neighbour first"
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        if request.tried:
+            return super().decide(request, view, rng)
+        return self.over(request, view) or super().decide(request, view, rng)
+
+
+def los() -> Policy:
+    return policy("los", Rules(hop_limit=HOPS), Limits(), Fitting())
+
+
+POLICIES: Mapping[str, Callable[[], Policy]] = {
+    "busy/free, here first": Here,
+    "busy/free, neighbour first": Away,
+    "LOS": los,
+}
+CLAIMS = {"busy/free, here first": PLAIN, "LOS": LOS}
+PEERS = {"SimPy, state on one board": False, "SimPy, every neighbour told": True}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured: `small` and `large` are the nodes between which the cost per trigger grows."""
+
+    nodes: int = 1500
+    small: int = 150
+    large: int = 15_000
+    hours: float = 4.0
+    growth_hours: float = 1.0
+    repeats: int = 3
+
+
+QUICK = Size(nodes=100, small=50, large=200, hours=0.5, growth_hours=0.5, repeats=2)
+
+
+def simpy_missing() -> str | None:
+    """Return the name of the peer's package if it is not installed."""
+    return None if importlib.util.find_spec("simpy") else "simpy"
+
+
+def rows(size: Size) -> Iterator[Row]:
+    """Measure one policy after another, on one thread."""
+    if not simpy_missing():
+        yield from _peers(size)
+    for name, make in POLICIES.items():
+        yield _growth(name, make, size)
+    for name, make in POLICIES.items():
+        said = f"{KIBIBYTES} KiB per node"
+        bound = 1.0 if CLAIMS.get(name) == PLAIN else None
+        used = peak_per_node(make, size.nodes, size.hours)
+        yield Row(
+            f"peak memory per node, {name}",
+            _size(size.nodes, size.hours),
+            said,
+            [used],
+            [1024 * KIBIBYTES],
+            bound,
+            "bytes",
+        )
+
+
+def world(nodes: int) -> World:
+    """Return the common workload: a random geometric mesh of mean degree 6, one stream on each node."""
+    rng = np.random.default_rng(0)
+    kinds = np.where(rng.random(nodes) < SLOW, "slow", "fast").tolist()
+    mesh, _ = geometric(
+        [Node(f"n{i}", "edge", kind, 1000.0, 1024.0) for i, kind in enumerate(kinds)],
+        degree=6.0, latency=0.01, bandwidth=100.0, rng=rng,
+    )  # fmt: skip
+    return mesh, [Job(i, PERIOD, float(first)) for i, first in enumerate(rng.uniform(0, PERIOD, nodes))]
+
+
+def ours(made: World, make: Callable[[], Policy], hours: float) -> Log:
+    """Run a policy on the emulator."""
+    mesh, jobs = made
+    seed = np.random.SeedSequence(1)
+    return emulate(mesh, jobs, make(), TRUTH, seconds=3600 * hours, interval=INTERVAL, seed=seed).log
+
+
+def theirs(made: World, make: Callable[[], Policy], hours: float, *, told: bool) -> Log:
+    """Run it on SimPy processes."""
+    from bench import eager  # needs simpy
+
+    mesh, jobs = made
+    seed = np.random.SeedSequence(1)
+    return eager.emulate(mesh, jobs, make(), TRUTH, seconds=3600 * hours, interval=INTERVAL, seed=seed, told=told)
+
+
+def check(one: Log, other: Log) -> None:
+    """Compare two logs.
+
+    Raises:
+        AssertionError: They tell of other decisions.
+    """
+    a, b = one.frame(), other.frame()
+    for column in ("job", "end", "reason", "hops", "node", "limit", "seconds", "complete"):
+        assert a[column].equals(b[column]), f"{column}: the peer decides something else"
+    assert np.allclose(a["time"], b["time"], rtol=0, atol=1e-6), "time: the peer's clock went astray"
+
+
+def _peers(size: Size) -> Iterator[Row]:
+    made = world(size.nodes)
+    for name, make in POLICIES.items():
+        log = ours(made, make, size.hours)
+        shown = f"{name}: {(log.entries()['hops'] > 0).mean():.0%} handed over"
+        for peer, told in PEERS.items():
+            check(log, theirs(made, make, size.hours, told=told))
+            pairs = [
+                (
+                    seconds(partial(ours, made, make, size.hours)),
+                    seconds(partial(theirs, made, make, size.hours, told=told)),
+                )
+                for _ in range(size.repeats)
+            ]
+            mine, others = zip(*pairs, strict=True)
+            bound = None if told else CLAIMS.get(name)
+            yield Row(shown, _size(size.nodes, size.hours), peer, mine, others, bound)
+
+
+def _growth(name: str, make: Callable[[], Policy], size: Size) -> Row:
+    """CPU time per trigger on a large mesh, beside that on a small one."""
+    few, many, hours = world(size.small), world(size.large), size.growth_hours
+    calls = max(size.large // size.small // 10, 1)
+    _cost(few, make, hours, 1)
+    pairs = [(_cost(many, make, hours, 1), _cost(few, make, hours, calls)) for _ in range(size.repeats)]
+    large, small = zip(*pairs, strict=True)
+    return Row(f"per trigger, {name}", _size(size.large, hours), f"itself, {size.small} nodes", large, small, GROWTH)
+
+
+def _cost(made: World, make: Callable[[], Policy], hours: float, calls: int) -> float:
+    return seconds(partial(ours, made, make, hours), calls) / (len(made[1]) * 3600 * hours / PERIOD)
+
+
+def _size(nodes: int, hours: float) -> str:
+    return f"{nodes} nodes, {hours:g} h"
+
+
+def peak_per_node(make: Callable[[], Policy], nodes: int, hours: float) -> float:
+    """Return the most bytes held at once, mesh, streams and log among them, per node."""
+    ours(world(10), make, 0.1)
+    tracemalloc.start()
+    try:
+        log = ours(world(nodes), make, hours)
+        assert len(log)
+        return tracemalloc.get_traced_memory()[1] / nodes
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,128 @@
+"""How good alarms are against labels: by point, by event, point-adjusted; ranking, delay, false alarms.
+
+An event is a run of labelled samples, an alarm run a run of alarms. What has no score is no alarm, and ranks lowest.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score
+
+from edgeresearch.anomaly.samples import Array, Mask
+
+DAY = 86400.0
+
+
+class Scores(NamedTuple):
+    """What `score` returns.
+
+    Attributes:
+        point_f1: F1 over samples, raw.
+        event_f1: F1 over events (see `event_f1`).
+        point_adjusted_f1: F1 over samples after point adjustment, which inflates it (see `point_adjusted_f1`).
+        auc_pr: Area under the precision-recall curve of the scores, as average precision.
+        delay: Mean time from the begin of an event to its first alarm, over the events that have one; seconds.
+        detected: Share of the events that have an alarm.
+        false_alarms_per_day: Alarm runs that touch no event, per day.
+        events: Number of events.
+    """
+
+    point_f1: float
+    event_f1: float
+    point_adjusted_f1: float
+    auc_pr: float
+    delay: float
+    detected: float
+    false_alarms_per_day: float
+    events: int
+
+
+def score(labels: npt.ArrayLike, scores: npt.ArrayLike, alarms: npt.ArrayLike, *, interval: float) -> Scores:
+    """Compare the scores and alarms of a detector with the truth.
+
+    Args:
+        labels: Which samples are anomalous, `(samples,)`.
+        scores: The higher, the less normal; NaN where there is none.
+        alarms: Which samples were alarms.
+        interval: Seconds between two samples.
+
+    Raises:
+        ValueError: The three differ in length, or are empty.
+    """
+    truth, said = np.asarray(labels, dtype=bool), np.asarray(alarms, dtype=bool)
+    ranked = np.asarray(scores, dtype=np.float64)
+    if not truth.shape == said.shape == ranked.shape or truth.ndim != 1 or not len(truth):
+        raise ValueError("labels, scores and alarms must be equally many samples in one dimension")
+    waits = delays(truth, said) * interval
+    found = np.isfinite(waits)
+    return Scores(
+        point_f1=point_f1(truth, said),
+        event_f1=event_f1(truth, said),
+        point_adjusted_f1=point_adjusted_f1(truth, said),
+        auc_pr=auc_pr(truth, ranked),
+        delay=float(waits[found].mean()) if found.any() else float("nan"),
+        detected=float(found.mean()) if len(found) else float("nan"),
+        false_alarms_per_day=false_alarms(truth, said) * DAY / (len(truth) * interval),
+        events=len(waits),
+    )
+
+
+def runs(mask: Mask) -> Iterator[tuple[int, int]]:
+    """Yield begin and end (excluded) of each run of true values."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def point_f1(labels: Mask, alarms: Mask) -> float:
+    """Return F1 over samples; NaN without a labelled sample."""
+    return _f1(int((labels & alarms).sum()), int((~labels & alarms).sum()), int((labels & ~alarms).sum()))
+
+
+def event_f1(labels: Mask, alarms: Mask) -> float:
+    """Return F1 over events; NaN without any.
+
+    After Hundman et al. (KDD 2018): an event that any alarm run touches is found, one that none touches is missed, and
+    an alarm run that touches no event is a false alarm.
+    """
+    found = int(np.isfinite(delays(labels, alarms)).sum())
+    return _f1(found, false_alarms(labels, alarms), sum(1 for _ in runs(labels)) - found)
+
+
+def point_adjusted_f1(labels: Mask, alarms: Mask) -> float:
+    """Return F1 over samples, where an event with one alarm counts as alarm throughout: inflated; NaN without an event.
+
+    Xu et al. (WWW 2018) introduced it; Kim et al. (AAAI 2022) show that random alarms score high by it. It stands here
+    for comparison with papers that report it.
+    """
+    adjusted = alarms.copy()
+    for begin, end in runs(labels):
+        adjusted[begin:end] |= alarms[begin:end].any()
+    return point_f1(labels, adjusted)
+
+
+def auc_pr(labels: Mask, scores: Array) -> float:
+    """Return the average precision of the scores; NaN where not both kinds of samples are there."""
+    if labels.all() or not labels.any():
+        return float("nan")
+    known = np.isfinite(scores)
+    lowest = scores[known].min() - 1 if known.any() else 0.0
+    return float(average_precision_score(labels, np.where(known, scores, lowest)))
+
+
+def delays(labels: Mask, alarms: Mask) -> Array:
+    """Return the samples from the begin of each event to its first alarm, `(events,)`; NaN for an event without one."""
+    found = [
+        float(alarms[begin:end].argmax()) if alarms[begin:end].any() else float("nan") for begin, end in runs(labels)
+    ]
+    return np.array(found, dtype=np.float64)
+
+
+def false_alarms(labels: Mask, alarms: Mask) -> int:
+    """Return the number of alarm runs that touch no event."""
+    return sum(not labels[begin:end].any() for begin, end in runs(alarms))
+
+
+def _f1(found: int, false: int, missed: int) -> float:
+    return 2 * found / (2 * found + false + missed) if found + missed else float("nan")

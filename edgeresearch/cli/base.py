@@ -1,0 +1,68 @@
+"""What the commands share: the app itself, reading settings, showing tables."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from edgeresearch.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeresearch.params import Params
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+"""The command line; the commands add themselves to it."""
+
+PARAMS = "as the settings say"
+"""Shown as the default of an option that stands in the settings."""
+
+
+def described(text: str, *examples: str) -> str:
+    """Return the help of a command: what it does, and examples."""
+    return "\n".join([text, "", "\b", "Examples:", *(f"  {line}" for line in examples)])
+
+
+def warn(message: str) -> None:
+    """Say what may be wrong, on the error stream."""
+    print("warning:", message, file=sys.stderr)
+
+
+def read_settings(path: Path | None) -> "Params":
+    """Read the settings: from a file, or `params.yaml` if it is here, or as they are by themselves."""
+    from edgeresearch.params import Params, load
+
+    usual = Path("params.yaml")
+    if path is None and not usual.is_file():
+        return Params()
+    return load(path or usual)
+
+
+def pair(words: str) -> tuple[str, Any]:
+    """Return key and value of `KEY=VALUE`; the value is YAML.
+
+    Raises:
+        InputError: It is none.
+    """
+    import yaml
+
+    key, equals, value = words.partition("=")
+    if not key or not equals:
+        raise InputError(f"-p {words}: expected KEY=VALUE, such as -p seed=7")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise InputError(f"-p {words}: the value is not YAML: {error}; quote it") from error
+
+
+def show(table: Any, title: str) -> None:
+    """Print a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left")
+    for column in table.columns:
+        shown.add_column(str(column))
+    for row in table.itertuples(index=False):
+        shown.add_row(*map(str, row))
+    Console().print(shown)

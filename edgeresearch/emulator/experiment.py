@@ -1,0 +1,178 @@
+"""Paper B's scheduling experiment: streams x policies x repeats, so many hours each (section VI.C)."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from edgeresearch.emulator.emulation import Result, Step, emulate
+from edgeresearch.emulator.mesh import Mesh
+from edgeresearch.emulator.policies import policy
+from edgeresearch.emulator.testbed import Testbed
+from edgeresearch.emulator.traffic import traffic
+from edgeresearch.emulator.workload import Job, Truth
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.runtime import Curve, Fitting
+from edgeresearch.los.schedule import Rules
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is the same for every policy, number of streams and repeat.
+
+    Attributes:
+        testbed: Topology and streams.
+        curve: Eq. 1 as it is in truth on a node class of speed 1.
+        truth: Noise, and the container's start and stop; its curves follow from `curve` and the testbed's speeds.
+        rules: Of Algorithm 1.
+        limits: Of the CPU.
+        fitting: Of the runtime models.
+        interval: Time between two exchanges of availability, in seconds.
+        loss: Share of exchanges that get lost.
+    """
+
+    testbed: Testbed
+    curve: Curve
+    truth: Truth
+    rules: Rules
+    limits: Limits
+    fitting: Fitting
+    interval: float
+    loss: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Give each node class its curve."""
+        curves = self.testbed.curves(self.curve)
+        if self.truth.curves != curves:
+            object.__setattr__(self, "truth", replace(self.truth, curves=curves))
+
+
+def setup(section: Mapping[str, Any], testbed: Testbed) -> Setup:
+    """Make the objects from the section `los` of the settings as plain values, and a testbed."""
+    times = section["truth"]
+    curve = Curve(times["a"], times["b"], times["c"], times["d"])
+    truth = Truth({}, times["noise"], times["monitor"], times["start"], times["stop"])
+    rules, limits = Rules(**section["rules"]), Limits(**section["limits"])
+    return Setup(
+        testbed, curve, truth, rules, limits, Fitting(**section["fitting"]), section["interval"], section["loss"]
+    )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One emulation.
+
+    Attributes:
+        mesh: Where it ran.
+        jobs: Its streams.
+        result: What it gave.
+        seconds: How long it was, in virtual time.
+    """
+
+    mesh: Mesh
+    jobs: Sequence[Job]
+    result: Result
+    seconds: float
+
+    def triggers(self) -> pd.DataFrame:
+        """Return one row per trigger: the log, with `period` and the layer that ran it (empty if none)."""
+        table = self.result.log.frame()
+        table["period"] = np.array([job.period for job in self.jobs])[table["job"]]
+        layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
+        table["layer"] = np.where(table["end"] == "finished", layers, "")
+        return table
+
+
+def children(seed: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
+    """Return what `seed.spawn` would first return, again and again: the seed does not count them."""
+    entropy, key, size = seed.entropy, seed.spawn_key, seed.pool_size
+    return [np.random.SeedSequence(entropy, spawn_key=(*key, i), pool_size=size) for i in range(count)]
+
+
+def run(
+    setup: Setup,
+    *,
+    policy_name: str,
+    hours: float,
+    seed: np.random.SeedSequence,
+    streams: int | None = None,
+    watch: Callable[[Step], None] | None = None,
+) -> Outcome:
+    """Run one policy once.
+
+    Args:
+        setup: What is the same for all.
+        policy_name: Which policy.
+        hours: Virtual time.
+        seed: Root of all randomness: the same seed gives every policy the same mesh, streams and noise. It is left as
+            it is, so that one object serves them all.
+        streams: How many; as the testbed says if None.
+        watch: Called with every decision.
+
+    Raises:
+        InputError: The policy is unknown, or the streams do not fit the testbed.
+    """
+    places, triggers, going, chance = children(seed, 4)
+    mesh = setup.testbed.mesh(np.random.default_rng(places))
+    jobs = setup.testbed.jobs(mesh, np.random.default_rng(triggers), streams=streams)
+    changes = setup.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours)
+    result = emulate(
+        mesh,
+        jobs,
+        policy(policy_name, setup.rules, setup.limits, setup.fitting),
+        setup.truth,
+        seconds=3600 * hours,
+        interval=setup.interval,
+        loss=setup.loss,
+        seed=chance,
+        changes=changes,
+        watch=watch,
+    )
+    return Outcome(mesh, jobs, result, 3600 * hours)
+
+
+def scheduling(
+    setup: Setup,
+    *,
+    streams: Sequence[int],
+    policies: Sequence[str],
+    repeats: int,
+    hours: float,
+    seed: int,
+    workers: int = 1,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run every number of streams with every policy, again and again.
+
+    Args:
+        setup: What is the same for all.
+        streams: Numbers of streams.
+        policies: Names of policies.
+        repeats: How often; a repeat has its own mesh, streams and noise, the same for all policies.
+        hours: Virtual time of each.
+        seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
+
+    Returns:
+        One row per trigger, and one row per run with its traffic; both with `streams`, `policy`, `repeat`.
+    """
+    cells = list(itertools.product(streams, policies, range(repeats)))
+    done = Parallel(n_jobs=workers)(
+        delayed(_cell)(setup, streams=count, policy_name=name, repeat=repeat, hours=hours, seed=seed)
+        for count, name, repeat in cells
+    )
+    triggers, sent = zip(*done, strict=True)
+    return pd.concat(triggers, ignore_index=True), pd.DataFrame(list(sent))
+
+
+def _cell(
+    setup: Setup, *, streams: int, policy_name: str, repeat: int, hours: float, seed: int
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    root = np.random.SeedSequence([seed, streams, repeat])
+    outcome = run(setup, policy_name=policy_name, hours=hours, seed=root, streams=streams)
+    sent = traffic(policy_name, outcome.mesh, outcome.result, seconds=outcome.seconds, interval=setup.interval)
+    triggers = outcome.triggers().assign(streams=streams, policy=policy_name, repeat=repeat)
+    return triggers, {"streams": streams, "policy": policy_name, "repeat": repeat, **sent}

@@ -1,0 +1,191 @@
+"""Policies that decide where trainings run: LOS itself, and what it is compared with."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgeresearch.emulator.view import Policy, View
+from edgeresearch.errors import InputError, nearest
+from edgeresearch.los.availability import Availability
+from edgeresearch.los.knowledge import Knowledge
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.request import Decision, Reason, Report, Request
+from edgeresearch.los.runtime import Fitting
+from edgeresearch.los.schedule import Rules, feasible, schedule
+
+
+class Learning:
+    """What policies share that know their jobs: the history of each job and how limits follow from it."""
+
+    name = "learning"
+
+    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
+        self.rules = rules
+        self.limits = limits
+        self.fitting = fitting
+        self._jobs: dict[int, Knowledge] = {}
+
+    def known(self, job: int) -> Knowledge:
+        """Return the history of a job."""
+        found = self._jobs.get(job)
+        if found is None:
+            found = self._jobs[job] = Knowledge(self.limits, self.fitting)
+        return found
+
+    def learn(self, report: Report) -> None:
+        """Take the report of a run that ended."""
+        self.known(report.job).learn(report)
+
+    def place(self, request: Request, there: Availability) -> Decision | None:
+        """Return the decision to run a training on a node with that state; None if it is not feasible there."""
+        limit, seconds = feasible(request, there, self.known(request.job), self.limits, None)
+        return Decision(Reason.CHOSEN, there.node, True, limit, seconds) if limit > 0 else None
+
+
+class Los(Learning):
+    """Local-Optimistic Scheduling (Paper B, Algorithm 1)."""
+
+    name = "los"
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        return schedule(
+            request,
+            view.here(),
+            view.neighbours,
+            self.known(request.job),
+            rules=self.rules,
+            limits=self.limits,
+            rng=rng,
+        )
+
+
+class InSitu(Learning):
+    """At the source or not at all."""
+
+    name = "in_situ"
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        return self.place(request, view.here()) or Decision(Reason.FULL)
+
+
+class RandomNeighbour(Learning):
+    """Here if feasible, else at a random neighbour, up to the hop limit; tokens are kept as in LOS."""
+
+    name = "random"
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        found = self.place(request, view.here())
+        if found:
+            return found
+        if request.hops >= self.rules.hop_limit:
+            return Decision(Reason.HOPS)
+        around = [node.node for node in view.neighbours()]
+        if not around:
+            return Decision(Reason.ALONE)
+        node = around[int(rng.integers(len(around)))]
+        return Decision(Reason.CYCLE) if node in request.tried else Decision(Reason.CHOSEN, node)
+
+
+class Cloud(Learning):
+    """Straight to the cloud, next hop by next hop, to its nodes in turn."""
+
+    name = "cloud"
+
+    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting, *, layer: str = "cloud") -> None:
+        super().__init__(rules, limits, fitting)
+        self._layer = layer
+        self._turn = 0
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        nodes = view.mesh.nodes
+        if nodes[view.node].layer == self._layer:
+            return self.place(request, view.here()) or Decision(Reason.FULL)
+        goals = [i for i, node in enumerate(nodes) if node.layer == self._layer and view.reaches(i)]
+        if not goals:
+            return Decision(Reason.ALONE)
+        self._turn += 1
+        return Decision(Reason.CHOSEN, goals[self._turn % len(goals)])
+
+
+class LeastLoaded(Learning):
+    """The least utilised node of all, known at every moment: what the paper argues against."""
+
+    name = "least_loaded"
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        if request.tried:
+            return self.place(request, view.here()) or Decision(Reason.FULL)
+        plans = [(node, self.place(request, node)) for node in view.everyone()]
+        able = [(node.utilisation, node.node, plan) for node, plan in plans if plan and view.reaches(node.node)]
+        if not able:
+            return Decision(Reason.FULL)
+        _, number, plan = min(able, key=lambda each: each[:2])
+        return plan if number == view.node else plan._replace(run=False)
+
+
+class Oracle:
+    """Knows every node's true state and how long each training will take, and takes what holds the least CPU time.
+
+    It drops what meets its period at no node that it reaches; it does not look at memory. It shows how far from the
+    best a policy is: where it drops nothing nobody can do better, elsewhere it is greedy and the best may drop less.
+    """
+
+    name = "oracle"
+
+    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
+        steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
+        self._limits = np.geomspace(limits.floor, limits.ceiling, steps).tolist()
+        self._bounds = limits.floor, limits.ceiling
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        if request.tried:
+            return Decision(Reason.CHOSEN, view.node, True, request.limit)
+        best = None
+        floor, ceiling = self._bounds
+        for node in view.everyone():
+            most = min(node.cpu, ceiling)
+            if most < floor or not view.reaches(node.node) or view.foresee(node.node, most) > request.period:
+                continue
+            for limit in [*(limit for limit in self._limits if limit < most), most]:
+                seconds = view.foresee(node.node, limit)
+                if seconds <= request.period:
+                    held = (limit * seconds, node.node != view.node, node.node, limit, seconds)
+                    best = held if best is None else min(best, held)
+        if best is None:
+            return Decision(Reason.FULL)
+        _, away, number, limit, seconds = best
+        return Decision(Reason.CHOSEN, number, not away, limit, seconds)
+
+    def learn(self, report: Report) -> None:
+        """Learn nothing: it knows."""
+
+
+POLICIES: dict[str, Callable[[Rules, Limits, Fitting], Policy]] = {
+    "los": Los,
+    "in_situ": InSitu,
+    "random": RandomNeighbour,
+    "cloud": Cloud,
+    "least_loaded": LeastLoaded,
+    "oracle": Oracle,
+}
+"""Maker of each policy by name."""
+
+LISTENING = ("los", "random")
+"""Policies whose nodes hear from their neighbours; the others need no exchange of availability."""
+
+
+def policy(name: str, rules: Rules, limits: Limits, fitting: Fitting) -> Policy:
+    """Make a fresh policy, which has learned nothing yet.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    if name not in POLICIES:
+        raise InputError(f"unknown policy {name!r}{nearest(name, POLICIES)}; known: {', '.join(POLICIES)}")
+    return POLICIES[name](rules, limits, fitting)

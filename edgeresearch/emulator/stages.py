@@ -1,0 +1,258 @@
+"""The stages of the pipeline that emulate: limits (Fig. 5), scheduling (Figs. 6 and 7), and what lies beyond them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from edgeresearch.emulator import adaptation, experiment, summary, sweeps
+from edgeresearch.emulator.calibrate import adjusted
+from edgeresearch.emulator.experiment import Setup
+from edgeresearch.emulator.selection import selected
+from edgeresearch.errors import InputError, nearest
+from edgeresearch.files import atomic, write_csv
+from edgeresearch.los.limits import Rule
+
+PREDICTION = 100.0
+"""Millicores of a prediction job where 26 of them share the edge nodes: 2 x 470, as in the other experiment, would not
+leave a node any room for a third one."""
+
+VALUES = ("limit_millicores", "training_seconds", "residual")
+TRIGGERS = "data/processed/los/triggers.parquet"
+TABLES = "reports/tables/los"
+
+_SMALL = {"job": "int16", "repeat": "int16", "streams": "int16", "node": "int16", "hops": "int8"}
+_NARROW = ("limit", "seconds", "complete", "period")
+
+
+def limits(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
+    """Run the optimisation experiment under both rules, with a node for each job and with the edge nodes shared.
+
+    Args:
+        section: `los` of the settings as plain values.
+        seed: Root of all randomness.
+
+    Returns:
+        `limits`: by `rule`, `together` (nodes that the jobs share; 0 if each has its own) and `iteration` the means
+        over jobs of limit, time and residual, with 95 % intervals over repeats. `landmarks`: by `rule`, `together` and
+        `what` the numbers that Paper B reads off its Fig. 5, with intervals likewise (see `landmarks`).
+    """
+    wanted = dict(section["adaptation"])
+    repeats = wanted.pop("repeats")
+    setup = experiment.setup(section, selected(section))
+    plan = adaptation.Plan(**wanted)
+    edge = setup.testbed.layers[0]
+    nodes = len(edge.members)
+    shared = adaptation.Plan(
+        **{**wanted, "free": edge.millicores - PREDICTION * plan.jobs / nodes, "together": nodes},
+    )
+    cells = [(rule, each) for each in (plan, shared) for rule in get_args(Rule)]
+    courses, marks = [], []
+    for rule, each in cells:
+        runs = Parallel(n_jobs=section["workers"])(
+            delayed(_means)(setup, each, rule=rule, seed=seed, repeat=repeat) for repeat in range(repeats)
+        )
+        about = {"rule": rule, "together": each.together or 0}
+        courses.append(_by(pd.concat(runs), "iteration", VALUES).assign(**about))
+        found = pd.concat([landmarks(run, drift_from=each.drift_from) for run in runs])
+        marks.append(_by(found, "what", ["value"]).assign(**about))
+    return {
+        "limits": _first(pd.concat(courses), "rule", "together"),
+        "landmarks": _first(pd.concat(marks), "rule", "together"),
+    }
+
+
+def landmarks(run: pd.DataFrame, *, drift_from: int) -> pd.DataFrame:
+    """Return what Paper B reads off its Fig. 5, for one repeat.
+
+    Args:
+        run: Means over the jobs by iteration, and how many `jobs` came so far.
+        drift_from: Iteration from which the machine slows down.
+
+    Returns:
+        `what` and `value`: `trainings`, how many ran; `level` and `level_residual`, means of the ten iterations before
+        the drift; `plateau`, the iteration at which the limit has come within a tenth of that level; `rise`, how far
+        the mean limit of the last five iterations lies above it, in percent. Not a number where there are too few
+        iterations.
+    """
+    limit, residual, before = run["limit_millicores"], run["residual"], drift_from - 1
+    found = {"trainings": float(run["jobs"].sum())}
+    found |= dict.fromkeys(("level", "level_residual", "plateau", "rise"), float("nan"))
+    if 10 <= before < len(run):
+        level = float(limit.iloc[before - 10 : before].mean())
+        found["level"], found["level_residual"] = level, float(residual.iloc[before - 10 : before].mean())
+        found["plateau"] = adaptation.plateau(limit, until=before)
+        found["rise"] = 100 * (float(limit.iloc[-5:].mean()) / level - 1)
+    return pd.DataFrame({"what": list(found), "value": list(found.values())})
+
+
+def scheduling(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
+    """Run every number of streams with every policy, and LOS under both readings of the trigger rate.
+
+    Args:
+        section: `los` of the settings as plain values.
+        seed: Root of all randomness.
+
+    Returns:
+        `rows`: one row per trigger. `drops`, `reasons`, `layers`: shares of all triggers (`summary`). `hops`: for each
+        `reading` of Fig. 6. `traffic`: messages and megabytes per node and hour by `kind` (see `sent`). `triggers`: of
+        LOS by `trigger`, the reading, `streams` and `repeat`, how many there were and how many were dropped.
+    """
+    setup = experiment.setup(section, selected(section))
+    fixed = {key: section[key] for key in ("streams", "repeats", "hours", "workers")}
+    rows, traffic = experiment.scheduling(setup, policies=section["policies"], seed=seed, **fixed)
+    readings = [summary.hops(rows, reading).assign(reading=reading) for reading in get_args(summary.Reading)]
+    counts = []
+    for trigger in ("period", "samples"):
+        other = adjusted(setup, {"trigger": trigger})
+        found, _ = experiment.scheduling(other, policies=["los"], seed=seed, **fixed)
+        counts.append(_counted(found).assign(trigger=trigger, hours=section["hours"]))
+    return {
+        "rows": rows,
+        "drops": summary.drop_rates(rows),
+        "hops": _first(pd.concat(readings), "reading"),
+        "reasons": summary.shares(rows, "reason"),
+        "layers": summary.shares(rows, "layer"),
+        "traffic": sent(rows, traffic, setup, hours=section["hours"]),
+        "triggers": _first(pd.concat(counts), "trigger"),
+    }
+
+
+def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: float) -> pd.DataFrame:
+    """Return what each node sends per hour, by `policy`, `streams` and `kind`, with 95 % intervals over repeats.
+
+    Args:
+        rows: One row per trigger.
+        traffic: One row per run, see `traffic.traffic`.
+        setup: Of the runs.
+        hours: Virtual time of each run.
+
+    Returns:
+        `messages` and `megabytes`, each also with `_low` and `_high`. Kinds are those of `traffic.traffic`, where
+        samples are counted once, however far they go; and two more ways to count those: `carried`, once on every link
+        of their way, and `uplink`, if their training ran in another layer than that of their stream.
+    """
+    count = sum(len(layer.members) for layer in setup.testbed.layers)
+    rule = setup.testbed.stream_rule
+    size, home = (rule.megabytes, rule.layer) if rule else (0.0, "")
+    ran = rows[rows["end"] == "finished"]
+    keys = ["policy", "streams", "repeat"]
+    share = size / hours / count
+    tables = [
+        traffic[keys].assign(kind="requests", messages=traffic["requests"], megabytes=traffic["request_megabytes"]),
+        traffic[keys].assign(kind="exchanges", messages=traffic["exchanges"], megabytes=traffic["exchange_megabytes"]),
+        traffic[keys].assign(kind="syncs", messages=traffic["syncs"], megabytes=traffic["sync_megabytes"]),
+        traffic[keys].assign(kind="samples", megabytes=traffic["sample_megabytes"]),
+    ]
+    for kind, counted in (("carried", ran["hops"]), ("uplink", (ran["layer"] != home).astype(int))):
+        total = counted.groupby([ran[key] for key in keys]).sum()
+        tables.append(
+            traffic[keys].assign(
+                kind=kind,
+                megabytes=[
+                    share * float(total.get(key, 0)) for key in traffic[keys].itertuples(index=False, name=None)
+                ],
+            )
+        )
+    table = pd.concat(tables, ignore_index=True)
+    found = []
+    for key, part in table.groupby([*keys[:2], "kind"], sort=False):
+        found.append(dict(zip([*keys[:2], "kind"], key, strict=True)) | _intervals(part, ["messages", "megabytes"]))
+    return pd.DataFrame(found)
+
+
+def sweep(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
+    """Vary how old views are, how many gateways there are, who comes and goes, and every choice that was made.
+
+    Args:
+        section: `los` of the settings as plain values.
+        seed: Root of all randomness.
+
+    Returns:
+        `staleness`, `gateways`, `churn`, `choices`: what `sweeps.sweep` returns.
+    """
+    setup = experiment.setup(section, selected(section))
+    wanted = section["sweeps"]
+    varied = {
+        "staleness": sweeps.staleness(setup, wanted["intervals"]),
+        "gateways": sweeps.gateways(setup, wanted["gateways"]),
+        "churn": sweeps.churn(setup, wanted["stays"], wanted["away"]),
+        "choices": sweeps.choices(setup),
+    }
+    fixed = {key: section[key] for key in ("repeats", "hours", "workers")}
+    return {name: sweeps.sweep(each, streams=wanted["streams"], seed=seed, **fixed) for name, each in varied.items()}
+
+
+STAGES: Mapping[str, Callable[..., dict[str, pd.DataFrame]]] = {
+    "limits": limits,
+    "scheduling": scheduling,
+    "sweeps": sweep,
+}
+"""What computes each stage."""
+
+
+def write(name: str, section: Mapping[str, Any], *, seed: int, out: str | Path = ".") -> dict[str, pd.DataFrame]:
+    """Run a stage and write its tables; the same settings give the same bytes.
+
+    Args:
+        name: One of `STAGES`.
+        section: `los` of the settings as plain values.
+        seed: Root of all randomness.
+        out: Project folder, which gets `reports/tables/los/` and, of scheduling, all triggers under `data/processed/`.
+
+    Returns:
+        What the stage computed.
+
+    Raises:
+        InputError: There is no such stage, the settings do not fit the testbed, or a file cannot be written.
+    """
+    if name not in STAGES:
+        raise InputError(
+            f"there is nothing called {name!r} to emulate{nearest(name, STAGES)}; known: {', '.join(STAGES)}"
+        )
+    found = STAGES[name](section, seed=seed)
+    for what, table in found.items():
+        if what == "rows":
+            with atomic(Path(out) / TRIGGERS) as draft:
+                compact(table).to_parquet(draft, index=False, compression="zstd")
+        else:
+            write_csv(table, Path(out) / TABLES / f"{what}.csv")
+    return found
+
+
+def compact(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return triggers in small types: words as categories, times of a training in single precision."""
+    kinds = dict.fromkeys(_NARROW, "float32") | dict.fromkeys(["policy", "layer", "end", "reason"], "category")
+    return rows.astype({**_SMALL, **kinds})
+
+
+def _means(setup: Setup, plan: adaptation.Plan, *, rule: Rule, seed: int, repeat: int) -> pd.DataFrame:
+    """Means over the jobs by iteration, of one repeat."""
+    found = adaptation.adapt(setup, plan, rule=rule, seed=np.random.SeedSequence([seed, repeat]))
+    parts = found.groupby("iteration")
+    return parts[list(VALUES)].mean().assign(jobs=parts.size()).reset_index()
+
+
+def _counted(rows: pd.DataFrame) -> pd.DataFrame:
+    dropped = rows["end"].eq("dropped")
+    return dropped.groupby([rows["streams"], rows["repeat"]]).agg(triggers="size", dropped="sum").reset_index()
+
+
+def _by(table: pd.DataFrame, key: str, values: Sequence[str]) -> pd.DataFrame:
+    parts = table.groupby(key, sort=False)
+    return pd.DataFrame([{key: each, **_intervals(part, values)} for each, part in parts])
+
+
+def _intervals(part: pd.DataFrame, values: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for name in values:
+        found[name], found[f"{name}_low"], found[f"{name}_high"] = summary.interval(part[name].tolist())
+    return found
+
+
+def _first(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """The table with some columns in front, numbered anew."""
+    return table[[*columns, *(each for each in table.columns if each not in columns)]].reset_index(drop=True)

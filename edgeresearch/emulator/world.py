@@ -1,0 +1,226 @@
+"""The state of an emulation, and what triggers and churn do to it."""
+
+from collections.abc import Callable, Sequence
+
+from edgeresearch.emulator.chance import Chance
+from edgeresearch.emulator.log import Log
+from edgeresearch.emulator.mesh import Mesh
+from edgeresearch.emulator.node import Host, Run
+from edgeresearch.emulator.transfer import Transfers
+from edgeresearch.emulator.view import LOST_IN_A_ROW, Policy, View
+from edgeresearch.emulator.workload import Job, Truth
+from edgeresearch.errors import InputError
+from edgeresearch.los.request import Decision, Reason, Report, Request
+
+_BUSY = Reason.BUSY  # a look-up in an enumeration is slow
+_ROUNDING = 1 + 1e-9
+_new = tuple.__new__  # makes a named tuple in half the time of its own constructor
+
+
+class _Stream:
+    __slots__ = ("host", "job", "running")
+
+    def __init__(self, job: Job, host: Host) -> None:
+        self.job = job
+        self.host = host
+        self.running: Run | None = None  # its last training, until that is learned of or lost
+
+
+class World:
+    """Nodes, what runs on them, and what became of the triggers.
+
+    Args:
+        mesh: Nodes and links.
+        jobs: Streams.
+        policy: What decides.
+        truth: Durations.
+        interval: Time between two exchanges, in seconds; 0 means always fresh.
+        loss: Share of exchanges that get lost.
+        chance: What chance gives.
+        drift: Factor on the CPU time of trainings by time; None for none.
+        watch: Called with time, node, request and decision, of every decision.
+
+    Attributes:
+        log: What became of each trigger.
+        handed: Requests that each node handed over.
+        megabytes: Models and samples that were sent to where trainings ran, by source node.
+        view: What nodes see.
+
+    Raises:
+        InputError: The prediction jobs of a node need more than it has.
+    """
+
+    __slots__ = (
+        "_drift", "_forget", "_hosts", "_mesh", "_noise", "_number", "_overhead", "_policy", "_rng", "_streams",
+        "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        jobs: Sequence[Job],
+        policy: Policy,
+        truth: Truth,
+        *,
+        interval: float,
+        loss: float,
+        chance: Chance,
+        drift: Callable[[float], float] | None,
+        watch: Callable[[float, int, Request, Decision], None] | None,
+    ) -> None:
+        self._mesh, self._policy, self._truth = mesh, policy, truth
+        self._rng, self._drift, self._watch = chance.rng, drift, watch
+        self._hosts = _hosts(mesh, jobs, chance.phases)
+        self._transfers = Transfers(mesh)
+        self._streams = [_Stream(job, self._hosts[job.source]) for job in jobs]
+        self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
+        self._overhead = truth.start + truth.stop
+        self._number, self._noise = 0, 1.0  # of the trigger that is looked a place for
+        self._tried: tuple[int, ...] = ()
+        self.log = Log()
+        self.handed = [0] * len(mesh.nodes)
+        self.megabytes = [0.0] * len(mesh.nodes)
+        self.view = View(mesh, self._hosts, interval=interval, loss=loss, seed=chance.key, foresee=self._complete)
+
+    def trigger(self, time: float, number: int, noise: float, monitored: float) -> None:
+        """Let a job look for a place for a training, unless its source is away.
+
+        Args:
+            time: When, in seconds; never before an earlier call.
+            number: The job's.
+            noise: Factor on the duration.
+            monitored: What the monitoring adds to the utilisation.
+
+        Raises:
+            ValueError: The policy decides what cannot be done.
+        """
+        stream = self._streams[number]
+        job, host, running = stream.job, stream.host, stream.running
+        if not host.up:
+            return
+        node = host.number
+        if running is not None:
+            if running.end > time:
+                self.log.dropped(number, time, _BUSY, 0, node)
+                return
+            stream.running = None
+            self._policy.learn(self._report(running, job))
+        self._number, self._noise = number, noise
+        view, decide, rng, watch, period = self.view, self._policy.decide, self._rng, self._watch, job.period
+        view.time = time
+        tried: tuple[int, ...] = ()
+        limit: float | None = None
+        while True:
+            view.node, self._tried = node, tried
+            request = _new(Request, (number, period, tried, limit))
+            decision = decide(request, view, rng)
+            if watch is not None:
+                watch(time, node, request, decision)
+            reason, goal, run, limit, _ = decision
+            if goal is None:
+                self.log.dropped(number, time, reason, len(tried), node)
+                return
+            if run:
+                if goal != node or limit is None:
+                    raise ValueError(f"{self._policy.name}: node {node} cannot run a training so: {decision}")
+                self._start(number, stream, time, node, tried, reason, limit, noise, monitored)
+                return
+            tried = self._hand_over(node, goal, tried)
+            node = goal
+
+    def change(self, time: float, node: int, *, up: bool) -> None:
+        """Let a node join, or leave with all that runs there."""
+        host = self._hosts[node]
+        if host.up == up:
+            return
+        host.up = up
+        if up:
+            host.since = time
+            return
+        for run in host.runs:
+            if run.end > time:
+                self.log.lose(run.place)
+                self._streams[run.job].running = None
+        host.runs = ()
+
+    def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
+        direct = goal in self._mesh.neighbours[node] and self._hosts[goal].up
+        if goal == node or goal in tried or not (direct or self.view.reaches(goal)):
+            raise ValueError(f"{self._policy.name}: node {node} cannot hand over to node {goal} after {tried}")
+        if direct:
+            self.handed[node] += 1
+            return (*tried, node)
+        way = self._mesh.path(node, goal)[:-1]
+        for each in way:
+            self.handed[each] += 1
+        return (*tried, *way)
+
+    def _start(
+        self,
+        number: int,
+        stream: _Stream,
+        time: float,
+        node: int,
+        tried: tuple[int, ...],
+        reason: Reason,
+        limit: float,
+        noise: float,
+        monitored: float,
+    ) -> None:
+        job, host = stream.job, self._hosts[node]
+        cpu, memory = host.free(time)
+        if not 0 < limit <= cpu * _ROUNDING:
+            raise ValueError(
+                f"{self._policy.name}: node {node} has {cpu:g} millicores free at {time:g} s, not {limit:g}"
+            )
+        held = job.training_memory
+        if held > memory:
+            self.log.dropped(number, time, Reason.FULL, len(tried), node)
+            return
+        seconds, used = self._truth.seconds(
+            host.kind, limit, job.work if self._drift is None else self._work(job, time)
+        )
+        seconds *= noise
+        used += monitored
+        if not 0 <= used <= 1:
+            used = 0.0 if used < 0 else 1.0
+        send = 0.0
+        if tried:
+            send = self._transfers.seconds((*tried, node), job.megabytes, time, begin=True)
+            self.megabytes[job.source] += job.megabytes
+        complete = seconds + send + self._overhead
+        place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, complete)
+        run = _new(Run, (time, time + complete, limit, held, number, node, place, seconds, complete, used))
+        host.reserve(run, time - self._forget)
+        stream.running = run
+
+    def _report(self, run: Run, job: Job) -> Report:
+        _, _, limit, memory, number, node, _, seconds, complete, used = run
+        kind, overhead = self._hosts[node].kind, self._overhead
+        about = (number, node, kind, job.period, limit, seconds, complete, used, memory, job.megabytes, overhead)
+        return _new(Report, about)
+
+    def _work(self, job: Job, time: float) -> float:
+        return job.work if self._drift is None else job.work * self._drift(time)
+
+    def _complete(self, node: int, limit: float) -> float:
+        """t_complete of the training that is looked a place for, if it is handed over from here to a node."""
+        job, time = self._streams[self._number].job, self.view.time
+        seconds, _ = self._truth.seconds(self._hosts[node].kind, limit, self._work(job, time))
+        path = (*self._tried, *self._mesh.path(self.view.node, node))
+        return seconds * self._noise + self._transfers.seconds(path, job.megabytes, time) + self._overhead
+
+
+def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Host]:
+    hosts = [
+        Host(number, node.kind, node.cpu, node.memory, phase)
+        for number, (node, phase) in enumerate(zip(mesh.nodes, phases, strict=True))
+    ]
+    for job in jobs:
+        host = hosts[job.source]
+        host.cpu -= job.cpu
+        host.memory -= job.memory
+        if min(host.cpu, host.memory) < -1e-9:
+            name = mesh.nodes[job.source].name
+            raise InputError(f"{name} has no room for its prediction jobs: {host.cpu:g} millicores, {host.memory:g} MB")
+    return hosts

@@ -1,0 +1,51 @@
+"""What is known of one job from its past trainings: runtime models, limits, worst cases (Paper B, section IV.C)."""
+
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.request import Report
+from edgeresearch.los.runtime import Curve, Fitting, RuntimeModel, WorstCase
+
+
+class Knowledge:
+    """The history of one job as it is broadcast after each run to the nodes that execute the same model.
+
+    Attributes:
+        models: Runtime model by node class.
+        limits: Limit of the next run, by node, in millicores.
+        memory: Worst case of the memory, in megabytes.
+        megabytes: Worst case of what is sent.
+        overhead: Worst case of t_start + t_stop, in seconds.
+    """
+
+    __slots__ = ("_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead")
+
+    def __init__(self, rules: Limits, fitting: Fitting) -> None:
+        self._rules = rules
+        self._fitting = fitting
+        self.models: dict[str, RuntimeModel] = {}
+        self.limits: dict[int, float] = {}
+        self.memory = WorstCase()
+        self.megabytes = WorstCase()
+        self.overhead = WorstCase()
+
+    @property
+    def cold(self) -> bool:
+        """Whether no node class has a runtime model yet."""
+        return all(model.curve is None for model in self.models.values())
+
+    def curve(self, kind: str) -> Curve | None:
+        """Return eq. 1 as fitted on a node class; None without enough runs there."""
+        model = self.models.get(kind)
+        return None if model is None else model.curve
+
+    def learn(self, report: Report) -> None:
+        """Take the report of a run that ended: the models see it and the limit on its node moves."""
+        model = self.models.get(report.kind)
+        if model is None:
+            model = self.models[report.kind] = RuntimeModel(self._fitting)
+        model.add(report.limit, report.seconds)
+        self.memory.add(report.memory)
+        self.megabytes.add(report.megabytes)
+        self.overhead.add(report.overhead)
+        self.limits[report.node] = self._rules.following(
+            report.limit, met=report.complete <= report.period, utilisation=report.utilisation
+        )

@@ -1,0 +1,89 @@
+"""What passes between nodes that look for a place for a training: requests, decisions with their reasons, reports."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Reason(StrEnum):
+    """Why a decision was taken."""
+
+    LOCAL = "feasible here"
+    COLD_LOCAL = "cold start: here"
+    FEASIBLE = "feasible at the neighbour"
+    INFEASIBLE = "nowhere feasible: best infeasible neighbour"
+    COLD_NEIGHBOUR = "cold start: random neighbour"
+    CHOSEN = "chosen by the policy"
+    BUSY = "previous training still running"
+    CYCLE = "cycle"
+    HOPS = "hop limit reached"
+    ALONE = "no neighbour to hand over to"
+    FULL = "no room"
+
+
+class Request(NamedTuple):
+    """A training that looks for a node.
+
+    Attributes:
+        job: Whose training it is.
+        period: Time between two triggers of the job, in seconds.
+        tried: The token: nodes that had the request before, the source first, without the one that has it now.
+        limit: Millicores that the sender planned with; None where the receiver decides.
+    """
+
+    job: int
+    period: float
+    tried: tuple[int, ...] = ()
+    limit: float | None = None
+
+    @property
+    def hops(self) -> int:
+        """How often the request was handed over."""
+        return len(self.tried)
+
+
+class Decision(NamedTuple):
+    """What a node does with a request.
+
+    Attributes:
+        reason: Why.
+        node: Where the training runs, or to whom the request goes; None if it is dropped.
+        run: Whether the training runs at `node` now.
+        limit: Millicores that it gets, or that the sender planned with.
+        seconds: Expected t_complete; None if nothing is known yet.
+    """
+
+    reason: Reason
+    node: int | None = None
+    run: bool = False
+    limit: float | None = None
+    seconds: float | None = None
+
+
+class Report(NamedTuple):
+    """A training that ended, as its job's models learn of it (Paper B, section IV.C).
+
+    Attributes:
+        job: Whose training it was.
+        node: Where it ran.
+        kind: That node's class.
+        period: The job's, in seconds.
+        limit: Millicores that it had.
+        seconds: t_job.
+        complete: t_complete.
+        utilisation: Share of the limit that it used on average, as the monitoring saw it.
+        memory: Largest use, in megabytes.
+        megabytes: What was sent to the node, or would have been.
+        overhead: t_start + t_stop, in seconds.
+    """
+
+    job: int
+    node: int
+    kind: str
+    period: float
+    limit: float
+    seconds: float
+    complete: float
+    utilisation: float
+    memory: float
+    megabytes: float
+    overhead: float

@@ -1,0 +1,228 @@
+"""The job runtime model: how long a training takes under a CPU limit (Paper B, section IV.C, eq. 1 and 2)."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import least_squares
+
+Floats = npt.NDArray[np.float64]
+
+BOUNDS = {"a": (1e-9, 1e15), "b": (0.0, 500.0), "c": (0.25, 3.0), "d": (0.0, 1e6)}
+"""Smallest and largest value of each parameter of eq. 1; limits in millicores, times in seconds."""
+
+_GRID_B, _GRID_C = (
+    values.ravel()[:, None] for values in np.meshgrid([0.0, 40.0, 160.0], [0.5, 0.75, 1.0, 1.25, 1.5, 2.0])
+)
+
+
+class Curve(NamedTuple):
+    """t_job = a · (R + b)^-c + d (Paper B, eq. 1), R in millicores, t in seconds."""
+
+    a: float
+    b: float
+    c: float
+    d: float
+
+    def seconds(self, limit: float) -> float:
+        """Return the time of a training under `limit` millicores."""
+        return self.a * math.exp(-self.c * math.log(limit + self.b)) + self.d
+
+    def limit(self, seconds: float) -> float:
+        """Return the millicores under which a training takes `seconds`; infinite where no limit is enough."""
+        if seconds <= self.d:
+            return math.inf
+        return max(0.0, math.pow(self.a / (seconds - self.d), 1 / self.c) - self.b)
+
+    def working(self, limit: float) -> float:
+        """Return the share of the time that depends on the CPU, which is the mean use of the limit."""
+        return 1 - self.d / self.seconds(limit)
+
+
+def complete(job: float, send: float, start: float, stop: float) -> float:
+    """Return t_complete = t_job + t_send + t_start + t_stop, in seconds; `send` is 0 on the local node (eq. 2)."""
+    return job + send + start + stop
+
+
+def grid_fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
+    """Fit eq. 1 on a grid of b and c, a and d by linear least squares: microseconds, good enough to start from.
+
+    Fewer than three different limits cannot tell c and d: then b = d = 0, c = 1.
+    """
+    r, t = np.asarray(limits, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
+    if len(set(limits)) < 3:
+        return Curve(max(float(np.exp(np.mean(np.log(t * r)))), BOUNDS["a"][0]), 0.0, 1.0, 0.0)
+    x = (r + _GRID_B) ** -_GRID_C
+    weight = 1 / (t * t)
+    total = weight.sum()
+    x_mean, t_mean = (x @ weight) / total, float(t @ weight) / total
+    squares, products = (x * x) @ weight, (x * t) @ weight
+    x_var = squares / total - x_mean**2
+    slope = (products / total - x_mean * t_mean) / np.maximum(x_var, 1e-300)
+    rest = t_mean - slope * x_mean
+    through = products / squares
+    bad = (rest < 0) | (slope <= 0)
+    slope, rest = np.where(bad, through, slope), np.where(bad, 0.0, rest)
+    error = ((slope[:, None] * x + rest[:, None] - t) ** 2) @ weight
+    best = int(np.argmin(error))
+    return Curve(float(slope[best]), float(_GRID_B[best, 0]), float(_GRID_C[best, 0]), float(rest[best]))
+
+
+def fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
+    """Fit eq. 1 to pairs of limit and duration by bounded least squares of the relative error (scipy, `trf`).
+
+    Args:
+        limits: Millicores of each run, above 0.
+        seconds: Duration of each run, above 0.
+
+    Raises:
+        ValueError: The two differ in length, are empty, or hold a value that is not above 0.
+    """
+    r, t = np.asarray(limits, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
+    if r.shape != t.shape or r.size == 0 or not (np.all(r > 0) and np.all(t > 0)):
+        raise ValueError("limits and seconds must be equally many and above 0")
+    start = grid_fit(list(r), list(t))
+    if len(set(r)) < 3:
+        return start
+    low, high = np.array(list(BOUNDS.values())).T
+    low[0], high[0] = np.log(low[0]), np.log(high[0])
+
+    def parts(values: Floats) -> tuple[Floats, Floats]:
+        shifted = r + values[1]
+        return shifted, np.exp(values[0] - values[2] * np.log(shifted)) / t
+
+    def off(values: Floats) -> Floats:
+        return np.asarray(parts(values)[1] + values[3] / t - 1)
+
+    def slopes(values: Floats) -> Floats:
+        shifted, part = parts(values)
+        return np.stack([part, -values[2] * part / shifted, -part * np.log(shifted), 1 / t], axis=1)
+
+    begin = np.clip([np.log(start.a), start.b, start.c, start.d], low + 1e-9, high - 1e-9)
+    scale = [1.0, 50.0, 0.5, 10.0]
+    found = least_squares(off, begin, slopes, bounds=(low, high), x_scale=scale, ftol=1e-4, xtol=1e-4, max_nfev=50)
+    return Curve(float(np.exp(found.x[0])), *(float(value) for value in found.x[1:]))
+
+
+class Estimate(NamedTuple):
+    """What the model expects.
+
+    Attributes:
+        seconds: Duration of the training.
+        beyond: How far the limit lies outside those of the runs kept, as a factor: 1 within them, 2 at twice the
+            largest or half of the smallest.
+    """
+
+    seconds: float
+    beyond: float
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """When eq. 1 is fitted.
+
+    Attributes:
+        enough: Runs before there is a model; until then a job is in its cold start.
+        kept: Newest runs that are kept.
+        tolerance: Relative error of the newest run above which the curve is fitted anew.
+        refine: Whether scipy refines a fit whose relative error stays above `tolerance`; it does so only as the number
+            of runs doubles, for that takes milliseconds.
+    """
+
+    enough: int = 1
+    kept: int = 24
+    tolerance: float = 0.1
+    refine: bool = True
+
+
+class RuntimeModel:
+    """Runs of one job on one node class, and eq. 1 fitted to them when it pays.
+
+    It pays when the number of runs has doubled since it last paid for that reason, or when the newest run was predicted
+    badly.
+
+    Attributes:
+        limits: Of the runs kept, in millicores, the oldest first.
+        seconds: Their durations.
+        curve: The fitted curve; None during the cold start.
+    """
+
+    __slots__ = ("_fitted", "_fitting", "_seen", "curve", "limits", "seconds")
+
+    def __init__(self, fitting: Fitting) -> None:
+        self._fitting = fitting
+        self.limits: list[float] = []
+        self.seconds: list[float] = []
+        self._seen = 0
+        self._fitted = 0
+        self.curve: Curve | None = None
+
+    def add(self, limit: float, seconds: float) -> None:
+        """Take a run that ended."""
+        self.limits.append(limit)
+        self.seconds.append(seconds)
+        self._seen += 1
+        if len(self.limits) > self._fitting.kept:
+            del self.limits[0], self.seconds[0]
+        if self._seen < self._fitting.enough:
+            return
+        curve = self.curve
+        if (
+            curve is None
+            or self._seen >= 2 * self._fitted
+            or abs(curve.a * (limit + curve.b) ** -curve.c + curve.d - seconds) > self._fitting.tolerance * seconds
+        ):
+            self._refit()
+
+    def _refit(self) -> None:
+        doubled = self._seen >= 2 * self._fitted
+        self._fitted = self._seen if doubled else self._fitted
+        self.curve = grid_fit(self.limits, self.seconds)
+        if doubled and self._fitting.refine and len(self.limits) >= 4 and self.error > self._fitting.tolerance:
+            self.curve = fit(self.limits, self.seconds)
+
+    @property
+    def error(self) -> float:
+        """Root mean square of the relative errors over the runs kept; infinite without a curve."""
+        if self.curve is None:
+            return math.inf
+        a, b, c, d = self.curve
+        off = [(a * (r + b) ** -c + d) / t - 1 for r, t in zip(self.limits, self.seconds, strict=True)]
+        return math.sqrt(sum(e * e for e in off) / len(off))
+
+    def estimate(self, limit: float) -> Estimate | None:
+        """Return what to expect under `limit` millicores; None during the cold start."""
+        if self.curve is None:
+            return None
+        beyond = max(1.0, limit / max(self.limits), min(self.limits) / limit)
+        return Estimate(self.curve.seconds(limit), beyond)
+
+
+class WorstCase:
+    """Gaussian worst case of a quantity that is rather stable, such as memory: mean + k standard deviations.
+
+    Attributes:
+        bound: The worst case to plan with; 0 before the first value.
+        count: Values so far.
+    """
+
+    __slots__ = ("_mean", "_spread", "_squares", "bound", "count")
+
+    def __init__(self, spread: float = 2.0) -> None:
+        self._spread = spread
+        self._mean = 0.0
+        self._squares = 0.0
+        self.bound = 0.0
+        self.count = 0
+
+    def add(self, value: float) -> None:
+        """Take a value (Welford's update)."""
+        self.count += 1
+        off = value - self._mean
+        self._mean += off / self.count
+        self._squares += off * (value - self._mean)
+        spread = math.sqrt(self._squares / (self.count - 1)) if self.count > 1 else 0.0
+        self.bound = self._mean + self._spread * spread

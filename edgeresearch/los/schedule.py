@@ -1,0 +1,168 @@
+"""Algorithm 1 of Paper B: here if feasible, else the best feasible neighbour, else the best infeasible one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from edgeresearch.los.availability import Availability
+from edgeresearch.los.knowledge import Knowledge
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.request import Decision, Reason, Request
+
+_ROUNDING = 1 + 1e-9
+Neighbours = Callable[[], Sequence[Availability]]
+"""Asked only if the training is not feasible here."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Where the paper leaves a choice.
+
+    Attributes:
+        hop_limit: How often a request may be handed over (the paper's "4 forwarding attempts").
+        infeasible: Which neighbour gets a request that is feasible nowhere: by eq. 4 ("best-fit (infeasible)
+            neighbour", Algorithm 1) or by latency alone ("handed over to the closest node", section IV.E).
+        avoid: Whether neighbours in the token are passed over; if not, handing over to one is a cycle and a drop.
+        weight_utilisation: Of the index by utilisation in eq. 4.
+        weight_latency: Of the index by latency in eq. 4.
+        crowded: Utilisation above which a cold start goes to a random neighbour.
+        sender: Whether the limit that the sender planned with binds the receiver.
+    """
+
+    hop_limit: int = 4
+    infeasible: Literal["best_fit", "closest"] = "best_fit"
+    avoid: bool = False
+    weight_utilisation: float = 1.0
+    weight_latency: float = 1.0
+    crowded: float = 0.85
+    sender: bool = False
+
+
+def schedule(
+    request: Request,
+    here: Availability,
+    neighbours: Neighbours,
+    known: Knowledge,
+    *,
+    rules: Rules,
+    limits: Limits,
+    rng: np.random.Generator,
+) -> Decision:
+    """Decide what a node does with a request (Paper B, Algorithm 1).
+
+    Args:
+        request: The training and its token.
+        here: The node's own state, true now.
+        neighbours: Returns what the neighbours published, in a fixed order.
+        known: History of the job.
+        rules: Where the paper leaves a choice.
+        limits: How CPU limits are set.
+        rng: Draws the neighbour of a cold start.
+    """
+    cold = known.cold
+    if cold and here.utilisation > rules.crowded:
+        return _cold(request, here, neighbours(), rules, rng)
+    limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender else None)
+    if limit > 0:
+        return Decision(Reason.COLD_LOCAL if cold else Reason.LOCAL, here.node, True, limit, seconds)
+    around = neighbours()
+    if not around:
+        return Decision(Reason.ALONE)
+    if len(request.tried) >= rules.hop_limit:
+        return Decision(Reason.HOPS)
+    tried = request.tried
+    good: list[Availability] = []
+    bad: list[Availability] = []
+    plans: dict[int, tuple[float | None, float | None]] = {}
+    for other in around:
+        if rules.avoid and other.node in tried:
+            continue
+        limit, seconds = feasible(request, other, known, limits, None)
+        if limit > 0:
+            good.append(other)
+            plans[other.node] = (limit, seconds)
+        else:
+            bad.append(other)
+    if good:
+        node = best_fit(good, rules).node
+        reason = Reason.FEASIBLE
+    elif bad:
+        node = (_closest(bad) if rules.infeasible == "closest" else best_fit(bad, rules)).node
+        reason = Reason.INFEASIBLE
+    else:
+        return Decision(Reason.CYCLE)
+    if node in tried:
+        return Decision(Reason.CYCLE)
+    return Decision(reason, node, False, *plans.get(node, (None, None)))
+
+
+def feasible(
+    request: Request, there: Availability, known: Knowledge, limits: Limits, planned: float | None
+) -> tuple[float, float | None]:
+    """Return the limit under which a training would meet its period on a node, and t_complete; 0 if it would not.
+
+    A limit that the rules have brought below what the model asks for is raised to that if it is free: the training
+    still has to meet its period (section IV.D), and a limit under which it is never tried would never rise again. A
+    node class without a model is taken to be fast enough (Paper B, section IV.C: scheduling is optimistic).
+    """
+    free = there.cpu
+    if planned is not None:
+        limit = planned if planned <= free else 0.0
+    else:
+        own = known.limits.get(there.node)
+        limit = limits.initial(free) if own is None else min(own, free)
+    if limit < limits.floor or there.memory < known.memory.bound:
+        return 0.0, None
+    model = known.models.get(there.kind)
+    curve = None if model is None else model.curve
+    if curve is None:
+        return limit, None
+    a, b, c, d = curve
+    send = there.latency + 8 * known.megabytes.bound / there.bandwidth
+    rest = send + known.overhead.bound
+    seconds = a * (limit + b) ** -c + d + rest
+    if seconds <= request.period:
+        return limit, seconds
+    needed = curve.limit(request.period - rest) * _ROUNDING
+    if planned is None and needed <= min(free, limits.ceiling):
+        return needed, request.period
+    return 0.0, seconds
+
+
+def best_fit(nodes: Sequence[Availability], rules: Rules) -> Availability:
+    """Return the node whose indices by utilisation and by latency have the smallest sum (Paper B, eq. 4).
+
+    Equal values share the index of the first of them; of equal sums the closer node is taken, then the earlier one.
+
+    Args:
+        nodes: At least one.
+        rules: The weights of the two indices.
+    """
+    if len(nodes) == 1:
+        return nodes[0]
+    used = sorted(node.utilisation for node in nodes)
+    far = sorted(node.latency for node in nodes)
+    u, v = rules.weight_utilisation, rules.weight_latency
+    return min(nodes, key=lambda n: (u * used.index(n.utilisation) + v * far.index(n.latency), n.latency))
+
+
+def _closest(nodes: Sequence[Availability]) -> Availability:
+    return min(nodes, key=lambda node: node.latency)
+
+
+def _cold(
+    request: Request, here: Availability, around: Sequence[Availability], rules: Rules, rng: np.random.Generator
+) -> Decision:
+    if not around:
+        return Decision(Reason.ALONE)
+    if len(request.tried) >= rules.hop_limit:
+        return Decision(Reason.HOPS)
+    open_ = [node for node in around if node.node not in request.tried] if rules.avoid else list(around)
+    if not open_:
+        return Decision(Reason.CYCLE)
+    node = open_[int(rng.integers(len(open_)))].node
+    if node in request.tried:
+        return Decision(Reason.CYCLE)
+    return Decision(Reason.COLD_NEIGHBOUR, node)

@@ -1,0 +1,279 @@
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgeresearch.emulator.emulation import Step
+from edgeresearch.emulator.experiment import Outcome, Setup, run, scheduling
+from edgeresearch.emulator.policies import LISTENING, POLICIES, Cloud, Learning, policy
+from edgeresearch.errors import InputError
+from edgeresearch.los.availability import Availability
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.request import Reason, Report, Request
+from edgeresearch.los.runtime import Fitting
+from edgeresearch.los.schedule import Rules
+from edgeresearch.params import PolicyName
+
+Tiny = Callable[..., Setup]
+
+ALONE = {"layers": [{"name": "edge", "nodes": 1, "vcpu": 1, "memory": 1024}]}
+PAIR = {"layers": [{"name": "edge", "nodes": 2, "vcpu": 1, "memory": 1024}]}
+
+
+def full(*nodes: str, **more: Any) -> list[dict[str, Any]]:
+    """One stream on each node, which leaves too little for a training there."""
+    return [{"node": node, "period": 240.0, "cpu": 950.0, **more} for node in nodes]
+
+
+def go(setup: Setup, name: str, *, hours: float = 1.0, seed: int = 1) -> tuple[pd.DataFrame, list[Step], Outcome]:
+    steps: list[Step] = []
+    outcome = run(setup, policy_name=name, hours=hours, seed=np.random.SeedSequence(seed), watch=steps.append)
+    return outcome.triggers(), steps, outcome
+
+
+@pytest.fixture(scope="module")
+def rows(loaded: Setup) -> pd.DataFrame:
+    """Every policy with streams that are too many for all but those that see far."""
+    return scheduling(loaded, streams=[8], policies=list(POLICIES), repeats=2, hours=1, seed=3)[0]
+
+
+def drops(rows: pd.DataFrame, name: str) -> float:
+    return float((rows.loc[rows["policy"] == name, "end"] == "dropped").mean())
+
+
+# All of them
+
+
+def test_the_settings_name_all_policies() -> None:
+    assert set(get_args(PolicyName)) == set(POLICIES)
+    assert set(LISTENING) < set(POLICIES)
+
+
+@pytest.mark.parametrize("name", list(POLICIES))
+def test_a_policy_is_made_by_its_name_and_knows_nothing_yet(name: str) -> None:
+    made = [policy(name, Rules(), Limits(), Fitting()) for _ in range(2)]
+    assert made[0].name == name
+    assert made[0] is not made[1]
+    assert not isinstance(made[0], Learning) or made[0].known(0).cold
+
+
+def test_an_unknown_policy_is_told() -> None:
+    with pytest.raises(InputError, match="unknown policy 'cluod'; did you mean cloud.; known: los, in_situ, random, "):
+        policy("cluod", Rules(), Limits(), Fitting())
+
+
+@pytest.mark.parametrize("name", list(POLICIES))
+def test_an_idle_source_trains_at_once(tiny: Tiny, name: str) -> None:
+    table, _, _ = go(tiny(**PAIR, streams=full("edge-1", cpu=0)), name)
+    assert len(table) == 14
+    if name == "cloud":  # there is none
+        assert set(table["reason"]) == {str(Reason.ALONE)}
+    else:
+        assert (table["end"] == "finished").all() and (table["hops"] == 0).all() and (table["node"] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("los", Reason.ALONE),
+        ("random", Reason.ALONE),
+        ("cloud", Reason.ALONE),
+        ("in_situ", Reason.FULL),
+        ("least_loaded", Reason.FULL),
+        ("oracle", Reason.FULL),
+    ],
+)
+def test_a_full_node_alone_drops_all(tiny: Tiny, name: str, reason: Reason) -> None:
+    table, _, _ = go(tiny(**ALONE, streams=full("edge-1")), name)
+    assert (table["end"] == "dropped").all() and set(table["reason"]) == {str(reason)}
+
+
+def test_every_trigger_ends_once_and_within_the_hop_limit(rows: pd.DataFrame, loaded: Setup) -> None:
+    counts = rows.groupby(["policy", "repeat"]).size().unstack("repeat")
+    assert counts.nunique().tolist() == [1, 1]
+    searching = rows[rows["policy"].isin(["los", "random"])]
+    assert searching["hops"].max() <= loaded.rules.hop_limit
+    assert set(rows["end"]) == {"finished", "dropped"}
+
+
+def test_who_sees_farther_drops_less(rows: pd.DataFrame) -> None:
+    assert drops(rows, "in_situ") == 1
+    assert drops(rows, "in_situ") > drops(rows, "los") > drops(rows, "oracle")
+    assert drops(rows, "los") < drops(rows, "random")
+    assert drops(rows, "least_loaded") < drops(rows, "los")
+
+
+def test_a_learning_policy_keeps_its_jobs_apart(paper: Setup) -> None:
+    made = Learning(paper.rules, paper.limits, paper.fitting)
+    made.learn(Report(3, 0, "edge", 240.0, 400.0, 60.0, 65.0, 0.5, 64.0, 0.5, 5.0))
+    assert not made.known(3).cold and made.known(4).cold
+    assert made.known(3) is made.known(3)
+    assert made.known(3).limits[0] == pytest.approx(360)
+
+
+def test_a_learning_policy_places_what_is_feasible(paper: Setup) -> None:
+    made = Learning(paper.rules, paper.limits, paper.fitting)
+    room = Availability(2, 0.0, 500.0, 512.0, 0.5, "edge")
+    found = made.place(Request(0, 240.0), room)
+    assert found is not None
+    assert found[:3] == (Reason.CHOSEN, 2, True) and found.limit == pytest.approx(425)
+    assert made.place(Request(0, 240.0), room._replace(cpu=0.0)) is None
+
+
+# LOS
+
+
+def test_los_offloads_to_a_neighbour(tiny: Tiny) -> None:
+    table, steps, _ = go(tiny(streams=full("edge-1")), "los")
+    assert (table["end"] == "finished").all() and (table["hops"] == 1).all()
+    assert steps[0].decision.reason == Reason.COLD_NEIGHBOUR
+    assert {step.decision.reason for step in steps[2:]} == {Reason.FEASIBLE, Reason.LOCAL}
+    assert all(step.decision.node in (1, 2, 3) for step in steps)  # edge-2, edge-3, and fog-1 above the gateway
+
+
+def test_los_does_what_algorithm_1_says(tiny: Tiny) -> None:
+    _, steps, _ = go(tiny(streams=full("edge-1", "edge-2", "edge-3")), "los")
+    for step, following in zip(steps, steps[1:], strict=False):
+        if step.decision.run or step.decision.node is None:
+            assert not following.request.tried
+        else:
+            assert following.node == step.decision.node
+            assert following.request.tried == (*step.request.tried, step.node)
+            assert following.request.limit == step.decision.limit
+
+
+# In-situ, random neighbour
+
+
+def test_in_situ_never_leaves_the_source(rows: pd.DataFrame, tiny: Tiny) -> None:
+    table, steps, _ = go(tiny(streams=full("edge-1", cpu=500)), "in_situ")
+    assert (table["hops"] == 0).all() and (table["end"] == "finished").any()
+    assert {step.node for step in steps} == {0}
+    assert (rows.loc[rows["policy"] == "in_situ", "reason"] == Reason.FULL).all()
+
+
+def test_random_goes_to_every_neighbour(tiny: Tiny) -> None:
+    table, _, _ = go(tiny(streams=full("edge-1")), "random", hours=4)
+    assert (table["end"] == "finished").mean() > 0.9
+    assert set(table.loc[table["hops"] == 1, "node"]) == {1, 2, 3}
+
+
+def test_random_ends_in_a_cycle_or_at_the_hop_limit(tiny: Tiny) -> None:
+    table, _, _ = go(tiny(**PAIR, streams=full("edge-1", "edge-2")), "random")
+    assert set(table["reason"]) == {str(Reason.CYCLE)} and set(table["hops"]) == {1}
+    setup = tiny(
+        layers=[{"name": "edge", "nodes": 6, "vcpu": 1, "memory": 1024}],
+        streams=full(*map("edge-{}".format, range(1, 7))),
+    )
+    table, steps, _ = go(replace(setup, rules=replace(setup.rules, hop_limit=2)), "random")
+    assert set(table["reason"]) == {str(Reason.CYCLE), str(Reason.HOPS)}
+    assert set(table.loc[table["reason"] == Reason.HOPS, "hops"]) == {2}
+
+
+# Cloud
+
+
+def test_the_cloud_gets_all_in_turn(tiny: Tiny) -> None:
+    table, steps, outcome = go(tiny(streams=full("edge-2")), "cloud")
+    assert (table["layer"] == "cloud").all()
+    names = [outcome.mesh.nodes[node].name for node in table["node"]]
+    assert names[:4] in (["cloud-1", "cloud-2"] * 2, ["cloud-2", "cloud-1"] * 2)
+    assert table["hops"].tolist() == [len(outcome.mesh.path(1, node)) - 1 for node in table["node"]]
+    assert set(outcome.mesh.path(1, 4)[1:]) == {0, 3, 4}  # through both gateways
+
+
+def test_a_full_cloud_drops(tiny: Tiny) -> None:
+    streams = [*full("edge-1"), *full("cloud-1", "cloud-2", cpu=1950)]
+    table, _, _ = go(tiny(streams=streams), "cloud")
+    assert set(table["reason"]) == {str(Reason.FULL)}
+    assert set(table.loc[table["job"] > 0, "hops"]) == {0}
+
+
+def test_a_cloud_that_is_cut_off_gets_nothing(tiny: Tiny) -> None:
+    churn = {"changes": [{"time": 1250, "node": "fog-1", "up": False}]}
+    table, _, _ = go(tiny(streams=full("edge-2"), churn=churn), "cloud")
+    late = table["time"] > 1250
+    assert (table.loc[~late, "end"] == "finished").all()
+    assert set(table.loc[late, "reason"]) == {str(Reason.ALONE)}
+
+
+def test_any_layer_can_be_the_cloud(paper: Setup) -> None:
+    made = Cloud(paper.rules, paper.limits, paper.fitting, layer="fog")
+    assert made.name == "cloud"
+    assert made.known(0).cold
+
+
+# Least loaded
+
+
+def test_the_least_loaded_node_of_all_is_taken(tiny: Tiny) -> None:
+    others = [{"node": node, "period": 7000.0, "cpu": cpu} for node, cpu in (("edge-2", 300), ("fog-1", 200))]
+    busy = [{"node": node, "period": 7000.0, "cpu": 900} for node in ("edge-3", "cloud-2")]
+    table, _, outcome = go(tiny(streams=[*full("edge-1"), *others, *busy]), "least_loaded")
+    # cloud-1 is idle; of the 2000 millicores of cloud-2 45 % are in use, more than anywhere but on edge-1 and edge-3
+    assert {outcome.mesh.nodes[node].name for node in table["node"]} == {"cloud-1"}
+    assert outcome.result.synced == len(table) * len(outcome.mesh.nodes)
+
+
+def test_of_equally_loaded_nodes_the_first_is_taken_if_it_can_be_reached(tiny: Tiny) -> None:
+    table, _, _ = go(tiny(streams=full("edge-1")), "least_loaded")
+    assert set(table["node"]) == {1} and set(table["hops"]) == {1}
+    layers = [{"name": "edge", "names": ["a", "b", "c"], "vcpu": 1, "memory": 1024, "mesh": "links"}]
+    setup = tiny(layers=layers, streams=full("a"), links=[{"between": ["a", "c"]}])
+    table, _, _ = go(setup, "least_loaded")
+    assert set(table["node"]) == {2}
+
+
+# Oracle
+
+
+def test_the_oracle_drops_nothing_where_capacity_suffices(paper: Setup, tiny: Tiny) -> None:
+    rows, _ = scheduling(paper, streams=[4, 8], policies=["oracle"], repeats=1, hours=1, seed=2)
+    assert (rows["end"] == "finished").all()
+    table, _, _ = go(tiny(streams=full("edge-1", "edge-2", "edge-3")), "oracle")
+    assert (table["end"] == "finished").all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_oracle_never_drops_more_than_los(loaded: Setup, seed: int) -> None:
+    both, _ = scheduling(loaded, streams=[6, 10], policies=["los", "oracle"], repeats=1, hours=0.5, seed=seed)
+    rate = both["end"].eq("dropped").groupby([both["streams"], both["policy"]]).mean().unstack()
+    assert (rate["oracle"] <= rate["los"]).all()
+
+
+def test_what_the_oracle_places_meets_its_period(rows: pd.DataFrame) -> None:
+    mine = rows[(rows["policy"] == "oracle") & (rows["end"] == "finished")]
+    assert len(mine) > 50
+    assert (mine["complete"] <= mine["period"] * (1 + 1e-6)).all()
+    los = rows[(rows["policy"] == "los") & (rows["end"] == "finished")]
+    assert (los["complete"] > los["period"]).any()
+
+
+def test_the_oracle_takes_what_holds_the_least_cpu_time(tiny: Tiny) -> None:
+    setup = tiny(**PAIR, streams=full("edge-1", cpu=0))
+    table, _, _ = go(setup, "oracle")
+    overhead = setup.truth.start + setup.truth.stop
+    limits = np.geomspace(setup.limits.floor, setup.limits.ceiling, 2000)
+    held = [limit * (setup.curve.seconds(limit) + overhead) for limit in limits]
+    assert set(table["node"]) == {0}
+    assert (table["limit"] * table["complete"]).to_numpy() == pytest.approx(min(held), rel=1e-3)
+
+
+def test_the_oracle_finds_the_last_bit_of_room(tiny: Tiny) -> None:
+    # Only all of the node's 333 millicores meet the period, and no step of a grid of limits hits them.
+    setup = tiny()
+    needed = setup.curve.seconds(333.0) + setup.truth.start + setup.truth.stop
+    layers = [{"name": "edge", "nodes": 1, "cpu": 333.0, "memory": 1024}]
+    for spare, end in ((1e-6, "finished"), (-1e-6, "dropped")):
+        stream = {"node": "edge-1", "period": needed + spare}
+        table, _, _ = go(tiny(layers=layers, streams=[stream]), "oracle")
+        assert set(table["end"]) == {end}, spare
+
+
+def test_the_oracle_reaches_no_farther_than_the_mesh(tiny: Tiny) -> None:
+    layers = [{"name": "edge", "names": ["a", "b"], "vcpu": 1, "memory": 1024, "mesh": "links"}]
+    table, _, _ = go(tiny(layers=layers, streams=full("a")), "oracle")
+    assert set(table["reason"]) == {str(Reason.FULL)}

@@ -1,0 +1,139 @@
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeresearch.emulator.chance import uniform
+from edgeresearch.emulator.mesh import Link, Mesh, Node
+from edgeresearch.emulator.node import Host, Run
+from edgeresearch.emulator.view import LOST_IN_A_ROW, View
+from edgeresearch.los.availability import Availability
+
+NODES = [Node(f"n{i}", "edge", "slow" if i == 2 else "fast", 1000.0, 512.0) for i in range(4)]
+LINKS = [Link(0, 2, 0.02, 50.0), Link(0, 1, 0.01, 100.0), Link(2, 3, 0.03, 25.0)]
+Make = Callable[..., tuple[View, list[Host]]]
+
+
+def look(node: int = 0, time: float = 103.0, nodes: list[Node] = NODES, **settings: float) -> tuple[View, list[Host]]:
+    hosts = [Host(i, each.kind, each.cpu, each.memory, -float(i)) for i, each in enumerate(nodes)]
+    view = View(Mesh(nodes, LINKS), hosts, **{"interval": 10.0, **settings})  # type: ignore[arg-type]
+    view.node, view.time = node, time
+    return view, hosts
+
+
+def busy(host: Host, start: float, end: float, cpu: float = 250.0) -> None:
+    host.reserve(Run(start, end, cpu, 12.0, 0, host.number, 0, 1.0, 1.0, 0.5), 0.0)
+
+
+def test_a_node_knows_itself_as_it_is_now() -> None:
+    view, hosts = look()
+    busy(hosts[0], 103.0, 200.0)
+    assert view.here() == Availability(0, 103.0, 750.0, 500.0, 0.25, "fast")
+    assert isinstance(view.here(), Availability)
+    assert view.true(2) == Availability(2, 103.0, 1000.0, 512.0, 0.0, "slow")
+
+
+def test_neighbours_are_known_as_they_last_published() -> None:
+    view, hosts = look()
+    busy(hosts[1], 98.0, 200.0)  # it published at 99
+    busy(hosts[2], 99.0, 200.0)  # and this one at 98
+    assert view.neighbours() == [
+        Availability(1, 99.0, 750.0, 500.0, 0.25, "fast", 0.01, 100.0),
+        Availability(2, 98.0, 1000.0, 512.0, 0.0, "slow", 0.02, 50.0),
+    ]
+    assert all(isinstance(node, Availability) for node in view.neighbours())
+
+
+def test_they_can_be_asked_one_by_one() -> None:
+    view, _ = look()
+    around = view.around()
+    assert next(around).node == 1
+    assert [node.node for node in around] == [2]
+    assert list(look(node=3)[0].around()) == look(node=3)[0].neighbours()
+
+
+def test_fresh_views_show_what_was_decided_at_this_very_moment() -> None:
+    view, hosts = look(interval=0.0)
+    busy(hosts[1], 103.0, 200.0)
+    assert view.neighbours()[0][:3] == (1, 103.0, 750.0)
+
+
+def test_who_is_away_is_not_seen() -> None:
+    view, hosts = look()
+    hosts[1].up = False
+    assert [node.node for node in view.neighbours()] == [2]
+    assert [node.node for node in view.everyone()] == [0, 2, 3]
+    hosts[2].up = False
+    assert view.neighbours() == []
+
+
+def test_who_joined_published_then() -> None:
+    view, hosts = look()
+    hosts[1].since = 101.0
+    hosts[2].since = 50.0
+    assert [node.time for node in view.neighbours()] == [101.0, 98.0]
+    assert [node.age(103.0) for node in view.neighbours()] == [2.0, 5.0]
+
+
+def test_latencies_are_those_of_now() -> None:
+    nodes = [Node("n0", "edge", "fast", 1000.0, 512.0, sway=0.1, sway_period=100.0), *NODES[1:]]
+    assert [node.latency for node in look(nodes=nodes, time=125.0)[0].neighbours()] == pytest.approx([0.06, 0.07])
+    assert [node.latency for node in look(nodes=nodes, time=150.0)[0].neighbours()] == pytest.approx([0.11, 0.12])
+
+
+@given(time=st.floats(0, 1000), loss=st.floats(0, 1), seed=st.integers(0, 2**64 - 1))
+@settings(max_examples=200)
+def test_a_lost_exchange_leaves_the_one_before_it(time: float, loss: float, seed: int) -> None:
+    view, hosts = look(time=time, loss=loss, seed=seed)
+    for node in view.neighbours():
+        phase = hosts[node.node].phase
+        last = math.floor((time - phase) / 10)
+        tries = range(last, last - LOST_IN_A_ROW, -1)
+        came = next((k for k in tries if uniform(seed, 0, node.node, k) >= loss), last - LOST_IN_A_ROW)
+        assert node.time == max(phase + 10 * came, 0.0)
+
+
+def test_losses_are_the_readers_own() -> None:
+    times = {node: [] for node in (0, 3)}  # type: dict[int, list[float]]
+    for time in range(100, 1000, 10):
+        for reader, seen in times.items():
+            view, _ = look(node=reader, time=time + 3.0, loss=0.5)
+            seen.append(next(node.time for node in view.neighbours() if node.node == 2))
+    assert times[0] != times[3]
+    late = sum(seen < time for seen, time in zip(times[0], range(98, 1000, 10), strict=False))
+    assert 25 < late < 65
+
+
+def test_without_loss_nothing_is_older_than_an_interval() -> None:
+    for time in range(0, 100):
+        assert all(0 <= node.age(time) < 10 for node in look(time=float(time))[0].neighbours())
+
+
+def test_global_knowledge_is_counted() -> None:
+    view, hosts = look()
+    busy(hosts[3], 103.0, 200.0)
+    assert [node.cpu for node in view.everyone()] == [1000, 1000, 1000, 750]
+    assert view.synced == 4
+    view.everyone()
+    assert view.synced == 8
+
+
+def test_ways_lead_through_nodes_that_are_there() -> None:
+    view, hosts = look(node=1)
+    assert [view.reaches(node) for node in range(4)] == [True] * 4
+    hosts[2].up = False
+    assert [view.reaches(node) for node in range(4)] == [True, True, False, False]
+    alone = View(Mesh(NODES, []), hosts, interval=1.0)
+    assert [alone.reaches(node) for node in range(2)] == [True, False]
+    assert view.mesh.next_hop(1, 3) == 0
+
+
+def test_only_an_oracle_sees_the_future() -> None:
+    view, _ = look()
+    with pytest.raises(ValueError, match="future"):
+        view.foresee(0, 100.0)
+    hosts = [Host(i, "fast", 1.0, 1.0, 0.0) for i in range(4)]
+    seer = View(Mesh(NODES, LINKS), hosts, interval=1.0, foresee=lambda node, limit: node + limit)
+    assert seer.foresee(2, 0.5) == 2.5

@@ -1,0 +1,116 @@
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis import strategies as st
+
+from edgeresearch.emulator.emulation import Change, Result, Step, emulate
+from edgeresearch.emulator.mesh import Link, Mesh, Node
+from edgeresearch.emulator.policies import policy
+from edgeresearch.emulator.view import Policy
+from edgeresearch.emulator.workload import Job, Truth
+from edgeresearch.los.limits import Limits
+from edgeresearch.los.runtime import Curve, Fitting
+from edgeresearch.los.schedule import Rules
+
+LIMITS = Limits(floor=40.0)
+CURVES = {"fast": Curve(9000.0, 10.0, 0.9, 4.0), "slow": Curve(90_000.0, 0.0, 1.1, 10.0)}
+EVEN = Truth({"fast": Curve(0.0, 0.0, 1.0, 30.0), "slow": Curve(0.0, 0.0, 1.0, 70.0)}, noise=0.0, start=2.0)
+"""Trainings end at whole seconds, where they run at the source."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """All that an emulation is given, but for the policy."""
+
+    mesh: Mesh
+    jobs: tuple[Job, ...]
+    truth: Truth
+    rules: Rules
+    seconds: float
+    interval: float
+    loss: float
+    changes: tuple[Change, ...]
+    drift: Callable[[float], float] | None
+    seed: int
+
+    def policy(self, name: str) -> Policy:
+        return policy(name, self.rules, LIMITS, Fitting(refine=False))
+
+    def run(self, name: str, watch: Callable[[Step], None] | None = None, **changed: object) -> Result:
+        case = replace(self, **changed)  # type: ignore[arg-type]
+        return emulate(
+            case.mesh, case.jobs, case.policy(name), case.truth, seconds=case.seconds, interval=case.interval,
+            seed=np.random.SeedSequence(case.seed), loss=case.loss, changes=case.changes, drift=case.drift, watch=watch,
+        )  # fmt: skip
+
+
+def _grow(time: float) -> float:
+    return 1 + time / 2000
+
+
+@st.composite
+def meshes(draw: st.DrawFn) -> Mesh:
+    count = draw(st.integers(1, 7))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    sway = draw(st.sampled_from([0.0, 0.02]))
+    nodes = [
+        Node(
+            f"n{i}", "cloud" if i == count - 1 else "edge", "slow" if rng.random() < 0.3 else "fast",
+            float(rng.choice([300.0, 1000.0])), float(rng.choice([150.0, 1000.0])),
+            sway, 300.0, float(rng.random()),
+        )
+        for i in range(count)
+    ]  # fmt: skip
+    chance = draw(st.sampled_from([0.4, 0.7, 1.0]))
+    links = [
+        Link(one, other, float(rng.uniform(0.001, 0.05)), float(rng.choice([1.0, 100.0])), bool(rng.random() < 0.4))
+        for one, other in itertools.combinations(range(count), 2)
+        if rng.random() < chance
+    ]
+    return Mesh(nodes, links)
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, churn: bool = True) -> Case:
+    mesh = draw(meshes())
+    count = len(mesh.nodes)
+    seconds = draw(st.sampled_from([400.0, 1500.0]))
+    whole = draw(st.booleans())  # times that meet at one moment
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+
+    def time(low: float, high: float) -> float:
+        return float(rng.integers(low, high)) if whole else float(rng.uniform(low, high))
+
+    jobs = [
+        Job(
+            int(rng.integers(count)), time(20, 120), time(0, 60), float(rng.choice([0.0, 20.0])),
+            float(rng.choice([0.0, 15.0])), float(rng.choice([10.0, 60.0])), float(rng.choice([0.0, 0.5, 5.0])),
+            float(rng.uniform(0.5, 2)),
+        )
+        for _ in range(draw(st.integers(1, 8)))
+    ]  # fmt: skip
+    changes = [
+        Change(time(0, seconds), int(rng.integers(count)), bool(rng.random() < 0.5))
+        for _ in range(draw(st.integers(0, 8)) if churn else 0)
+    ]
+    if churn and changes:  # many that leave come back
+        changes += [Change(change.time + time(1, 200), change.node, True) for change in changes if not change.up]
+    return Case(
+        mesh,
+        tuple(jobs),
+        EVEN if whole and draw(st.booleans()) else Truth(CURVES, noise=0.3, start=1.5),
+        Rules(
+            hop_limit=draw(st.integers(0, 4)),
+            infeasible=draw(st.sampled_from(["best_fit", "closest"])),
+            avoid=draw(st.booleans()),
+            sender=draw(st.booleans()),
+        ),
+        seconds,
+        draw(st.sampled_from([0.0, 1.0, 7.5, 40.0])),
+        draw(st.sampled_from([0.0, 0.0, 0.3, 0.9, 1.0])),
+        tuple(changes),
+        draw(st.sampled_from([None, _grow])),
+        draw(st.integers(0, 2**32)),
+    )

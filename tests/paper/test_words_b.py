@@ -1,0 +1,104 @@
+import pandas as pd
+import pytest
+
+from edgeresearch.paper import los_b, verdicts_b, words_b
+
+Frames = dict[str, pd.DataFrame]
+Limits = tuple[pd.DataFrame, pd.DataFrame]
+
+
+@pytest.fixture
+def drops(scheduled_b: Frames) -> pd.DataFrame:
+    return los_b.figure7(scheduled_b["drops"], fitted=(2, 6, 10))
+
+
+def test_what_is_reached_is_counted(limits_b: Limits, scheduled_b: Frames, drops: pd.DataFrame) -> None:
+    limits, marks = limits_b
+    mine = marks[(marks["rule"] == "utilisation") & (marks["together"] == 0)]
+    table = verdicts_b.verdicts(los_b.figure5(limits, rule="utilisation"), mine, scheduled_b["hops"], drops)
+    assert words_b.reached(table, "section VI.C") == "section VI.C: 1 of 1 goals are reached."
+    text = words_b.reached(table, "Fig. 7")
+    assert text.startswith(
+        "Fig. 7: 4 of 5 goals are reached. Not reached: 10 streams, within 4 points (not reproduced: 90.0"
+    )
+    assert "48.0 against more than 50" in words_b.reached(table, "Fig. 6")
+    assert words_b.reached(table, "Fig. 9") == "Nothing was measured of Fig. 9."
+
+
+def test_held_out_points_are_told_apart(drops: pd.DataFrame) -> None:
+    text = words_b.held_out(drops)
+    assert text.startswith("Held out: 8 streams 69.00 % against 69.70 % (0.70 points off).")
+    assert "Fitted on: 2 streams 14.00 %" in text
+    assert text.endswith("All that were held out are within 2.5 points; not all of both are within 4.")
+    worse = words_b.held_out(drops.assign(drop_percent=drops["drop_percent"] - 5))
+    assert "Not all that were held out" in worse
+    assert "Held out" not in words_b.held_out(drops.assign(held_out=False))
+
+
+def test_the_closer_rule_is_named(limits_b: Limits) -> None:
+    text = words_b.rules(limits_b[1])
+    assert text.startswith("By the rule of section IV.D limits stand at 85 millicores from iteration 30 on")
+    assert text.endswith("The rule of section VI.B is closer.")
+    empty = limits_b[1].assign(value=float("nan"))
+    assert words_b.rules(empty) == "There were too few iterations to see a plateau."
+
+
+def test_shared_nodes_are_compared(limits_b: Limits) -> None:
+    text = words_b.shared(limits_b[1], "utilisation")
+    assert "meet on 5 nodes, limits reach their plateau in iteration 10 instead of 30" in text
+    assert "1,430 instead of 1,430 of 1,430 trainings" in text
+    alone = limits_b[1][limits_b[1]["together"] == 0]
+    assert words_b.shared(alone, "utilisation") == "Jobs that share nodes cannot be compared here."
+
+
+def test_both_rates_are_told(scheduled_b: Frames) -> None:
+    text = words_b.rates(los_b.rates(scheduled_b["triggers"]))
+    assert '"more than 3,800"' in text
+    assert "every 3 to 5 minutes: 4,000 triggers, 1.05 times the paper's" in text
+    assert "after 1,000 samples at 200 to 800 ms: 4,000" in text
+
+
+def test_the_reason_of_most_drops_is_named(scheduled_b: Frames) -> None:
+    text = words_b.why(scheduled_b["reasons"])
+    assert text.startswith("LOS: with 2 streams 40.0 % of the triggers are dropped, most of them for “cycle” (30.0 %)")
+    assert words_b.why(scheduled_b["reasons"].assign(share_percent=0.0)) == "LOS dropped nothing."
+
+
+def test_other_policies_are_told_with_their_price(scheduled_b: Frames, drops: pd.DataFrame) -> None:
+    text = words_b.others(drops, scheduled_b["traffic"])
+    assert text.startswith("With 10 streams LOS drops 90.0 % (1.0 MB of models and samples over links, 1.0 MB out of")
+    assert "Less is dropped by: straight to the cloud, 0.0 %" in text
+    best = words_b.others(drops.assign(drop_percent=1.0), scheduled_b["traffic"])
+    assert best.endswith("No other policy drops clearly less.")
+    assert words_b.others(drops[drops["policy"] == "cloud"], scheduled_b["traffic"]) == "LOS was not run."
+
+
+def test_the_cloud_is_told_as_it_is(scheduled_b: Frames, drops: pd.DataFrame) -> None:
+    traffic = scheduled_b["traffic"]
+    text = words_b.cloud(drops, traffic)
+    assert text.startswith("Straight to the cloud drops nothing at all, with any number of streams.")
+    assert "no reason for LOS in this testbed" in text
+    assert text.endswith("(0 % with 2, 0 % with 6, 0 % with 8, 0 % with 10 streams).")
+    bad = words_b.cloud(drops.assign(drop_percent=99.0), traffic)
+    assert bad.startswith("Straight to the cloud drops at most 99.00 % of the trainings, with any number of streams.")
+    assert "no reason" not in bad
+    still = words_b.cloud(drops, traffic.assign(megabytes=0.0))
+    assert still.endswith("in this testbed.")
+    assert words_b.cloud(drops[drops["policy"] == "los"], traffic) == "Straight to the cloud was not run."
+
+
+def test_sweeps_are_told_by_their_ends(swept_b: Frames) -> None:
+    text = words_b.swept(swept_b["gateways"], "gateways")
+    assert text == "Dropped trainings from gateways 1 to 5: 4 streams 6.0 → 2.0 %; 8 streams 12.0 → 4.0 %."
+
+
+def test_what_matters_is_named(swept_b: Frames) -> None:
+    text = words_b.matter(swept_b["choices"], most=1)
+    assert text == "Most is moved by: hop limit 3 (3.0 points). 2 of 3 move nothing by 1 point."
+    assert words_b.matter(swept_b["gateways"]) == "Nothing was varied."
+
+
+def test_the_fit_is_told_with_its_spread(fit_b: pd.DataFrame) -> None:
+    text = words_b.fit_said(fit_b)
+    assert text.startswith("5 evaluations; 2 candidates were run again with fresh seeds, with losses of 2.00 to 3.00")
+    assert "10 streams 82.0 to 83.0 %" in text
