@@ -20,11 +20,11 @@ import pandas as pd  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from bench import elastic, forecast  # noqa: E402
+from bench import elastic, emulator, forecast  # noqa: E402
 from bench.timing import COLUMNS, Row  # noqa: E402
 from edgeresearch.files import write_csv, write_json  # noqa: E402
 
-PARTS: Mapping[str, ModuleType] = {"forecast": forecast, "elastic": elastic}
+PARTS: Mapping[str, ModuleType] = {"forecast": forecast, "elastic": elastic, "emulator": emulator}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -53,10 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_csv(pd.DataFrame(told), chosen.out / "ratios.csv")
     write_json(machines, chosen.out / "machine.json")
     Console().print(table(done))
-    if "forecast" in parts and forecast.onnx_missing():
-        print(
-            f"onnxruntime's row is left out: {forecast.onnx_missing()} not installed; pip install 'edgeresearch[onnx]'"
-        )
+    for name, extra, missing in (
+        ("forecast", "onnx", forecast.onnx_missing()),
+        ("emulator", "bench", emulator.simpy_missing()),
+    ):
+        if name in parts and missing:
+            print(f"rows of {name} are left out: {missing} not installed; pip install 'edgeresearch[{extra}]'")
     print(f"ratios: {chosen.out / 'ratios.csv'}")
 
 

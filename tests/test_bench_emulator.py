@@ -1,10 +1,12 @@
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from bench import __main__ as command
 from bench import emulator
 from bench.timing import Row
 from edgeresearch.emulator.log import Log
@@ -88,3 +90,13 @@ def test_memory_counts_the_log() -> None:
     assert long - short > 32 * 40
     row = Row("memory", "1", "4 KiB", [long], [4096.0], 1.0, "bytes")
     assert pd.notna(row.record()["bytes_ours"])
+
+
+def test_the_command_says_what_it_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(emulator, "simpy_missing", lambda: "simpy")
+    monkeypatch.setattr(emulator, "QUICK", TINY)
+    command.main(["--quick", "--only", "emulator", "--out", str(tmp_path)])
+    assert "rows of emulator are left out: simpy not installed" in capsys.readouterr().out
+    assert set(pd.read_csv(tmp_path / "ratios.csv")["part"]) == {"emulator"}

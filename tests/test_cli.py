@@ -1,6 +1,5 @@
 import importlib
 import importlib.metadata
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 import edgeresearch
@@ -209,74 +207,20 @@ def test_the_real_command_runs_a_notebook_and_leaves_with_its_status(
     assert failed.stderr.count("\n") == 1
 
 
-def test_forecast_shows_guesses_scores_and_where_the_files_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    times = pd.date_range("2024-03-01", periods=400, freq="5min")
-    hits = [50 + (7 * k) % 23 for k in range(400)]
-    pd.DataFrame({"time": times, "hits": hits}).to_csv("own.csv", index=False)
-    text = _shown("forecast", "own.csv", "--model", "ridge", "--horizon", "2", "--window", "24", "--out", "out")
-    assert text.startswith("time column: 'time'\n")
-    assert "season: none" in text
-    assert "│ 2       │ ridge" in text
-    assert text.splitlines()[-2].startswith("ridge has the lowest MSE, the mean of 1 to 2 steps ahead: ")
-    assert text.endswith("results: out\n")
-    names = {path.name for path in Path("out").iterdir()}
-    assert names == {"forecast.csv", "forecast.png", "forecast.svg", "model", "report.json", "scores.csv"}
-    again = _shown("forecast", "own.csv", "--load", "out", "--out", "again")
-    assert "note: the model was fitted on this very file" in again
-    assert not Path("again/model").exists()
-
-
-def test_elastic_shows_guesses_table_and_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    times = pd.date_range("2024-03-01", periods=120, freq="1min")
-    pd.DataFrame({"time": times, "hits": [9000 + (700 * k) % 8000 for k in range(120)]}).drop(index=40).to_csv(
-        "own.csv", index=False
-    )
-    words = ["--strategy", "combined", "--forecaster", "ridge", "--repeats", "1", "--min", "2", "--fill", "1"]
-    text = _shown("elastic", "own.csv", *words, "--out", "out")
-    assert text.startswith("time column: 'time'\n")
-    assert "\nfilled: 1 of 120 steps, in 1 gap of at most 1, by straight lines" in text
-    assert "│ combined   │ last_value │" in text
-    assert "; rule: fewest pod-hours" in text.splitlines()[-2]
-    assert text.endswith("results: out\n")
-    names = {path.name for path in Path("out").iterdir()}
-    assert names == {"load.png", "load.svg", "report.json", "table.csv", "tradeoff.png", "tradeoff.svg"}
-
-
-def test_los_shows_size_table_notes_and_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("mine.yaml").write_text(_shown("los", "--show-testbed"))
-    words = ["--streams", "4", "--repeats", "2", "--hours", "0.5", "--policy", "cloud", "--policy", "in_situ"]
-    text = _shown("los", "--testbed", "mine.yaml", *words, "--trace-decisions", "--out", "out")
-    lines = text.splitlines()
-    assert lines[0] == "testbed: 15 nodes (5 edge, 4 fog, 6 cloud), 33 links, 4 streams on 2 of the nodes"
-    assert lines[1].strip() == "mine.yaml: 2 × 0.5 h"
-    assert "│ in_situ │ 100.0  │ 100.0 to 100.0 │        │ 0.0    │      │ 0.0          │" in lines
-    assert lines[-5].startswith("los drops ")
-    assert lines[-4].startswith("edge-1 as one more gateway of edge: los drops ")
-    assert "; rule: fewest bytes over the uplinks" in lines[-2]
-    assert lines[-1] == "results: out"
-    names = {path.name for path in Path("out").iterdir()}
-    tables = {"table.csv", "drops.csv", "nodes.csv", "gateways.csv", "report.json", "decisions.jsonl"}
-    assert names == tables | {"policies.png", "policies.svg", "places.png", "places.svg"}
-
-
-def test_los_takes_settings_and_a_testbed_from_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    shape = {"name": "hall", "nodes": 2, "vcpu": 1, "memory": 512}
-    Path("mine.yaml").write_text(yaml.safe_dump({"layers": [shape], "streams": [{"node": "hall-1", "period": 200}]}))
-    Path("params.yaml").write_text("los: {testbed: mine.yaml, interval: 7.0, rules: {hop_limit: 2}}\n")
-    text = _shown("los", "--repeats", "1", "--hours", "0.5", "--policy", "in_situ", "--out", "out")
-    assert "mine.yaml: 1 × 0.5 h" in text
-    assert "links MB/h" in text
-    facts = json.loads(Path("out/report.json").read_text())
-    assert (facts["testbed"], facts["settings"]["interval"]) == ("mine.yaml", 7.0)
-    assert facts["settings"]["rules"]["hop_limit"] == 2
-
-
 def test_emulate_writes_its_tables_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text("los: {workers: 1, adaptation: {jobs: 2, iterations: 3, repeats: 1}}\n")
     assert _shown("emulate", "limits", "--out", "there") == "limits, landmarks: there/reports/tables/los\n"
     assert {path.name for path in Path("there/reports/tables/los").iterdir()} == {"limits.csv", "landmarks.csv"}
+
+
+def test_fit_writes_every_evaluation_and_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    search = "fit: {first: 2, keep: 1, rounds: 1, children: 1, repeats: [1, 1, 1]}"
+    small = "workers: 1, hours: 0.5, adaptation: {jobs: 2, iterations: 50, repeats: 1}"
+    Path("params.yaml").write_text(f"los: {{{small}, {search}}}\n")
+    before = Path("params.yaml").read_bytes()
+    assert _shown("fit", "--out", "found.csv").endswith("evaluations: found.csv\n")
+    found = pd.read_csv("found.csv")
+    assert found["stage"].tolist() == [0, 0, 1, 1, -1]
+    assert Path("params.yaml").read_bytes() == before

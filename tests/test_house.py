@@ -12,7 +12,7 @@ PACKAGE = ROOT / "edgeresearch"
 ROOMS = ["series", "forecast", "elastic", "anomaly", "los", "emulator", "paper"]
 EDGE = ["cli", "workspace", "notebook"]
 """Modules that stand above the rooms; no room imports them."""
-MAY_READ_ENVIRONMENT = {"cli.py", "workspace.py"}
+MAY_READ_ENVIRONMENT = {"workspace.py"}
 LONGEST = 400
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -105,4 +105,4 @@ def _reads(tree: ast.AST, module: str, name: str) -> bool:
 
 def test_every_folder_of_the_package_is_a_room() -> None:
     folders = {path.parent.relative_to(PACKAGE).parts[0] for path in MODULES if path.parent != PACKAGE}
-    assert folders <= set(ROOMS), "say in ROOMS which rooms it may import"
+    assert folders <= {*ROOMS, "cli"}, "say in ROOMS which rooms it may import"

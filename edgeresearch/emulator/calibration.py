@@ -21,6 +21,8 @@ from edgeresearch.settings import Section, parsed
 
 FEWEST = 4
 """Different limits that it takes: one inside is held out, and three tell the parameters of eq. 1 apart."""
+GRANTED = 0.9
+"""Share of its limit that a process should have had of the CPU; with less, other work was in the way."""
 _TAKES = f"eq. 1 and a limit held out take at least {FEWEST} different ones"
 _LSTM, _AUTOENCODER = LSTM(), Autoencoder()
 
@@ -298,6 +300,11 @@ def lines(calibration: Calibration) -> list[str]:
             f"extrapolates: {region.below.limit:g} from the others is off by {region.below.median_percent:.1f} %, "
             f"{region.above.limit:g} by {region.above.median_percent:.1f} %"
         )
+        if each.granted < GRANTED:
+            said.append(
+                f"note: {name} had {100 * each.granted:.0f} % of its limits, so these times are too long; measure "
+                "again when the machine is idle"
+            )
     low, median, high = calibration.load
     said.append(
         f"load of the machine: {median:.1f} (from {low:.1f} to {high:.1f}) on {calibration.machine['cores']} cores"

@@ -179,10 +179,24 @@ def test_what_is_shown() -> None:
     assert table["millicores"].tolist() == list(LIMITS)
     np.testing.assert_allclose(table["seconds"], [TRUE.seconds(limit) for limit in LIMITS])
     np.testing.assert_allclose(table["off %"], 0, atol=2)
-    first, last = lines(_calibration())
+    first, *_, last = lines(_calibration())
     assert first.startswith("lstm: limits held out are off by 0.")
     assert "outside of 100 to 850 millicores eq. 1 extrapolates" in first
     assert last == "load of the machine: 1.0 (from 0.5 to 2.0) on 2 cores"
+
+
+def test_a_limit_that_was_not_granted_is_told() -> None:
+    fair, starved = (
+        model(
+            [run._replace(cpu_seconds=run.seconds * run.limit / 1000 * share) for run in _runs()],
+            data="traffic_1",
+            real=True,
+        )
+        for share in (1.0, 0.4)
+    )
+    notes = [line for line in lines(_calibration(lstm=fair, autoencoder=starved)) if line.startswith("note")]
+    assert len(notes) == 1
+    assert notes[0].startswith("note: autoencoder had 40 % of its limits")
 
 
 @pytest.fixture

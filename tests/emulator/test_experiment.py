@@ -64,6 +64,7 @@ def test_the_same_seed_gives_the_same_run_byte_for_byte(loaded: Setup) -> None:
 
 
 def test_all_policies_meet_the_same_mesh_streams_and_noise(paper: Setup) -> None:
+    paper = replace(paper, testbed=paper.testbed.with_rule(work=1.0))
     outcomes = {name: run(paper, policy_name=name, hours=1, seed=seed(), streams=4) for name in POLICIES}
     tables = {name: outcome.triggers() for name, outcome in outcomes.items()}
     one = outcomes["los"]

@@ -75,8 +75,9 @@ def test_only_the_papers_edge_moves() -> None:
     mesh = paper_b().mesh(_rng(3))
     again = np.random.default_rng(3)
     for node in mesh.nodes:
-        assert node.sway == (0.02 if node.layer == "edge" else 0.0)
-        assert node.sway_period == again.uniform(1200, 3600)
+        layer = next(layer for layer in paper_b().layers if layer.name == node.layer)
+        assert node.sway == layer.sway and (node.sway > 0) == (node.layer == "edge")
+        assert node.sway_period == again.uniform(*layer.sway_period)
         assert node.sway_phase == again.random()
     assert not mesh.still
 
@@ -89,7 +90,7 @@ def test_the_papers_streams_fill_one_edge_node_after_the_other_by_twos(streams: 
     assert all(180 <= job.period <= 300 and job.first == job.period for job in jobs)
     assert jobs == paper_b().jobs(mesh, _rng(1))[:streams]
     assert {(job.cpu, job.memory, job.training_memory, job.megabytes, job.work) for job in jobs} == {
-        (470, 100, 64, 0.5, 1)
+        (470, 100, 64, 0.5, paper_b().stream_rule.work)  # type: ignore[union-attr]
     }
 
 

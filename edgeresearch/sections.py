@@ -1,0 +1,361 @@
+"""The sections of the settings, typed and checked; what each value means stands beside it in `params.yaml`."""
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+from edgeresearch.settings import Section
+
+TraceName = Literal[
+    "nasa", "worldcup98", "elb", "goog", "wiki_de", "retailrocket", "twitter_second", "twitter_minute", "paper_a"
+]
+ModelName = Literal[
+    "random_forest",
+    "ridge",
+    "logistic",
+    "xgboost",
+    "lstm_paper",
+    "last_value",
+    "seasonal_naive",
+    "ridge_calendar",
+    "xgboost_calendar",
+    "lstm",
+    "lstm_huber",
+]
+StrategyName = Literal["advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"]
+ForecasterName = Literal["lstm", "ridge", "last_value", "published"]
+PolicyName = Literal["los", "in_situ", "random", "cloud", "least_loaded", "oracle"]
+DetectorName = Literal[
+    "iftm_lstm_ema",
+    "iftm_lstm_quantile",
+    "iftm_autoencoder_ema",
+    "iftm_autoencoder_quantile",
+    "robust_z",
+    "last_value",
+    "half_space_trees",
+    "ecod",
+]
+SourceName = Literal["auto", "mirror", "download", "synthetic"]
+
+
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values or len(set(values)) < len(values):
+        raise ValueError("name at least one, and each only once")
+    return values
+
+
+def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+    if not values or list(values) != sorted(set(values)):
+        raise ValueError("name at least one, in ascending order, each only once")
+    return values
+
+
+def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
+    if 1.0 not in values or list(values) != sorted(set(values)):
+        raise ValueError("name 1.0 among them, in ascending order, each only once")
+    return values
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Traces = Annotated[tuple[TraceName, ...], AfterValidator(_each_once)]
+Models = Annotated[tuple[ModelName, ...], AfterValidator(_each_once)]
+Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(_each_once)]
+Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(_each_once)]
+Policies = Annotated[tuple[PolicyName, ...], AfterValidator(_each_once)]
+Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(_each_once)]
+Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
+Horizons = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
+Counts = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Data(Section):
+    """Where the data comes from and where it lies."""
+
+    source: SourceName = "auto"
+    mirror: str | None = None
+    folder: str = "data/raw"
+
+
+class Bootstrap(Section):
+    """The moving-block bootstrap behind the intervals."""
+
+    resamples: PositiveInt = 1000
+    block: PositiveInt = 60
+
+
+class PaperLSTM(Section):
+    """The paper's LSTM."""
+
+    hidden: PositiveInt = 32
+    epochs: PositiveInt = 10
+    batch: PositiveInt = 128
+    learning_rate: PositiveFloat = 0.003
+    max_windows: PositiveInt = 20000
+
+
+class LSTM(Section):
+    """The project's LSTM."""
+
+    hidden: PositiveInt = 32
+    epochs: PositiveInt = 30
+    patience: PositiveInt = 8
+    chunk: PositiveInt = 64
+    batch: PositiveInt = 16
+    learning_rate: PositiveFloat = 0.005
+    members: PositiveInt = 3
+
+
+class Forest(Section):
+    """The random forest."""
+
+    trees: PositiveInt = 100
+
+
+class Forecast(Section):
+    """Paper A's forecasts: what is run on which traces, and how it is judged."""
+
+    traces: Traces = get_args(TraceName)
+    horizons: Horizons = (1, 5)
+    window: PositiveInt = 60
+    fill_limit: NonNegativeInt = 5
+    max_steps: PositiveInt = 130000
+    test_fraction: Fraction = 0.2
+    validation_fraction: Fraction = 0.1
+    seeds: PositiveInt = 5
+    workers: PositiveInt = 2
+    models: Models = get_args(ModelName)
+    bootstrap: Bootstrap = Bootstrap()
+    lstm_paper: PaperLSTM = PaperLSTM()
+    lstm: LSTM = LSTM()
+    forest: Forest = Forest()
+
+    @model_validator(mode="after")
+    def _leaves_training(self) -> Self:
+        if self.test_fraction + self.validation_fraction >= 1:
+            raise ValueError(
+                "test_fraction and validation_fraction must add up to less than 1: the rest is for training"
+            )
+        return self
+
+
+class Cluster(Section):
+    """One cluster of Paper A, Table 1: how many nodes it has, and what one of them has."""
+
+    nodes: PositiveInt
+    cores: PositiveInt
+    memory_gb: PositiveInt
+    network_gbps: PositiveInt
+    disk_gb: PositiveInt
+
+
+class Clusters(Section):
+    """The clusters of Paper A, Table 1. A pod takes one core: those of the edge bound the number of pods."""
+
+    cloud: Cluster = Cluster(nodes=3, cores=8, memory_gb=16, network_gbps=1, disk_gb=200)
+    edge: Cluster = Cluster(nodes=9, cores=4, memory_gb=8, network_gbps=1, disk_gb=128)
+
+
+class Elastic(Section):
+    """Paper A's elastic scaling: few settings, the same for every trace, strategy and phase."""
+
+    traces: Traces = ("elb", "wiki_de", "nasa", "worldcup98", "twitter_second", "paper_a")
+    seconds: PositiveInt = 172800
+    learn: Fraction = 0.5
+    repeats: PositiveInt = 20
+    forecasters: Forecasters = ("lstm", "ridge", "last_value", "published")
+    strategies: Strategies = get_args(StrategyName)
+    leads: Leads = (0.5, 1.0, 2.0)
+    window: PositiveInt = 60
+    accuracy: Fraction = 0.931
+    mean_qps: PositiveFloat = 30.0
+    q_max: PositiveFloat = 20.0
+    share: Fraction = 0.8
+    every: PositiveFloat = 30.0
+    start_delay: NonNegativeFloat = 120.0
+    start_spread: NonNegativeFloat = 90.0
+    base_error: Fraction = 0.031
+    timeout: NonNegativeFloat = 0.0
+    grace: NonNegativeFloat = 30.0
+    service_time: PositiveFloat = 0.2
+    smooth: PositiveFloat = 120.0
+    reach: PositiveFloat = 0.5
+    clusters: Clusters = Clusters()
+
+
+class Truth(Section):
+    """How long trainings take in truth: eq. 1 of Paper B and the container's times; the scheduler never sees it."""
+
+    a: PositiveFloat = 11410.0
+    b: NonNegativeFloat = 0.0
+    c: PositiveFloat = 1.014
+    d: NonNegativeFloat = 17.38
+    noise: NonNegativeFloat = 0.3608
+    monitor: NonNegativeFloat = 0.2674
+    start: NonNegativeFloat = 4.0
+    stop: NonNegativeFloat = 1.0
+
+
+class Rules(Section):
+    """Where Paper B's Algorithm 1 leaves a choice."""
+
+    hop_limit: PositiveInt = 3
+    infeasible: Literal["best_fit", "closest"] = "best_fit"
+    avoid: bool = False
+    weight_utilisation: NonNegativeFloat = 1.0
+    weight_latency: NonNegativeFloat = 1.0
+    crowded: Fraction = 0.85
+    sender: bool = False
+
+
+class Limits(Section):
+    """How the CPU limit of a training follows from its last run."""
+
+    rule: Literal["period", "utilisation"] = "utilisation"
+    first: Fraction = 0.85
+    down: Fraction = 0.9
+    up: Annotated[float, Field(gt=1)] = 1.1
+    target: Fraction = 0.9
+    floor: PositiveFloat = 81.67
+    ceiling: PositiveFloat = 1000.0
+
+
+class Fitting(Section):
+    """When eq. 1 is fitted to the runs of a job."""
+
+    enough: PositiveInt = 1
+    kept: PositiveInt = 24
+    tolerance: PositiveFloat = 0.1
+    refine: bool = True
+
+
+class Adaptation(Section):
+    """Paper B's Fig. 5: how limits move."""
+
+    jobs: PositiveInt = 26
+    iterations: PositiveInt = 55
+    repeats: PositiveInt = 20
+    free: PositiveFloat = 470.0
+    drift_from: PositiveInt = 46
+    drift: NonNegativeFloat = 0.1
+
+
+class Fit(Section):
+    """How long the settings above are searched for."""
+
+    first: PositiveInt = 240
+    keep: PositiveInt = 8
+    rounds: PositiveInt = 5
+    children: PositiveInt = 6
+    step: Fraction = 0.15
+    repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 4, 30)
+
+
+class Sweeps(Section):
+    """What is varied beyond the paper, and where."""
+
+    streams: Counts = (4, 8)
+    intervals: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 5.0, 30.0, 120.0, 600.0)
+    gateways: Counts = (1, 2, 3, 5)
+    stays: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (900.0, 3600.0, 14400.0)
+    away: PositiveFloat = 300.0
+
+
+class Los(Section):
+    """Paper B's scheduling experiment: the same settings for Figs. 5, 6 and 7."""
+
+    testbed: str | None = None
+    streams: Counts = (2, 4, 6, 8, 10)
+    fitted: Counts = (2, 6, 10)
+    policies: Policies = get_args(PolicyName)
+    repeats: PositiveInt = 20
+    hours: PositiveFloat = 4.0
+    workers: PositiveInt = 2
+    interval: NonNegativeFloat = 46.2
+    loss: Share = 0.0
+    truth: Truth = Truth()
+    rules: Rules = Rules()
+    limits: Limits = Limits()
+    fitting: Fitting = Fitting()
+    adaptation: Adaptation = Adaptation()
+    sweeps: Sweeps = Sweeps()
+    fit: Fit = Fit()
+
+
+class IdentityLSTM(Section):
+    """IFTM's LSTM."""
+
+    hidden: PositiveInt = 16
+    epochs: PositiveInt = 20
+    stretch: PositiveInt = 50
+    batch: PositiveInt = 4
+    warm_up: NonNegativeInt = 5
+    learning_rate: PositiveFloat = 0.01
+
+
+class IdentityAutoencoder(Section):
+    """IFTM's autoencoder."""
+
+    hidden: PositiveInt | None = None
+    epochs: PositiveInt = 20
+    batch: PositiveInt = 64
+    learning_rate: PositiveFloat = 0.01
+
+
+class MovingThreshold(Section):
+    """The threshold `ema`: exponential moving mean + k standard deviations."""
+
+    k: NonNegativeFloat = 4.0
+    memory: Annotated[float, Field(ge=1)] = 300.0
+    warm_up: PositiveInt = 30
+
+
+class QuantileThreshold(Section):
+    """The threshold `quantile`: factor x a high quantile of the past errors."""
+
+    quantile: Fraction = 0.99
+    factor: PositiveFloat = 1.5
+    window: PositiveInt = 1000
+    warm_up: Annotated[int, Field(ge=5)] = 100
+
+
+class Injection(Section):
+    """Anomalies put into the streams."""
+
+    every: PositiveInt = 150
+    smallest: PositiveFloat = 2.0
+    largest: PositiveFloat = 5.0
+
+
+class Calibration(Section):
+    """Training times measured under CPU limits."""
+
+    limits: Counts = (100, 150, 250, 400, 600, 850)
+    repeats: PositiveInt = 3
+    samples: PositiveInt = 1000
+
+
+class Anomaly(Section):
+    """Anomaly detection on the Aarhus streams: the same settings for every sensor and detector."""
+
+    sensors: PositiveInt = 10
+    train: PositiveInt = 1000
+    every: PositiveInt = 1000
+    samples: PositiveInt = 3000
+    seeds: PositiveInt = 3
+    workers: PositiveInt = 2
+    detectors: Detectors = get_args(DetectorName)
+    lstm: IdentityLSTM = IdentityLSTM()
+    autoencoder: IdentityAutoencoder = IdentityAutoencoder()
+    ema: MovingThreshold = MovingThreshold()
+    quantile: QuantileThreshold = QuantileThreshold()
+    injection: Injection = Injection()
+    calibration: Calibration = Calibration()
