@@ -67,3 +67,10 @@ def test_nodes_exchange_at_moments_of_their_own(interval: float) -> None:
     assert all(-interval <= phase <= 0 for phase in phases)
     if interval:
         assert stats.kstest(-np.array(phases) / interval, "uniform").pvalue > 0.001
+
+
+def test_there_is_no_zero_and_no_one_even_at_the_ends() -> None:
+    values = uniforms(2**64 - 1, np.arange(100_000))
+    assert 0 < values.min() < 1e-4
+    assert 1 - 1e-4 < values.max() < 1
+    assert np.isfinite(normals(0, np.arange(100_000))).all()

@@ -72,3 +72,11 @@ def test_blocks_have_about_the_size_asked_for() -> None:
 def test_nothing_before_its_time(until: float) -> None:
     assert flat([3.0, 4.0], [1.0, math.inf], until) == []
     assert flat([], [], until) == []
+
+
+def test_many_numbers_share_blocks() -> None:
+    rng = np.random.default_rng(1)
+    first = rng.uniform(0, 240, 4000).tolist()
+    sizes = [len(block.times) for block in blocks(first, [240.0] * 4000, 2400.0, size=10)]
+    assert sum(sizes) == 40_000
+    assert min(sizes) > 700

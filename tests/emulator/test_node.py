@@ -81,3 +81,19 @@ def test_the_memory_of_a_host_does_not_grow_with_time(host: Host) -> None:
         host.reserve(booked(float(start), start + 50.0), start - 5.0)
     assert len(host.runs) == 1
     assert not math.isnan(host.free(1e9)[0])
+
+
+def test_forgetting_leaves_what_others_hold_as_it_was(host: Host) -> None:
+    host.reserve(booked(0.0, 1.0), 0.0)
+    before = host.runs
+    host.reserve(booked(5.0, 6.0), 2.0)
+    assert len(before) == 1
+    assert before[0].start == 0.0
+
+
+def test_a_long_training_is_kept_however_old_it_is(host: Host) -> None:
+    host.reserve(booked(0.0, 1e6), 0.0)
+    for start in range(10, 1000, 10):
+        host.reserve(booked(float(start), start + 5.0), start - 5.0)
+    assert host.free(1000.0)[0] == 900.0
+    assert host.published(999.0)[0] == 900.0

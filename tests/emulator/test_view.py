@@ -137,3 +137,27 @@ def test_only_an_oracle_sees_the_future() -> None:
     hosts = [Host(i, "fast", 1.0, 1.0, 0.0) for i in range(4)]
     seer = View(Mesh(NODES, LINKS), hosts, interval=1.0, foresee=lambda node, limit: node + limit)
     assert seer.foresee(2, 0.5) == 2.5
+
+
+def test_prediction_jobs_count_as_use() -> None:
+    view, hosts = look()
+    hosts[0].cpu, hosts[1].cpu, hosts[1].memory = 600.0, 530.0, 400.0
+    assert view.here()[2:5] == (600.0, 512.0, pytest.approx(0.4))
+    assert view.neighbours()[0][2:5] == (530.0, 400.0, pytest.approx(0.47))
+
+
+@given(
+    time=st.floats(0, 500),
+    interval=st.floats(0.5, 60),
+    runs=st.lists(st.tuples(st.floats(0, 500), st.floats(0.1, 200)), max_size=6),
+)
+@settings(max_examples=200)
+def test_what_is_read_was_true_at_an_exchange(time: float, interval: float, runs: list[tuple[float, float]]) -> None:
+    view, hosts = look(time=time, interval=interval)
+    for start, took in sorted(run for run in runs if run[0] <= time):
+        host = hosts[1]
+        host.runs = (*host.runs, Run(start, start + took, 100.0, 1.0, 0, 1, 0, took, took, 0.5))
+    seen = view.neighbours()[0]
+    assert -1e-9 <= seen.age(time) < interval + 1e-9
+    assert seen.time == 0 or ((seen.time + 1) / interval) == pytest.approx(round((seen.time + 1) / interval), abs=1e-6)
+    assert seen.cpu == 1000 - 100 * sum(start < seen.time < start + took for start, took in runs if start <= time)

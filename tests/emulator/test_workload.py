@@ -54,3 +54,23 @@ def test_settings_cannot_be_changed_on_the_way() -> None:
         Job(0, 60.0, 0.0).period = 5.0  # type: ignore[misc]
     with pytest.raises(AttributeError):
         TRUTH.noise = 0.0  # type: ignore[misc]
+
+
+@given(limit=st.floats(10, 2000), more=st.floats(1.001, 4), kind=st.sampled_from(["fast", "slow"]))
+def test_more_cpu_is_faster_and_more_work_is_slower(limit: float, more: float, kind: str) -> None:
+    seconds, used = TRUTH.seconds(kind, limit, 1.0)
+    assert TRUTH.seconds(kind, limit * more, 1.0)[0] < seconds
+    assert TRUTH.seconds(kind, limit, more)[0] > seconds
+    assert 0 < used <= 1
+    assert TRUTH.seconds(kind, limit * more, 1.0)[1] <= used
+
+
+def test_runs_with_other_keys_meet_other_chance() -> None:
+    one, other = (TRUTH.draws(key, np.arange(100), np.zeros(100, dtype=np.int64))[0] for key in (1, 2))
+    assert (one != other).all()
+
+
+def test_a_job_alone_needs_little() -> None:
+    job = Job(3, 60.0, 5.0)
+    assert (job.cpu, job.memory, job.work) == (0.0, 0.0, 1.0)
+    assert min(job.training_memory, job.megabytes) > 0

@@ -165,3 +165,47 @@ def test_more_than_there_is_is_refused() -> None:
     made.trigger(0.0, 0, 1.0, 0.0)
     with pytest.raises(ValueError, match="own: node 0 has 400 millicores free at 1 s, not 600"):
         made.trigger(1.0, 1, 1.0, 0.0)
+
+
+@pytest.mark.parametrize("interval", [0.0, 5.0, 60.0])
+@pytest.mark.parametrize("loss", [0.0, 0.5])
+def test_nodes_forget_no_more_than_nobody_can_see(interval: float, loss: float) -> None:
+    made, _ = world(here, interval=interval, loss=loss)
+    for start in range(0, 6000, 60):
+        made.trigger(float(start), 0, 1.0, 0.0)
+        made.view.node, made.view.time = 1, start + 59.0
+        seen = made.view.neighbours()[0]
+        began = seen.time - seen.time % 60
+        busy = began < seen.time < began + 53 or (interval == 0 and seen.time < began + 53)
+        assert seen.cpu == (600 if busy else 1000)
+
+
+def test_a_change_to_what_is_already_so_changes_nothing() -> None:
+    made, _ = world()
+    made.change(3.0, 0, up=True)
+    made.trigger(5.0, 0, 1.0, 0.0)
+    made.change(6.0, 0, up=True)
+    made.view.node, made.view.time = 0, 7.0
+    assert made.view.here().cpu == 600
+    made.change(8.0, 0, up=False)
+    made.change(9.0, 0, up=True)
+    assert made.view.here().cpu == 1000
+    assert made.log.frame()["end"].tolist() == ["lost"]
+    made.trigger(65.0, 0, 1.0, 0.0)
+    assert len(made.log) == 2
+
+
+def test_a_source_that_is_away_triggers_nothing() -> None:
+    made, policy = world()
+    made.trigger(0.0, 0, 1.0, 0.0)
+    made.change(1.0, 0, up=False)
+    made.trigger(60.0, 0, 1.0, 0.0)
+    assert len(made.log) == 1
+    assert policy.reports == []
+
+
+def test_drift_slows_the_cpu_time() -> None:
+    made, _ = world(here, drift=lambda time: 1 + time / 10)
+    made.trigger(0.0, 0, 1.0, 0.0)
+    made.trigger(60.0, 0, 1.0, 0.0)
+    assert made.log.frame()["seconds"].tolist() == [50.0, 40 * 7 + 10.0]
