@@ -133,8 +133,8 @@ def figure2(search: Search) -> Figure:
     first, job = sights[0], sights[0].request.job
     ages = [each.age(sight.time) for sight in sights for each in sight.seen]
     said = (
-        f"Training {job} of a simulated run, {first.time / 60:.1f} minutes in, period {first.request.period:.0f} s. "
-        f"Views were {min(ages):.0f} to {max(ages):.0f} s old"
+        f"A training of job {job} in a simulated run, {first.time / 60:.1f} minutes in, period "
+        f"{first.request.period:.0f} s. Views were {min(ages):.0f} to {max(ages):.0f} s old"
         + ("; one of them was wrong: it led to a node without room." if search.misled else ".")
     )
     style.legend(figure, said, handles=handles, columns=3)

@@ -80,3 +80,8 @@ def test_many_numbers_share_blocks() -> None:
     sizes = [len(block.times) for block in blocks(first, [240.0] * 4000, 2400.0, size=10)]
     assert sum(sizes) == 40_000
     assert min(sizes) > 700
+
+
+@pytest.mark.parametrize("until", [7.7, math.nextafter(7.7, 8), math.nextafter(7.7, 7)])
+def test_rounding_makes_no_event_and_loses_none(until: float) -> None:
+    assert flat([5.3], [0.1], until) == heap([5.3], [0.1], until)

@@ -74,22 +74,26 @@ def test_other_policies_are_told_with_their_price(scheduled_b: Frames, drops: pd
 
 
 def test_the_cloud_is_told_as_it_is(scheduled_b: Frames, drops: pd.DataFrame) -> None:
-    traffic = scheduled_b["traffic"]
-    text = words_b.cloud(drops, traffic)
-    assert text.startswith("Straight to the cloud drops nothing at all, with any number of streams.")
-    assert "no reason for LOS in this testbed" in text
+    traffic, reasons = scheduled_b["traffic"], scheduled_b["reasons"]
+    text = words_b.cloud(drops, traffic, reasons)
+    assert text.startswith("Straight to the cloud drops 0.0 to 0.0 % of the trainings, 75 % of them for “cycle”.")
+    assert "less than LOS drops with 4 of 4 numbers of streams" in text
     assert text.endswith("(0 % with 2, 0 % with 6, 0 % with 8, 0 % with 10 streams).")
-    bad = words_b.cloud(drops.assign(drop_percent=99.0), traffic)
-    assert bad.startswith("Straight to the cloud drops at most 99.00 % of the trainings, with any number of streams.")
-    assert "no reason" not in bad
-    still = words_b.cloud(drops, traffic.assign(megabytes=0.0))
-    assert still.endswith("in this testbed.")
-    assert words_b.cloud(drops[drops["policy"] == "los"], traffic) == "Straight to the cloud was not run."
+    bad = words_b.cloud(drops.assign(drop_percent=99.0), traffic, reasons.assign(share_percent=0.0))
+    assert bad.startswith("Straight to the cloud drops 99.0 to 99.0 % of the trainings.")
+    assert "less than LOS" not in bad
+    still = words_b.cloud(drops, traffic.assign(megabytes=0.0), reasons)
+    assert still.endswith("no reason for LOS.")
+    assert words_b.cloud(drops[drops["policy"] == "los"], traffic, reasons) == "Straight to the cloud was not run."
 
 
-def test_sweeps_are_told_by_their_ends(swept_b: Frames) -> None:
+def test_sweeps_are_told_by_what_differs_most(swept_b: Frames) -> None:
     text = words_b.swept(swept_b["gateways"], "gateways")
-    assert text == "Dropped trainings from gateways 1 to 5: 4 streams 6.0 → 2.0 %; 8 streams 12.0 → 4.0 %."
+    assert text.startswith("Dropped trainings by gateways, from 1 to what differs most: 4 streams 6.0 → 2.0 % (-1.0 to")
+    assert text.endswith("8 streams 12.0 → 4.0 % (1.0 to 7.0) at 5.")
+    assert "12.0 → 25.0 % (22.0 to 28.0) at 900." in words_b.swept(swept_b["churn"], "mean stay")
+    numbers = swept_b["staleness"].astype({"value": float})
+    assert words_b.swept(numbers, "seconds").endswith("10.0 → 20.0 % (17.0 to 23.0) at 600.")
 
 
 def test_what_matters_is_named(swept_b: Frames) -> None:
