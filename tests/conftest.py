@@ -1,6 +1,7 @@
 """What several test modules share."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -25,3 +26,12 @@ def write_notebook() -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_idle_workers() -> Iterator[None]:
+    """Stop joblib's processes after each file: those that are idle for minutes may end just as new work is sent."""
+    yield
+    loky = sys.modules.get("joblib.externals.loky.reusable_executor")
+    if loky is not None and loky._executor is not None:
+        loky._executor.shutdown(wait=True)
