@@ -12,7 +12,7 @@ from bench.timing import Row, seconds
 from edgeresearch.emulator.emulation import emulate
 from edgeresearch.emulator.log import Log
 from edgeresearch.emulator.mesh import Mesh, Node, geometric
-from edgeresearch.emulator.policies import policy
+from edgeresearch.emulator.policies import Los
 from edgeresearch.emulator.view import Policy, View
 from edgeresearch.emulator.workload import Job, Truth
 from edgeresearch.los.limits import Limits
@@ -31,6 +31,8 @@ class Here:
     """Busy or free: here if nothing runs here, else at the first neighbour, in the mesh's order, that seems free."""
 
     name = "here first"
+    listens = True
+    learns = False
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         here = view.here()
@@ -50,6 +52,9 @@ class Here:
     def learn(self, report: Report) -> None:
         pass
 
+    def fail(self, job: int, memory: float) -> None:
+        pass
+
 
 class Away(Here):
     """Busy or free: the source asks its neighbours first, so that nearly every training is handed over."""
@@ -63,7 +68,7 @@ class Away(Here):
 
 
 def los() -> Policy:
-    return policy("los", Rules(hop_limit=HOPS), Limits(), Fitting())
+    return Los(Rules(hop_limit=HOPS), Limits(), Fitting())
 
 
 POLICIES: Mapping[str, Callable[[], Policy]] = {

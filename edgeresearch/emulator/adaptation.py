@@ -1,17 +1,22 @@
 """Paper B's resource optimisation: how CPU limits move over the trainings of a job (section VI.B, Fig. 5)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
+from edgeresearch.emulator.chance import children
 from edgeresearch.emulator.emulation import emulate
-from edgeresearch.emulator.experiment import Setup, children
+from edgeresearch.emulator.experiment import Setup
 from edgeresearch.emulator.mesh import Mesh, Node
-from edgeresearch.emulator.policies import policy
-from edgeresearch.emulator.summary import interval
+from edgeresearch.emulator.policies import InSitu
+from edgeresearch.emulator.summary import by
 from edgeresearch.emulator.workload import Job
 from edgeresearch.los.limits import Rule, residual
+
+VALUES = ("limit_millicores", "training_seconds", "residual")
+"""What Fig. 5 a to c show: millicores, seconds, percent of the period."""
 
 SPARE = (1.5, 3.0, 6.0, 12.0)
 """Virtual time as a multiple of what the trainings need if none is dropped: the first with which all are there."""
@@ -67,7 +72,7 @@ def adapt(setup: Setup, plan: Plan, *, rule: Rule, seed: np.random.SeedSequence)
         log = emulate(
             mesh,
             jobs,
-            policy("in_situ", setup.rules, replace(setup.limits, rule=rule), setup.fitting),
+            InSitu(setup.rules, replace(setup.limits, rule=rule), setup.fitting),
             setup.truth,
             seconds=spare * plan.iterations * high,
             interval=0.0,
@@ -86,28 +91,26 @@ def adapt(setup: Setup, plan: Plan, *, rule: Rule, seed: np.random.SeedSequence)
     return table.loc[table["iteration"] <= plan.iterations, columns].reset_index(drop=True)
 
 
-def course(setup: Setup, plan: Plan, *, rule: Rule, repeats: int, seed: int) -> pd.DataFrame:
-    """Return means over the jobs by iteration, and 95 % intervals over repeats (Paper B, Fig. 5 a to c).
+def means(setup: Setup, plan: Plan, *, rule: Rule, seed: int, repeat: int) -> pd.DataFrame:
+    """Run the experiment once and return the means over the jobs by iteration.
 
     Returns:
-        One row per iteration: `iteration`, and `limit_millicores`, `training_seconds`, `residual`, each also with
-        `_low` and `_high`.
+        One row per iteration: `iteration`, each of `VALUES`, and how many `jobs` came so far.
     """
-    values = ["limit_millicores", "training_seconds", "residual"]
-    runs = [
-        adapt(setup, plan, rule=rule, seed=np.random.SeedSequence([seed, repeat]))
-        .groupby("iteration")[values]
-        .mean()
-        .assign(repeat=repeat)
-        for repeat in range(repeats)
-    ]
-    rows: list[dict[str, object]] = []
-    for iteration, part in pd.concat(runs).groupby(level="iteration"):
-        row: dict[str, object] = {"iteration": iteration}
-        for name in values:
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name].tolist())
-        rows.append(row)
-    return pd.DataFrame(rows)
+    parts = adapt(setup, plan, rule=rule, seed=np.random.SeedSequence([seed, repeat])).groupby("iteration")
+    return parts[list(VALUES)].mean().assign(jobs=parts.size()).reset_index()
+
+
+def course(runs: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return means over repeats by iteration, with 95 % intervals (Paper B, Fig. 5 a to c).
+
+    Args:
+        runs: What `means` returned for each repeat.
+
+    Returns:
+        One row per iteration: `iteration`, and each of `VALUES`, also with `_low` and `_high`.
+    """
+    return by(pd.concat(list(runs)), ["iteration"], VALUES)
 
 
 def plateau(limits: pd.Series, *, within: float = 0.1, until: int = 45) -> int:

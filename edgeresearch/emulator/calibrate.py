@@ -110,7 +110,8 @@ def evaluate(
     found = {f"drop_{count}": float(drops[count]) for count in streams}
     for count in streams:
         found |= {f"hops_{count}_{depth}": float(shares.get((count, depth), 0.0)) for depth in (1, 2, 3)}
-    course = adaptation.course(chosen, plan, rule=chosen.limits.rule, repeats=repeats, seed=own).set_index("iteration")
+    runs = [adaptation.means(chosen, plan, rule=chosen.limits.rule, seed=own, repeat=each) for each in range(repeats)]
+    course = adaptation.course(runs).set_index("iteration")
     for iteration in (1, 32, 45):
         found[f"limit_{iteration}"] = float(course["limit_millicores"].get(iteration, np.inf))
         found[f"residual_{iteration}"] = float(course["residual"].get(iteration, np.inf))

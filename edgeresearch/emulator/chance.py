@@ -28,6 +28,12 @@ class Chance(NamedTuple):
     rng: np.random.Generator
 
 
+def children(seed: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
+    """Return what `seed.spawn` would first return, again and again: the seed does not count them."""
+    entropy, key, size = seed.entropy, seed.spawn_key, seed.pool_size
+    return [np.random.SeedSequence(entropy, spawn_key=(*key, i), pool_size=size) for i in range(count)]
+
+
 def chance(seed: np.random.SeedSequence, nodes: int, interval: float) -> Chance:
     """Return what a seed gives, which is left as it is: the same at every call; nodes to come change nothing.
 
@@ -36,9 +42,7 @@ def chance(seed: np.random.SeedSequence, nodes: int, interval: float) -> Chance:
         nodes: How many.
         interval: Time between two exchanges, in seconds.
     """
-    key, phases, rng = (
-        np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, i), pool_size=seed.pool_size) for i in range(3)
-    )
+    key, phases, rng = children(seed, 3)
     return Chance(
         int(key.generate_state(1, np.uint64)[0]),
         (-interval * np.random.default_rng(phases).random(nodes)).tolist(),

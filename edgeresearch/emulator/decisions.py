@@ -15,9 +15,9 @@ def decisions(policy: str, mesh: Mesh, triggers: pd.DataFrame, steps: Sequence[S
 
     Each has `policy`, `time` (seconds), `job`, `node` (who decides), `tried` (the token), `action` (`run`, `hand over`
     or `drop`) and `reason`; where they are known also `goal` (to whom it is handed over, or who runs it), `limit`
-    (millicores) and `expected` (t_complete, seconds). The last one on a trigger also has how it ended: `end`, with
-    `complete` (t_complete, seconds) if it ran. A trigger whose previous training still runs has one line alone: it is
-    dropped before anybody decides.
+    (millicores), `expected` (t_complete, seconds) and `beyond` (how far eq. 1 was extrapolated for that, a factor). The
+    last one on a trigger also has how it ended: `end`, with `complete` (t_complete, seconds) if it ran. A trigger whose
+    previous training still runs has one line alone: it is dropped before anybody decides.
 
     Args:
         policy: Its name.
@@ -48,9 +48,9 @@ def decisions(policy: str, mesh: Mesh, triggers: pd.DataFrame, steps: Sequence[S
 
 
 def _told(step: Step, names: Sequence[str]) -> dict[str, Any]:
-    reason, goal, run, limit, seconds = step.decision
+    reason, goal, run, limit, seconds, beyond = step.decision
     action = "drop" if goal is None else "run" if run else "hand over"
     tried = [names[node] for node in step.request.tried]
-    found = {"goal": None if goal is None else names[goal], "limit": limit, "expected": seconds}
+    found = {"goal": None if goal is None else names[goal], "limit": limit, "expected": seconds, "beyond": beyond}
     line = {"node": names[step.node], "tried": tried, "action": action, "reason": str(reason)}
     return {**line, **{key: value for key, value in found.items() if value is not None}}

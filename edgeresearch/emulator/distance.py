@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.emulator.mesh import Mesh
+from edgeresearch.emulator.routes import Routes
 
 
 def latencies(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[float]) -> pd.DataFrame:
@@ -23,9 +24,9 @@ def latencies(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[
     Raises:
         ValueError: There is no way to a goal.
     """
-    rows = []
+    rows, routes = [], Routes(mesh)
     for name, goal in goals.items():
-        way = mesh.path(start, goal)
+        way = routes.path(start, goal)
         links = [mesh.neighbours[one][other] for one, other in zip(way, way[1:], strict=False)]
         far = [1000 * sum(mesh.latency(link, time) for link in links) for time in times]
         rows.append(

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from edgeresearch.emulator.emulation import Result, Step, emulate
-from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.policies import policy
+from edgeresearch.emulator.chance import children
+from edgeresearch.emulator.emulation import Step, emulate
+from edgeresearch.emulator.outcome import Outcome
+from edgeresearch.emulator.policies import Maker, maker
 from edgeresearch.emulator.testbed import Testbed
 from edgeresearch.emulator.traffic import traffic
-from edgeresearch.emulator.workload import Job, Truth
+from edgeresearch.emulator.workload import Truth
 from edgeresearch.los.limits import Limits
 from edgeresearch.los.runtime import Curve, Fitting
 from edgeresearch.los.schedule import Rules
@@ -62,41 +63,10 @@ def setup(section: Mapping[str, Any], testbed: Testbed) -> Setup:
     )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One emulation.
-
-    Attributes:
-        mesh: Where it ran.
-        jobs: Its streams.
-        result: What it gave.
-        seconds: How long it was, in virtual time.
-    """
-
-    mesh: Mesh
-    jobs: Sequence[Job]
-    result: Result
-    seconds: float
-
-    def triggers(self) -> pd.DataFrame:
-        """Return one row per trigger: the log, with `period` and the layer that ran it (empty if none)."""
-        table = self.result.log.frame()
-        table["period"] = np.array([job.period for job in self.jobs])[table["job"]]
-        layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
-        table["layer"] = np.where(table["end"] == "finished", layers, "")
-        return table
-
-
-def children(seed: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
-    """Return what `seed.spawn` would first return, again and again: the seed does not count them."""
-    entropy, key, size = seed.entropy, seed.spawn_key, seed.pool_size
-    return [np.random.SeedSequence(entropy, spawn_key=(*key, i), pool_size=size) for i in range(count)]
-
-
 def run(
     setup: Setup,
     *,
-    policy_name: str,
+    policy: str | Maker,
     hours: float,
     seed: np.random.SeedSequence,
     streams: int | None = None,
@@ -106,7 +76,7 @@ def run(
 
     Args:
         setup: What is the same for all.
-        policy_name: Which policy.
+        policy: One of `POLICIES` by name, or what makes one, for a policy of your own: each run gets a fresh one.
         hours: Virtual time.
         seed: Root of all randomness: the same seed gives every policy the same mesh, streams and noise. It is left as
             it is, so that one object serves them all.
@@ -120,10 +90,11 @@ def run(
     mesh = setup.testbed.mesh(np.random.default_rng(places))
     jobs = setup.testbed.jobs(mesh, np.random.default_rng(triggers), streams=streams)
     changes = setup.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours)
+    made = maker(policy)(setup.rules, setup.limits, setup.fitting)
     result = emulate(
         mesh,
         jobs,
-        policy(policy_name, setup.rules, setup.limits, setup.fitting),
+        made,
         setup.truth,
         seconds=3600 * hours,
         interval=setup.interval,
@@ -132,14 +103,14 @@ def run(
         changes=changes,
         watch=watch,
     )
-    return Outcome(mesh, jobs, result, 3600 * hours)
+    return Outcome(made.name, mesh, jobs, result, 3600 * hours, made.listens, made.learns)
 
 
 def scheduling(
     setup: Setup,
     *,
     streams: Sequence[int],
-    policies: Sequence[str],
+    policies: Sequence[str | Maker],
     repeats: int,
     hours: float,
     seed: int,
@@ -150,7 +121,7 @@ def scheduling(
     Args:
         setup: What is the same for all.
         streams: Numbers of streams.
-        policies: Names of policies.
+        policies: See `run`; one of your own is called by its `name`.
         repeats: How often; a repeat has its own mesh, streams and noise, the same for all policies.
         hours: Virtual time of each.
         seed: Root of all randomness.
@@ -161,7 +132,7 @@ def scheduling(
     """
     cells = list(itertools.product(streams, policies, range(repeats)))
     done = Parallel(n_jobs=workers)(
-        delayed(_cell)(setup, streams=count, policy_name=name, repeat=repeat, hours=hours, seed=seed)
+        delayed(_cell)(setup, streams=count, policy=name, repeat=repeat, hours=hours, seed=seed)
         for count, name, repeat in cells
     )
     triggers, sent = zip(*done, strict=True)
@@ -169,10 +140,9 @@ def scheduling(
 
 
 def _cell(
-    setup: Setup, *, streams: int, policy_name: str, repeat: int, hours: float, seed: int
+    setup: Setup, *, streams: int, policy: str | Maker, repeat: int, hours: float, seed: int
 ) -> tuple[pd.DataFrame, dict[str, object]]:
     root = np.random.SeedSequence([seed, streams, repeat])
-    outcome = run(setup, policy_name=policy_name, hours=hours, seed=root, streams=streams)
-    sent = traffic(policy_name, outcome.mesh, outcome.result, seconds=outcome.seconds, interval=setup.interval)
-    triggers = outcome.triggers().assign(streams=streams, policy=policy_name, repeat=repeat)
-    return triggers, {"streams": streams, "policy": policy_name, "repeat": repeat, **sent}
+    outcome = run(setup, policy=policy, hours=hours, seed=root, streams=streams)
+    about: dict[str, Any] = {"streams": streams, "policy": outcome.policy, "repeat": repeat}
+    return outcome.triggers().assign(**about), {**about, **traffic(outcome, interval=setup.interval)}

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import networkx as nx
@@ -11,13 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from edgeresearch.errors import InputError
-
-KEPT_ROUTES = 1024
-"""Goals whose next hops are kept at most: 4 bytes per node and goal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Nodes and the links between direct neighbours; a node knows those and the next hop to the rest, nothing more.
+    """Nodes and the links between direct neighbours; `routes.Routes` knows the ways between the others.
 
     Attributes:
         nodes: Numbered from 0.
@@ -75,7 +72,6 @@ class Mesh:
 
     nodes: Sequence[Node]
     links: Sequence[Link]
-    _routes: dict[int, npt.NDArray[np.int32]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Check nodes and links.
@@ -131,7 +127,8 @@ class Mesh:
         return graph
 
     @cached_property
-    def _latencies(self) -> csr_array:
+    def latencies(self) -> csr_array:
+        """Latencies of the links between nodes that stand nearest, in seconds, `(nodes, nodes)`, symmetric."""
         count = len(self.links)
         one = np.fromiter((link.one for link in self.links), np.int32, count)
         other = np.fromiter((link.other for link in self.links), np.int32, count)
@@ -139,39 +136,9 @@ class Mesh:
         ends = (np.concatenate([one, other]), np.concatenate([other, one]))
         return csr_array((np.concatenate([far, far]), ends), shape=(len(self.nodes), len(self.nodes)))
 
-    def next_hop(self, start: int, goal: int) -> int | None:
-        """Return the neighbour of `start` that lies on the fastest path to `goal`; None if there is none.
-
-        That is all a node knows of what is not its neighbour (B.A.T.M.A.N.-adv; Paper B, section V.1). Paths go by the
-        latencies of nodes that stand nearest, and nodes that are away still count.
-        """
-        route = self._routes.get(goal)
-        if route is None:
-            if len(self._routes) >= KEPT_ROUTES:
-                del self._routes[next(iter(self._routes))]
-            # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
-            _, before = dijkstra(self._latencies, indices=[goal], return_predecessors=True)
-            route = self._routes[goal] = before[0]
-        following = int(route[start])
-        return following if following >= 0 else None
-
-    def path(self, start: int, goal: int) -> list[int]:
-        """Return the nodes on the way from `start` to `goal`, both among them, next hop by next hop.
-
-        Raises:
-            ValueError: There is no way.
-        """
-        nodes = [start]
-        while nodes[-1] != goal:
-            following = self.next_hop(nodes[-1], goal)
-            if following is None:
-                raise ValueError(f"node {goal} cannot be reached from node {start}")
-            nodes.append(following)
-        return nodes
-
     def islands(self) -> list[list[int]]:
         """Return the connected parts of the mesh, the largest first, each in ascending order."""
-        count, labels = connected_components(self._latencies, directed=False)
+        count, labels = connected_components(self.latencies, directed=False)
         order = np.argsort(labels, kind="stable")
         parts = np.split(order, np.cumsum(np.bincount(labels, minlength=count))[:-1])
         return sorted((part.tolist() for part in parts if len(part)), key=lambda part: (-len(part), part))

@@ -18,7 +18,7 @@ from edgeresearch.emulator.decisions import decisions
 from edgeresearch.emulator.emulation import Step
 from edgeresearch.emulator.experiment import Setup, run, setup
 from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.policies import POLICIES, policy
+from edgeresearch.emulator.policies import POLICIES, maker
 from edgeresearch.emulator.testbed import PAPER_B, Testbed
 from edgeresearch.emulator.traffic import traffic
 from edgeresearch.emulator.workload import Job
@@ -148,7 +148,7 @@ def los_file(
         section = {**section, "interval": interval}
     base = _setup(path, section, streams)
     for name in policies or ():
-        policy(name, base.rules, base.limits, base.fitting)  # refuses unknown ones
+        maker(name)  # refuses unknown ones
     mesh, jobs = _first(base, seed, streams)
     for line in base.testbed.warnings(mesh):
         warn(line)
@@ -279,10 +279,10 @@ def _run(cell: _Cell, plan: _Plan) -> _Found:
             steps.append(step)
 
     root, interval = _root(plan.seed, plan.streams, cell.repeat), cell.setup.interval
-    outcome = run(cell.setup, policy_name=cell.policy, hours=plan.hours, seed=root, streams=plan.streams, watch=watch)
+    outcome = run(cell.setup, policy=cell.policy, hours=plan.hours, seed=root, streams=plan.streams, watch=watch)
     triggers = outcome.triggers().assign(streams=plan.streams, policy=cell.policy, repeat=cell.repeat)
-    sent = traffic(cell.policy, outcome.mesh, outcome.result, seconds=outcome.seconds, interval=interval)
-    over = uplinks.sent(cell.policy, outcome, paths, interval=interval)
+    sent = traffic(outcome, interval=interval)
+    over = uplinks.sent(outcome, paths, interval=interval)
     lines = decisions(cell.policy, outcome.mesh, triggers, steps) if trace else ()
     return _Found(
         triggers,

@@ -111,7 +111,7 @@ class Work(Section):
         memory: What its prediction job takes, in megabytes.
         training_memory: Largest use of a training, in megabytes.
         megabytes: Model and cached samples that a training needs.
-        work: Factor on the duration of its trainings.
+        work: Factor on the part of its trainings' time that hangs on the CPU (a in eq. 1).
     """
 
     cpu: NonNegativeFloat = 0.0

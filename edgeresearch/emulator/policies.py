@@ -18,6 +18,8 @@ class Learning:
     """What policies share that know their jobs: the history of each job and how limits follow from it."""
 
     name = "learning"
+    listens = True
+    learns = True
 
     def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
         self.rules = rules
@@ -36,10 +38,17 @@ class Learning:
         """Take the report of a run that ended."""
         self.known(report.job).learn(report)
 
+    def fail(self, job: int, memory: float) -> None:
+        """Take the news that a training did not start for lack of memory."""
+        self.known(job).fail(memory)
+
     def place(self, request: Request, there: Availability) -> Decision | None:
         """Return the decision to run a training on a node with that state; None if it is not feasible there."""
-        limit, seconds = feasible(request, there, self.known(request.job), self.limits, None)
-        return Decision(Reason.CHOSEN, there.node, True, limit, seconds) if limit > 0 else None
+        known = self.known(request.job)
+        limit, seconds = feasible(request, there, known, self.limits, None)
+        if not limit > 0:
+            return None
+        return Decision(Reason.CHOSEN, there.node, True, limit, seconds, known.beyond(there.kind, limit))
 
 
 class Los(Learning):
@@ -64,6 +73,7 @@ class InSitu(Learning):
     """At the source or not at all."""
 
     name = "in_situ"
+    listens = False
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         """Return what the node does that has the request now."""
@@ -93,6 +103,7 @@ class Cloud(Learning):
     """Straight to the cloud, next hop by next hop, to its nodes in turn."""
 
     name = "cloud"
+    listens = False
 
     def __init__(self, rules: Rules, limits: Limits, fitting: Fitting, *, layer: str = "cloud") -> None:
         super().__init__(rules, limits, fitting)
@@ -115,6 +126,7 @@ class LeastLoaded(Learning):
     """The least utilised node of all, known at every moment: what the paper argues against."""
 
     name = "least_loaded"
+    listens = False
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         """Return what the node does that has the request now."""
@@ -131,11 +143,13 @@ class LeastLoaded(Learning):
 class Oracle:
     """Knows every node's true state and how long each training will take, and takes what holds the least CPU time.
 
-    It drops what meets its period at no node that it reaches; it does not look at memory. It shows how far from the
-    best a policy is: where it drops nothing nobody can do better, elsewhere it is greedy and the best may drop less.
+    It drops what meets its period at no node that it reaches. It shows how far from the best a policy is: where it
+    drops nothing nobody can do better, elsewhere it is greedy and the best may drop less.
     """
 
     name = "oracle"
+    listens = False
+    learns = False
 
     def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
         steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
@@ -165,8 +179,14 @@ class Oracle:
     def learn(self, report: Report) -> None:
         """Learn nothing: it knows."""
 
+    def fail(self, job: int, memory: float) -> None:
+        """Learn nothing: it knows."""
 
-POLICIES: dict[str, Callable[[Rules, Limits, Fitting], Policy]] = {
+
+Maker = Callable[[Rules, Limits, Fitting], Policy]
+"""Makes a fresh policy, which has learned nothing yet."""
+
+POLICIES: dict[str, Maker] = {
     "los": Los,
     "in_situ": InSitu,
     "random": RandomNeighbour,
@@ -176,16 +196,15 @@ POLICIES: dict[str, Callable[[Rules, Limits, Fitting], Policy]] = {
 }
 """Maker of each policy by name."""
 
-LISTENING = ("los", "random")
-"""Policies whose nodes hear from their neighbours; the others need no exchange of availability."""
 
-
-def policy(name: str, rules: Rules, limits: Limits, fitting: Fitting) -> Policy:
-    """Make a fresh policy, which has learned nothing yet.
+def maker(policy: str | Maker) -> Maker:
+    """Return what makes a policy: one of `POLICIES` by its name, or what is given.
 
     Raises:
         InputError: The name is unknown.
     """
-    if name not in POLICIES:
-        raise InputError(f"unknown policy {name!r}{nearest(name, POLICIES)}; known: {', '.join(POLICIES)}")
-    return POLICIES[name](rules, limits, fitting)
+    if not isinstance(policy, str):
+        return policy
+    if policy not in POLICIES:
+        raise InputError(f"unknown policy {policy!r}{nearest(policy, POLICIES)}; known: {', '.join(POLICIES)}")
+    return POLICIES[policy]

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeresearch.emulator.emulation import emulate
-from edgeresearch.emulator.experiment import Setup
+from edgeresearch.emulator.experiment import Setup, run
 from edgeresearch.emulator.mesh import Mesh
 from edgeresearch.emulator.policies import Los
 from edgeresearch.emulator.view import View
 from edgeresearch.los.availability import Availability
 from edgeresearch.los.knowledge import Knowledge
+from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Decision, Reason, Request
+from edgeresearch.los.runtime import Fitting
+from edgeresearch.los.schedule import Rules
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Search:
 class Seeing(Los):
     """LOS, and a note of what it saw at every decision."""
 
-    def __init__(self, setup: Setup) -> None:
-        super().__init__(setup.rules, setup.limits, setup.fitting)
+    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
+        super().__init__(rules, limits, fitting)
         self.searches: list[list[Sight]] = []
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
@@ -85,21 +87,14 @@ def searches(setup: Setup, *, streams: int, hours: float, seed: np.random.SeedSe
         hours: Virtual time.
         seed: Root of all randomness; the run is that of `experiment.run` with the same one.
     """
-    places, triggers, going, chance = seed.spawn(4)
-    mesh = setup.testbed.mesh(np.random.default_rng(places))
-    jobs = setup.testbed.jobs(mesh, np.random.default_rng(triggers), streams=streams)
-    policy = Seeing(setup)
-    emulate(
-        mesh,
-        jobs,
-        policy,
-        setup.truth,
-        seconds=3600 * hours,
-        interval=setup.interval,
-        loss=setup.loss,
-        seed=chance,
-        changes=setup.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours),
-    )
+    made: list[Seeing] = []
+
+    def maker(rules: Rules, limits: Limits, fitting: Fitting) -> Seeing:
+        made.append(Seeing(rules, limits, fitting))
+        return made[-1]
+
+    mesh = run(setup, policy=maker, hours=hours, seed=seed, streams=streams).mesh
+    policy = made[0]
     found = [each for each in policy.searches if each[-1].decision.run]
     return [Search(mesh, each, policy.known(each[0].request.job)) for each in found]
 

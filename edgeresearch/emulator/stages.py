@@ -1,10 +1,9 @@
 """The stages of the pipeline that emulate: limits (Fig. 5), scheduling (Figs. 6 and 7), and what lies beyond them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
@@ -20,7 +19,6 @@ PREDICTION = 100.0
 """Millicores of a prediction job where 26 of them share the edge nodes: 2 x 470, as in the other experiment, would not
 leave a node any room for a third one."""
 
-VALUES = ("limit_millicores", "training_seconds", "residual")
 TRIGGERS = "data/processed/los/triggers.parquet"
 TABLES = "reports/tables/los"
 
@@ -53,12 +51,12 @@ def limits(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
     courses, marks = [], []
     for rule, each in cells:
         runs = Parallel(n_jobs=section["workers"])(
-            delayed(_means)(setup, each, rule=rule, seed=seed, repeat=repeat) for repeat in range(repeats)
+            delayed(adaptation.means)(setup, each, rule=rule, seed=seed, repeat=repeat) for repeat in range(repeats)
         )
         about = {"rule": rule, "together": each.together or 0}
-        courses.append(_by(pd.concat(runs), "iteration", VALUES).assign(**about))
+        courses.append(adaptation.course(runs).assign(**about))
         found = pd.concat([landmarks(run, drift_from=each.drift_from) for run in runs])
-        marks.append(_by(found, "what", ["value"]).assign(**about))
+        marks.append(summary.by(found, ["what"], ["value"]).assign(**about))
     return {
         "limits": _first(pd.concat(courses), "rule", "together"),
         "landmarks": _first(pd.concat(marks), "rule", "together"),
@@ -133,7 +131,7 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: floa
     Returns:
         `messages` and `megabytes`, each also with `_low` and `_high`. Kinds are those of `traffic.traffic`, where
         samples are counted once, however far they go; and two more ways to count those: `carried`, once on every link
-        of their way, and `uplink`, if their training ran in another layer than that of their stream.
+        of their way, and `leaving`, if their training ran in another layer than that of their stream.
     """
     count = sum(len(layer.members) for layer in setup.testbed.layers)
     rule = setup.testbed.stream_rule
@@ -145,9 +143,10 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: floa
         traffic[keys].assign(kind="requests", messages=traffic["requests"], megabytes=traffic["request_megabytes"]),
         traffic[keys].assign(kind="exchanges", messages=traffic["exchanges"], megabytes=traffic["exchange_megabytes"]),
         traffic[keys].assign(kind="syncs", messages=traffic["syncs"], megabytes=traffic["sync_megabytes"]),
+        traffic[keys].assign(kind="models", messages=traffic["models"], megabytes=traffic["model_megabytes"]),
         traffic[keys].assign(kind="samples", megabytes=traffic["sample_megabytes"]),
     ]
-    for kind, counted in (("carried", ran["hops"]), ("uplink", (ran["layer"] != home).astype(int))):
+    for kind, counted in (("carried", ran["hops"]), ("leaving", (ran["layer"] != home).astype(int))):
         total = counted.groupby([ran[key] for key in keys]).sum()
         tables.append(
             traffic[keys].assign(
@@ -158,10 +157,7 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: floa
             )
         )
     table = pd.concat(tables, ignore_index=True)
-    found = []
-    for key, part in table.groupby([*keys[:2], "kind"], sort=False):
-        found.append(dict(zip([*keys[:2], "kind"], key, strict=True)) | _intervals(part, ["messages", "megabytes"]))
-    return pd.DataFrame(found)
+    return summary.by(table, [*keys[:2], "kind"], ["messages", "megabytes"])
 
 
 def sweep(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
@@ -229,28 +225,9 @@ def compact(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype({**_SMALL, **kinds})
 
 
-def _means(setup: Setup, plan: adaptation.Plan, *, rule: Rule, seed: int, repeat: int) -> pd.DataFrame:
-    """Means over the jobs by iteration, of one repeat."""
-    found = adaptation.adapt(setup, plan, rule=rule, seed=np.random.SeedSequence([seed, repeat]))
-    parts = found.groupby("iteration")
-    return parts[list(VALUES)].mean().assign(jobs=parts.size()).reset_index()
-
-
 def _counted(rows: pd.DataFrame) -> pd.DataFrame:
     dropped = rows["end"].eq("dropped")
     return dropped.groupby([rows["streams"], rows["repeat"]]).agg(triggers="size", dropped="sum").reset_index()
-
-
-def _by(table: pd.DataFrame, key: str, values: Sequence[str]) -> pd.DataFrame:
-    parts = table.groupby(key, sort=False)
-    return pd.DataFrame([{key: each, **_intervals(part, values)} for each, part in parts])
-
-
-def _intervals(part: pd.DataFrame, values: Sequence[str]) -> dict[str, float]:
-    found = {}
-    for name in values:
-        found[name], found[f"{name}_low"], found[f"{name}_high"] = summary.interval(part[name].tolist())
-    return found
 
 
 def _first(table: pd.DataFrame, *columns: str) -> pd.DataFrame:

@@ -22,6 +22,26 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
     return float(data.mean()), float(data.mean() - half), float(data.mean() + half)
 
 
+def by(table: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
+    """Return means over the rows that share keys, in the order in which those come.
+
+    Args:
+        table: One row per key and repeat.
+        keys: Columns.
+        values: Columns of numbers.
+
+    Returns:
+        The keys, and each of the values, also with `_low` and `_high` (see `interval`).
+    """
+    rows = []
+    for key, part in table.groupby(list(keys), sort=False):
+        row: dict[str, object] = dict(zip(keys, key, strict=True))
+        for name in values:
+            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name].tolist())
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def drop_rates(triggers: pd.DataFrame) -> pd.DataFrame:
     """Return the share of triggers that were dropped: `policy`, `streams`, `drop_percent`, `low`, `high` (Fig. 7)."""
     every = triggers.assign(dropped=triggers["end"] == "dropped")

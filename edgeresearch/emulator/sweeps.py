@@ -33,7 +33,7 @@ CHOICES: Mapping[str, Mapping[str, Value]] = {
 
 FACTORS = (0.7, 1.3)
 """Factors by which `choices` varies each number."""
-NUMBERS = ("work", "noise", "interval", "floor", "sway", "sway_period", "a", "d", "monitor")
+NUMBERS = ("work", "noise", "interval", "floor", "sway", "sway_period", "d", "monitor")
 
 
 def sweep(
@@ -109,8 +109,8 @@ def choices(setup: Setup) -> dict[str, Setup]:
 
 def _scaled(setup: Setup, name: str, factor: float) -> Setup:
     edge, rule = setup.testbed.layers[0], setup.testbed.stream_rule
-    if name in ("a", "d"):
-        return replace(setup, curve=setup.curve._replace(**{name: factor * getattr(setup.curve, name)}))
+    if name == "d":
+        return adjusted(setup, {name: factor * setup.curve.d})
     if name == "work":
         return adjusted(setup, {"work": factor * rule.work if rule else factor})
     if name == "sway_period":

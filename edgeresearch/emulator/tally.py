@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.emulator import summary
-from edgeresearch.emulator.experiment import Outcome
 from edgeresearch.emulator.mesh import Mesh
+from edgeresearch.emulator.outcome import Outcome
 
 
 def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd
         `policy`; `triggers` of all repeats; `drop_percent` with its 95 % interval `low`, `high`; `lost_percent`, whose
         node left; of those that ran: `late_percent`, complete after their period, `mean_hops`, and `local_percent`, run
         at their source; per hour, means over the repeats: `trainings` that ran, `uplink_megabytes`, `link_megabytes`,
-        and `messages` (requests, exchanges and syncs) that a node sends.
+        and `messages` (requests, exchanges, syncs and models) that a node sends.
     """
     rates = summary.drop_rates(triggers).drop(columns="streams").set_index("policy").clip(0.0, 100.0)
     rows = []
@@ -39,7 +39,7 @@ def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd
                 "trainings": len(ran) / (hours * len(over)),
                 "uplink_megabytes": over["uplink_megabytes"].mean(),
                 "link_megabytes": over["link_megabytes"].mean(),
-                "messages": over[["requests", "exchanges", "syncs"]].sum(axis=1).mean(),
+                "messages": over[["requests", "exchanges", "syncs", "models"]].sum(axis=1).mean(),
             }
         )
     return pd.DataFrame(rows)

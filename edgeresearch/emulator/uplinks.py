@@ -1,6 +1,7 @@
 """What a run sends over the links, and over those between layers: the uplinks are what the edge is short of."""
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping
 from functools import cache
 
@@ -8,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeresearch.emulator.emulation import CALL_BYTES, STATE_BYTES
-from edgeresearch.emulator.experiment import Outcome
 from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.policies import LISTENING
-from edgeresearch.emulator.traffic import MEGA
+from edgeresearch.emulator.outcome import Outcome
+from edgeresearch.emulator.routes import Routes
+from edgeresearch.emulator.traffic import MEGA, MODEL_BYTES, told
 
 Path = tuple[int, ...]
 """Nodes that a request passed, its source first; each two are neighbours."""
@@ -19,17 +20,15 @@ Counts = npt.NDArray[np.int64]
 """Links, and those of them that are between layers."""
 
 
-def sent(
-    policy: str, outcome: Outcome, paths: Mapping[tuple[float, int], Path], *, interval: float
-) -> dict[str, float]:
+def sent(outcome: Outcome, paths: Mapping[tuple[float, int], Path], *, interval: float) -> dict[str, float]:
     """Return how much passes over links: each byte counts once for each link that it passes.
 
     Sizes and what is counted are those of `traffic`. States that are synchronised go from each node to the source of
-    the trigger; with churn, those of the nodes in the mesh count as the average of all nodes.
+    the trigger; with churn, those of the nodes in the mesh count as the average of all nodes. They, and what is told of
+    a training, take the fastest way, as if every node were in the mesh.
 
     Args:
-        policy: Its name.
-        outcome: What it gave.
+        outcome: Of the run.
         paths: Nodes that the request passed, by time and job of the trigger; those that nobody decided on are missing.
         interval: Time between two exchanges, in seconds; 0 counts none.
 
@@ -37,12 +36,15 @@ def sent(
         `link_megabytes` over all links and `uplink_megabytes` over those between layers, each per hour.
     """
     mesh = outcome.mesh
+    routes = Routes(mesh)
     total = _requests(outcome, paths)
+    for way, count in Counter(told(outcome)).items():
+        total += count * MODEL_BYTES * _passed(mesh, tuple(routes.path(*way)))
     if outcome.result.synced:
         sources = [outcome.jobs[job].source for _, job in paths]
-        states = sum(_states(mesh, source) * sources.count(source) for source in sorted(set(sources)))
+        states = sum(_states(mesh, routes, source) * sources.count(source) for source in sorted(set(sources)))
         total += STATE_BYTES * outcome.result.synced * states / (len(sources) * len(mesh.nodes))
-    if policy in LISTENING and interval > 0:
+    if outcome.listens and interval > 0:
         links = sum(_passed(mesh, (link.one, link.other)) for link in mesh.links)
         total += 2 * STATE_BYTES * links * outcome.seconds / interval
     every, up = (total * 3600 / outcome.seconds / MEGA).tolist()
@@ -66,12 +68,8 @@ def _passed(mesh: Mesh, path: Path) -> Counts:
     return np.array([len(ups), sum(ups)])
 
 
-def _states(mesh: Mesh, source: int) -> Counts:
+def _states(mesh: Mesh, routes: Routes, source: int) -> Counts:
     """Links that the states of all nodes pass on their way to one."""
     every = range(len(mesh.nodes))
-    ways = [_passed(mesh, tuple(mesh.path(i, source))) for i in every if _reaches(mesh, i, source)]
+    ways = [_passed(mesh, tuple(routes.path(i, source))) for i in every if routes.reaches(i, source)]
     return sum(ways, np.zeros(2, dtype=np.int64))
-
-
-def _reaches(mesh: Mesh, start: int, goal: int) -> bool:
-    return start == goal or mesh.next_hop(start, goal) is not None

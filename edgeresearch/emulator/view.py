@@ -9,6 +9,7 @@ import numpy as np
 from edgeresearch.emulator.chance import uniform
 from edgeresearch.emulator.mesh import Mesh
 from edgeresearch.emulator.node import Host
+from edgeresearch.emulator.routes import Routes
 from edgeresearch.los.availability import Availability
 from edgeresearch.los.request import Decision, Report, Request
 
@@ -37,6 +38,7 @@ class View:
         "_interval",
         "_loss",
         "_mesh",
+        "_routes",
         "_seed",
         "_still",
         "node",
@@ -48,6 +50,7 @@ class View:
         self,
         mesh: Mesh,
         hosts: Sequence[Host],
+        routes: Routes,
         *,
         interval: float,
         loss: float = 0.0,
@@ -57,6 +60,7 @@ class View:
         self._mesh = mesh
         self._around = mesh.neighbours
         self._hosts = hosts
+        self._routes = routes
         self._interval = interval
         self._loss = loss
         self._seed = seed
@@ -68,21 +72,18 @@ class View:
 
     @property
     def mesh(self) -> Mesh:
-        """The mesh, for next hops."""
+        """Nodes and links."""
         return self._mesh
 
     def here(self) -> Availability:
         """Return the state of the node itself, true now."""
-        node, time = self.node, self.time
-        host = self._hosts[node]
-        cpu, memory = host.free(time)
-        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, math.inf))
+        return self.true(self.node)
 
     def true(self, node: int) -> Availability:
         """Return the true state of any node, as only an observer with global knowledge has it."""
-        host = self._hosts[node]
-        cpu, memory = host.free(self.time)
-        return _new(Availability, (node, self.time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, math.inf))
+        host, time = self._hosts[node], self.time
+        cpu, memory = host.free(time)
+        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, math.inf))
 
     def neighbours(self) -> list[Availability]:
         """Return what the neighbours that are in the mesh last published, in ascending order."""
@@ -122,12 +123,11 @@ class View:
 
     def reaches(self, node: int) -> bool:
         """Return whether there is a way from here to a node on which every node is in the mesh."""
-        at: int | None = self.node
-        while at is not None and at != node:
-            at = self._mesh.next_hop(at, node)
-            if at is not None and not self._hosts[at].up:
-                return False
-        return at is not None
+        return self._routes.reaches(self.node, node)
+
+    def next_hop(self, node: int) -> int | None:
+        """Return the neighbour on the fastest way from here to a node; None if there is none."""
+        return self._routes.next_hop(self.node, node)
 
     def everyone(self) -> list[Availability]:
         """Return the true state of every node in the mesh; each one read counts as synchronised."""
@@ -141,6 +141,9 @@ class View:
         Args:
             node: Where it would run, handed over from here; `reaches` it.
             limit: In millicores.
+
+        Returns:
+            The time; infinite where there is no memory for it.
         """
         if self._foresee is None:
             raise ValueError("nothing is known of the future here")
@@ -148,9 +151,17 @@ class View:
 
 
 class Policy(Protocol):
-    """What decides where trainings run; LOS is one (`edgeresearch.emulator.policies`)."""
+    """What decides where trainings run; LOS is one (`edgeresearch.emulator.policies`).
+
+    Attributes:
+        name: What it is called in tables.
+        listens: Whether its nodes exchange their availability; that is traffic.
+        learns: Whether its nodes tell each other what they learn from trainings; that is traffic too.
+    """
 
     name: str
+    listens: bool
+    learns: bool
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         """Return what the node does that has the request now.
@@ -162,4 +173,8 @@ class Policy(Protocol):
 
     def learn(self, report: Report) -> None:
         """Take the report of a run that ended: at its job's next trigger, before the decision on that."""
+        ...
+
+    def fail(self, job: int, memory: float) -> None:
+        """Take the news that a training did not start, as the node had no more than so many megabytes free."""
         ...

@@ -37,9 +37,10 @@ class Truth:
             limit: In millicores.
             work: Factor on the part of the time that depends on the CPU (a in eq. 1).
         """
-        a, b, c, d = self.curves[kind]
-        working = work * a * (limit + b) ** -c
-        return working + d, working / (working + d)
+        curve = self.curves[kind]
+        busy = work * curve.busy(limit)
+        seconds = busy + curve.d
+        return seconds, busy / seconds
 
     def draws(self, key: int, jobs: Key, counts: Key) -> tuple[Floats, Floats]:
         """Return what chance gives to triggers: the factor on the duration, and what is added to the utilisation.

@@ -1,16 +1,19 @@
 """The state of an emulation, and what triggers and churn do to it."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from edgeresearch.emulator.chance import Chance
 from edgeresearch.emulator.log import Log
 from edgeresearch.emulator.mesh import Mesh
 from edgeresearch.emulator.node import Host, Run
+from edgeresearch.emulator.routes import Routes
 from edgeresearch.emulator.transfer import Transfers
 from edgeresearch.emulator.view import LOST_IN_A_ROW, Policy, View
 from edgeresearch.emulator.workload import Job, Truth
 from edgeresearch.errors import InputError
 from edgeresearch.los.request import Decision, Reason, Report, Request
+from edgeresearch.los.runtime import complete
 
 _BUSY = Reason.BUSY  # a look-up in an enumeration is slow
 _ROUNDING = 1 + 1e-9
@@ -51,8 +54,8 @@ class World:
     """
 
     __slots__ = (
-        "_drift", "_forget", "_hosts", "_mesh", "_noise", "_number", "_overhead", "_policy", "_rng", "_streams",
-        "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
+        "_drift", "_forget", "_hosts", "_mesh", "_noise", "_number", "_overhead", "_policy", "_rng", "_routes",
+        "_streams", "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +74,7 @@ class World:
         self._mesh, self._policy, self._truth = mesh, policy, truth
         self._rng, self._drift, self._watch = chance.rng, drift, watch
         self._hosts = _hosts(mesh, jobs, chance.phases)
+        self._routes = Routes(mesh)
         self._transfers = Transfers(mesh)
         self._streams = [_Stream(job, self._hosts[job.source]) for job in jobs]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
@@ -80,7 +84,9 @@ class World:
         self.log = Log()
         self.handed = [0] * len(mesh.nodes)
         self.megabytes = [0.0] * len(mesh.nodes)
-        self.view = View(mesh, self._hosts, interval=interval, loss=loss, seed=chance.key, foresee=self._complete)
+        self.view = View(
+            mesh, self._hosts, self._routes, interval=interval, loss=loss, seed=chance.key, foresee=self._complete
+        )
 
     def trigger(self, time: float, number: int, noise: float, monitored: float) -> None:
         """Let a job look for a place for a training, unless its source is away.
@@ -116,7 +122,7 @@ class World:
             decision = decide(request, view, rng)
             if watch is not None:
                 watch(time, node, request, decision)
-            reason, goal, run, limit, _ = decision
+            reason, goal, run, limit, _, _ = decision
             if goal is None:
                 self.log.dropped(number, time, reason, len(tried), node)
                 return
@@ -134,6 +140,7 @@ class World:
         if host.up == up:
             return
         host.up = up
+        self._routes.change(node, up=up)
         if up:
             host.since = time
             return
@@ -150,7 +157,7 @@ class World:
         if direct:
             self.handed[node] += 1
             return (*tried, node)
-        way = self._mesh.path(node, goal)[:-1]
+        way = self._routes.path(node, goal)[:-1]
         for each in way:
             self.handed[each] += 1
         return (*tried, *way)
@@ -176,10 +183,9 @@ class World:
         held = job.training_memory
         if held > memory:
             self.log.dropped(number, time, Reason.FULL, len(tried), node)
+            self._policy.fail(number, memory)
             return
-        seconds, used = self._truth.seconds(
-            host.kind, limit, job.work if self._drift is None else self._work(job, time)
-        )
+        seconds, used = self._truth.seconds(host.kind, limit, self._work(job, time))
         seconds *= noise
         used += monitored
         if not 0 <= used <= 1:
@@ -188,27 +194,29 @@ class World:
         if tried:
             send = self._transfers.seconds((*tried, node), job.megabytes, time, begin=True)
             self.megabytes[job.source] += job.megabytes
-        complete = seconds + send + self._overhead
-        place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, complete)
-        run = _new(Run, (time, time + complete, limit, held, number, node, place, seconds, complete, used))
+        whole = complete(seconds, send, self._overhead)
+        place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
+        run = _new(Run, (time, time + whole, limit, held, number, node, place, seconds, whole, used))
         host.reserve(run, time - self._forget)
         stream.running = run
 
     def _report(self, run: Run, job: Job) -> Report:
-        _, _, limit, memory, number, node, _, seconds, complete, used = run
+        _, _, limit, memory, number, node, _, seconds, whole, used = run
         kind, overhead = self._hosts[node].kind, self._overhead
-        about = (number, node, kind, job.period, limit, seconds, complete, used, memory, job.megabytes, overhead)
+        about = (number, node, kind, job.period, limit, seconds, whole, used, memory, job.megabytes, overhead)
         return _new(Report, about)
 
     def _work(self, job: Job, time: float) -> float:
         return job.work if self._drift is None else job.work * self._drift(time)
 
     def _complete(self, node: int, limit: float) -> float:
-        """t_complete of the training that is looked a place for, if it is handed over from here to a node."""
-        job, time = self._streams[self._number].job, self.view.time
-        seconds, _ = self._truth.seconds(self._hosts[node].kind, limit, self._work(job, time))
-        path = (*self._tried, *self._mesh.path(self.view.node, node))
-        return seconds * self._noise + self._transfers.seconds(path, job.megabytes, time) + self._overhead
+        """See `View.foresee`."""
+        job, host, time = self._streams[self._number].job, self._hosts[node], self.view.time
+        if job.training_memory > host.free(time)[1]:
+            return math.inf
+        seconds, _ = self._truth.seconds(host.kind, limit, self._work(job, time))
+        path = (*self._tried, *self._routes.path(self.view.node, node))
+        return complete(seconds * self._noise, self._transfers.seconds(path, job.megabytes, time), self._overhead)
 
 
 def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Host]:

@@ -12,11 +12,12 @@ class Knowledge:
         models: Runtime model by node class.
         limits: Limit of the next run, by node, in millicores.
         memory: Worst case of the memory, in megabytes.
+        short: Most free memory that was not enough to start a training, in megabytes; below 0 if it always was.
         megabytes: Worst case of what is sent.
         overhead: Worst case of t_start + t_stop, in seconds.
     """
 
-    __slots__ = ("_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead")
+    __slots__ = ("_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead", "short")
 
     def __init__(self, rules: Limits, fitting: Fitting) -> None:
         self._rules = rules
@@ -24,6 +25,7 @@ class Knowledge:
         self.models: dict[str, RuntimeModel] = {}
         self.limits: dict[int, float] = {}
         self.memory = WorstCase()
+        self.short = -1.0
         self.megabytes = WorstCase()
         self.overhead = WorstCase()
 
@@ -36,6 +38,15 @@ class Knowledge:
         """Return eq. 1 as fitted on a node class; None without enough runs there."""
         model = self.models.get(kind)
         return None if model is None else model.curve
+
+    def beyond(self, kind: str, limit: float) -> float | None:
+        """Return how far eq. 1 extrapolates for a limit on a node class (`RuntimeModel.beyond`); None without it."""
+        model = self.models.get(kind)
+        return None if model is None or model.curve is None else model.beyond(limit)
+
+    def fail(self, memory: float) -> None:
+        """Take the news that a training did not start where no more than so many megabytes were free."""
+        self.short = max(self.short, memory)
 
     def learn(self, report: Report) -> None:
         """Take the report of a run that ended: the models see it and the limit on its node moves."""

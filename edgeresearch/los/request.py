@@ -50,6 +50,7 @@ class Decision(NamedTuple):
         run: Whether the training runs at `node` now.
         limit: Millicores that it gets, or that the sender planned with.
         seconds: Expected t_complete; None if nothing is known yet.
+        beyond: How far the limit lies outside those that this rests on, as a factor (`RuntimeModel.beyond`).
     """
 
     reason: Reason
@@ -57,6 +58,7 @@ class Decision(NamedTuple):
     run: bool = False
     limit: float | None = None
     seconds: float | None = None
+    beyond: float | None = None
 
 
 class Report(NamedTuple):

@@ -1,6 +1,7 @@
 """The job runtime model: how long a training takes under a CPU limit (Paper B, section IV.C, eq. 1 and 2)."""
 
 import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -27,9 +28,15 @@ class Curve(NamedTuple):
     c: float
     d: float
 
+    def busy(self, limit: float) -> float:
+        """Return the part of the time that hangs on the CPU, a · (R + b)^-c, in seconds."""
+        a, b, c, _ = self
+        part: float = a * (limit + b) ** -c
+        return part
+
     def seconds(self, limit: float) -> float:
         """Return the time of a training under `limit` millicores."""
-        return self.a * math.exp(-self.c * math.log(limit + self.b)) + self.d
+        return self.busy(limit) + self[3]
 
     def limit(self, seconds: float) -> float:
         """Return the millicores under which a training takes `seconds`; infinite where no limit is enough."""
@@ -37,14 +44,16 @@ class Curve(NamedTuple):
             return math.inf
         return max(0.0, math.pow(self.a / (seconds - self.d), 1 / self.c) - self.b)
 
-    def working(self, limit: float) -> float:
-        """Return the share of the time that depends on the CPU, which is the mean use of the limit."""
-        return 1 - self.d / self.seconds(limit)
 
+def complete(job: float, send: float, overhead: float) -> float:
+    """Return t_complete = t_job + t_send + t_start + t_stop, in seconds (eq. 2).
 
-def complete(job: float, send: float, start: float, stop: float) -> float:
-    """Return t_complete = t_job + t_send + t_start + t_stop, in seconds; `send` is 0 on the local node (eq. 2)."""
-    return job + send + start + stop
+    Args:
+        job: t_job.
+        send: t_send; 0 on the local node.
+        overhead: t_start + t_stop.
+    """
+    return job + send + overhead
 
 
 def grid_fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
@@ -107,19 +116,6 @@ def fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
     return Curve(float(np.exp(found.x[0])), *(float(value) for value in found.x[1:]))
 
 
-class Estimate(NamedTuple):
-    """What the model expects.
-
-    Attributes:
-        seconds: Duration of the training.
-        beyond: How far the limit lies outside those of the runs kept, as a factor: 1 within them, 2 at twice the
-            largest or half of the smallest.
-    """
-
-    seconds: float
-    beyond: float
-
-
 @dataclass(frozen=True)
 class Fitting:
     """When eq. 1 is fitted.
@@ -154,8 +150,8 @@ class RuntimeModel:
 
     def __init__(self, fitting: Fitting) -> None:
         self._fitting = fitting
-        self.limits: list[float] = []
-        self.seconds: list[float] = []
+        self.limits = array("d")
+        self.seconds = array("d")
         self._seen = 0
         self._fitted = 0
         self.curve: Curve | None = None
@@ -173,7 +169,7 @@ class RuntimeModel:
         if (
             curve is None
             or self._seen >= 2 * self._fitted
-            or abs(curve.a * (limit + curve.b) ** -curve.c + curve.d - seconds) > self._fitting.tolerance * seconds
+            or abs(curve.seconds(limit) - seconds) > self._fitting.tolerance * seconds
         ):
             self._refit()
 
@@ -189,16 +185,18 @@ class RuntimeModel:
         """Root mean square of the relative errors over the runs kept; infinite without a curve."""
         if self.curve is None:
             return math.inf
-        a, b, c, d = self.curve
-        off = [(a * (r + b) ** -c + d) / t - 1 for r, t in zip(self.limits, self.seconds, strict=True)]
+        seconds = self.curve.seconds
+        off = [seconds(r) / t - 1 for r, t in zip(self.limits, self.seconds, strict=True)]
         return math.sqrt(sum(e * e for e in off) / len(off))
 
-    def estimate(self, limit: float) -> Estimate | None:
-        """Return what to expect under `limit` millicores; None during the cold start."""
-        if self.curve is None:
-            return None
-        beyond = max(1.0, limit / max(self.limits), min(self.limits) / limit)
-        return Estimate(self.curve.seconds(limit), beyond)
+    def beyond(self, limit: float) -> float:
+        """Return how far a limit lies outside those of the runs kept, as a factor: how far the curve extrapolates.
+
+        It is 1 within them, 2 at twice the largest or half of the smallest, infinite without runs.
+        """
+        if not self.limits:
+            return math.inf
+        return max(1.0, limit / max(self.limits), min(self.limits) / limit)
 
 
 class WorstCase:

@@ -10,6 +10,7 @@ from edgeresearch.los.availability import Availability
 from edgeresearch.los.knowledge import Knowledge
 from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Decision, Reason, Request
+from edgeresearch.los.runtime import complete
 
 _ROUNDING = 1 + 1e-9
 Neighbours = Callable[[], Sequence[Availability]]
@@ -66,7 +67,8 @@ def schedule(
         return _cold(request, here, neighbours(), rules, rng)
     limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender else None)
     if limit > 0:
-        return Decision(Reason.COLD_LOCAL if cold else Reason.LOCAL, here.node, True, limit, seconds)
+        reason = Reason.COLD_LOCAL if cold else Reason.LOCAL
+        return Decision(reason, here.node, True, limit, seconds, known.beyond(here.kind, limit))
     around = neighbours()
     if not around:
         return Decision(Reason.ALONE)
@@ -75,7 +77,7 @@ def schedule(
     tried = request.tried
     good: list[Availability] = []
     bad: list[Availability] = []
-    plans: dict[int, tuple[float | None, float | None]] = {}
+    plans: dict[int, tuple[float, float | None]] = {}
     for other in around:
         if rules.avoid and other.node in tried:
             continue
@@ -86,16 +88,17 @@ def schedule(
         else:
             bad.append(other)
     if good:
-        node = best_fit(good, rules).node
-        reason = Reason.FEASIBLE
+        best = best_fit(good, rules)
     elif bad:
-        node = (_closest(bad) if rules.infeasible == "closest" else best_fit(bad, rules)).node
-        reason = Reason.INFEASIBLE
+        best = _closest(bad) if rules.infeasible == "closest" else best_fit(bad, rules)
     else:
         return Decision(Reason.CYCLE)
-    if node in tried:
+    if best.node in tried:
         return Decision(Reason.CYCLE)
-    return Decision(reason, node, False, *plans.get(node, (None, None)))
+    if not good:
+        return Decision(Reason.INFEASIBLE, best.node)
+    limit, seconds = plans[best.node]
+    return Decision(Reason.FEASIBLE, best.node, False, limit, seconds, known.beyond(best.kind, limit))
 
 
 def feasible(
@@ -113,19 +116,17 @@ def feasible(
     else:
         own = known.limits.get(there.node)
         limit = limits.initial(free) if own is None else min(own, free)
-    if limit < limits.floor or there.memory < known.memory.bound:
+    if limit < limits.floor or there.memory < known.memory.bound or there.memory <= known.short:
         return 0.0, None
-    model = known.models.get(there.kind)
-    curve = None if model is None else model.curve
+    curve = known.curve(there.kind)
     if curve is None:
         return limit, None
-    a, b, c, d = curve
     send = there.latency + 8 * known.megabytes.bound / there.bandwidth
-    rest = send + known.overhead.bound
-    seconds = a * (limit + b) ** -c + d + rest
+    overhead = known.overhead.bound
+    seconds = complete(curve.seconds(limit), send, overhead)
     if seconds <= request.period:
         return limit, seconds
-    needed = curve.limit(request.period - rest) * _ROUNDING
+    needed = curve.limit(request.period - send - overhead) * _ROUNDING
     if planned is None and needed <= min(free, limits.ceiling):
         return needed, request.period
     return 0.0, seconds

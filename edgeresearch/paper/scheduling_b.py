@@ -21,8 +21,9 @@ KINDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "requests": ("requests handed over", style.ORANGE, "o"),
         "exchanges": ("availability, exchanged", style.GREEN, "s"),
         "syncs": ("availability, synchronised with a centre", style.BLUE, "D"),
+        "models": ("runtime models, told", style.SKY, "P"),
         "carried": ("models and samples, on every link", style.PINK, "^"),
-        "uplink": ("models and samples that leave the edge", style.INK, "v"),
+        "leaving": ("models and samples that leave the edge", style.INK, "v"),
     }
 )
 """What is sent, its colour and marker."""
@@ -160,16 +161,16 @@ def policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> Figure:
         traffic: Likewise.
     """
     figure, axes = style.canvas(1, 3, size=(12.5, 4.6))
-    talk = traffic[traffic["kind"].isin(["requests", "exchanges", "syncs"])]
+    talk = traffic[traffic["kind"].isin(["requests", "exchanges", "syncs", "models"])]
     said = talk.groupby(["policy", "streams"], sort=False)["messages"].sum().reset_index()
     panels = (
         (drops, "drop_percent", "dropped trainings (%)"),
         (
-            traffic[traffic["kind"] == "uplink"],
+            traffic[traffic["kind"] == "leaving"],
             "megabytes",
             "models and samples that leave the edge\n(MB per node, hour)",
         ),
-        (said, "messages", "messages: requests, exchanges, syncs\n(per node, hour)"),
+        (said, "messages", "messages: requests, availability, models\n(per node, hour)"),
     )
     names = _known(drops)
     for (table, column, label), each in zip(panels, axes, strict=True):

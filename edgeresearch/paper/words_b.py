@@ -156,7 +156,7 @@ def others(drops: pd.DataFrame, traffic: pd.DataFrame) -> str:
     most = drops["streams"].max()
     rate = drops[drops["streams"] == most].set_index("policy")["drop_percent"]
     bytes_ = traffic[(traffic["streams"] == most) & (traffic["kind"] == "carried")].set_index("policy")["megabytes"]
-    up = traffic[(traffic["streams"] == most) & (traffic["kind"] == "uplink")].set_index("policy")["megabytes"]
+    up = traffic[(traffic["streams"] == most) & (traffic["kind"] == "leaving")].set_index("policy")["megabytes"]
     if "los" not in rate.index:
         return "LOS was not run."
     less = [name for name in POLICIES if name in rate.index and rate[name] < rate["los"] - LITTLE]
@@ -195,7 +195,7 @@ def cloud(drops: pd.DataFrame, traffic: pd.DataFrame, reasons: pd.DataFrame) -> 
             "bandwidth the paper does not state: there, drop rates are no reason for LOS."
         )
     sent = traffic[traffic["policy"] == "los"].pivot(index="streams", columns="kind", values="megabytes")
-    kept = 100 * (1 - sent["uplink"] / sent["samples"]).where(sent["samples"] > 0).dropna()
+    kept = 100 * (1 - sent["leaving"] / sent["samples"]).where(sent["samples"] > 0).dropna()
     if kept.empty:
         return text
     shares = ", ".join(f"{share:.0f} % with {count}" for count, share in kept.items())

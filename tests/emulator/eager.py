@@ -120,6 +120,7 @@ class Twin:
         self.rows.append(row)
         if decision.run and job.training_memory > self.free(self.node)[1]:
             row[3] = str(Reason.FULL)
+            self.policy.fail(number, self.free(self.node)[1])
         elif decision.run:
             assert decision.limit is not None
             row[2] = "finished"
@@ -129,7 +130,7 @@ class Twin:
         node, row = path[-1], len(self.rows) - 1
         kind = self.mesh.nodes[node].kind
         a, b, c, d = self.truth.curves[kind]
-        working = job.work * self.drift(self.time) * a * (limit + b) ** -c
+        working = job.work * self.drift(self.time) * (a * (limit + b) ** -c)
         noise, monitor = (float(each[0]) for each in self.truth.draws(self.key, np.array([number]), np.array([k])))
         seconds = (working + d) * noise
         overhead = self.truth.start + self.truth.stop

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.adaptation import Plan, adapt, course, plateau
+from edgeresearch.emulator.adaptation import Plan, adapt, course, means, plateau
 from edgeresearch.emulator.experiment import Setup
 from edgeresearch.los.limits import Rule
 from edgeresearch.paper import paper_b
@@ -128,11 +128,11 @@ def test_a_testbed_without_a_rule_for_streams_has_the_papers_periods(still: Setu
 
 
 def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Setup) -> None:
-    table = course(paper, FEW, rule="utilisation", repeats=3, seed=7)
+    table = course(means(paper, FEW, rule="utilisation", seed=7, repeat=repeat) for repeat in range(3))
     assert table["iteration"].tolist() == list(range(1, 13))
     runs = [adapt(paper, FEW, rule="utilisation", seed=np.random.SeedSequence([7, repeat])) for repeat in range(3)]
-    means = pd.concat([each.groupby("iteration")["residual"].mean() for each in runs], axis=1)
-    assert table["residual"].to_numpy() == pytest.approx(means.mean(axis=1).to_numpy())
+    every = pd.concat([each.groupby("iteration")["residual"].mean() for each in runs], axis=1)
+    assert table["residual"].to_numpy() == pytest.approx(every.mean(axis=1).to_numpy())
     names = ["limit_millicores", "training_seconds", "residual"]
     assert set(table.columns) == {"iteration", *names, *(f"{n}_low" for n in names), *(f"{n}_high" for n in names)}
     for name in names:
@@ -140,7 +140,9 @@ def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Setup) -> None:
 
 
 def test_one_repeat_has_a_course_without_intervals(still: Setup) -> None:
-    table = course(still, FEW, rule="period", repeats=1, seed=7)
+    run = means(still, FEW, rule="period", seed=7, repeat=0)
+    assert (run["jobs"] == FEW.jobs).all()
+    table = course([run])
     assert table["residual"].notna().all() and table["residual_low"].isna().all()
 
 

@@ -108,7 +108,8 @@ def test_an_evaluation_says_what_both_experiments_gave(found: dict[str, float], 
     for count in (2, 6):
         for depth in (1, 2, 3):
             assert found[f"hops_{count}_{depth}"] == pytest.approx(shares.get((count, depth), 0))
-    course = adaptation.course(setup, PLAN, rule=setup.limits.rule, repeats=2, seed=1003).set_index("iteration")
+    runs = [adaptation.means(setup, PLAN, rule=setup.limits.rule, seed=1003, repeat=each) for each in range(2)]
+    course = adaptation.course(runs).set_index("iteration")
     assert found["limit_1"] == pytest.approx(course.loc[1, "limit_millicores"])
     assert found["residual_1"] == pytest.approx(course.loc[1, "residual"])
 

@@ -6,8 +6,9 @@ import pytest
 
 from edgeresearch.emulator.decisions import decisions
 from edgeresearch.emulator.emulation import Step
-from edgeresearch.emulator.experiment import Outcome, run, setup
+from edgeresearch.emulator.experiment import run, setup
 from edgeresearch.emulator.mesh import Link, Mesh, Node
+from edgeresearch.emulator.outcome import Outcome
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.los.request import Decision, Reason, Request
 from edgeresearch.params import Params
@@ -29,9 +30,7 @@ def _step(time: float, node: int, job: int, tried: tuple[int, ...], *decision: A
 def watched(request: pytest.FixtureRequest) -> tuple[Outcome, list[Step], list[dict[str, Any]]]:
     steps: list[Step] = []
     made = setup(Params().los.model_dump(), paper_b())
-    outcome = run(
-        made, policy_name=request.param, hours=1.5, seed=np.random.SeedSequence(3), streams=8, watch=steps.append
-    )
+    outcome = run(made, policy=request.param, hours=1.5, seed=np.random.SeedSequence(3), streams=8, watch=steps.append)
     return outcome, steps, list(decisions(request.param, outcome.mesh, outcome.triggers(), steps))
 
 

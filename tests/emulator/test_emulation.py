@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from edgeresearch.emulator.emulation import Change, Step, emulate
 from edgeresearch.emulator.mesh import Link, Mesh, Node
-from edgeresearch.emulator.policies import POLICIES
+from edgeresearch.emulator.policies import POLICIES, Los
 from edgeresearch.emulator.view import View
 from edgeresearch.emulator.workload import Job, Truth
 from edgeresearch.errors import InputError
 from edgeresearch.los.availability import Availability
+from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Decision, Reason, Report, Request
-from edgeresearch.los.runtime import Curve
+from edgeresearch.los.runtime import Curve, Fitting
+from edgeresearch.los.schedule import Rules
 from tests.emulator.eager import Twin
 from tests.emulator.worlds import Case, cases
 
@@ -172,11 +174,13 @@ class Told:
     """Decides as it was told, one decision after another, and keeps what it hears."""
 
     name = "told"
+    listens = learns = False
 
     def __init__(self, *decisions: Decision | None) -> None:
         self.decisions = list(decisions)
         self.seen: list[list[Availability]] = []
         self.reports: list[Report] = []
+        self.failures: list[tuple[int, float]] = []
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         self.seen.append(view.neighbours())
@@ -185,6 +189,9 @@ class Told:
 
     def learn(self, report: Report) -> None:
         self.reports.append(report)
+
+    def fail(self, job: int, memory: float) -> None:
+        self.failures.append((job, memory))
 
 
 def tell(policy: Told, *jobs: Job, mesh: Mesh = PAIR, truth: Truth = FLAT, **more: Any) -> pd.DataFrame:
@@ -275,9 +282,20 @@ def test_a_node_that_is_away_has_no_triggers_but_its_stream_goes_on() -> None:
 
 
 def test_a_training_without_memory_does_not_start() -> None:
-    log = tell(Told(), Job(0, 200.0, 0.0, memory=450.0, training_memory=50.0), Job(0, 200.0, 1.0), seconds=100.0)
+    policy = Told()
+    log = tell(policy, Job(0, 200.0, 0.0, memory=450.0, training_memory=50.0), Job(0, 200.0, 1.0), seconds=100.0)
     assert log["end"].tolist() == ["finished", "dropped"]
     assert log["reason"].tolist() == [str(Reason.CHOSEN), str(Reason.FULL)]
+    assert policy.failures == [(1, 0.0)]
+
+
+def test_los_does_not_try_again_where_memory_was_short() -> None:
+    small = Mesh([replace(PAIR.nodes[0], memory=30.0), PAIR.nodes[1]], PAIR.links)
+    made = Los(Rules(), Limits(), Fitting())
+    jobs = [Job(0, 200.0, 10.0, training_memory=40.0)]
+    log = emulate(small, jobs, made, FLAT, seconds=800.0, interval=0.0, seed=np.random.SeedSequence(0)).log.frame()
+    assert log["reason"].tolist() == [str(Reason.FULL)] + [str(Reason.COLD_LOCAL)] + [str(Reason.LOCAL)] * 2
+    assert log["node"].tolist() == [0, 1, 1, 1]
 
 
 def test_a_request_is_handed_over_hop_by_hop_to_what_is_no_neighbour() -> None:

@@ -58,14 +58,14 @@ def test_children_are_those_that_spawn_first_returns(entropy: int, count: int, d
 
 def test_the_same_seed_gives_the_same_run_byte_for_byte(loaded: Setup) -> None:
     root = seed()
-    logs = [bytes(run(loaded, policy_name="los", hours=1, seed=root).result.log) for _ in range(2)]
-    assert logs[0] == logs[1] == bytes(run(loaded, policy_name="los", hours=1, seed=seed()).result.log)
-    assert logs[0] != bytes(run(loaded, policy_name="los", hours=1, seed=seed(2)).result.log)
+    logs = [bytes(run(loaded, policy="los", hours=1, seed=root).result.log) for _ in range(2)]
+    assert logs[0] == logs[1] == bytes(run(loaded, policy="los", hours=1, seed=seed()).result.log)
+    assert logs[0] != bytes(run(loaded, policy="los", hours=1, seed=seed(2)).result.log)
 
 
 def test_all_policies_meet_the_same_mesh_streams_and_noise(paper: Setup) -> None:
     paper = replace(paper, testbed=paper.testbed.with_rule(work=1.0))
-    outcomes = {name: run(paper, policy_name=name, hours=1, seed=seed(), streams=4) for name in POLICIES}
+    outcomes = {name: run(paper, policy=name, hours=1, seed=seed(), streams=4) for name in POLICIES}
     tables = {name: outcome.triggers() for name, outcome in outcomes.items()}
     one = outcomes["los"]
     for name, outcome in outcomes.items():
@@ -81,7 +81,7 @@ def test_all_policies_meet_the_same_mesh_streams_and_noise(paper: Setup) -> None
 
 def test_an_outcome_has_one_row_per_trigger(paper: Setup) -> None:
     steps: list[Step] = []
-    outcome = run(paper, policy_name="los", hours=2, seed=seed(), streams=6, watch=steps.append)
+    outcome = run(paper, policy="los", hours=2, seed=seed(), streams=6, watch=steps.append)
     table = outcome.triggers()
     assert outcome.seconds == 7200 and len(outcome.jobs) == 6
     expected = sum(int(7200 // job.period) for job in outcome.jobs)
@@ -96,7 +96,7 @@ def test_the_layer_is_that_which_ran_it_and_empty_if_none_did(tiny: Callable[...
     # the first training finds the second node, which leaves with it; the third one goes as well, and later comes back
     change = [(250, "edge-2", False), (300, "edge-3", False), (1800, "edge-3", True)]
     churn = {"changes": [dict(zip(("time", "node", "up"), each, strict=True)) for each in change]}
-    table = run(tiny(churn=churn), policy_name="least_loaded", hours=1, seed=seed()).triggers()
+    table = run(tiny(churn=churn), policy="least_loaded", hours=1, seed=seed()).triggers()
     assert table["end"].tolist() == ["lost"] + ["finished"] * 13
     assert table["layer"].tolist() == [""] + ["fog"] * 6 + ["edge"] * 7
 
@@ -108,15 +108,15 @@ def test_what_is_dropped_ran_in_no_layer(found: tuple[pd.DataFrame, pd.DataFrame
 
 
 def test_as_many_streams_as_the_testbed_says_or_as_asked_for(paper: Setup) -> None:
-    assert len(run(paper, policy_name="in_situ", hours=0.1, seed=seed()).jobs) == 10
-    few = run(paper, policy_name="in_situ", hours=0.1, seed=seed(), streams=4)
-    many = run(paper, policy_name="in_situ", hours=0.1, seed=seed(), streams=8)
+    assert len(run(paper, policy="in_situ", hours=0.1, seed=seed()).jobs) == 10
+    few = run(paper, policy="in_situ", hours=0.1, seed=seed(), streams=4)
+    many = run(paper, policy="in_situ", hours=0.1, seed=seed(), streams=8)
     assert list(many.jobs[:4]) == list(few.jobs)
 
 
 def test_what_does_not_fit_is_told(paper: Setup) -> None:
     with pytest.raises(InputError, match="unknown policy 'loss'; did you mean los"):
-        run(paper, policy_name="loss", hours=1, seed=seed())
+        run(paper, policy="loss", hours=1, seed=seed())
     with pytest.raises(InputError, match="12 streams are more than 5 nodes"):
         scheduling(paper, streams=[12], policies=["los"], repeats=1, hours=1, seed=1)
 
@@ -168,7 +168,7 @@ def test_an_experiment_too_short_for_a_trigger_is_empty(paper: Setup) -> None:
 
 def test_lost_exchanges_and_an_older_view_change_what_los_finds(loaded: Setup) -> None:
     def log(setup: Setup) -> bytes:
-        return bytes(run(setup, policy_name="los", hours=1, seed=seed(), streams=8).result.log)
+        return bytes(run(setup, policy="los", hours=1, seed=seed(), streams=8).result.log)
 
     logs = [log(replace(loaded, interval=interval, loss=loss)) for interval, loss in ((30, 0), (300, 0), (30, 0.5))]
     assert len(set(logs)) == 3
@@ -176,5 +176,5 @@ def test_lost_exchanges_and_an_older_view_change_what_los_finds(loaded: Setup) -
 
 def test_the_samples_reading_triggers_less_often(paper: Setup) -> None:
     other = replace(paper, testbed=paper.testbed.with_rule(trigger="samples"))
-    counts = [len(run(each, policy_name="in_situ", hours=4, seed=seed()).triggers()) for each in (paper, other)]
+    counts = [len(run(each, policy="in_situ", hours=4, seed=seed()).triggers()) for each in (paper, other)]
     assert 0.3 < counts[1] / counts[0] < 0.7

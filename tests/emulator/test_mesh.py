@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeresearch.emulator import mesh as module
 from edgeresearch.emulator.mesh import Link, Mesh, Node, full, geometric, near
 from edgeresearch.errors import InputError
 
@@ -129,46 +128,6 @@ def test_the_graph_tells_names_layers_and_links() -> None:
     assert sorted(graph.edges) == [(0, 1), (1, 2)]
 
 
-def test_the_next_hop_is_on_the_fastest_path_not_the_shortest() -> None:
-    links = [Link(0, 1, 0.01, 1.0), Link(1, 2, 0.01, 1.0), Link(0, 2, 0.05, 1.0)]
-    mesh = Mesh(_nodes(3), links)
-    assert mesh.next_hop(0, 2) == 1
-    assert mesh.path(0, 2) == [0, 1, 2]
-    assert mesh.path(2, 0) == [2, 1, 0]
-    assert Mesh(_nodes(3), [*links[:2], Link(0, 2, 0.015, 1.0)]).path(0, 2) == [0, 2]
-
-
-def test_a_node_is_not_its_own_next_hop_and_what_is_cut_off_has_none() -> None:
-    mesh = Mesh(_nodes(4), [Link(0, 1, 0.1, 1.0), Link(2, 3, 0.1, 1.0)])
-    assert mesh.next_hop(0, 0) is None
-    assert mesh.path(0, 0) == [0]
-    assert mesh.next_hop(0, 3) is None
-    with pytest.raises(ValueError, match="node 3 cannot be reached from node 1"):
-        mesh.path(1, 3)
-
-
-@given(meshes())
-def test_going_hop_by_hop_is_as_fast_as_the_fastest_path(mesh: Mesh) -> None:
-    fastest = dict(nx.all_pairs_dijkstra_path_length(mesh.graph, weight="latency"))
-    for start, goal in itertools.permutations(range(len(mesh.nodes)), 2):
-        if goal not in fastest[start]:
-            assert mesh.next_hop(start, goal) is None
-            continue
-        path = mesh.path(start, goal)
-        assert len(set(path)) == len(path)
-        took = sum(mesh.neighbours[here][there].latency for here, there in itertools.pairwise(path))
-        assert took == pytest.approx(fastest[start][goal])
-
-
-def test_routes_to_old_goals_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT_ROUTES", 2)
-    mesh = _line(0.1, 0.1, 0.1)
-    first = [mesh.next_hop(1, goal) for goal in range(4)]
-    assert first == [0, None, 2, 2]
-    assert len(mesh._routes) == 2
-    assert [mesh.next_hop(1, goal) for goal in range(4)] == first
-
-
 @given(meshes())
 def test_islands_are_the_connected_parts_the_largest_first(mesh: Mesh) -> None:
     islands = mesh.islands()
@@ -190,7 +149,7 @@ def test_a_mesh_goes_to_another_process() -> None:
     mesh = _line(0.1, 0.2)
     again = pickle.loads(pickle.dumps(mesh))
     assert again == mesh
-    assert again.path(0, 2) == [0, 1, 2]
+    assert again.neighbours == mesh.neighbours
 
 
 def test_full_links_every_pair_once() -> None:
@@ -259,7 +218,6 @@ def test_memory_per_node_stays_small() -> None:
     tracemalloc.start()
     mesh, _ = geometric(_nodes(count), degree=6, latency=0.01, bandwidth=10.0, rng=np.random.default_rng(0))
     assert len(mesh.neighbours) == count
-    mesh.next_hop(0, 1)
     used = tracemalloc.get_traced_memory()[0] / count
     tracemalloc.stop()
     assert used < 1536

@@ -78,7 +78,7 @@ def test_the_first_mesh_and_streams_are_those_of_the_first_run() -> None:
     path = _changed(ISLANDS, layers=[scattered], links=[], streams=[], stream_rule={"layer": "yard", "count": 9})
     report = _ran(path, policies=["in_situ"], seed=3)
     made = setup(SECTION, load(path))
-    outcome = run(made, policy_name="los", hours=1.0, seed=np.random.SeedSequence([3, 9, 0]), streams=9)
+    outcome = run(made, policy="los", hours=1.0, seed=np.random.SeedSequence([3, 9, 0]), streams=9)
     assert report.mesh == outcome.mesh
     assert list(report.jobs) == list(outcome.jobs)
     assert len(report.mesh.links) > 5

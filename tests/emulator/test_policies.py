@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from edgeresearch.emulator.emulation import Step
-from edgeresearch.emulator.experiment import Outcome, Setup, run, scheduling
-from edgeresearch.emulator.policies import LISTENING, POLICIES, Cloud, Learning, policy
+from edgeresearch.emulator.experiment import Setup, run, scheduling
+from edgeresearch.emulator.outcome import Outcome
+from edgeresearch.emulator.policies import POLICIES, Cloud, Learning, Los, maker
+from edgeresearch.emulator.routes import Routes
 from edgeresearch.errors import InputError
 from edgeresearch.los.availability import Availability
 from edgeresearch.los.limits import Limits
@@ -30,7 +32,7 @@ def full(*nodes: str, **more: Any) -> list[dict[str, Any]]:
 
 def go(setup: Setup, name: str, *, hours: float = 1.0, seed: int = 1) -> tuple[pd.DataFrame, list[Step], Outcome]:
     steps: list[Step] = []
-    outcome = run(setup, policy_name=name, hours=hours, seed=np.random.SeedSequence(seed), watch=steps.append)
+    outcome = run(setup, policy=name, hours=hours, seed=np.random.SeedSequence(seed), watch=steps.append)
     return outcome.triggers(), steps, outcome
 
 
@@ -49,12 +51,24 @@ def drops(rows: pd.DataFrame, name: str) -> float:
 
 def test_the_settings_name_all_policies() -> None:
     assert set(get_args(PolicyName)) == set(POLICIES)
-    assert set(LISTENING) < set(POLICIES)
+
+
+def test_a_policy_of_ones_own_runs_as_those_here_do(tiny: Tiny) -> None:
+    class Lazy(Los):
+        name = "lazy"
+        listens = False
+
+    setup = tiny(streams=full("edge-1"))
+    own, sent = scheduling(setup, streams=[1], policies=[Lazy, "los"], repeats=1, hours=2, seed=1)
+    parts = own.groupby("policy")
+    mine, theirs = (parts.get_group(name).drop(columns="policy").reset_index(drop=True) for name in ("lazy", "los"))
+    pd.testing.assert_frame_equal(mine, theirs)
+    assert sent.set_index("policy")["exchanges"].to_dict() == {"lazy": 0, "los": pytest.approx(sent["exchanges"].max())}
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
 def test_a_policy_is_made_by_its_name_and_knows_nothing_yet(name: str) -> None:
-    made = [policy(name, Rules(), Limits(), Fitting()) for _ in range(2)]
+    made = [maker(name)(Rules(), Limits(), Fitting()) for _ in range(2)]
     assert made[0].name == name
     assert made[0] is not made[1]
     assert not isinstance(made[0], Learning) or made[0].known(0).cold
@@ -62,7 +76,7 @@ def test_a_policy_is_made_by_its_name_and_knows_nothing_yet(name: str) -> None:
 
 def test_an_unknown_policy_is_told() -> None:
     with pytest.raises(InputError, match="unknown policy 'cluod'; did you mean cloud.; known: los, in_situ, random, "):
-        policy("cluod", Rules(), Limits(), Fitting())
+        maker("cluod")
 
 
 @pytest.mark.parametrize("name", list(POLICIES))
@@ -181,8 +195,9 @@ def test_the_cloud_gets_all_in_turn(tiny: Tiny) -> None:
     assert (table["layer"] == "cloud").all()
     names = [outcome.mesh.nodes[node].name for node in table["node"]]
     assert names[:4] in (["cloud-1", "cloud-2"] * 2, ["cloud-2", "cloud-1"] * 2)
-    assert table["hops"].tolist() == [len(outcome.mesh.path(1, node)) - 1 for node in table["node"]]
-    assert set(outcome.mesh.path(1, 4)[1:]) == {0, 3, 4}  # through both gateways
+    routes = Routes(outcome.mesh)
+    assert table["hops"].tolist() == [len(routes.path(1, node)) - 1 for node in table["node"]]
+    assert set(routes.path(1, 4)[1:]) == {0, 3, 4}  # through both gateways
 
 
 def test_a_full_cloud_drops(tiny: Tiny) -> None:
@@ -228,6 +243,13 @@ def test_of_equally_loaded_nodes_the_first_is_taken_if_it_can_be_reached(tiny: T
 
 
 # Oracle
+
+
+def test_the_oracle_knows_where_memory_is_short(tiny: Tiny) -> None:
+    streams = [{**each, "training_memory": 1100.0} for each in full("edge-1")]
+    table, _, _ = go(tiny(streams=streams), "oracle")
+    assert set(table["reason"]) <= {str(Reason.CHOSEN), str(Reason.FULL)}
+    assert (table.loc[table["end"] == "finished", "layer"] != "edge").all()
 
 
 def test_the_oracle_drops_nothing_where_capacity_suffices(paper: Setup, tiny: Tiny) -> None:

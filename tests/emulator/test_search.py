@@ -21,7 +21,7 @@ def found(paper: Setup) -> list[Search]:
 
 
 def test_searches_are_those_of_the_experiment(paper: Setup, found: list[Search]) -> None:
-    outcome = run(paper, policy_name="los", hours=1.0, seed=np.random.SeedSequence(SEED), streams=8)
+    outcome = run(paper, policy="los", hours=1.0, seed=np.random.SeedSequence(SEED), streams=8)
     table = outcome.triggers()
     ran = table[table["end"] != "dropped"]
     assert len(found) == len(ran)

@@ -110,17 +110,18 @@ def test_what_is_sent_follows_from_the_triggers(scheduled: Frames) -> None:
         "requests",
         "exchanges",
         "syncs",
+        "models",
         "samples",
         "carried",
-        "uplink",
+        "leaving",
     }
     rows = scheduled["rows"]
     ran = rows[(rows["policy"] == "los") & (rows["streams"] == 10) & (rows["end"] == "finished")]
     share = 0.5 / SMALL["hours"] / 15 / SMALL["repeats"]
     assert table.loc[("los", 10, "carried"), "megabytes"] == pytest.approx(share * ran["hops"].sum())
-    assert table.loc[("los", 10, "uplink"), "megabytes"] == pytest.approx(share * ran["layer"].ne("edge").sum())
+    assert table.loc[("los", 10, "leaving"), "megabytes"] == pytest.approx(share * ran["layer"].ne("edge").sum())
     cloud = table.loc["cloud"].loc[2]["megabytes"]
-    assert cloud["uplink"] == pytest.approx(cloud["samples"])
+    assert cloud["leaving"] == pytest.approx(cloud["samples"])
     assert cloud["carried"] > cloud["samples"]
     assert (table.loc["in_situ"]["megabytes"].fillna(0) == 0).all()
 

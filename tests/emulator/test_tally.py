@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from edgeresearch.emulator import tally
 from edgeresearch.emulator.emulation import Result
-from edgeresearch.emulator.experiment import Outcome, run, scheduling, setup
+from edgeresearch.emulator.experiment import run, scheduling, setup
 from edgeresearch.emulator.log import Log
 from edgeresearch.emulator.mesh import Link, Mesh, Node
+from edgeresearch.emulator.outcome import Outcome
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.emulator.workload import Job
 from edgeresearch.los.request import Reason
@@ -38,9 +39,9 @@ def _triggers(policy: str, repeat: int, ends: str, **columns: object) -> pd.Data
 
 
 def _sent(*policies: str) -> pd.DataFrame:
-    rows = [(name, k, 2.0 * k, 1.0, 2.0, 3.0) for name in policies for k in (1, 3)]
+    rows = [(name, k, 2.0 * k, 1.0, 2.0, 3.0, 0.5) for name in policies for k in (1, 3)]
     return pd.DataFrame(
-        rows, columns=["policy", "uplink_megabytes", "link_megabytes", "requests", "exchanges", "syncs"]
+        rows, columns=["policy", "uplink_megabytes", "link_megabytes", "requests", "exchanges", "syncs", "models"]
     )
 
 
@@ -67,7 +68,7 @@ def test_one_row_per_policy() -> None:
     assert los["mean_hops"] == pytest.approx(0.25)
     assert los["local_percent"] == pytest.approx(75.0)
     assert los["trainings"] == pytest.approx(4 / (2 * 2.0))
-    assert (los["uplink_megabytes"], los["link_megabytes"], los["messages"]) == (2.0, 4.0, 6.0)
+    assert (los["uplink_megabytes"], los["link_megabytes"], los["messages"]) == (2.0, 4.0, 6.5)
     assert [table[name]["cloud"] for name in ("drop_percent", "mean_hops", "local_percent")] == [0.0, 1.0, 0.0]
     nothing = table.loc["in_situ"]
     assert nothing["drop_percent"] == 100
@@ -102,7 +103,7 @@ def test_what_a_node_held_is_cut_at_the_end() -> None:
     log.placed(0, 950.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0)
     log.lose(log.placed(0, 500.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0))
     log.dropped(0, 700.0, Reason.CYCLE, 1, 1)
-    table = tally.by_node(Outcome(MESH, [Job(0, 200.0, 200.0)], Result(log, [0, 0], [0.0, 0.0]), 1000.0))
+    table = tally.by_node(Outcome("los", MESH, [Job(0, 200.0, 200.0)], Result(log, [0, 0], [0.0, 0.0]), 1000.0))
     assert table.to_dict("list") == {
         "node": ["a", "b"],
         "layer": ["edge", "fog"],
@@ -148,7 +149,7 @@ def test_shares_are_shares_and_drops_add_up(runs: list[str]) -> None:
 
 def test_real_runs_hold_no_more_than_there_is() -> None:
     made = setup(Params().los.model_dump(), paper_b())
-    outcome = run(made, policy_name="los", hours=1.0, seed=np.random.SeedSequence(0))
+    outcome = run(made, policy="los", hours=1.0, seed=np.random.SeedSequence(0))
     table = tally.by_node(outcome)
     assert table["trainings"].sum() == (outcome.triggers()["end"] == "finished").sum() > 0
     assert table["cpu_percent"].between(0, 100).all()

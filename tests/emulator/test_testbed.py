@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edgeresearch.emulator.emulation import Change
 from edgeresearch.emulator.mesh import Link, Mesh
+from edgeresearch.emulator.routes import Routes
 from edgeresearch.emulator.testbed import PAPER_B, SAID_PARTS, Testbed, load, paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.los.runtime import Curve
@@ -68,7 +69,7 @@ def test_the_papers_layers_are_full_meshes_joined_by_one_gateway_each() -> None:
     assert len(mesh.links) == 10 + 6 + 15 + 2
     assert all(link.shared == (mesh.nodes[link.one].layer != mesh.nodes[link.other].layer) for link in mesh.links)
     assert paper_b().warnings(mesh) == []
-    assert mesh.path(0, 14) == [0, 4, 5, 9, 14]
+    assert Routes(mesh).path(0, 14) == [0, 4, 5, 9, 14]
 
 
 def test_only_the_papers_edge_moves() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from edgeresearch.emulator.chance import uniform
 from edgeresearch.emulator.mesh import Link, Mesh, Node
 from edgeresearch.emulator.node import Host, Run
+from edgeresearch.emulator.routes import Routes
 from edgeresearch.emulator.view import LOST_IN_A_ROW, View
 from edgeresearch.los.availability import Availability
 
@@ -18,7 +19,8 @@ Make = Callable[..., tuple[View, list[Host]]]
 
 def look(node: int = 0, time: float = 103.0, nodes: list[Node] = NODES, **settings: float) -> tuple[View, list[Host]]:
     hosts = [Host(i, each.kind, each.cpu, each.memory, -float(i)) for i, each in enumerate(nodes)]
-    view = View(Mesh(nodes, LINKS), hosts, **{"interval": 10.0, **settings})  # type: ignore[arg-type]
+    mesh = Mesh(nodes, LINKS)
+    view = View(mesh, hosts, Routes(mesh), **{"interval": 10.0, **settings})  # type: ignore[arg-type]
     view.node, view.time = node, time
     return view, hosts
 
@@ -121,13 +123,15 @@ def test_global_knowledge_is_counted() -> None:
 
 
 def test_ways_lead_through_nodes_that_are_there() -> None:
-    view, hosts = look(node=1)
+    mesh = Mesh(NODES, LINKS)
+    routes = Routes(mesh)
+    view = View(mesh, [], routes, interval=1.0)
+    view.node = 1
     assert [view.reaches(node) for node in range(4)] == [True] * 4
-    hosts[2].up = False
+    assert [view.next_hop(node) for node in range(4)] == [0, None, 0, 0]
+    routes.change(2, up=False)
     assert [view.reaches(node) for node in range(4)] == [True, True, False, False]
-    alone = View(Mesh(NODES, []), hosts, interval=1.0)
-    assert [alone.reaches(node) for node in range(2)] == [True, False]
-    assert view.mesh.next_hop(1, 3) == 0
+    assert view.next_hop(3) is None
 
 
 def test_only_an_oracle_sees_the_future() -> None:
@@ -135,7 +139,8 @@ def test_only_an_oracle_sees_the_future() -> None:
     with pytest.raises(ValueError, match="future"):
         view.foresee(0, 100.0)
     hosts = [Host(i, "fast", 1.0, 1.0, 0.0) for i in range(4)]
-    seer = View(Mesh(NODES, LINKS), hosts, interval=1.0, foresee=lambda node, limit: node + limit)
+    mesh = Mesh(NODES, LINKS)
+    seer = View(mesh, hosts, Routes(mesh), interval=1.0, foresee=lambda node, limit: node + limit)
     assert seer.foresee(2, 0.5) == 2.5
 
 

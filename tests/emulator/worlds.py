@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgeresearch.emulator.emulation import Change, Result, Step, emulate
 from edgeresearch.emulator.mesh import Link, Mesh, Node
-from edgeresearch.emulator.policies import policy
+from edgeresearch.emulator.policies import maker
 from edgeresearch.emulator.view import Policy
 from edgeresearch.emulator.workload import Job, Truth
 from edgeresearch.los.limits import Limits
@@ -36,7 +36,7 @@ class Case:
     seed: int
 
     def policy(self, name: str) -> Policy:
-        return policy(name, self.rules, LIMITS, Fitting(refine=False))
+        return maker(name)(self.rules, LIMITS, Fitting(refine=False))
 
     def run(self, name: str, watch: Callable[[Step], None] | None = None, **changed: object) -> Result:
         case = replace(self, **changed)  # type: ignore[arg-type]

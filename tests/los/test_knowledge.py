@@ -109,3 +109,20 @@ def test_whatever_ran_the_history_is_sound(make_known: Known, runs: list[tuple[i
         curve = known.curve(kind)
         assert curve is not None
         assert all(part >= 0 and math.isfinite(part) for part in curve)
+
+
+def test_it_says_how_far_a_class_extrapolates(make_known: Known) -> None:
+    known = make_known({"kind": "fog", "limit": 200.0}, {"kind": "fog", "limit": 100.0})
+    assert known.beyond("fog", 150) == 1
+    assert known.beyond("fog", 600) == pytest.approx(3)
+    assert known.beyond("edge", 600) is None
+    assert make_known({"kind": "fog"}, fitting=Fitting(enough=2)).beyond("fog", 400) is None
+
+
+@given(st.lists(st.floats(0, 1e5), max_size=6))
+def test_of_failed_starts_the_largest_memory_counts(tried: list[float]) -> None:
+    known = Knowledge(Limits(), Fitting())
+    for memory in tried:
+        known.fail(memory)
+    assert known.short == max(tried, default=-1.0)
+    assert known.cold and known.memory.bound == 0

@@ -27,14 +27,14 @@ def test_hops_are_the_nodes_in_the_token(tried: list[int]) -> None:
 def test_a_request_is_its_fields_in_order() -> None:
     # the emulator makes named tuples by position, for speed
     assert Request._fields == ("job", "period", "tried", "limit")
-    assert Decision._fields == ("reason", "node", "run", "limit", "seconds")
+    assert Decision._fields == ("reason", "node", "run", "limit", "seconds", "beyond")
     assert tuple(Request(1, 200.0, (0, 3), 80.0)) == (1, 200.0, (0, 3), 80.0)
     assert tuple.__new__(Request, (1, 200.0, (0, 3), 80.0)).hops == 2
 
 
 def test_a_decision_without_a_node_is_a_drop() -> None:
     decision = Decision(Reason.HOPS)
-    assert (decision.node, decision.run, decision.limit, decision.seconds) == (None, False, None, None)
+    assert decision[1:] == (None, False, None, None, None)
 
 
 def test_every_reason_is_one_of_three_kinds_or_a_policys_own() -> None:

@@ -116,7 +116,7 @@ def test_feasible_neighbours_come_before_better_ranked_infeasible_ones(make_node
 def test_else_the_best_infeasible_one_looks_on_without_a_plan(make_node: Node, make_known: Known) -> None:
     around = [make_node(1, cpu=0, latency=0.001), make_node(2, cpu=45, latency=0.001), make_node(3, cpu=45)]
     decision = decide(make_node(0, cpu=0), around, make_known(RUN))
-    assert decision == (Reason.INFEASIBLE, 3, False, None, None)
+    assert decision == Decision(Reason.INFEASIBLE, 3)
 
 
 def test_the_infeasible_one_is_the_best_fit_or_the_closest(make_node: Node, make_known: Known) -> None:
@@ -135,7 +135,7 @@ def test_the_infeasible_one_is_the_best_fit_or_the_closest(make_node: Node, make
 
 
 def test_a_node_alone_drops(make_node: Node, make_known: Known) -> None:
-    assert decide(make_node(0, cpu=0), [], make_known(RUN)) == (Reason.ALONE, None, False, None, None)
+    assert decide(make_node(0, cpu=0), [], make_known(RUN)) == Decision(Reason.ALONE)
 
 
 @pytest.mark.parametrize("hop_limit", [1, 3, 4])
@@ -167,9 +167,9 @@ def test_a_stale_view_that_calls_a_tried_node_feasible_makes_a_cycle(make_node: 
 def test_a_cold_start_is_here_up_to_85_percent(make_node: Node, make_known: Known) -> None:
     around = [make_node(1, cpu=900)]
     decision = decide(make_node(0, cpu=150.0, utilisation=0.85), around, make_known())
-    assert decision == (Reason.COLD_LOCAL, 0, True, near(127.5), None)
+    assert decision == Decision(Reason.COLD_LOCAL, 0, True, near(127.5))
     decision = decide(make_node(0, cpu=149.0, utilisation=0.851), around, make_known())
-    assert decision == (Reason.COLD_NEIGHBOUR, 1, False, None, None)
+    assert decision == Decision(Reason.COLD_NEIGHBOUR, 1)
     assert decide(make_node(0, cpu=149.0), around, make_known(), crowded=0.9).reason == Reason.COLD_LOCAL
 
 
@@ -200,7 +200,14 @@ def test_a_cold_start_ends_as_any_search_does(make_node: Node, make_known: Known
 def test_a_cold_start_without_room_at_a_node_that_is_not_crowded_looks_on(make_node: Node, make_known: Known) -> None:
     here = make_node(0, cpu=40, utilisation=0.2)  # a small node: idle, yet below the smallest limit
     decision = decide(here, [make_node(1, cpu=800)], make_known())
-    assert decision == (Reason.FEASIBLE, 1, False, near(680), None)
+    assert decision == Decision(Reason.FEASIBLE, 1, False, near(680))
+
+
+def test_a_plan_says_how_far_it_extrapolates(make_node: Node, make_known: Known) -> None:
+    known = make_known(RUN)
+    assert decide(make_node(0, cpu=1000), [], known).beyond == near(850 / 200)
+    assert decide(make_node(0, cpu=0), [make_node(1, cpu=800)], known).beyond == near(680 / 200)
+    assert decide(make_node(0, cpu=0), [make_node(1, cpu=800, kind="fog")], known).beyond is None
 
 
 # Feasibility
@@ -401,7 +408,7 @@ def test_every_decision_is_one_that_can_be_carried_out(
     decision = once()
     assert decision == once()
     if decision.node is None:
-        assert decision[1:] == (None, False, None, None)
+        assert decision[1:] == (None, False, None, None, None)
         assert (decision.reason == Reason.ALONE) == (not around)
         assert decision.reason != Reason.HOPS or len(tried) >= rules.hop_limit
         assert decision.reason != Reason.CYCLE or tried

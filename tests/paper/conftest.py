@@ -151,7 +151,7 @@ def scheduled_b() -> dict[str, pd.DataFrame]:
     ]
     hops = _shares_b(policies, {1: 50.0, 2: 32.0, 3: 16.0, 4: 2.0}, "hops")
     reasons = {"previous training still running": 10.0, "cycle": 30.0, "feasible here": 60.0, "no room": 0.0}
-    kinds = {"requests": 20.0, "exchanges": 500.0, "syncs": 0.0, "samples": None, "carried": None, "uplink": None}
+    kinds = {"requests": 20.0, "exchanges": 500.0, "syncs": 0.0, "models": 5.0, "samples": None, "carried": None, "leaving": None}
     traffic = [
         {
             "policy": name,

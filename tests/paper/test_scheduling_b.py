@@ -70,13 +70,13 @@ def test_policies_stand_side_by_side(scheduled_b: Frames) -> None:
     names = [each.get_text() for each in figure.legends[0].get_texts()]
     assert names == [POLICIES[name][0] for name in ("los", "in_situ", "cloud")]
     said = np.asarray(figure.axes[2].containers[0].lines[0].get_ydata(), float)  # type: ignore[attr-defined]
-    assert said == pytest.approx([520.0] * 4)
+    assert said == pytest.approx([525.0] * 4)
 
 
 def test_traffic_leaves_out_what_is_never_sent(scheduled_b: Frames) -> None:
     figure = scheduling_b.traffic(scheduled_b["traffic"])
     counts = [[len(np.asarray(line.get_xdata())) for line in each.lines] for each in figure.axes]
-    assert counts == [[3, 3, 0, 0, 0], [3, 3, 0, 3, 3]]
+    assert counts == [[3, 3, 0, 3, 0, 0], [3, 3, 0, 3, 3, 3]]
     assert "10 streams" in _text(figure)
     nothing = scheduling_b.traffic(scheduled_b["traffic"].assign(messages=0.0, megabytes=0.0))
     assert all(each.get_xlim() == (0.1, 10.0) for each in nothing.axes)
