@@ -6,20 +6,16 @@ EXTRAS ?= dev
 # TORCH_INDEX=URL hands pip a further package index, such as the one with PyTorch's builds for the CPU.
 PIP_OPTIONS = $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
-# How long `make calibrate-elastic` searches, and on how many synthetic traces.
-TRIALS ?= 200
-DRAWS ?= 20
-
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help reproduce test check lab bench timings calibrate-elastic clean
+.PHONY: help reproduce test check docs lab bench timings clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 reproduce: $(STAMP)  ## run the pipeline (PROFILE=paper, or quick for a first look) and say where the results lie
 	@$(BIN)/edgeresearch reproduce --profile $(PROFILE)
@@ -32,6 +28,10 @@ check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(STAMP)  ## build the pages into build/docs; they need no network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'pages: build/docs/index.html'
+
 lab: $(STAMP)  ## JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
 
@@ -42,13 +42,6 @@ timings: $(STAMP)  ## measure the CPU seconds of every forecaster (long); the pi
 	@for trace in $$($(PY) -c 'from edgeresearch.params import load; print(*load("params.yaml").forecast.traces)'); do \
 		OMP_NUM_THREADS=1 $(PY) -m edgeresearch compare $$trace --timings data/measured/fit_seconds.csv || exit 1; \
 	done
-
-calibrate-elastic: $(STAMP)  ## search the settings of Table 3 anew, from those set (minutes); only says what it found
-	@OMP_NUM_THREADS=1 $(PY) -c 'from edgeresearch.elastic.calibrate import calibrate, told; \
-		from edgeresearch.paper.elastic_a import published; from edgeresearch.params import load; \
-		settings = load("params.yaml"); start, cells = settings.elastic.model_dump(), published(); \
-		fit = calibrate(start, cells, seed=settings.seed, trials=$(TRIALS), draws=$(DRAWS)); \
-		print(told(fit, start, cells))'
 
 clean:  ## remove workspaces, caches and the environment; results and data stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* $(VENV)

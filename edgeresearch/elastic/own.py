@@ -14,12 +14,14 @@ from edgeresearch.elastic.advice import WITHIN, Advice, advise
 from edgeresearch.elastic.arrivals import qps, spread
 from edgeresearch.elastic.capacity import Capacity
 from edgeresearch.elastic.checks import Floats, Ints
+from edgeresearch.elastic.experiment import FORECASTING
 from edgeresearch.elastic.gaps import filled
 from edgeresearch.elastic.plan import EVERY, measured
 from edgeresearch.elastic.settings import Settings
 from edgeresearch.elastic.setup import Setup
 from edgeresearch.elastic.shadow import pairs, shadow, summary
 from edgeresearch.elastic.strategies import STRATEGIES, Fixed, strategy
+from edgeresearch.elastic.view import Strategy
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv, write_json
 from edgeresearch.folders import check, gathered
@@ -102,6 +104,7 @@ def elastic_file(
     value: str | None = None,
     step: str | None = None,
     fill: int = 0,
+    rules: Mapping[str, Strategy] | None = None,
     models: Mapping[str, Mapping[str, Any]] | None = None,
     draw: Draw | None = None,
     tell: Callable[[str], None] = _quiet,
@@ -130,6 +133,8 @@ def elastic_file(
         value: Name of the value column; guessed where None.
         step: Distance of two rows, such as `5min`; guessed where None.
         fill: Longest gap that is interpolated, in steps (see `gaps.filled`); longer ones are refused.
+        rules: Strategies of your own by name; they are replayed beside the others, with the forecaster and with the
+            last value. `report.json` keeps their names alone.
         models: Keyword arguments `lstm_paper`, `lstm`, `forest` of `models.build`.
         draw: Draws the report into the folder.
         tell: Receives a line at the start of each long step.
@@ -140,6 +145,11 @@ def elastic_file(
     names = list(dict.fromkeys([*strategies, *COMPARED]))
     for name in names:
         strategy(name)
+    yours = dict(rules or {})
+    for name in yours:
+        if name in STRATEGIES:
+            raise InputError(f"rule {name!r} has the name of a strategy that is there; give it another")
+    names += yours
     described(forecaster)
     for what, number, least in (("repeats", repeats, 1), ("seed", seed, 0)):
         if number < least:
@@ -153,21 +163,21 @@ def elastic_file(
     trace = _newest(trace, settings.dt, said)
     terms = Setup(settings, capacity, every, _mean(trace) if scale is None else scale, SMOOTH, REACH, {})
     ahead, cut = _cut(trace, terms)
-    replays = pairs(names, forecaster)
-    runs, shown, rules, fitted = [], pd.DataFrame(), {}, None
+    replays = pairs(names, forecaster, {*FORECASTING, *yours})
+    runs, shown, fixed, fitted = [], pd.DataFrame(), Fixed(), None
     if slot <= 1 and not start_spread and repeats > 1:
         said.append(f"repeats: 1, not {repeats}, as nothing is random; a spread of the start delays would be")
         repeats = 1
     for repeat, (problem, arrivals, delays) in enumerate(_repeats(trace, terms, ahead, cut, seed, repeats)):
         if not repeat:
-            rules["fixed"] = Fixed(int(capacity.needed(problem.table["value"].iloc[:cut].max())))
-            _say(trace, arrivals, problem, terms, rules["fixed"], said)
+            fixed = Fixed(int(capacity.needed(problem.table["value"].iloc[:cut].max())))
+            _say(trace, arrivals, problem, terms, fixed, said)
             if any(maker == forecaster for _, maker in replays):
                 tell(f"fitting {forecaster} on {cut} decisions")
                 fitted = _fitted(forecaster, problem, seed, models or {})
         tell(f"replaying {len(names)} strategies, repeat {repeat + 1} of {repeats}")
         made = {} if fitted is None else {forecaster: _forecast(fitted, problem)}
-        totals, intervals = shadow(arrivals, made, replays, terms, seed=delays, rules=rules)
+        totals, intervals = shadow(arrivals, made, replays, terms, seed=delays, rules={**yours, "fixed": fixed})
         runs.append(totals)
         if not repeat:
             shown = _timed(intervals, pd.DatetimeIndex(problem.table.index[cut:]), made, ahead)
@@ -175,7 +185,7 @@ def elastic_file(
     facts = {
         **{"strategies": names, "forecaster": forecaster, "seed": seed, "repeats": repeats, "every": every},
         **{"horizon": ahead, "window": WINDOW, "scale": scale, "fill": fill, "within": WITHIN},
-        **{"fixed_pods": rules["fixed"].pods},
+        **{"fixed_pods": fixed.pods},
         **{"settings": asdict(terms.settings), "capacity": asdict(capacity), "data": data(trace)},
         **{"learnt_decisions": cut, "replayed_from": str(shown["time"].iloc[0])},
     }

@@ -1,6 +1,6 @@
 """Shadow replay: every strategy sees the same arrivals and the same seeds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,19 @@ from edgeresearch.elastic.strategies import strategy
 from edgeresearch.elastic.view import Strategy
 
 
-def pairs(strategies: Sequence[str], forecaster: str) -> list[tuple[str, str]]:
+def pairs(strategies: Sequence[str], forecaster: str, reading: Collection[str] = FORECASTING) -> list[tuple[str, str]]:
     """Return strategy and forecaster of every replay.
 
     A strategy that uses a forecast is replayed with the forecaster and with the last value, which separates what the
     forecast gives from what the rule gives; any other once, with none (`""`).
+
+    Args:
+        strategies: Names of the strategies.
+        forecaster: Name of the forecaster.
+        reading: Those that use a forecast.
     """
     both = tuple(dict.fromkeys([forecaster, "last_value"]))
-    return [(name, maker) for name in strategies for maker in (both if name in FORECASTING else ("",))]
+    return [(name, maker) for name in strategies for maker in (both if name in reading else ("",))]
 
 
 def shadow(
@@ -43,7 +48,7 @@ def shadow(
         replays: Pairs of strategy and forecaster.
         setup: What is the same for all; its mean and clusters are not read.
         seed: Seed of the start delays, the same for all.
-        rules: Strategies that stand in for those of the same name in `STRATEGIES`.
+        rules: Strategies by name, before those of `STRATEGIES`.
 
     Returns:
         One row per replay (errors in percent, pod-hours), and one row per replay and interval between decisions.

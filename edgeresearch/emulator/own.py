@@ -18,7 +18,7 @@ from edgeresearch.emulator.decisions import decisions
 from edgeresearch.emulator.emulation import Step
 from edgeresearch.emulator.experiment import Setup, run, setup
 from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.policies import POLICIES, maker
+from edgeresearch.emulator.policies import POLICIES, Maker, maker
 from edgeresearch.emulator.testbed import PAPER_B, Testbed
 from edgeresearch.emulator.traffic import traffic
 from edgeresearch.emulator.workload import Job
@@ -84,7 +84,8 @@ class _Cell(NamedTuple):
     """One run: a policy on a testbed, as it is or with one more gateway of a layer."""
 
     setup: Setup
-    policy: str
+    name: str
+    policy: str | Maker
     repeat: int
     layer: str = ""
 
@@ -108,6 +109,7 @@ def los_file(
     *,
     section: Mapping[str, Any],
     policies: Sequence[str] | None = None,
+    makers: Sequence[Maker] = (),
     streams: int | None = None,
     hours: float = 4.0,
     repeats: int = 5,
@@ -129,6 +131,7 @@ def los_file(
         out: Folder of the results; made where missing, files of the same names are replaced.
         section: Section `los` of the settings as plain values: truth, rules, limits, fitting, interval, loss, workers.
         policies: Names in `POLICIES`; LOS is added. If None, all that fit the testbed and are quick on it.
+        makers: What makes policies of one's own, which are run, too, under their `name`.
         streams: How many; as many as the testbed says if None.
         hours: Virtual time of each run.
         repeats: Of each policy.
@@ -154,10 +157,11 @@ def los_file(
         warn(line)
     said = [_size(mesh, base.testbed, jobs)]
     triggers = repeats * hours * sum(3600 / job.period for job in jobs)
-    names = _names(policies, base.testbed, triggers, triggers * len(mesh.nodes), said)
+    own = {make(base.rules, base.limits, base.fitting).name: make for make in makers}
+    names = _names(policies, list(own), base.testbed, triggers, triggers * len(mesh.nodes), said)
     more = _more(base)
-    cells = [_Cell(base, name, repeat) for name in names for repeat in range(repeats)]
-    cells += [_Cell(other, "los", repeat, layer) for layer, other in more.items() for repeat in range(repeats)]
+    cells = [_Cell(base, name, own.get(name, name), repeat) for name in names for repeat in range(repeats)]
+    cells += [_Cell(other, "los", "los", repeat, layer) for layer, other in more.items() for repeat in range(repeats)]
     workers = section["workers"] if triggers * len(names) > FEW else 1
     done = _done(cells, _Plan(len(jobs), hours, seed, trace), workers, tell)
     facts = {
@@ -228,8 +232,13 @@ def _size(mesh: Mesh, own: Testbed, jobs: Sequence[Job]) -> str:
     return f"testbed: {len(mesh.nodes)} nodes ({layers}), {len(mesh.links)} links, {told}"
 
 
-def _names(policies: Sequence[str] | None, own: Testbed, triggers: float, reads: float, said: list[str]) -> list[str]:
-    """Return the policies that are run: LOS and those asked for, or all that fit."""
+def _names(
+    policies: Sequence[str] | None, made: Sequence[str], own: Testbed, triggers: float, reads: float, said: list[str]
+) -> list[str]:
+    """Return the policies that are run: LOS and those asked for, or all that fit, and those of one's own."""
+    known = [name for name in made if name in POLICIES]
+    if known:
+        raise InputError(f"a policy of your own is called {known[0]}, as another one is; give it another name")
     layers = [layer.name for layer in own.layers]
     names = list(dict.fromkeys(["los", *(POLICIES if policies is None else policies)]))
     if CLOUD in names and CLOUD not in layers:
@@ -241,6 +250,7 @@ def _names(policies: Sequence[str] | None, own: Testbed, triggers: float, reads:
         if reads > most:
             names.remove(name)
             said.append(f"{name}: left out, as it would read {reads:,.0f} states of nodes; name it as policy to run it")
+    names += made
     if triggers * len(names) > MOST:
         raise InputError(
             f"{len(names)} policies would meet {triggers * len(names):,.0f} triggers in all, more than {MOST:,}; "
@@ -263,7 +273,7 @@ def _done(cells: Sequence[_Cell], plan: _Plan, workers: int, tell: Callable[[str
     found = []
     for at, cell in enumerate(cells):
         what = f" with one more gateway of {cell.layer}" if cell.layer else ""
-        tell(f"run {at + 1} of {len(cells)}: {cell.policy}{what}, repeat {cell.repeat + 1}")
+        tell(f"run {at + 1} of {len(cells)}: {cell.name}{what}, repeat {cell.repeat + 1}")
         found.append(next(work))
     return found
 
@@ -280,14 +290,14 @@ def _run(cell: _Cell, plan: _Plan) -> _Found:
 
     root, interval = _root(plan.seed, plan.streams, cell.repeat), cell.setup.interval
     outcome = run(cell.setup, policy=cell.policy, hours=plan.hours, seed=root, streams=plan.streams, watch=watch)
-    triggers = outcome.triggers().assign(streams=plan.streams, policy=cell.policy, repeat=cell.repeat)
+    triggers = outcome.triggers().assign(streams=plan.streams, policy=cell.name, repeat=cell.repeat)
     sent = traffic(outcome, interval=interval)
     over = uplinks.sent(outcome, paths, interval=interval)
-    lines = decisions(cell.policy, outcome.mesh, triggers, steps) if trace else ()
+    lines = decisions(cell.name, outcome.mesh, triggers, steps) if trace else ()
     return _Found(
         triggers,
-        {"policy": cell.policy, **sent, **over},
-        tally.by_node(outcome).assign(policy=cell.policy),
+        {"policy": cell.name, **sent, **over},
+        tally.by_node(outcome).assign(policy=cell.name),
         [json.dumps(line, ensure_ascii=False) + "\n" for line in lines],
     )
 

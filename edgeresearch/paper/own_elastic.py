@@ -77,7 +77,7 @@ def tradeoff(report: Report) -> Figure:
         advised = (name, maker) == (report.advice.strategy, report.advice.forecaster)
         axes.hlines(errors, row["pod_hours_low"], row["pod_hours_high"], color=colour, lw=0.9)
         axes.vlines(hours, row["error_percent_low"], row["error_percent_high"], color=colour, lw=0.9)
-        look = {"ls": "", "marker": MARKERS[name], "ms": 9, "mew": 1.6, "color": colour}
+        look = {"ls": "", "marker": MARKERS.get(name, "X"), "ms": 9, "mew": 1.6, "color": colour}
         words = label(name, maker) + (" (advised)" if advised else "")
         axes.plot(hours, errors, mfc=colour if advised else "none", label=words, **look)
     base = 100 * report.terms.settings.base_error

@@ -15,6 +15,7 @@ import edgeresearch
 from edgeresearch import cli
 from edgeresearch.elastic import own
 from edgeresearch.elastic.own import Report, elastic_file
+from edgeresearch.elastic.strategies import Combined, Fixed
 from edgeresearch.errors import InputError
 
 ROWS = 120
@@ -80,6 +81,21 @@ def test_a_forecast_stands_beside_what_it_is_of() -> None:
     ahead = report.facts["horizon"]
     np.testing.assert_allclose(shown["forecast"].iloc[ahead:], shown["load"].iloc[:-ahead])
     assert shown["forecast"].iloc[: ahead - 1].isna().all()
+
+
+def test_a_rule_of_ones_own_is_replayed_beside_the_others() -> None:
+    report = _replayed(_trace(), strategies=["combined"], rules={"mine": Combined(), "ten": Fixed(10)})
+    table = report.table.set_index(["strategy", "forecaster"])
+    for maker in ("ridge", "last_value"):
+        pd.testing.assert_series_equal(table.loc[("mine", maker)], table.loc[("combined", maker)], check_names=False)
+    assert set(report.intervals.loc[report.intervals["strategy"] == "ten", "wanted"]) == {10}
+    assert json.loads(Path("out/report.json").read_text())["strategies"][-2:] == ["mine", "ten"]
+
+
+def test_a_rule_cannot_take_the_name_of_another() -> None:
+    with pytest.raises(InputError, match="rule 'hpa' has the name of a strategy that is there; give it another"):
+        _replayed(_trace(), rules={"hpa": Fixed(10)})
+    assert os.listdir() == ["trace.csv"]
 
 
 def test_the_compared_strategies_are_always_there() -> None:

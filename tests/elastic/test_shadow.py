@@ -19,6 +19,7 @@ SEED = np.random.SeedSequence(1)
 def test_pairs_separate_the_forecast_from_the_rule() -> None:
     assert pairs(["hpa", "combined"], "lstm") == [("hpa", ""), ("combined", "lstm"), ("combined", "last_value")]
     assert pairs(["advance"], "last_value") == [("advance", "last_value")]
+    assert pairs(["mine"], "lstm", {"mine"}) == [("mine", "lstm"), ("mine", "last_value")]
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

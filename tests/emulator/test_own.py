@@ -17,7 +17,7 @@ from edgeresearch import cli
 from edgeresearch.emulator import own, summary
 from edgeresearch.emulator.experiment import run, scheduling, setup
 from edgeresearch.emulator.own import Report, los_file
-from edgeresearch.emulator.policies import POLICIES
+from edgeresearch.emulator.policies import POLICIES, InSitu
 from edgeresearch.emulator.testbed import load, paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.params import Params
@@ -71,6 +71,24 @@ def test_it_finds_what_the_experiment_finds() -> None:
     expected = summary.drop_rates(rows)["drop_percent"]
     assert report.table["drop_percent"].tolist() == expected.tolist()
     assert expected.iloc[0] < expected.iloc[1]
+
+
+class Lazy(InSitu):
+    name = "lazy"
+
+
+def test_a_policy_of_ones_own_is_run_with_the_others() -> None:
+    report = _ran(policies=["in_situ"], makers=[Lazy])
+    assert report.table["policy"].tolist() == ["los", "in_situ", "lazy"]
+    theirs, mine = (report.table[report.table["policy"] == name].iloc[0] for name in ("in_situ", "lazy"))
+    assert mine["drop_percent"] == theirs["drop_percent"]
+    assert report.facts["policies"] == ["los", "in_situ", "lazy"]
+
+
+def test_a_policy_of_ones_own_has_a_name_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lazy, "name", "cloud")
+    with pytest.raises(InputError, match="a policy of your own is called cloud, as another one is"):
+        _ran(policies=["in_situ"], makers=[Lazy])
 
 
 def test_the_first_mesh_and_streams_are_those_of_the_first_run() -> None:

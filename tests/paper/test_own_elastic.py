@@ -63,3 +63,9 @@ def test_the_same_bytes_twice(report: Report, tmp_path: Path) -> None:
     draw(report, tmp_path / "b")
     for name in ("load.png", "load.svg", "tradeoff.png", "tradeoff.svg"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_strategy_of_ones_own_has_a_mark(report: Report) -> None:
+    renamed = replace(report, table=report.table.replace({"strategy": {"quantile": "mine"}}))
+    (box,) = tradeoff(renamed).legends
+    assert any(text.get_text().startswith("mine with ridge") for text in box.get_texts())
