@@ -22,6 +22,10 @@ PUBLISHED = "published"
 """The forecaster that is none: the true load with an error of a stated accuracy."""
 
 
+STAND_IN = "paper_a"
+"""The synthetic trace that stands in for Paper A's; each repeat draws a new one."""
+
+
 @dataclass(frozen=True)
 class Arena:
     """One trace, ready to be replayed.
@@ -62,7 +66,7 @@ def source(trace: Trace, setup: Setup, seconds: int) -> Callable[[np.random.Gene
         setup: Tells the mean load.
         seconds: How much of the trace, its newest part.
     """
-    if trace.name == "paper_a":
+    if trace.name == STAND_IN:
         steps = int(seconds / trace.step.total_seconds())
         return lambda rng: spread(synthetic.qps(rng, steps=steps), rng, mean=setup.mean)
     cut = newest(trace, seconds)

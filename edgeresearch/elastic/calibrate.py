@@ -10,7 +10,7 @@ import pandas as pd
 
 from edgeresearch.elastic.arena import PUBLISHED
 from edgeresearch.elastic.arrivals import spread
-from edgeresearch.elastic.checks import Floats
+from edgeresearch.elastic.checks import Floats, within
 from edgeresearch.elastic.experiment import NONE, runs
 from edgeresearch.elastic.phases import PHASES, errors_by_phase, from_trace
 from edgeresearch.elastic.plan import measured
@@ -23,14 +23,21 @@ CHOICES: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "mean_qps": (20.0, 30.0, 40.0, 60.0, 100.0, 200.0),
         "every": (15.0, 30.0, 60.0),
         "start_delay": (30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 240.0),
-        "start_share": (0.0, 0.25, 0.5, 0.75, 1.0),
+        "start_share": (0.25, 0.5, 0.75, 1.0),
         "base_error": (0.03, 0.0305, 0.031),
         "timeout": (0.0, 0.1, 0.25, 0.5, 1.0),
         "smooth": (60.0, 120.0, 240.0),
         "reach": (0.5, 1.0, 1.5, 2.0),
     }
 )
-"""What is searched; `start_share` is the spread of the start delay as a share of it. All else is left as it is."""
+"""What is searched; `start_share` is the spread of the start delay as a share of it. All else is left as it is.
+
+Pods do not all take equally long, so the spread is never 0; without it, the repeats on a trace that counts each second
+would be one and the same run.
+"""
+
+SEARCHED = tuple("start_spread" if name == "start_share" else name for name in CHOICES)
+"""The settings that are searched, as they are called in the section `elastic`."""
 
 STRATEGIES = ("advance", "responsive", "combined")
 
@@ -76,7 +83,12 @@ def calibrate(
         draws: Synthetic traces to search on, and as many held out.
         seconds: Length of each.
         choices: Values by setting, ascending.
+
+    Raises:
+        InputError: Trials or draws are too few.
     """
+    within("trials", trials, 0)
+    within("draws", draws, 1)
     rng = np.random.default_rng(np.random.SeedSequence([seed, *b"calibrate"]))
     best = dict(section)
     seen = errors(best, range(draws), seed=seed, seconds=seconds)
@@ -90,8 +102,18 @@ def calibrate(
     return Fit(best, seen, held, trials + 1)
 
 
+def neutral(section: Mapping[str, Any], choices: Mapping[str, Sequence[float]] = CHOICES) -> dict[str, Any]:
+    """Return a start that favours no result: of everything that is searched the middle value, the rest as it is.
+
+    Args:
+        section: The section `elastic` of the settings as plain values.
+        choices: Values by setting, ascending; of an even number the upper one of the two in the middle.
+    """
+    return _placed({**section, **{name: float(values[len(values) // 2]) for name, values in choices.items()}})
+
+
 def told(fit: Fit, start: Mapping[str, Any], published: pd.DataFrame) -> str:
-    """Return what a search found as text: which settings it moved from the start, and how near the cells came.
+    """Return what a search found as text: the settings, which of them it moved, and how near the cells came.
 
     Args:
         fit: What it found.
@@ -100,6 +122,7 @@ def told(fit: Fit, start: Mapping[str, Any], published: pd.DataFrame) -> str:
     """
     moved = [f"{name}: {start[name]:g} -> {fit.chosen[name]:g}" for name in start if fit.chosen[name] != start[name]]
     lines = [f"tried: {fit.tried} settings", *(moved or ["moved: none; nothing that was tried came nearer"])]
+    lines.append("found: " + ", ".join(f"{name} {fit.chosen[name]:g}" for name in SEARCHED))
     for what, found in (("draws that were searched on", fit.fitted), ("draws held out", fit.held_out)):
         apart = (found - published).abs().to_numpy()
         lines += [
@@ -139,7 +162,13 @@ def _moved(section: Mapping[str, Any], choices: Mapping[str, Sequence[float]], r
         values = choices[str(name)]
         at = int(np.argmin(np.abs(np.asarray(values) - now[name]))) + int(rng.choice([-2, -1, 1, 2]))
         now[name] = float(values[min(max(at, 0), len(values) - 1)])
-    now["start_spread"] = now.pop("start_share") * now["start_delay"]
+    return _placed(now)
+
+
+def _placed(now: dict[str, Any]) -> dict[str, Any]:
+    """Put the spread of the start delay in the place of its share."""
+    if "start_share" in now:
+        now["start_spread"] = now.pop("start_share") * now["start_delay"]
     return now
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from edgeresearch.elastic.arena import described, forecasts, prepare, quality
+from edgeresearch.elastic.arena import STAND_IN, described, forecasts, prepare, quality
 from edgeresearch.elastic.checks import Floats, Ints
 from edgeresearch.elastic.outcome import Outcome
 from edgeresearch.elastic.phases import errors_by_phase, from_actions, from_trace
@@ -63,7 +63,8 @@ def experiment(trace: Trace, section: Mapping[str, Any], *, lstm: Mapping[str, A
     arena = prepare(trace, section, bed, section["leads"], lstm=lstm, seed=root)
     names = section["forecasters"]
     frames, skill, course = [], [], pd.DataFrame()
-    for repeat in range(section["repeats"]):
+    repeats = section["repeats" if trace.name != STAND_IN else "synthetic_repeats"]
+    for repeat in range(repeats):
         child = np.random.SeedSequence([*root, 1 + repeat])
         rng = np.random.default_rng(child)
         arrivals = arena.draw(rng)
@@ -83,7 +84,7 @@ def experiment(trace: Trace, section: Mapping[str, Any], *, lstm: Mapping[str, A
     facts = described(trace)
     table.insert(0, "trace", facts["trace"])
     table.insert(1, "real", facts["real"])
-    return Replayed(table.assign(repeats=section["repeats"], note=facts["note"]), course)
+    return Replayed(table.assign(repeats=repeats, note=facts["note"]), course)
 
 
 def runs(

@@ -1,7 +1,6 @@
 """The rule of Kubernetes' horizontal pod autoscaler, autoscaling/v2."""
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,36 +49,46 @@ class HPA:
     def decide(self, view: View) -> Ints:
         """Return the pods of each sync. The service starts with those that the first load needs."""
         capacity = view.capacity
-        needed = capacity.needed(view.present).tolist()
         # The load in pods: within the tolerance where current · (1 - tolerance) <= load <= current · (1 + tolerance).
         loads = (view.present / capacity.q_act).tolist()
+        needed = capacity.needed(view.present).tolist()
         few, many = 1 - self.tolerance, 1 + self.tolerance
         window = max(round(self.stabilisation / view.every), 1)
         current = int(capacity.bounded(needed[0]))
-        past = deque([current] * max(round(self.period / view.every), 1))
-        highest: deque[tuple[int, int]] = deque()
-        pods = []
+        # Pods that precede the first period, then those of each sync: entry k is what there was a period before sync k.
+        pods = [current] * max(round(self.period / view.every), 1)
+        syncs = len(pods)
+        recommended: list[int] = []
+        low, high = few * current, many * current
+        reached = 0  # newest sync that recommended as many pods as there are now: it holds against scaling down
         for now, desired in enumerate(needed):
-            if few * current <= loads[now] <= many * current:
+            if desired != current and low <= loads[now] <= high:
                 desired = current
-            # Of the window's recommendations, those that no later one reaches, highest first.
-            while highest and highest[-1][1] <= desired:
-                highest.pop()
-            highest.append((now, desired))
-            if highest[0][0] <= now - window:
-                highest.popleft()
-            if desired < current:
-                desired = min(highest[0][1], current)
-            before = past.popleft()
-            if desired != before:
-                desired = self._limited(desired, before, capacity)
-            current = desired
-            past.append(current)
+            recommended.append(desired)
+            if desired >= current:
+                reached = now
+            elif reached > now - window:
+                desired = current
+            else:
+                desired = max(recommended[max(now - window + 1, 0) :])
+            if desired != pods[now]:
+                desired = self._limited(desired, pods[now], capacity)
+            if desired != current:
+                current, low, high = desired, few * desired, many * desired
+                reached = _reached(recommended, current, max(now - window, -1))
             pods.append(current)
-        return np.array(pods, dtype=np.int64)
+        return np.array(pods[syncs:], dtype=np.int64)
 
     def _limited(self, desired: int, before: int, capacity: Capacity) -> int:
         """Apply the policies, which count from the pods at the beginning of the period, and the bounds."""
         most = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
         least = math.floor(before * (100 - self.down_percent) / 100)
         return min(max(min(desired, most), least, capacity.minimum), capacity.maximum)
+
+
+def _reached(recommended: list[int], current: int, oldest: int) -> int:
+    """Return the newest sync after the oldest that recommended as many pods as there are, else the oldest."""
+    newest = len(recommended) - 1
+    while newest > oldest and recommended[newest] < current:
+        newest -= 1
+    return newest

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from edgeresearch.paper import style
 from edgeresearch.paper.elastic_a import PHASES, PUBLISHED
@@ -156,6 +157,7 @@ def scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = 240) -> Fig
         each.fill_between(hours, rows["ready"], step="post", color=COLOURS[name], alpha=0.3, lw=0, label="ready")
         each.set_ylabel(f"{NAMES[name]}\npods")
         each.set_ylim(0, 1.35 * max(rows["wanted"].max(), 1))
+        each.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         each.legend(loc="upper right", ncols=2)
         failed = 100 * rows["failed"] / rows["load"].clip(lower=1e-9)
         width = 2.6 - 0.8 * list(PUBLISHED).index(name)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from edgeresearch.elastic.setup import Setup
+from edgeresearch.paper import paper_a
 from edgeresearch.paper.elastic_a import BUDGET, GOAL, TEXT, nine, published
 
 MAKERS = {
@@ -12,6 +15,10 @@ MAKERS = {
     "last_value": "the last value",
     "published": "a forecast of the published accuracy",
 }
+
+
+DAILY = 0.5
+"""Part of the stand-in's variance that lies in its daily cycle (see `series.synthetic.qps`)."""
 
 
 def reached(table: pd.DataFrame) -> str:
@@ -30,18 +37,58 @@ def reached(table: pd.DataFrame) -> str:
     return " ".join(sentences)
 
 
+def foreseeable(table: pd.DataFrame, lead: float) -> str:
+    """Say what bounds the cells of the stand-in with a forecaster that knows only the past.
+
+    Args:
+        table: Rows of the stand-in of `elastic_a.table3`.
+        lead: How far ahead a forecast looks, in seconds.
+    """
+    if "lstm" not in set(table["forecaster"]):
+        return "The stand-in was not replayed with this project's LSTM."
+    r2 = table.loc[table["forecaster"] == "lstm", "forecast_r2"].iloc[0]
+    cells: Any = nine(table, "lstm")
+    off: Any = (cells - published()).abs().stack()
+    far = off[off > GOAL].index.map(" on ".join).tolist()
+    first = paper_a.PUBLISHED["lstm_paper"].r2
+    risen = {name: f"{cells.loc[name, 'expansion']:.2f} %" for name in cells.index}
+    return (
+        f"How the stand-in is made bounds what can be known of it: Paper A's R² of {first:g} is the best that there is "
+        f"one minute ahead; {lead:g} s ahead, which this rule needs, the best by minutes is {best(lead):.2f}, and this "
+        f"project's LSTM reaches {r2:.2f}. The load jumps, and nothing announces a jump: on expansion Advance errs by "
+        f"{risen['advance']} and Combined by {risen['combined']}, Responsive, which waits for the jump, by "
+        f"{risen['responsive']}; a forecast that follows the load lets go of pods as late as Responsive does, so that "
+        f"Advance errs by {cells.loc['advance', 'shrinkage']:.2f} % on shrinkage. Not reached with it: "
+        f"{', '.join(far) or 'none'}."
+    )
+
+
+def best(lead: float) -> float:
+    """Return the R² of the best forecast of the stand-in's minutes that knows how it is made.
+
+    Its daily cycle is certain; of the rest, an autoregression, the part φ^(2k) of the variance is known k minutes
+    ahead.
+
+    Args:
+        lead: How far ahead, in seconds.
+    """
+    paper = paper_a.PUBLISHED["lstm_paper"]
+    rest = (1 - DAILY) * paper.mse / (1 - paper.r2)
+    return float(1 - (1 - DAILY) * (1 - (1 - paper.mse / rest) ** (lead / 60)))
+
+
 def honest(real: bool) -> str:
     """Say what the choice of settings rests on."""
     where = (
         "The settings are those of the stand-in, as they are."
         if real
-        else "The draws below are fresh: `calibrate` saw others."
+        else "The draws below are fresh: the search saw others."
     )
     return (
-        "The few global settings were last moved by `elastic.calibrate`, on draws of the synthetic stand-in, from a "
-        "start that a wider search outside this package had found; from a neutral start the search has not been shown "
-        "to arrive there. It used a forecast that knows the future up to an error of the published R²: the paper "
-        "states neither its trace nor its horizon. No cell has a setting of its own. "
+        "The few global settings were found by `edgeresearch fit elastic --neutral`: a search that starts in the "
+        "middle of every range, on draws of the synthetic stand-in; no real trace had a part in it. It used a forecast "
+        "that knows the future up to an error of the published R²: the paper states neither its trace nor its horizon. "
+        "No cell has a setting of its own. "
         f"{where} What comes of a forecaster that knows only the past is in its own rows. A trace that is coarser than "
         "the decisions is drawn linearly between its values, which tells every forecaster the slope of the next one."
     )
@@ -94,6 +141,65 @@ def _why(row: Any) -> str:
     text = f"not best on {' and '.join(reasons)}" if reasons else ""
     dear = f"{row.pod_ratio:.2f} times the pod-hours" if row.pod_ratio > BUDGET else ""
     return "; ".join(filter(None, [text, dear]))
+
+
+def premium(table: pd.DataFrame, verdicts: pd.DataFrame, forecaster: str = "lstm") -> str:
+    """Say on all real traces what Combined's pod-hours above Responsive's are due to.
+
+    The larger of two numbers is half their sum plus half of what they lie apart. So the price is half of what Advance,
+    on the same forecasts, takes above Responsive (the level of the forecast), and a rest: how far forecast and present
+    lie apart.
+
+    Args:
+        table: `elastic_a.table3` of all traces.
+        verdicts: `elastic_a.verdicts` of it.
+        forecaster: Whose forecasts Combined acts on.
+    """
+    rows = verdicts[(verdicts["forecaster"] == forecaster) & (verdicts["reading"] == "trace") & verdicts["real"]]
+    whole = table[(table["phase"] == "all") & (table["reading"] == "trace")]
+    hours: Any = whole.set_index(["trace", "forecaster", "strategy"])["pod_hours"]
+    parts: dict[bool, list[str]] = {True: [], False: []}
+    for trace, ratio in zip(rows["trace"], rows["pod_ratio"], strict=True):
+        level = 50 * (hours[trace, forecaster, "advance"] / hours[trace, "none", "responsive"] - 1)
+        price = 100 * (ratio - 1)
+        parts[ratio > BUDGET].append(f"{trace} {price:+.1f} % = {level:+.1f} level {price - level:+.1f} disagreement")
+    if not rows.size:
+        return f"No real trace was replayed with {MAKERS.get(forecaster, forecaster)}."
+    return (
+        "Combined holds pods for the larger of forecast and present, so it pays for a forecast whose level is too "
+        "high, and for how far forecast and present lie apart, whichever is right. Its pod-hours above Responsive's, "
+        f"with {MAKERS.get(forecaster, forecaster)}: {'; '.join(parts[True]) or 'none'} where they are above "
+        f"{100 * (BUDGET - 1):.0f} %; {'; '.join(parts[False]) or 'none'} elsewhere."
+    )
+
+
+def extra(course: pd.DataFrame, world: Setup) -> str:
+    """Say on one trace what Combined's further pods are, and how many of them were needed.
+
+    Args:
+        course: What `elastic.experiment` found over time, of the first repeat.
+        world: Capacity and horizon.
+    """
+    parts = {str(name): rows.reset_index(drop=True) for name, rows in course.groupby("strategy")}
+    if not {"combined", "responsive"} <= set(parts):
+        return "Combined and Responsive were not both replayed."
+    ours, theirs = parts["combined"], parts["responsive"]["wanted"].to_numpy(dtype=float)
+    present = ours["known"].to_numpy(dtype=float)[: -world.horizon]
+    # Both stand where they speak of: `forecast` was made a horizon before, `known` is what it became.
+    forecast, came = (ours[name].to_numpy(dtype=float)[world.horizon :] for name in ("forecast", "known"))
+    added = (ours["wanted"].to_numpy(dtype=float) - theirs)[: -world.horizon]
+    useful = np.clip(world.capacity.pods(came) - theirs[: -world.horizon], 0, added)
+    mean = present.mean()
+    above, perfect = (100 * np.maximum(each - present, 0).mean() / mean for each in (forecast, came))
+    needed = f"{100 * useful.sum() / added.sum():.0f} % were needed" if added.sum() else "none were needed"
+    return (
+        f"Combined wants {ours['wanted'].sum() / theirs.sum():.2f} times the pods that Responsive wants (first repeat, "
+        f"{MAKERS.get(str(ours['forecaster'].iloc[0]), 'its forecaster')}). Until a pod is ready, the load moves by "
+        f"{100 * np.abs(came - present).mean() / mean:.0f} % of its mean; the forecast lies above the present load by "
+        f"{above:.0f} % of it on average, and Combined provides for that much more. Of the pods that it adds, {needed} "
+        f"once they were ready. A forecast without error would lie above the present load by {perfect:.0f} %"
+        f"{': foreseeing more does not make the rule cheaper' if perfect >= above else ''}."
+    )
 
 
 def readings(table: pd.DataFrame, forecaster: str = "published") -> str:

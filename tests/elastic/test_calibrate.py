@@ -1,19 +1,15 @@
 """The search for the settings of Table 3."""
 
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from edgeresearch.elastic.calibrate import Fit, calibrate, errors, told
+from edgeresearch.elastic.calibrate import CHOICES, Fit, calibrate, errors, neutral, told
+from edgeresearch.errors import InputError
 from edgeresearch.paper.elastic_a import published as cells
 from edgeresearch.params import Params
 
-ROOT = Path(__file__).parents[2]
 SMALL: dict[str, Any] = Params().elastic.model_dump()
 
 
@@ -41,6 +37,8 @@ def test_what_was_found_is_told() -> None:
     fit = Fit({**SMALL, "every": 60.0}, published + 0.25, published - 0.5, 7)
     lines = told(fit, SMALL, published).splitlines()
     assert lines[:2] == ["tried: 7 settings", f"every: {SMALL['every']:g} -> 60"]
+    assert lines[2].startswith(f"found: mean_qps {SMALL['mean_qps']:g}, every 60, start_delay ")
+    assert f"start_spread {SMALL['start_spread']:g}" in lines[2]
     assert "draws that were searched on: at most 0.25 points from the published cells, 0.25 on average" in lines
     assert "draws held out: at most 0.50 points from the published cells, 0.50 on average" in lines
     assert any(line.split() == ["advance", "3.65", "3.45", "6.95"] for line in lines)
@@ -48,12 +46,16 @@ def test_what_was_found_is_told() -> None:
     assert told(still, SMALL, published).splitlines()[1] == "moved: none; nothing that was tried came nearer"
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-def test_the_target_searches_from_the_settings_and_writes_nothing() -> None:
-    before = (ROOT / "params.yaml").read_bytes()
-    words = ["make", "-o", ".venv/.installed", "calibrate-elastic", f"PY={sys.executable}", "TRIALS=1", "DRAWS=1"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("tried: 2 settings\n")
-    assert "draws held out: at most " in done.stdout
-    assert (ROOT / "params.yaml").read_bytes() == before
+def test_the_neutral_start_is_the_middle_of_what_is_searched() -> None:
+    start = neutral(SMALL)
+    assert (start["every"], start["smooth"], start["base_error"]) == (30.0, 120.0, 0.0305)
+    assert start["start_spread"] == 0.75 * start["start_delay"]
+    assert "start_share" not in start
+    assert {name for name in SMALL if start[name] != SMALL[name]} <= {*CHOICES, "start_spread"}
+    assert neutral(SMALL, {"reach": (1.0, 2.0)}) == {**SMALL, "reach": 2.0}
+
+
+@pytest.mark.parametrize(("trials", "draws", "message"), [(-1, 1, "trials is -1"), (0, 0, "draws is 0")])
+def test_too_few_trials_or_draws_are_refused(trials: int, draws: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        calibrate(SMALL, cells(), seed=1, trials=trials, draws=draws)

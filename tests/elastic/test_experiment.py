@@ -1,5 +1,6 @@
 """The Table 3 experiment on one trace, its forecasts, and the search for its settings."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from edgeresearch.series.trace import Trace
 SMALL: dict[str, Any] = {
     **Params().elastic.model_dump(),
     "seconds": 14400,
-    "repeats": 2,
+    "repeats": 3,
+    "synthetic_repeats": 2,
     "window": 10,
     "forecasters": ("ridge", "last_value", "published"),
     "leads": (1.0, 2.0),
@@ -77,12 +79,19 @@ def test_the_course_is_of_the_first_forecaster(found: experiment.Replayed) -> No
     assert ((rows["cpu"] > 0) & (rows["cpu"] <= 100)).all()
 
 
+def test_the_stand_in_which_is_drawn_anew_has_repeats_of_its_own(stand_in: Trace, found: experiment.Replayed) -> None:
+    assert (found.table["repeats"] == SMALL["synthetic_repeats"]).all()
+    section = {**SMALL, "forecasters": ("last_value",), "strategies": ("responsive",), "leads": (1.0,)}
+    other = experiment.experiment(replace(stand_in, name="mine"), section, lstm=LSTM, seed=3)
+    assert (other.table["repeats"] == SMALL["repeats"]).all()
+
+
 def test_one_repeat_has_no_interval(stand_in: Trace) -> None:
-    once = experiment.experiment(stand_in, {**SMALL, "repeats": 1, "leads": (1.0,)}, lstm=LSTM, seed=3)
+    once = experiment.experiment(stand_in, {**SMALL, "synthetic_repeats": 1, "leads": (1.0,)}, lstm=LSTM, seed=3)
     assert once.table["low"].isna().all()
 
 
 def test_the_lstm_is_fitted_on_the_first_part_alone(stand_in: Trace) -> None:
-    section = {**SMALL, "forecasters": ("lstm",), "strategies": ("advance",), "leads": (1.0,), "repeats": 1}
+    section = {**SMALL, "forecasters": ("lstm",), "strategies": ("advance",), "leads": (1.0,), "synthetic_repeats": 1}
     found = experiment.experiment(stand_in, section, lstm=LSTM, seed=3)
     assert np.isfinite(found.table["forecast_r2"]).all()

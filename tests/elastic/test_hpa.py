@@ -106,6 +106,15 @@ def test_any_load_equals_the_plain_twin(
     assert rule.decide(view).tolist() == plain(view, rule)
 
 
+@pytest.mark.parametrize(("window", "period", "down"), [(0, 15, 100), (300, 15, 100), (300, 60, 10), (3600, 45, 30)])
+def test_a_long_walk_equals_the_plain_twin(window: float, period: float, down: float) -> None:
+    rng = np.random.default_rng(9)
+    load = np.abs(200 + np.cumsum(rng.normal(0, 15, 600))) * rng.gamma(40, 1 / 40, 600)
+    rule = HPA(stabilisation=window, period=period, down_percent=down)
+    view = see(load.tolist())
+    assert rule.decide(view).tolist() == plain(view, rule)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -83,6 +83,20 @@ def test_the_margin_is_a_quantile_of_the_known_errors() -> None:
     assert margin[horizon + memory // 10 - 1] != 0
 
 
+@given(
+    st.integers(0, 10**6), st.integers(1, 400), st.integers(1, 12), st.integers(10, 150), st.sampled_from([0, 0.05, 1])
+)
+def test_the_margin_is_the_rolling_quantile_to_the_last_bit(
+    seed: int, decisions: int, horizon: int, memory: int, target: float
+) -> None:
+    present, forecast = np.random.default_rng(seed).gamma(2, 30, (2, decisions)).round(1)
+    errors = np.full(decisions, np.nan)
+    errors[horizon:] = present[horizon:] - forecast[:-horizon]
+    rolling = pd.Series(errors).rolling(memory, min_periods=memory // 10)
+    expected = rolling.quantile(1 - target, interpolation="higher").fillna(0.0)
+    np.testing.assert_array_equal(Quantile(target, memory).margin(see(present, forecast, horizon)), expected)
+
+
 @pytest.mark.parametrize("target", [0.02, 0.1, 0.3])
 def test_the_target_error_is_met_where_errors_repeat(target: float) -> None:
     rng = np.random.default_rng(1)
