@@ -18,7 +18,7 @@ from edgeresearch import params
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.files import atomic
 
-COPIED = ("dvc.yaml", ".dvcignore", "edgeresearch", "notebooks", "data/measured")
+COPIED = ("dvc.yaml", ".dvcignore", "edgeresearch", "notebooks", "data/measured", "data/calibration.json")
 """What a workspace holds besides its settings, where it exists; the package is there for stages to depend on."""
 
 MIRROR = "EDGERESEARCH_DATA_MIRROR"

@@ -9,10 +9,10 @@ import pandas as pd
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.files import write_csv, write_json
-from edgeresearch.paper import architecture, elastic_a, figures_a, los_b, paper_a, style
+from edgeresearch.paper import architecture, claims, elastic_a, figures_a, los_b, paper_a, style
 from edgeresearch.paper.contradictions import contradictions
 
-NAMES = ("table2", "figure1", "table3", "los")
+NAMES = ("table2", "figure1", "table3", "los", "claims")
 
 SECTIONS: Mapping[str, str] = MappingProxyType({"table3": "elastic", "los": "los"})
 """The section of the settings that a table is of; `forecast` where it is not named."""
@@ -21,13 +21,21 @@ TIMINGS = Path("data") / "measured" / "fit_seconds.csv"
 """CPU seconds, measured now and then (`make timings`), in the project folder."""
 
 
+def part(name: str, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a table needs of all settings as plain values: its section, or everything for the claims."""
+    if name == "claims":
+        return settings
+    section: Mapping[str, Any] = settings[SECTIONS.get(name, "forecast")]
+    return section
+
+
 def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
     """Make one table, with the figures that span all traces where there are any.
 
     Args:
         name: One of `NAMES`.
         reports: Folder of the reports in the project folder.
-        settings: Its section of the settings (see `SECTIONS`) as plain values.
+        settings: Its part of the settings, see `part`.
 
     Raises:
         InputError: The name is unknown, what the table is made of is missing, or a file cannot be written.
@@ -39,6 +47,8 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
         elastic_a.write_table3(settings["traces"], reports)
     elif name == "los":
         los_b.write(settings, reports)
+    elif name == "claims":
+        claims.write(reports.absolute().parent, reports, settings)
     elif name == "figure1":
         architecture.write(
             reports / "tables" / "figure1_architecture.json",

@@ -8,6 +8,7 @@ import pytest
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
 from edgeresearch.paper import tables
+from edgeresearch.params import Params
 
 SETTINGS = {"traces": ["elb", "paper_a"], "horizons": [1, 5], "window": 12, "lstm_paper": {"hidden": 8, "batch": 4}}
 
@@ -63,6 +64,20 @@ def test_figure1_is_measured(reports: Path) -> None:
     found = json.loads((reports / "tables" / "figure1_architecture.json").read_text())
     assert found["tensors"]["states"] == [4, 12, 8]
     assert found["tensors"]["forecast"] == [4, 2]
+
+
+def test_each_table_gets_its_part_of_the_settings() -> None:
+    settings = {"forecast": {"window": 1}, "elastic": {"every": 2}, "los": {"hours": 3}}
+    assert tables.part("table2", settings) == tables.part("figure1", settings) == {"window": 1}
+    assert tables.part("table3", settings) == {"every": 2}
+    assert tables.part("los", settings) == {"hours": 3}
+    assert tables.part("claims", settings) is settings
+
+
+def test_claims_are_made_from_the_project_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"cannot read {tmp_path}/reports/tables/table3_elastic\.csv"):
+        tables.write("claims", tmp_path / "reports", Params().model_dump())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_table_names_the_nearest(reports: Path) -> None:
