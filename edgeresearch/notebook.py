@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edgeresearch import notebook_html
 from edgeresearch.errors import InputError, RunError, nearest
 from edgeresearch.files import atomic
 
@@ -49,8 +50,10 @@ def declared(path: str | Path) -> dict[str, str]:
     return found
 
 
-def run(name: str | Path, out: str | Path, parameters: Mapping[str, Any] | None = None) -> Path:
-    """Run a notebook with the given parameters and write the executed copy.
+def run(
+    name: str | Path, out: str | Path, parameters: Mapping[str, Any] | None = None, html: str | Path | None = None
+) -> Path:
+    """Run a notebook with the given parameters and write the executed copy, also as a page if that is wanted.
 
     The kernel is this interpreter, whatever kernels a user has installed, and works in the current folder. Where a
     cell fails, the copy with its trace is kept beside `out` as `NAME.failed.ipynb`, and `out` is left as it was.
@@ -59,17 +62,20 @@ def run(name: str | Path, out: str | Path, parameters: Mapping[str, Any] | None 
         name: Path of a notebook, or its name in `notebooks/`.
         out: Where the executed copy goes.
         parameters: Values by name; each must be declared in the notebook's cell tagged `parameters`.
+        html: Where the executed copy goes as HTML that needs no network (see `notebook_html`), if anywhere.
 
     Returns:
         The path of the executed copy.
 
     Raises:
-        InputError: There is no such notebook, it does not declare a parameter, or `out` cannot be written.
+        InputError: There is no such notebook, it does not declare a parameter, or `out` or `html` cannot be written.
         RunError: A cell failed, or the kernel died.
     """
     source, target = find(name), Path(out)
     if target.suffix != ".ipynb":
         raise InputError(f"the executed copy of a notebook cannot be named {target}; end its name with .ipynb")
+    if html is not None and Path(html).suffix != ".html":
+        raise InputError(f"the page of a notebook cannot be named {html}; end its name with .html")
     values = dict(parameters or {})
     _refuse_undeclared(source, values)
     failed = target.with_suffix(".failed.ipynb")
@@ -79,6 +85,8 @@ def run(name: str | Path, out: str | Path, parameters: Mapping[str, Any] | None 
             draft.chmod(0o644)
             draft.replace(failed)
             raise RunError(f"notebook {source.stem}, {fault}; the full trace is in {failed}")
+        if html is not None:
+            notebook_html.write(_read(draft), Path(html).stem, html)
     failed.unlink(missing_ok=True)
     return target
 

@@ -81,6 +81,27 @@ def test_the_copy_must_be_named_as_a_notebook(tmp_path: Path, write_notebook: Wr
         run(path, tmp_path / "a.html")
 
 
+def test_the_page_must_be_named_as_one(tmp_path: Path, write_notebook: Writer) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", "x = 1")
+    with pytest.raises(InputError, match=r"the page of a notebook cannot be named .*a\.htm; end its name with \.html"):
+        run(path, tmp_path / "out.ipynb", html=tmp_path / "a.htm")
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_failed_run_leaves_the_page_as_it_was_and_a_page_that_cannot_be_written_the_copy(
+    tmp_path: Path, write_notebook: Writer
+) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", "x = 0", "1 / x")
+    (tmp_path / "a.html").write_text("before")
+    with pytest.raises(RunError, match="ZeroDivisionError"):
+        run(path, tmp_path / "out.ipynb", html=tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_text() == "before"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        run(path, tmp_path / "out.ipynb", {"x": 1}, html=tmp_path / "file" / "a.html")
+    assert not (tmp_path / "out.ipynb").exists()
+
+
 def test_a_run_uses_this_interpreter_and_typed_values(
     tmp_path: Path, write_notebook: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,126 @@
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgeresearch import cli, workspace
+from edgeresearch.paper import readme_results, report
+
+CLAIMS = (
+    "id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted"
+)
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with an audit of one claim and no other results."""
+    home = tmp_path / "project"
+    (home / "reports").mkdir(parents=True)
+    row = "B-1,B,Fig. 7,number,Some are dropped.,26.62,26.6,,,20,emulated,reproduced,Near.,scheduling,,,%,"
+    (home / "reports" / "claims.csv").write_text(f"{CLAIMS}\n{row}\n")
+    (home / "params.yaml").write_text("seed: 7\n")
+    (home / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    monkeypatch.chdir(home)
+    return home
+
+
+def _left(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    said = capsys.readouterr()
+    return caught.value.code, said.out, said.err
+
+
+def test_the_report_is_made_in_its_place_and_its_path_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _left(capsys, "report") == (0, "report: reports/site/index.html\n", "")
+    text = (home / "reports" / "site" / "index.html").read_text(encoding="utf-8")
+    assert "Some are dropped." in text
+    assert "<code>own</code>" in text  # another seed than the full run's
+    assert "<dd>7: " in text
+
+
+def test_a_profiles_workspace_gives_its_name(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = home.parent / "build" / "first-look"
+    place.parent.mkdir()
+    home.rename(place)
+    monkeypatch.chdir(place)
+    assert _left(capsys, "report")[0] == 0
+    assert "<code>first-look</code>" in (place / "reports" / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_it_opens_in_the_browser_where_there_is_one(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_(address: str) -> bool:
+        opened.append(address)
+        return len(opened) == 1
+
+    monkeypatch.setattr(webbrowser, "open", open_)
+    assert _left(capsys, "report", "--open", "--out", "site") == (0, "report: site/index.html\n", "")
+    assert opened == [(home / "site" / "index.html").as_uri()]
+    status, _, warned = _left(capsys, "report", "--open", "--out", "site")
+    assert (status, warned) == (0, "warning: no browser could be opened; open site/index.html in one\n")
+
+
+def test_the_readme_is_written_and_nothing_else(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "README.md").write_text(f"{readme_results.BEGIN}\n{readme_results.END}\n")
+    assert _left(capsys, "report", "--readme", "README.md") == (0, "readme: README.md\n", "")
+    assert "**Of 1 claims" in (home / "README.md").read_text(encoding="utf-8")
+    assert not (home / "reports" / "site").exists()
+
+
+def test_exports_are_written_and_what_is_missing_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, warned = _left(capsys, "export", "--out", "there")
+    assert (status, out) == (0, "exports: there\n")
+    assert {path.name for path in (home / "there" / "tables").iterdir()} == {
+        f"{name}.{kind}" for name in ("a-table1", "claims") for kind in ("md", "tex")
+    }
+    assert warned.count("\n") == warned.count("warning: ") == 8
+    assert "warning: b-fig7 is left out: cannot read reports/tables/fig7_drop.csv" in warned
+
+
+@pytest.mark.parametrize("words", [["report"], ["export", "--out", "there"], ["report", "--readme", "README.md"]])
+def test_without_an_audit_it_is_one_line(home: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    (home / "README.md").write_text(f"{readme_results.BEGIN}\n{readme_results.END}\n")
+    (home / "reports" / "claims.csv").unlink()
+    before = sorted(home.rglob("*"))
+    status, out, error = _left(capsys, *words)
+    assert (status, out) == (2, "")
+    assert error == "error: no reports/claims.csv; run edgeresearch reproduce first\n"
+    assert sorted(home.rglob("*")) == before
+
+
+def test_outside_of_a_project_it_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, error = _left(capsys, "report")
+    assert (status, error) == (2, "error: cannot read params.yaml: No such file or directory; name another file\n")
+
+
+def test_reproduce_ends_with_the_report_where_there_is_one(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workspace, "reproduce", lambda *_: Path("reports"))
+    assert _left(capsys, "reproduce")[1] == "results: reports\n"
+    report.build(report.Run(Path(), _settings(), _settings()))
+    assert _left(capsys, "reproduce")[1] == "results: reports\nreport: reports/site/index.html\n"
+
+
+def _settings() -> dict[str, Any]:
+    from edgeresearch.params import Params
+
+    return Params().model_dump()
+
+
+def test_helps_have_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("report", "export"):
+        status, out, _ = _left(capsys, command, "--help")
+        assert status == 0
+        assert f"edgeresearch {command} --o" in out
