@@ -20,11 +20,16 @@ import pandas as pd  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from bench import elastic, emulator, forecast  # noqa: E402
+from bench import detectors, elastic, emulator, forecast  # noqa: E402
 from bench.timing import COLUMNS, Row  # noqa: E402
 from edgeresearch.files import write_csv, write_json  # noqa: E402
 
-PARTS: Mapping[str, ModuleType] = {"forecast": forecast, "elastic": elastic, "emulator": emulator}
+PARTS: Mapping[str, ModuleType] = {
+    "forecast": forecast,
+    "elastic": elastic,
+    "emulator": emulator,
+    "detectors": detectors,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, extra, missing in (
         ("forecast", "onnx", forecast.onnx_missing()),
         ("emulator", "bench", emulator.simpy_missing()),
+        ("detectors", "detectors", detectors.pyod_missing()),
     ):
         if name in parts and missing:
             print(f"rows of {name} are left out: {missing} not installed; pip install 'edgeresearch[{extra}]'")
@@ -102,7 +108,7 @@ def _text(value: float, unit: str) -> str:
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
-    names = ("numpy", "pytorch-lightning", "scikit-learn", "scipy", "torch")
+    names = ("numpy", "pytorch-lightning", "river", "scikit-learn", "scipy", "torch")
     return {
         "cpu": _cpu(Path("/proc/cpuinfo")),
         "cores": os.cpu_count(),

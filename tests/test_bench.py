@@ -17,13 +17,13 @@ def test_the_quick_mode_writes_the_table(tmp_path: Path, capsys: pytest.CaptureF
     table = pd.read_csv(tmp_path / "bench" / "ratios.csv")
     assert list(table.columns[:6]) == ["what", "size", "peer", "ratio", "low", "high"]
     assert {"seconds_ours", "seconds_peer", "mse_ours", "mse_peer", "bound", "verdict"} <= set(table.columns)
-    assert set(table["bound"].dropna()) >= {0.2, 0.25, 1.0, 1.5, 5.0}
-    assert table["part"].unique().tolist() == ["forecast", "elastic", "emulator"]
+    assert set(table["bound"].dropna()) >= {0.05, 0.2, 0.25, 1.0, 1.5, 5.0}
+    assert table["part"].unique().tolist() == ["forecast", "elastic", "emulator", "detectors"]
     assert (table["ratio"] > 0).all()
     assert (table["low"] <= table["high"]).all()
     assert set(table["verdict"]) <= {"met", "not met", "no claim"}
     machine = json.loads((tmp_path / "bench" / "machine.json").read_text())
-    assert set(machine) == {"forecast", "elastic", "emulator"}
+    assert set(machine) == {"forecast", "elastic", "emulator", "detectors"}
     assert {"cpu", "cores", "python", "versions"} <= set(machine["elastic"])
     assert "ratios.csv" in capsys.readouterr().out
 

@@ -64,7 +64,8 @@ def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "command", [None, "data", "notebook", "reproduce", "forecast", "compare", "table", "elastic", "los", "emulate"]
+    "command",
+    [None, "data", "notebook", "reproduce", "forecast", "compare", "table", "elastic", "los", "emulate", "fit"],
 )
 def test_help_has_examples(command: str | None) -> None:
     words = ["--help"] if command is None else [command, "--help"]
@@ -162,8 +163,8 @@ def test_reproduce_says_where_the_results_lie(monkeypatch: pytest.MonkeyPatch, t
 def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     called: list[Any] = []
 
-    def run(name: str, out: Path, values: dict[str, Any]) -> Path:
-        called.append((name, out, values))
+    def run(name: str, out: Path, values: dict[str, Any], html: Path | None) -> Path:
+        called.append((name, out, values, html))
         return out
 
     monkeypatch.setattr(notebook, "run", run)
@@ -182,9 +183,11 @@ def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyP
     ]
     assert _shown("notebook", "x/10-forecasting.ipynb", *words) == "notebook: build/notebooks/10-forecasting.ipynb\n"
     values = {"trace": "elb", "seeds": 5, "quick": True, "horizons": [1, 5], "a": "b=c"}
-    assert called == [("x/10-forecasting.ipynb", Path("build/notebooks/10-forecasting.ipynb"), values)]
+    assert called == [("x/10-forecasting.ipynb", Path("build/notebooks/10-forecasting.ipynb"), values, None)]
     assert _shown("notebook", "a", "--out", "b.ipynb") == "notebook: b.ipynb\n"
-    assert called[1] == ("a", Path("b.ipynb"), {})
+    assert called[1] == ("a", Path("b.ipynb"), {}, None)
+    assert _shown("notebook", "a", "--out", "b.ipynb", "--html", "b.html") == "notebook: b.ipynb\npage: b.html\n"
+    assert called[2] == ("a", Path("b.ipynb"), {}, Path("b.html"))
 
 
 def test_the_real_command_runs_a_notebook_and_leaves_with_its_status(
@@ -214,13 +217,56 @@ def test_emulate_writes_its_tables_where_it_is_told(tmp_path: Path, monkeypatch:
     assert {path.name for path in Path("there/reports/tables/los").iterdir()} == {"limits.csv", "landmarks.csv"}
 
 
-def test_fit_writes_every_evaluation_and_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_los_writes_every_evaluation_and_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     search = "fit: {first: 2, keep: 1, rounds: 1, children: 1, repeats: [1, 1, 1]}"
     small = "workers: 1, hours: 0.5, adaptation: {jobs: 2, iterations: 50, repeats: 1}"
     Path("params.yaml").write_text(f"los: {{{small}, {search}}}\n")
     before = Path("params.yaml").read_bytes()
-    assert _shown("fit", "--out", "found.csv").endswith("evaluations: found.csv\n")
+    assert _shown("fit", "los", "--out", "found.csv").endswith("evaluations: found.csv\n")
     found = pd.read_csv("found.csv")
     assert found["stage"].tolist() == [0, 0, 1, 1, -1]
     assert Path("params.yaml").read_bytes() == before
+
+
+def test_fit_elastic_searches_from_the_settings_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("elastic: {base_error: 0.06}\n")
+    text = _shown("fit", "elastic", "--trials", "1", "--draws", "1")
+    assert text.startswith("tried: 2 settings\n")
+    assert "draws held out: at most " in text
+    assert [path.name for path in Path().iterdir()] == ["params.yaml"]
+    set_ones, middle = (_shown("fit", "elastic", "--trials=0", "--draws=1", *more) for more in ([], ["--neutral"]))
+    assert set_ones.startswith("tried: 1 settings\nmoved: none")
+    assert middle.startswith("tried: 1 settings\nmoved: none")
+    assert middle != set_ones
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["elastc"], "error: there is nothing 'elastc' to fit; known: elastic, los"),
+        (["elastic", "--out", "a.csv"], "error: fit elastic takes no --out; leave it out"),
+        (["los", "--trials", "0"], "error: fit los takes no --trials; leave it out"),
+        (["los", "--neutral"], "error: fit los takes no --neutral; leave it out"),
+        (["elastic", "--draws", "0"], "error: draws is 0; give a number at least 1"),
+    ],
+)
+def test_fit_refuses_what_it_does_not_know(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _left(capsys, "fit", *words) == (2, f"{message}\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_fit_must_be_told_what(capsys: pytest.CaptureFixture[str]) -> None:
+    status, text = _left(capsys, "fit")
+    assert status == 2
+    assert "Missing argument" in text

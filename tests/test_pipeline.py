@@ -1,5 +1,7 @@
 """The pipeline as a whole: what `dvc.yaml` declares, and one small trace all the way to the executed notebooks."""
 
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,31 @@ import yaml
 
 from edgeresearch import cli, notebook, params
 from edgeresearch.errors import InputError
-from edgeresearch.paper import tables
-from edgeresearch.params import Elastic, Forecast, Los
+from edgeresearch.files import write_csv
+from edgeresearch.paper import claim_pages, claims, tables, traces
+from edgeresearch.paper.claim_models import Json, Selection, Setting
+from edgeresearch.params import Anomaly, Elastic, Forecast, Los
 from edgeresearch.series import aarhus, qps, registry, utilisation
 from edgeresearch.series.fetch import fetch
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-MADE = ("reports/tables/", "reports/figures/", "reports/metrics/", "data/raw", "data/processed/")
+KEPT = ("reports/notebooks/", "reports/site")
+"""What DVC keeps of the reports, not git."""
+MADE = (
+    "reports/tables/",
+    "reports/figures/",
+    "reports/metrics/",
+    "reports/claims.",
+    "data/raw",
+    "data/processed/",
+    *KEPT,
+)
+PLACES = {
+    "A": ("Table 1", "Table 2", "Table 3", "Fig. 1", "Fig. 2", "Fig. 3"),
+    "B": ("Table I", "Fig. 1", "Fig. 2", "Fig. 3", "Fig. 4", "Fig. 5", "Fig. 6", "Fig. 7"),
+}
+"""Every figure and table that the papers have."""
 SMALL = """\
 seed: 5
 forecast:
@@ -43,9 +62,26 @@ los:
   workers: 1
   adaptation: {jobs: 3, iterations: 50, repeats: 1}
   sweeps: {streams: [8], intervals: [0.0, 30.0], gateways: [1, 5], stays: [900.0]}
+anomaly:
+  sensors: 1
+  train: 200
+  samples: 600
+  every: 300
+  seeds: 2
+  workers: 1
+  lstm: {epochs: 1}
+  autoencoder: {epochs: 1}
+  staleness: {sensors: 1, seeds: 1, samples: 2000}
 """
-NOTEBOOKS = ("00-data", "10-forecasting", "11-elastic", "20-testbed", "21-latency", "22-limits", "23-scheduling")
+NOTEBOOKS = (
+    *("00-data", "10-forecasting", "11-elastic"),
+    *("20-testbed", "21-latency", "22-limits", "23-scheduling"),
+    *("30-anomaly", "31-staleness"),
+)
+PAGES = ("edgeresearch/notebook_html.py", "edgeresearch/pages/base.css", "edgeresearch/pages/notebook")
+"""What the page of a notebook is made by."""
 PAPER_B_ROOMS = "anomaly|los|emulator|paper"
+ANOMALY_ROOMS = "series|forecast|anomaly"
 TESTBED = "edgeresearch/emulator/paper_b.yaml"
 
 
@@ -69,7 +105,7 @@ def test_outs_lie_in_their_places_and_are_never_notebooks(name: str) -> None:
     for path, options in outs.items():
         assert path.startswith(MADE), path
         assert not path.endswith(".ipynb")
-        tracked = path.startswith("reports/")
+        tracked = path.startswith("reports/") and not path.startswith(KEPT)
         assert options.get("cache", True) is not tracked or path == "data/raw", f"{path}: git tracks it, or DVC does"
 
 
@@ -77,7 +113,7 @@ def test_outs_lie_in_their_places_and_are_never_notebooks(name: str) -> None:
 def test_deps_exist_or_are_made_by_another_stage(name: str) -> None:
     made = [path for other in STAGES.values() for path in _outs(other)]
     for dep in _listed(STAGES[name], "deps"):
-        inside = any(path == dep or path.startswith(f"{dep}/") for path in made)
+        inside = any(_below(path, dep) or _below(dep, path) for path in made)
         assert inside or (ROOT / dep).exists(), dep
 
 
@@ -147,12 +183,95 @@ def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> 
     assert TESTBED in _listed(STAGES["tables-los"], "deps")
 
 
-@pytest.mark.parametrize("name", ["testbed", "latency", "limits", "scheduling"])
+def test_the_audit_depends_on_every_module_table_and_setting_that_it_reads() -> None:
+    deps = set(_listed(STAGES["claims"], "deps"))
+    assert _modules("claims") == _needed("edgeresearch/paper/claims.py") | {"edgeresearch/paper/tables.py"}
+    assert "edgeresearch/paper/claims.yaml" in deps
+    sources = [each.source for each in claims.load()]
+    read = {each.table for each in sources if hasattr(each, "table")}
+    read |= {each.file for each in sources if isinstance(each, Json)}
+    listed = {dep for dep in deps if not dep.startswith("edgeresearch/")}
+    assert {path for path in read if not any(_below(path, dep) for dep in listed)} == set()
+    assert {dep for dep in listed if not any(_below(path, dep) for path in read)} == set()
+    keys = {each.key for each in sources if isinstance(each, Setting)}
+    keys |= {each.seeds for each in sources if isinstance(each, Selection) and each.seeds and "." in each.seeds}
+    keys |= {"los.fitted", "los.testbed", "elastic.traces"}  # what `fitted` and `data` say, and what is left out
+    params_ = set(STAGES["claims"]["params"])
+    assert {key for key in keys if not any(f"{key}.".startswith(f"{name}.") for name in params_)} == set()
+    assert {name for name in params_ if not any(f"{key}.".startswith(f"{name}.") for key in keys)} == set()
+
+
+def _below(path: str, place: str) -> bool:
+    return path == place or path.startswith(f"{place}/")
+
+
+def _makers(path: str) -> list[str]:
+    """Stages that make a file; one of a matrix makes it for each trace."""
+    found = []
+    for name, stage in STAGES.items():
+        outs = {re.escape(out).replace(r"\$\{item\.trace\}", r"[\w]+") for out in _outs(stage)}
+        if any(re.fullmatch(f"{out}(/.*)?", path) for out in outs):
+            found.append(name)
+    return found
+
+
+def test_the_stage_of_a_claim_makes_what_it_is_measured_by() -> None:
+    for each in claims.load():
+        assert each.stage in STAGES, each.id
+        table: str = getattr(each.source, "table", "") or getattr(each.source, "file", "")
+        if table.startswith(("reports/", "data/processed/")):
+            assert _makers(table) == [each.stage], each.id
+        if each.figure:
+            assert len(_makers(each.figure)) == 1, each.id
+        assert each.notebook is None or each.notebook in NOTEBOOKS, each.id
+
+
+@pytest.mark.parametrize("paper", PLACES)
+def test_every_published_figure_and_table_has_claims_and_a_stage_that_makes_it(paper: str) -> None:
+    mine = [each for each in claims.load() if each.paper == paper]
+    for place in PLACES[paper]:
+        here = [each for each in mine if re.search(rf"\b{re.escape(place)}(?![0-9IVX])", each.where)]
+        made = [each for each in here if each.stage != "claims"]
+        assert made, f"{place} of paper {paper} has no claim whose value a stage makes"
+        drawn = [each.figure for each in made if each.figure]
+        assert drawn or place == "Table 1", f"{place} of paper {paper} is drawn by no stage"
+
+
+@pytest.mark.parametrize("name", ["testbed", "latency", "limits", "scheduling", "staleness"])
 def test_paper_bs_notebooks_depend_on_every_module_that_they_run_and_no_other(name: str) -> None:
     (path,) = [dep for dep in _listed(STAGES[f"notebook-{name}"], "deps") if dep.endswith(".ipynb")]
-    assert _modules(f"notebook-{name}") == _needed(path)
+    assert _modules(f"notebook-{name}") == _needed(path) | {PAGES[0]}
     reads = "edgeresearch/emulator/testbed.py" in _modules(f"notebook-{name}")
     assert (TESTBED in _listed(STAGES[f"notebook-{name}"], "deps")) == reads
+
+
+def test_detecting_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    start = ROOT / "edgeresearch/anomaly/experiment.py"
+    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, ANOMALY_ROOMS)}
+    assert _modules("anomaly") == needed
+
+
+def test_staleness_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    start = ROOT / "edgeresearch/anomaly/staleness.py"
+    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, ANOMALY_ROOMS)}
+    assert _modules("staleness") == needed
+    assert "data/processed/los/triggers.parquet" in _listed(STAGES["staleness"], "deps")
+
+
+def test_measured_costs_depend_on_every_module_that_they_run_and_no_other() -> None:
+    start = ROOT / "edgeresearch/emulator/measured.py"
+    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, f"{ANOMALY_ROOMS}|los|emulator")}
+    assert _modules("measured") == needed
+    assert {TESTBED, "data/calibration.json"} <= set(_listed(STAGES["measured"], "deps"))
+
+
+def test_the_notebook_on_detection_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    cells = nbformat.read(ROOT / "notebooks" / "30-anomaly.ipynb", as_version=4).cells
+    rooms = f"{ANOMALY_ROOMS}|los|emulator|paper"
+    needed = set(_named("\n".join(cell.source for cell in cells), rooms))
+    for start in sorted(needed):
+        _imported(start, needed, rooms)
+    assert _modules("notebook-anomaly") == {str(path.relative_to(ROOT)) for path in needed} | {PAGES[0]}
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -188,6 +307,22 @@ def test_emulating_depends_on_every_setting_that_can_change_it() -> None:
         others = set().union(*own.values()) - keys
         used = set(Los.model_fields) - elsewhere - others - unread[name]
         assert set(STAGES[name]["params"]) == {"seed", *(f"los.{key}" for key in used)}
+
+
+def test_detecting_depends_on_every_setting_that_can_change_it() -> None:
+    elsewhere = {"workers", "calibration", "staleness"}
+    listed = set(STAGES["anomaly"]["params"])
+    assert listed == {"seed", *(f"anomaly.{key}" for key in Anomaly.model_fields if key not in elsewhere)}
+    in_tables = {"anomaly.sensors", "anomaly.seeds"}
+    assert set(STAGES["notebook-anomaly"]["params"]) == listed - in_tables
+
+
+def test_staleness_and_measured_costs_depend_on_every_setting_that_can_change_them() -> None:
+    sensors_alone = {"sensors", "samples", "seeds", "workers", "detectors", "autoencoder", "calibration"}
+    used = set(Anomaly.model_fields) - sensors_alone
+    assert set(STAGES["staleness"]["params"]) == {"seed", *(f"anomaly.{key}" for key in used)}
+    elsewhere = {"workers", "fitted", "fit", "policies", "adaptation", "sweeps"}
+    assert set(STAGES["measured"]["params"]) == {"seed", *(f"los.{key}" for key in set(Los.model_fields) - elsewhere)}
 
 
 def test_settings_that_stages_name_exist() -> None:
@@ -267,7 +402,32 @@ def test_stages_pass_only_parameters_that_their_notebook_declares() -> None:
             declared = notebook.declared(ROOT / "notebooks" / f"{words[4]}.ipynb")
             passed = {words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-p"}
             assert passed <= set(declared)
-            assert words[words.index("--out") + 1].startswith("build/notebooks/")
+            out, html = (words[words.index(option) + 1] for option in ("--out", "--html"))
+            assert out == html.replace("reports/", "build/").replace(".html", ".ipynb")
+            assert html in _listed(stage, "outs")
+            assert set(PAGES) <= set(_listed(stage, "deps"))
+
+
+def test_the_report_comes_last_and_depends_on_all_that_it_shows() -> None:
+    deps = set(_listed(STAGES["report"], "deps"))
+    start = ROOT / "edgeresearch" / "paper" / "report.py"
+    rooms = "series|forecast|elastic|anomaly|los|emulator|paper"
+    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, rooms)} | {PAGES[0]}
+    assert _modules("report") == needed
+    shown = {
+        path
+        for name, stage in STAGES.items()
+        for path in _outs(stage)
+        if path.startswith("reports/") and name != "report"
+    }
+    read = {path for path in shown if any(_below(path, dep) for dep in deps)}
+    assert {path for path in shown - read if not path.startswith("reports/metrics/")} <= {"reports/claims.md"}
+    assert set(STAGES["report"]["params"]) == set(params.Params.model_fields)
+
+
+def test_git_leaves_to_dvc_what_dvc_keeps() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {f"/{place.rstrip('/')}/" for place in KEPT} <= set(ignored)
 
 
 @pytest.fixture(scope="module")
@@ -282,6 +442,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "data" / "measured").mkdir(parents=True)
     header = (ROOT / "data" / "measured" / "fit_seconds.csv").read_text().splitlines()[0]
     (root / "data" / "measured" / "fit_seconds.csv").write_text(header + "\n")
+    (root / "data" / "calibration.json").write_bytes((ROOT / "data" / "calibration.json").read_bytes())
     specs = [*qps.TRACES.values(), *utilisation.TRACES.values()]
     wanted = {spec.file for spec in specs} | {name for name in registry.pins() if "158324.csv" in name}
     fetch(root / "data" / "raw", source="synthetic", files=sorted(wanted), seed=5, warn=lambda _: None)
@@ -289,12 +450,21 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(root)
         for words in (
             *("compare elb", "table table2", "table figure1", "replay elb", "table table3"),
-            *("emulate limits", "emulate scheduling", "emulate sweeps", "table los"),
+            *("emulate limits", "emulate scheduling", "emulate sweeps", "table los", "anomaly sensors"),
+            *("anomaly staleness", "emulate measured"),
         ):
-            with pytest.raises(SystemExit) as left:
-                cli.main(words.split())
-            assert left.value.code in (0, None)
+            _run(words)
+        raw = root / "data" / "raw"
+        shown = traces.summary([qps.load("elb", raw), aarhus.traffic(raw, 158324), aarhus.pollution(raw, 158324)])
+        write_csv(shown, root / "reports" / "tables" / "data_series.csv")  # as the notebook 00-data does, which is slow
+        _run("table claims")
     return root
+
+
+def _run(words: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(words.split())
+    assert left.value.code in (0, None)
 
 
 @pytest.fixture
@@ -309,9 +479,49 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 def test_stages_write_what_they_declare(root: Path) -> None:
     emulated = ("limits", "scheduling", "sweeps", "tables-los")
-    for name in ("compare", "table2", "figure1", "elastic", "table3", *emulated):
+    for name in (
+        "compare",
+        "table2",
+        "figure1",
+        "elastic",
+        "table3",
+        *emulated,
+        "anomaly",
+        "staleness",
+        "measured",
+        "claims",
+    ):
         for path in _outs(STAGES[name]):
             assert (root / path.replace("${item.trace}", "elb")).exists(), path
+
+
+def test_the_audit_of_a_small_run_on_stand_ins_says_what_it_lacks(root: Path) -> None:
+    found = claim_pages.read(root / "reports" / "claims.csv").set_index("id")
+    assert len(found) == len(claims.load())
+    lacking = found[found["reason"].str.startswith("Not in this profile: ")]
+    assert set(lacking["verdict"]) == {"not testable here"}
+    assert {"A-T2-RF-MSE", "A-T3-LSTM-STABLE", "A-F2-LOW", "B-F7-04", "B-F7-RISE"} <= set(lacking.index)
+    assert "stand-ins alone" in str(lacking.loc["B-VIA-TRAFFIC", "reason"])
+    assert {"B-F7-02", "B-F7-08", "B-ABS-INSITU", "B-F5-FIRST", "A-T2-VARIANCE"} & set(lacking.index) == set()
+    assert found.loc["A-T2-XGBOOST", "verdict"] == "not testable here"
+    assert found.loc["A-T2-BEHIND", "verdict"] == "not testable here"
+    assert found.loc["A-CON-ERRORS", "data"] == "elb (synthetic)"
+    assert "(real)" not in " ".join(found["data"])
+    counted = json.loads((root / "reports" / "metrics" / "claims.json").read_text())
+    assert counted["both"]["not_testable_here"] == (found["verdict"] == "not testable here").sum()
+
+
+def test_the_report_of_a_small_run_on_stand_ins_says_what_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    monkeypatch.chdir(root)
+    _run("report")
+    text = (root / "reports" / "site" / "index.html").read_text(encoding="utf-8")
+    assert "This is not the full run." in text
+    assert "Where the data came from is not known" in text  # no stage wrote data/raw/sources.csv
+    assert "Not drawn in this run: los/scheduling/figure7." in text
+    assert "Not in this profile: " in text
+    _run("export --out exports")
+    assert (root / "exports" / "tables" / "b-fig7.tex").is_file()
 
 
 def test_timings_are_written_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,6 +579,30 @@ def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytes
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
+def test_the_notebook_on_detection_gives_every_figure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    notebook.run("30-anomaly", root / "build" / "30.ipynb", {"samples": 300})
+    names = ("streams", "generated", "example", "differences", "detectors", "sensors", "kinds", "costs")
+    made = _bytes(root / "reports" / "figures" / "anomaly")
+    assert set(made) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    shown = (root / "build" / "30.ipynb").read_text(encoding="utf-8")
+    assert "No variant of IFTM" in shown, "one sensor gives no interval"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
+def test_the_notebook_on_staleness_gives_every_figure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    notebook.run("31-staleness", root / "build" / "31.ipynb", {})
+    made = _bytes(root / "reports" / "figures" / "staleness")
+    names = ("quality", "contrasts", "course", "measured")
+    assert set(made) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
+    shown = (root / "build" / "31.ipynb").read_text(encoding="utf-8")
+    assert "Retraining cannot be judged without an interval" in shown, "one sensor gives none"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize(
     ("name", "folder", "figures"),
     [
@@ -403,3 +637,13 @@ def test_paper_bs_notebooks_give_every_figure(
     assert set(made) == {f"{figure}.{kind}" for figure in figures for kind in ("png", "svg")}
     if name == "23-scheduling":
         assert "no fit lies in data/measured/los_fit.csv" in out.read_text(encoding="utf-8")
+
+
+def test_what_was_measured_on_one_machine_is_frozen_and_as_committed() -> None:
+    stage = yaml.safe_load((ROOT / "data" / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["calibrate"]
+    assert stage["frozen"] and stage["wdir"] == ".."
+    locked = yaml.safe_load((ROOT / "data" / "dvc.lock").read_text(encoding="utf-8"))["stages"]["calibrate"]
+    assert locked["cmd"] == stage["cmd"]
+    out = locked["outs"][0]
+    assert out["md5"] == hashlib.md5((ROOT / out["path"]).read_bytes()).hexdigest()
+    assert all((ROOT / path).exists() for path in stage["deps"] if path != "data/raw")

@@ -1,7 +1,7 @@
 """Detectors that a user would pick instead: a robust z-score, river's half-space trees, PyOD's ECOD.
 
-They have the interface of `Detector`. The latter two are adapters of libraries that come with the optional extra
-`edgeresearch[detectors]`; nothing is imported before they are fitted.
+They have the interface of `Detector`. The latter two are adapters. PyOD comes with the optional extra
+`edgeresearch[detectors]` and is not imported before it is fitted.
 """
 
 import copy
@@ -12,15 +12,18 @@ from collections import deque
 from typing import Any, Self
 
 import numpy as np
+from river.anomaly import HalfSpaceTrees as Trees
 
 from edgeresearch.anomaly.detector import MOVING, Detector
 from edgeresearch.anomaly.samples import Array, present, table, wrong_width
 from edgeresearch.anomaly.state import State
-from edgeresearch.anomaly.threshold import Fixed, Threshold
+from edgeresearch.anomaly.threshold import Fixed, Quantile, Threshold
 from edgeresearch.errors import InputError
 
 CUTOFF = Fixed(3.5)
 """What Iglewicz and Hoaglin (How to Detect and Handle Outliers, 1993) recommend for the modified z-score."""
+RARE = Quantile(factor=1.0)
+"""A high quantile of the past scores, as river's own `QuantileFilter`: for scores that are bounded."""
 HIGHEST = 1e6
 
 
@@ -50,7 +53,9 @@ class RobustZ(Detector):
 
 
 class HalfSpaceTrees(Detector):
-    """River's half-space trees, which learn from every sample; an adaptive threshold judges their scores.
+    """River's half-space trees, which learn from every sample; a quantile of the past scores judges the next ones.
+
+    Scores lie between 0 and 1, so that no score may reach a threshold of mean + k standard deviations.
 
     Each channel's range is that of the training samples and a margin on either side: the trees cannot tell apart what
     lies beyond it. A missing value is replaced by the channel's training median.
@@ -70,7 +75,7 @@ class HalfSpaceTrees(Detector):
         height: int = 8,
         window: int = 250,
         margin: float = 0.5,
-        threshold: Threshold = MOVING,
+        threshold: Threshold = RARE,
         random_state: int = 0,
     ) -> None:
         self.trees = trees
@@ -81,12 +86,11 @@ class HalfSpaceTrees(Detector):
         self.random_state = random_state
 
     def _learn(self, rows: Array) -> tuple[State, Array]:
-        library = _library("river.anomaly", "river")
         seen = _with_values(rows)
         low, high = np.min(seen, axis=0), np.max(seen, axis=0)
         margin = self.margin * np.where(high > low, high - low, 1.0)
         limits = zip((low - margin).tolist(), (high + margin).tolist(), strict=True)
-        trees = library.HalfSpaceTrees(
+        trees = Trees(
             n_trees=self.trees,
             height=self.height,
             window_size=self.window,
@@ -111,7 +115,7 @@ class ECOD(Detector):
         self.threshold = threshold
 
     def _learn(self, rows: Array) -> tuple[State, Array]:
-        library = _library("pyod.models.ecod", "pyod")
+        library = _pyod("pyod.models.ecod")
         seen = _with_values(rows)
         fitted = library.ECOD().fit(seen)
         scores = np.full(len(rows), np.nan)
@@ -119,11 +123,11 @@ class ECOD(Detector):
         return _ECODState(fitted, np.median(seen, axis=0)), scores
 
 
-def _library(module: str, package: str) -> Any:
+def _pyod(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise InputError(f"{package} is not installed ({error}); pip install 'edgeresearch[detectors]'") from None
+        raise InputError(f"pyod is not installed ({error}); pip install 'edgeresearch[detectors]'") from None
 
 
 def _with_values(rows: Array) -> Array:

@@ -20,7 +20,7 @@ from edgeresearch.anomaly.identity import LSTM, Autoencoder, Identity
 from edgeresearch.anomaly.injection import Injected, Injection, inject
 from edgeresearch.anomaly.naive import LastValue
 from edgeresearch.anomaly.samples import Array, Mask, Scale
-from edgeresearch.anomaly.scoring import Scores, score
+from edgeresearch.anomaly.scoring import Scores, best_event_f1, score
 from edgeresearch.anomaly.threshold import Moving, Quantile, Threshold
 from edgeresearch.anomaly.walk import Schedule, judge, reconstructed, watched
 from edgeresearch.errors import InputError
@@ -41,10 +41,13 @@ IFTM: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """Identity function and threshold of Paper B's detectors."""
-PACKAGES: Mapping[str, str] = MappingProxyType({"half_space_trees": "river", "ecod": "pyod"})
-"""What a detector needs besides this package."""
-DETECTORS = (*IFTM, "robust_z", "last_value", *PACKAGES)
-METRICS = tuple(name for name in Scores._fields if name != "events")
+PACKAGES: Mapping[str, str] = MappingProxyType({"ecod": "pyod"})
+"""What a detector needs besides this package and its dependencies: it comes with the extra `detectors`."""
+DETECTORS = (*IFTM, "robust_z", "last_value", "half_space_trees", *PACKAGES)
+METRICS = (*(name for name in Scores._fields if name != "events"), "event_f1_best")
+"""Columns of results: those of `Scores`, `delay` in minutes, and `best_event_f1`."""
+COMPARED = ("event_f1", "event_f1_best", "auc_pr")
+"""What is compared pairwise: the result, and two that no threshold has a part in."""
 _MINUTES = 60.0
 
 
@@ -61,12 +64,12 @@ class Found(NamedTuple):
     Attributes:
         table: One row per sensor and detector, and pooled ones (see `summary`).
         kinds: Share of the events of each kind that a detector found (see `by_kind`).
-        absent: Detectors that were left out, as their package is not installed.
+        pairs: IFTM's detectors less the others, stream by stream (see `differences`).
     """
 
     table: pd.DataFrame
     kinds: pd.DataFrame
-    absent: tuple[str, ...]
+    pairs: pd.DataFrame
 
 
 def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Found:
@@ -78,10 +81,16 @@ def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Fou
         seed: Root of all randomness.
 
     Raises:
-        InputError: The data is missing, there are fewer sensors or samples, or a setting makes no sense.
+        InputError: The data is missing, there are fewer sensors or samples, a setting makes no sense, or a detector's
+            package is not installed: the tables never depend on what happens to be there.
     """
-    absent = tuple(name for name in section["detectors"] if name in PACKAGES and find_spec(PACKAGES[name]) is None)
-    names = [name for name in section["detectors"] if name not in absent]
+    names = section["detectors"]
+    for name in names:
+        if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+            raise InputError(
+                f"the detector {name} needs {PACKAGES[name]}, which is not installed; pip install "
+                "'edgeresearch[detectors]', or leave it out of the setting anomaly.detectors"
+            )
     Injection(**section["injection"])
     tasks = []
     for kind in get_args(Kind):
@@ -89,24 +98,25 @@ def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Fou
             tasks += [delayed(_rows)(trace, kind, repeat, names, section, seed) for repeat in range(section["seeds"])]
     parts = Parallel(n_jobs=section["workers"])(tasks)
     rows, events = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
-    return Found(summary(rows), by_kind(events), absent)
+    return Found(summary(rows), by_kind(events), differences(rows))
 
 
 def write(folder: str | Path, section: Mapping[str, Any], *, seed: int, out: str | Path = ".") -> Found:
-    """Run `sensors` and write `anomaly.csv` and `anomaly_kinds.csv`; the same settings give the same bytes.
+    """Run `sensors` and write its tables; the same settings give the same bytes.
 
     Args:
         folder: The data folder.
         section: `anomaly` of the settings as plain values.
         seed: Root of all randomness.
-        out: Project folder, which gets `reports/tables/`.
+        out: Project folder, which gets `anomaly.csv`, `anomaly_kinds.csv` and `anomaly_pairs.csv` under
+            `reports/tables/`.
 
     Raises:
         InputError: As `sensors`, or a file cannot be written.
     """
     found = sensors(folder, section, seed=seed)
-    write_csv(found.table, Path(out) / TABLES / "anomaly.csv")
-    write_csv(found.kinds, Path(out) / TABLES / "anomaly_kinds.csv")
+    for name, table in (("", found.table), ("_kinds", found.kinds), ("_pairs", found.pairs)):
+        write_csv(table, Path(out) / TABLES / f"anomaly{name}.csv")
     return found
 
 
@@ -134,35 +144,66 @@ def watch(
                 )
             walk = judge(*errors[identity], thresholds[threshold])
         else:
-            detector = _baseline(name, thresholds["ema"], int(seed.generate_state(1)[0]))
+            detector = _baseline(name, section, int(seed.generate_state(1)[0]))
             walk = watched(detector, values, schedule=schedule, again=name == "ecod")
         found[name] = Seen(walk.scores[walk.cuts[0] :], walk.alarms[walk.cuts[0] :])
     return found
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return means over seeds with 95 % intervals (Student's t; NaN with one seed).
+    """Return means with 95 % intervals (Student's t; NaN for a single value).
+
+    A sensor's interval is over its seeds. In the row `pooled` of a kind a sensor's value is the mean over its seeds,
+    and the interval is over the sensors: it speaks of another sensor, not of another seed.
 
     Args:
         rows: One row per kind, sensor, seed and detector.
 
     Returns:
         `sensor`, `kind`, `detector`; each of `METRICS`, and it again with `_low` and `_high`; `events` in all,
-        `sensors` and `seeds`. `delay` is in minutes. In the row `pooled` of a kind, a seed's value is the mean over the
-        sensors.
+        `sensors` and `seeds`.
     """
-    each = ["kind", "detector"]
-    pooled = rows.groupby([*each, "seed"], sort=False)[list(METRICS)].mean().reset_index().assign(sensor=POOLED)
-    sums = rows.groupby([*each, "seed"], sort=False)[["events"]].sum().reset_index(drop=True)
-    pooled = pd.concat([pooled, sums], axis=1)
+    each = ["kind", "sensor", "detector"]
+    ways = {**dict.fromkeys(METRICS, "mean"), "events": "sum", "seed": "nunique"}
+    alone = rows.groupby(each, sort=False).agg(ways).reset_index()
     table = []
-    for (kind, sensor, detector), part in pd.concat([rows, pooled]).groupby(["kind", "sensor", "detector"], sort=False):
-        row = {"sensor": sensor, "kind": kind, "detector": detector}
-        for name in METRICS:
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name].tolist())
-        count = rows.loc[rows["kind"] == kind, "sensor"].nunique() if sensor == POOLED else 1
-        table.append(row | {"events": int(part["events"].sum()), "sensors": count, "seeds": len(part)})
+    for (kind, sensor, detector), part in rows.groupby(each, sort=False):
+        counts = {"events": int(part["events"].sum()), "sensors": 1, "seeds": len(part)}
+        table.append({"sensor": sensor, "kind": kind, "detector": detector, **_intervals(part), **counts})
+    for (kind, detector), part in alone.groupby(["kind", "detector"], sort=False):
+        counts = {"events": int(part["events"].sum()), "sensors": len(part), "seeds": int(part["seed"].max())}
+        table.append({"sensor": POOLED, "kind": kind, "detector": detector, **_intervals(part), **counts})
     return pd.DataFrame(table)
+
+
+def _intervals(part: pd.DataFrame) -> dict[str, float]:
+    found = {}
+    for name in METRICS:
+        found[name], found[f"{name}_low"], found[f"{name}_high"] = interval(part[name].tolist())
+    return found
+
+
+def differences(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return paired differences: a detector of IFTM less another one on the same streams, with the same anomalies.
+
+    Args:
+        rows: One row per kind, sensor, seed and detector.
+
+    Returns:
+        `kind`, `detector`, `other`, `metric` (each of `COMPARED`), `difference`, `low`, `high` (95 % over sensors, each
+        the mean over its seeds), `sensors`.
+    """
+    table = []
+    for kind, part in rows.groupby("kind", sort=False):
+        means = part.groupby(["detector", "sensor"], sort=False)[list(COMPARED)].mean()
+        names = list(dict.fromkeys(part["detector"]))
+        for one, other in ((one, other) for one in names if one in IFTM for other in names if other not in IFTM):
+            gaps = means.loc[one] - means.loc[other]
+            for name in COMPARED:
+                difference, low, high = interval(gaps[name].tolist())
+                found = {"difference": difference, "low": low, "high": high, "sensors": len(gaps)}
+                table.append({"kind": kind, "detector": one, "other": other, "metric": name, **found})
+    return pd.DataFrame(table, columns=["kind", "detector", "other", "metric", "difference", "low", "high", "sensors"])
 
 
 def by_kind(events: pd.DataFrame) -> pd.DataFrame:
@@ -182,6 +223,23 @@ def interval(values: Sequence[float]) -> tuple[float, float, float]:
         return float(data.mean()) if len(data) else float("nan"), float("nan"), float("nan")
     half = stats.t.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data))
     return float(data.mean()), float(data.mean() - half), float(data.mean() + half)
+
+
+def drawn(
+    trace: Trace, kind: Kind, repeat: int, section: Mapping[str, Any], seed: int
+) -> tuple[Array, Injected, np.random.SeedSequence]:
+    """Return one stream of the experiment: see `injected`, and the seed of the trainings on it.
+
+    Args:
+        trace: A sensor's.
+        kind: What it measures.
+        repeat: Number of the draw.
+        section: `anomaly` of the settings as plain values.
+        seed: Root of all randomness.
+    """
+    sensor = int(trace.name.removeprefix(f"{kind}_"))
+    placing, training = np.random.SeedSequence([seed, get_args(Kind).index(kind), sensor, repeat]).spawn(2)
+    return *injected(trace, section, np.random.default_rng(placing)), training
 
 
 def injected(trace: Trace, section: Mapping[str, Any], rng: np.random.Generator) -> tuple[Array, Injected]:
@@ -212,14 +270,14 @@ def _rows(
     trace: Trace, kind: Kind, repeat: int, names: Sequence[str], section: Mapping[str, Any], seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the scores of every detector on one stream, and which events each found."""
-    sensor = trace.name.removeprefix(f"{kind}_")
-    placing, training = np.random.SeedSequence([seed, get_args(Kind).index(kind), int(sensor), repeat]).spawn(2)
-    values, truth = injected(trace, section, np.random.default_rng(placing))
-    about = {"kind": kind, "sensor": sensor, "seed": repeat}
+    values, truth, training = drawn(trace, kind, repeat, section, seed)
+    about = {"kind": kind, "sensor": trace.name.removeprefix(f"{kind}_"), "seed": repeat}
     rows, events = [], []
     for name, seen in watch(values, names, section, training).items():
         found = score(truth.labels, seen.scores, seen.alarms, interval=trace.step.total_seconds())
-        rows.append({**about, "detector": name, **found._asdict(), "delay": found.delay / _MINUTES})
+        best = best_event_f1(truth.labels, seen.scores)
+        scores = {**found._asdict(), "delay": found.delay / _MINUTES, "event_f1_best": best}
+        rows.append({**about, "detector": name, **scores})
         for event in truth.events:
             hit = bool(seen.alarms[event.begin : event.end].any())
             events.append({**about, "detector": name, "anomaly": event.kind, "detected": hit})
@@ -231,9 +289,12 @@ def _identity(name: str, section: Mapping[str, Any]) -> Identity:
     return made
 
 
-def _baseline(name: str, threshold: Threshold, seed: int) -> Detector:
+def _baseline(name: str, section: Mapping[str, Any], seed: int) -> Detector:
+    """Make a baseline with the threshold that is usual for it."""
     if name == "robust_z":
         return RobustZ()
-    if name == "last_value":
-        return LastValue(threshold)
-    return HalfSpaceTrees(threshold=threshold, random_state=seed) if name == "half_space_trees" else ECOD(threshold)
+    if name == "half_space_trees":
+        rare = Quantile(**{**section["quantile"], "factor": 1.0})
+        return HalfSpaceTrees(threshold=rare, random_state=seed)
+    moving = Moving(**section["ema"])
+    return LastValue(moving) if name == "last_value" else ECOD(moving)

@@ -15,8 +15,9 @@ from edgeresearch.anomaly.model import Autoencoded, Model, Recurrent
 from edgeresearch.anomaly.networks import AutoencoderNetwork, LSTMNetwork
 from edgeresearch.anomaly.samples import Array, Scale, present, table
 from edgeresearch.anomaly.state import Weights
-from edgeresearch.anomaly.training import Stretches, train
+from edgeresearch.anomaly.training import train
 from edgeresearch.errors import InputError
+from edgeresearch.forecast.train import Batches, Chunks
 
 
 class Identity(Protocol):
@@ -73,7 +74,7 @@ class Autoencoder:
         generator = torch.Generator().manual_seed(seed)
         network = AutoencoderNetwork(rows.shape[1], hidden, self.learning_rate, generator)
         _begin(network, start, Autoencoded)
-        batches = Stretches(_tensors(rows, scale), 1, self.batch, generator)
+        batches = Batches(_tensors(rows, scale), self.batch, generator)
         train(network, batches, self.epochs, accelerator=accelerator)
         return Autoencoded(scale, _weights(network), hidden)
 
@@ -118,7 +119,7 @@ class LSTM:
         generator = torch.Generator().manual_seed(seed)
         network = LSTMNetwork(rows.shape[1], self.hidden, self.learning_rate, self.warm_up, generator)
         _begin(network, start, Recurrent)
-        batches = Stretches(_tensors(rows, scale), self.stretch, self.batch, generator)
+        batches = Chunks(_tensors(rows, scale), [slice(0, len(rows))], self.stretch, self.batch, generator)
         train(network, batches, self.epochs, accelerator=accelerator)
         return Recurrent(scale, _weights(network), self.hidden)
 

@@ -1,13 +1,23 @@
 """The two identity functions of Paper B, section VI.A, as LightningModules: an autoencoder and an LSTM."""
 
-import math
-
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
+from edgeresearch.forecast.modules import draw_weights
 
-class AutoencoderNetwork(lightning.LightningModule):
+
+class _Trained(lightning.LightningModule):
+    """A module that Adam trains."""
+
+    learning_rate: float
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+
+
+class AutoencoderNetwork(_Trained):
     """Sample → tanh bottleneck → sample: Paper B's identity function for the air pollution streams.
 
     Args:
@@ -23,8 +33,8 @@ class AutoencoderNetwork(lightning.LightningModule):
         with torch.random.fork_rng(devices=[]):
             self.encoder = nn.Linear(channels, hidden)
             self.decoder = nn.Linear(hidden, channels)
-        _draw(self.encoder, channels, generator)
-        _draw(self.decoder, hidden, generator)
+        draw_weights(self.encoder, channels, generator)
+        draw_weights(self.decoder, hidden, generator)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Reconstruct samples: `(batch, channels)` → the same shape."""
@@ -36,12 +46,8 @@ class AutoencoderNetwork(lightning.LightningModule):
         samples, seen = batch
         return squared_error(self(samples), samples, seen)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
 
-
-class LSTMNetwork(lightning.LightningModule):
+class LSTMNetwork(_Trained):
     """Past samples → LSTM → the sample that comes: Paper B's identity function for the traffic streams.
 
     A sample is reconstructed from the state that the samples before it left, so a stretch of a stream trains at every
@@ -65,7 +71,7 @@ class LSTMNetwork(lightning.LightningModule):
         with torch.random.fork_rng(devices=[]):
             self.lstm = nn.LSTM(channels, hidden, batch_first=True)
             self.head = nn.Linear(hidden, channels)
-        _draw(self, hidden, generator)
+        draw_weights(self, hidden, generator)
 
     def forward(self, stretches: Tensor) -> Tensor:
         """Reconstruct each step from those before it: `(batch, steps, channels)` → the same shape.
@@ -83,18 +89,7 @@ class LSTMNetwork(lightning.LightningModule):
         skip = min(self.warm_up, stretches.shape[1] - 1)
         return squared_error(self(stretches)[:, skip:], stretches[:, skip:], seen[:, skip:])
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
-
 
 def squared_error(reconstruction: Tensor, samples: Tensor, seen: Tensor) -> Tensor:
     """Return the mean squared error over the values that were seen (`seen` is 1) instead of missing (0)."""
     return (((reconstruction - samples) ** 2) * seen).sum() / seen.sum().clamp(min=1)
-
-
-def _draw(module: nn.Module, width: int, generator: torch.Generator) -> None:
-    """Draw every weight uniformly from ±1/√width, torch's own rule, from an explicit generator."""
-    bound = 1 / math.sqrt(width)
-    for weight in module.parameters():
-        nn.init.uniform_(weight, -bound, bound, generator=generator)

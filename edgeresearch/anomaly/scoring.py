@@ -21,7 +21,7 @@ class Scores(NamedTuple):
     Attributes:
         point_f1: F1 over samples, raw.
         event_f1: F1 over events (see `event_f1`).
-        point_adjusted_f1: F1 over samples after point adjustment, which inflates it (see `point_adjusted_f1`).
+        point_adjusted_f1_inflated: F1 over samples after point adjustment (see `point_adjusted_f1`).
         auc_pr: Area under the precision-recall curve of the scores, as average precision.
         delay: Mean time from the begin of an event to its first alarm, over the events that have one; seconds.
         detected: Share of the events that have an alarm.
@@ -31,7 +31,7 @@ class Scores(NamedTuple):
 
     point_f1: float
     event_f1: float
-    point_adjusted_f1: float
+    point_adjusted_f1_inflated: float
     auc_pr: float
     delay: float
     detected: float
@@ -60,7 +60,7 @@ def score(labels: npt.ArrayLike, scores: npt.ArrayLike, alarms: npt.ArrayLike, *
     return Scores(
         point_f1=point_f1(truth, said),
         event_f1=event_f1(truth, said),
-        point_adjusted_f1=point_adjusted_f1(truth, said),
+        point_adjusted_f1_inflated=point_adjusted_f1(truth, said),
         auc_pr=auc_pr(truth, ranked),
         delay=float(waits[found].mean()) if found.any() else float("nan"),
         detected=float(found.mean()) if len(found) else float("nan"),
@@ -88,6 +88,24 @@ def event_f1(labels: Mask, alarms: Mask) -> float:
     """
     found = int(np.isfinite(delays(labels, alarms)).sum())
     return _f1(found, false_alarms(labels, alarms), sum(1 for _ in runs(labels)) - found)
+
+
+def best_event_f1(labels: Mask, scores: Array, levels: int = 30) -> float:
+    """Return event F1 at the fixed level that is best for it; NaN without an event or a score.
+
+    It takes the labels to find that level, so this is no result of a detector but what its scores allow: beside
+    `event_f1` it says how much is the threshold's.
+
+    Args:
+        labels: Which samples are anomalous.
+        scores: The higher, the less normal; NaN where there is none.
+        levels: Levels that are tried: from a fifth of the scores above it to a single one.
+    """
+    known = scores[np.isfinite(scores)]
+    if not labels.any() or not len(known):
+        return float("nan")
+    shares = np.geomspace(0.2, 1 / len(known), levels)
+    return max(event_f1(labels, scores > level) for level in np.quantile(known, 1 - shares))
 
 
 def point_adjusted_f1(labels: Mask, alarms: Mask) -> float:

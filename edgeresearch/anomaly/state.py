@@ -6,16 +6,20 @@ whose sums depend on the shapes, is called with the same shapes in both or not a
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from edgeresearch.anomaly.samples import Array, Mask, Scale, present, wrong_width
 from edgeresearch.errors import InputError
 
 Weights = Mapping[str, npt.NDArray[Any]]
+
+BLOCK = 64
+"""Samples that an LSTM takes at a time, in buffers that stay."""
 
 _add_up: Any = np.add.reduce  # its arguments by position are faster, and unknown to the type checker
 
@@ -37,14 +41,53 @@ class State(Protocol):
 
 
 class Base(ABC):
-    """What both states share: scaling, filling, the error, and copies whose buffers are their own."""
+    """What all states share: scaling, filling, the error, and copies whose buffers are their own.
 
-    def __init__(self, scale: Scale, weights: Weights, hidden: int) -> None:
-        self._made_of = scale, weights, hidden
-        self._scale, self._width = scale, hidden
+    `_z` holds the scaled sample before, `_new` the one that came.
+
+    Args:
+        scale: Of the channels.
+        *more: What else the state is made of.
+    """
+
+    def __init__(self, scale: Scale, *more: Any) -> None:
+        self._made_of = scale, *more
+        self._scale = scale
         self._channels = len(scale.centre)
         self._centre, self._rate = scale.centre, 1 / scale.spread
         self._new, self._residual = np.empty(self._channels), np.empty(self._channels)
+        self._z = np.zeros(self._channels)
+
+    def step(self, sample: Any) -> float:
+        """Take the next sample and return its error."""
+        if len(sample) != self._channels:
+            raise InputError(wrong_width(len(sample), self._channels))
+        new, missing = self._new, None
+        try:
+            np.subtract(sample, self._centre, new)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"a sample must be {self._channels} numbers: {error}") from None
+        np.multiply(new, self._rate, new)
+        total = sum(new.tolist())
+        if total - total != 0.0:  # a value is not finite
+            missing = ~np.isfinite(new)
+            if missing.all():
+                return math.nan
+            np.copyto(new, self._z, where=missing)
+        self._take()
+        return self._error(missing)
+
+    def run(self, rows: Array) -> Array:
+        """Take the next samples and return their errors."""
+        if rows.shape[1] != self._channels:
+            raise InputError(wrong_width(rows.shape[1], self._channels))
+        there = present(rows)
+        errors = np.full(len(rows), np.nan)
+        z, seen = self._scale.apply(rows[there], self._z)
+        if len(z):
+            errors[there] = root_mean_square(self._taken(z), seen)
+            self._z[:] = z[-1]
+        return errors
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by what the state is made of: its buffers are views of one another."""
@@ -56,22 +99,25 @@ class Base(ABC):
         return twin
 
     @abstractmethod
-    def _snapshot(self) -> Array:
-        """Return all that a stream has changed, in one array."""
+    def _take(self) -> None:
+        """Write the deviation of `_new` from its reconstruction into `_residual`; then `_z` is `_new`."""
 
     @abstractmethod
-    def _set(self, snapshot: Array) -> None:
-        """Take over a snapshot."""
+    def _taken(self, z: Array) -> Array:
+        """Take scaled samples, at least one, and return their deviations from their reconstructions."""
 
-    def _scaled(self, sample: Any) -> None:
-        """Write a scaled sample into `_new`."""
-        if len(sample) != self._channels:
-            raise InputError(wrong_width(len(sample), self._channels))
-        try:
-            np.subtract(sample, self._centre, self._new)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"a sample must be {self._channels} numbers: {error}") from None
-        np.multiply(self._new, self._rate, self._new)
+    def _memory(self) -> tuple[Array, ...]:
+        """Return the arrays that a stream changes."""
+        return (self._z,)
+
+    def _snapshot(self) -> Array:
+        return np.concatenate(self._memory())
+
+    def _set(self, snapshot: Array) -> None:
+        begin = 0
+        for own in self._memory():
+            own[:] = snapshot[begin : begin + len(own)]
+            begin += len(own)
 
     def _error(self, missing: Mask | None) -> float:
         """Root mean square of `_residual` over the channels seen."""
@@ -85,7 +131,7 @@ class Base(ABC):
         return math.sqrt(total / (self._channels - int(missing.sum())))
 
 
-def _restored(kind: Any, made_of: tuple[Scale, Weights, int], snapshot: Array) -> Any:
+def _restored(kind: Any, made_of: tuple[Any, ...], snapshot: Array) -> Any:
     state = kind(*made_of)
     state._set(snapshot)
     return state
@@ -96,6 +142,7 @@ class AutoencoderState(Base):
 
     def __init__(self, scale: Scale, weights: Weights, hidden: int) -> None:
         super().__init__(scale, weights, hidden)
+        self._width = hidden
         self._first = _stacked(weights["encoder.bias"], weights["encoder.weight"])
         self._second = _stacked(weights["decoder.bias"], weights["decoder.weight"])
         inputs, inner = np.ones(1 + self._channels), np.ones(1 + hidden)
@@ -106,146 +153,108 @@ class AutoencoderState(Base):
         self._activation, self._reconstruction = self._sums[:hidden], self._outputs[: self._channels]
         self._products, self._inner_products = np.empty_like(self._first), np.empty_like(self._second)
 
-    def step(self, sample: Any) -> float:
-        """Take the next sample and return its error."""
-        self._scaled(sample)
-        new, z, missing = self._new, self._z, None
-        total = sum(new.tolist())
-        if total - total != 0.0:  # a value is not finite
-            missing = ~np.isfinite(new)
-            if missing.all():
-                return math.nan
-            np.copyto(new, z, where=missing)
-        z[:] = new
+    def _take(self) -> None:
+        self._z[:] = self._new
         np.multiply(self._input_column, self._first, self._products)
         _add_up(self._products, 0, None, self._sums)
         np.tanh(self._activation, self._inner)
         np.multiply(self._inner_column, self._second, self._inner_products)
         _add_up(self._inner_products, 0, None, self._outputs)
-        np.subtract(new, self._reconstruction, self._residual)
-        return self._error(missing)
+        np.subtract(self._new, self._reconstruction, self._residual)
 
-    def run(self, rows: Array) -> Array:
-        """Take the next samples and return their errors."""
-        there = present(rows)
-        errors = np.full(len(rows), np.nan)
-        z, seen = self._scale.apply(rows[there], self._z)
-        errors[there] = root_mean_square(z - self._reconstructed(z), seen)
-        if len(z):
-            self._z[:] = z[-1]
-        return errors
-
-    def _reconstructed(self, z: Array) -> Array:
+    def _taken(self, z: Array) -> Array:
         inner = np.tanh(_affine(z, self._first)[:, : self._width])
-        return _affine(inner, self._second)[:, : self._channels]
-
-    def _snapshot(self) -> Array:
-        return self._z.copy()
-
-    def _set(self, snapshot: Array) -> None:
-        self._z[:] = snapshot
+        residual: Array = z - _affine(inner, self._second)[:, : self._channels]
+        return residual
 
 
 class LSTMState(Base):
-    """An LSTM at work: hidden state, memory, and the reconstruction of the sample that comes next.
+    """An LSTM at work: one product per sample gives all gates, and the sample's reconstruction from those before it.
 
-    The gates stand in the order candidate, forget, input, output. σ(x) = (1 + tanh(x/2))/2, so that one tanh serves all
-    four: the halves are in the weights. Memory and candidate stand side by side, as do their gates, so that one
-    multiplication serves both.
+    Memory c and candidate g are parts of a complex number, as are forget gate f and input gate i: the real part of
+    (c - jg) (f + ji) is the new memory, f c + i g.
     """
 
     def __init__(self, scale: Scale, weights: Weights, hidden: int) -> None:
         super().__init__(scale, weights, hidden)
-        channels, width = self._channels, hidden
-        self._first, self._recurrent = _gates(weights)
-        self._second = _stacked(weights["head.bias"], weights["head.weight"])
-        inputs, states, memory = np.ones(channels + 1), np.zeros(1 + width), np.zeros(5 * width)
-        inputs[:channels], states[0] = 0.0, 1.0
-        self._z, self._column = inputs[:channels], inputs[:, None]
-        self._hidden, self._hidden_column = states[1:], states[:, None]
-        self._cell, self._gates, self._sigmoids = memory[:width], memory[width:], memory[2 * width :]
-        self._carried, self._weights = memory[: 2 * width], memory[2 * width : 4 * width]
-        self._out, self._scratch = memory[4 * width :], np.empty(2 * width)
-        self._kept, self._added = self._scratch[:width], self._scratch[width:]
-        self._sums, self._loop = np.empty(4 * width), np.empty(4 * width)
-        self._half = np.full(3 * width, 0.5)  # numpy takes twice as long with a number
-        self._outputs = np.empty(self._second.shape[1])
-        self._next = self._outputs[:channels]
-        self._products, self._head_products = np.empty_like(self._first), np.empty_like(self._second)
-        self._look_ahead()
+        self._weights, self._width = _joined(weights), hidden
+        self._squashed = np.empty(hidden)
+        self._one = _buffers(hidden, self._channels, 1)
+        self._hidden, self._z = self._one.inputs[0, :hidden], self._one.inputs[0, hidden:-1]
+        self._cell, self._next = self._one.memory[0].real, self._one.sums[0, 4 * hidden :]
 
-    def step(self, sample: Any) -> float:
-        """Take the next sample and return its error."""
-        self._scaled(sample)
-        new, z, missing = self._new, self._z, None
-        total = sum(new.tolist())
-        if total - total != 0.0:  # a value is not finite
-            missing = ~np.isfinite(new)
-            if missing.all():
-                return math.nan
-            np.copyto(new, z, where=missing)
-        np.subtract(new, self._next, self._residual)
-        z[:] = new
-        np.multiply(self._column, self._first, self._products)
-        _add_up(self._products, 0, None, self._sums)
-        self._advance(self._sums, self._hidden, self._hidden)
-        self._look_ahead()
-        return self._error(missing)
+    def _memory(self) -> tuple[Array, ...]:
+        return self._z, self._hidden, self._cell
 
-    def _advance(self, inputs: Array, before: Array, after: Array) -> None:
-        """Renew the memory, and the hidden state from `before` into `after`.
+    def _take(self) -> None:
+        self._z[:] = self._new
+        self._advance(self._one.steps)
+        np.subtract(self._new, self._next, self._residual)
+        self._carry(self._one, 1, self._one)
 
-        Args:
-            inputs: The part of the gates' sums that comes from a sample.
-            before: Hidden state of the sample before.
-            after: Where the new one goes; may be the same array.
+    def _taken(self, z: Array) -> Array:
+        count = min(BLOCK, len(z))
+        block = _buffers(self._width, self._channels, count)
+        self._carry(self._one, 0, block)
+        residual = np.empty_like(z)
+        for begin in range(0, len(z), count):
+            part = z[begin : begin + count]
+            end = len(part)
+            block.inputs[:end, self._width : -1] = part
+            self._advance(block.steps[:end])
+            np.subtract(part, block.sums[:end, 4 * self._width :], residual[begin : begin + end])
+            self._carry(block, end, block)
+        self._carry(block, 0, self._one)
+        return residual
+
+    def _carry(self, source: "_Buffers", row: int, target: "_Buffers") -> None:
+        """Let buffers begin with the hidden state and the memory in a row of some, even of their own.
+
+        A sample's memory never takes the place of the one before: numpy might multiply in another order then.
         """
-        gates, sigmoids, half, loop, cell = self._gates, self._sigmoids, self._half, self._loop, self._cell
-        np.dot(before, self._recurrent, loop)
-        np.add(inputs, loop, gates)
-        np.tanh(gates, gates)
-        np.multiply(sigmoids, half, sigmoids)
-        np.add(sigmoids, half, sigmoids)
-        np.multiply(self._carried, self._weights, self._scratch)
-        np.add(self._kept, self._added, cell)
-        np.tanh(cell, self._added)
-        np.multiply(self._out, self._added, after)
+        target.inputs[0, : self._width] = source.inputs[row, : self._width]
+        target.memory[0] = source.memory[row]
 
-    def _look_ahead(self) -> None:
-        np.multiply(self._hidden_column, self._second, self._head_products)
-        _add_up(self._head_products, 0, None, self._outputs)
+    def _advance(self, steps: Sequence[tuple[Any, ...]]) -> None:
+        """Take the samples of some steps one after another: the reconstruction, then memory and hidden state anew."""
+        weights, squashed = self._weights, self._squashed
+        multiply, sigmoid, tanh = np.multiply, expit, np.tanh
+        for inputs, sums, gates, raw, candidate, memory, keep, after, cell, out, hidden in steps:
+            inputs.dot(weights, sums)
+            sigmoid(gates, gates)
+            tanh(raw, candidate)
+            multiply(memory, keep, after)
+            tanh(cell, squashed)
+            multiply(out, squashed, hidden)
 
-    def run(self, rows: Array) -> Array:
-        """Take the next samples and return their errors."""
-        there = present(rows)
-        errors = np.full(len(rows), np.nan)
-        z, seen = self._scale.apply(rows[there], self._z)
-        if len(z):
-            hidden = self._states(z)
-            expected = _affine(hidden, self._second)[:, : self._channels]
-            residual = z - np.vstack([self._next, expected[:-1]])
-            errors[there] = root_mean_square(residual, seen)
-            self._z[:], self._next[:] = z[-1], expected[-1]
-        return errors
 
-    def _states(self, z: Array) -> Array:
-        """Advance over scaled samples; return the hidden state after each, `(samples, hidden)`."""
-        states = np.empty((len(z), self._width))
-        before = self._hidden
-        for inputs, after in zip(_affine_last(z, self._first), states, strict=True):
-            self._advance(inputs, before, after)
-            before = after
-        self._hidden[:] = before
-        return states
+class _Buffers(NamedTuple):
+    """What an LSTM works on for some steps: a row for each, and one more for what the last one leaves.
 
-    def _snapshot(self) -> Array:
-        return np.concatenate([self._z, self._next, self._hidden, self._cell])
+    Attributes:
+        inputs: Hidden state, sample, 1.
+        sums: Forget and input gate by turns, output gate, candidate with the other sign, reconstruction.
+        memory: Memory, and candidate with the other sign as imaginary part.
+        steps: Views of these that `LSTMState._advance` takes: to make them anew would cost as much as to use them.
+    """
 
-    def _set(self, snapshot: Array) -> None:
-        d, width = self._channels, self._width
-        parts = np.split(snapshot, [d, 2 * d, 2 * d + width])
-        for own, part in zip((self._z, self._next, self._hidden, self._cell), parts, strict=True):
-            own[:] = part
+    inputs: Array
+    sums: Array
+    memory: npt.NDArray[np.complex128]
+    steps: list[tuple[Any, ...]]
+
+
+def _buffers(width: int, channels: int, count: int) -> _Buffers:
+    inputs = np.ones((count + 1, width + channels + 1))
+    inputs[0, :-1] = 0.0
+    sums, memory = np.zeros((count + 1, 4 * width + channels)), np.zeros((count + 1, width), dtype=np.complex128)
+    steps = []
+    for row in range(count):
+        own, now, after = sums[row], memory[row], memory[row + 1]
+        keep, gates, candidate = own[: 2 * width].view(np.complex128), own[: 3 * width], own[3 * width : 4 * width]
+        out, hidden = gates[2 * width :], inputs[row + 1, :width]
+        steps.append((inputs[row], own, gates, candidate, now.imag, now, keep, after, after.real, out, hidden))
+    return _Buffers(inputs, sums, memory, steps)
 
 
 def root_mean_square(residual: Array, seen: Mask) -> Array:
@@ -267,31 +276,24 @@ def _stacked(bias: npt.NDArray[Any], weight: npt.NDArray[Any]) -> Array:
     return np.ascontiguousarray(stacked if stacked.shape[1] > 1 else np.hstack([stacked, np.zeros_like(stacked)]))
 
 
-def _gates(weights: Weights) -> tuple[Array, Array]:
-    """Weights of the gates: `(channels + 1, 4 · width)` for sample and 1, `(width, 4 · width)` for the hidden state."""
-    bias = weights["lstm.bias_ih_l0"].astype(np.float64) + weights["lstm.bias_hh_l0"]
-    return _ordered(np.vstack([weights["lstm.weight_ih_l0"].T, bias])), _ordered(weights["lstm.weight_hh_l0"].T)
-
-
-def _ordered(stacked: npt.NDArray[Any]) -> Array:
-    """Put torch's gates (input, forget, candidate, output) into the order of `LSTMState`, halves included."""
-    i, f, g, o = np.split(stacked.astype(np.float64), 4, axis=1)
-    return np.ascontiguousarray(np.hstack([g, f * 0.5, i * 0.5, o * 0.5]))
-
-
 def _affine(inputs: Array, stacked: Array) -> Array:
     """Apply a layer of `_stacked` to `(samples, inputs)`, adding up in the order of the rows."""
-    return _added(np.broadcast_to(stacked[0], (len(inputs), stacked.shape[1])).copy(), inputs, stacked[1:])
-
-
-def _affine_last(inputs: Array, stacked: Array) -> Array:
-    """Apply a layer whose bias stands in the last row."""
-    sums = _added(inputs[:, :1] * stacked[0], inputs[:, 1:], stacked[1:-1])
-    sums += stacked[-1]
-    return sums
-
-
-def _added(sums: Array, inputs: Array, rows: Array) -> Array:
-    for column, weights in zip(inputs.T, rows, strict=True):
+    sums = np.broadcast_to(stacked[0], (len(inputs), stacked.shape[1])).copy()
+    for column, weights in zip(inputs.T, stacked[1:], strict=True):
         sums += column[:, None] * weights
     return sums
+
+
+def _joined(weights: Weights) -> Array:
+    """Weights of an LSTM and of its head in one: `(hidden state + channels + 1, 4 · width + channels)`.
+
+    Torch's gates (input, forget, candidate, output) come in the order of `_Buffers.sums`. The head sees the hidden
+    state and the 1 alone.
+    """
+    bias = weights["lstm.bias_ih_l0"].astype(np.float64) + weights["lstm.bias_hh_l0"]
+    stacked = np.vstack([weights["lstm.weight_hh_l0"].T, weights["lstm.weight_ih_l0"].T, bias]).astype(np.float64)
+    i, f, g, o = np.split(stacked, 4, axis=1)
+    turns = np.stack([f, i], axis=2).reshape(len(stacked), -1)
+    head = weights["head.weight"]
+    blind = np.zeros((len(head), len(head)))
+    return np.hstack([turns, o, -g, np.vstack([head.T, blind, weights["head.bias"]])])

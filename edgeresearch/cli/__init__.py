@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from edgeresearch import __version__
-from edgeresearch.cli import pipeline, user
+from edgeresearch.cli import audit, pipeline, report, user
 from edgeresearch.cli.base import app, described
 from edgeresearch.errors import InputError, RunError
 
-__all__ = ["app", "main", "pipeline", "user"]
+__all__ = ["app", "audit", "main", "pipeline", "report", "user"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

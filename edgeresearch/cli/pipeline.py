@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from edgeresearch.cli.base import PARAMS, app, described, pair, read_settings, show, warn
 from edgeresearch.errors import InputError
+
+if TYPE_CHECKING:
+    from edgeresearch.params import Params
 
 
 @app.command(
@@ -58,7 +61,7 @@ def data(
         "Run a notebook with parameters, as a batch job; a parameter that it does not declare is refused.",
         "edgeresearch notebook 00-data",
         "edgeresearch notebook 10-forecasting -p trace=elb -p 'horizons=[1, 5]'",
-        "edgeresearch notebook mine/own.ipynb -f own.yaml --out own-run.ipynb",
+        "edgeresearch notebook mine/own.ipynb -f own.yaml --out own-run.ipynb --html own-run.html",
     )
 )
 def notebook(
@@ -70,6 +73,9 @@ def notebook(
     out: Annotated[
         Path | None, typer.Option(help="The executed copy.", show_default="build/notebooks/NAME.ipynb")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="The same as a page that needs no network.", show_default="none")
+    ] = None,
 ) -> None:
     """Run one notebook."""
     from edgeresearch.notebook import run
@@ -79,8 +85,10 @@ def notebook(
     for words in parameter or []:
         key, value = pair(words)
         values[key] = value
-    place = run(name, out or Path("build") / "notebooks" / f"{Path(name).stem}.ipynb", values)
+    place = run(name, out or Path("build") / "notebooks" / f"{Path(name).stem}.ipynb", values, html=html)
     print(f"notebook: {place}")
+    if html:
+        print(f"page: {html}")
 
 
 @app.command(
@@ -96,7 +104,11 @@ def reproduce(
     """Run the pipeline."""
     from edgeresearch import workspace
 
-    print(f"results: {workspace.reproduce(Path(), profile)}")
+    place = workspace.reproduce(Path(), profile)
+    print(f"results: {place}")
+    page = place / "site" / "index.html"
+    if page.is_file():
+        print(f"report: {page}")
 
 
 @app.command(
@@ -160,67 +172,139 @@ def replay(
 
 @app.command(
     help=described(
-        "Make a table of the papers from what the stages gave: table2, table3, figure1 (the shapes of Paper A, Fig. 1) "
-        "or los (Paper B, Table I and Figs. 5 to 7, and what of them is reached).",
+        "Make a table of the papers from what the stages gave: table2, table3, figure1 (the shapes of Paper A, "
+        "Fig. 1), los (Paper B, Table I and Figs. 5 to 7, and what of them is reached) or claims (the audit of both).",
         "edgeresearch table table2",
         "edgeresearch table table3",
         "edgeresearch table los",
         "edgeresearch table figure1 --params params.yaml",
+        "edgeresearch table claims",
     )
 )
 def table(
-    name: Annotated[str, typer.Argument(help="table2, table3, figure1 or los.")],
+    name: Annotated[str, typer.Argument(help="table2, table3, figure1, los or claims.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     reports: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("reports"),
 ) -> None:
     """Make one table of the paper."""
     from edgeresearch.paper import tables
 
-    tables.write(name, reports, read_settings(params).model_dump()[tables.SECTIONS.get(name, "forecast")])
+    tables.write(name, reports, tables.part(name, read_settings(params).model_dump()))
     print(f"{name}: {reports}")
 
 
 @app.command(
     help=described(
-        "Emulate Paper B's testbed: limits (Fig. 5), scheduling (Figs. 6 and 7), or sweeps (what the paper lacks).",
+        "Emulate Paper B's testbed: limits (Fig. 5), scheduling (Figs. 6 and 7), sweeps (what the paper lacks), or "
+        "measured (Fig. 7 with the training times that 'edgeresearch calibrate' measured).",
         "edgeresearch emulate limits",
         "edgeresearch emulate scheduling --params profiles/mine.yaml",
         "edgeresearch emulate sweeps --out results",
+        "edgeresearch emulate measured --truth data/calibration.json",
     )
 )
 def emulate(
-    what: Annotated[str, typer.Argument(help="limits, scheduling or sweeps.")],
+    what: Annotated[str, typer.Argument(help="limits, scheduling, sweeps or measured.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            help="Training times as measured in this file of 'calibrate', not as set; measured: of both models.",
+            show_default="as the settings say; measured: data/calibration.json",
+        ),
+    ] = None,
+    truth_model: Annotated[
+        str | None, typer.Option(help="Whose training times: lstm or autoencoder.", show_default="lstm")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
 ) -> None:
     """Emulate one of Paper B's experiments."""
     from edgeresearch.emulator import stages
 
     settings = read_settings(params)
-    found = stages.write(what, settings.los.model_dump(), seed=settings.seed, out=out)
+    section = settings.los.model_dump()
+    if truth_model and truth is None and what != "measured":
+        raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
+    if what == "measured":
+        from edgeresearch.emulator import measured
+
+        if truth_model:
+            raise InputError("measured takes the times of every model; leave --truth-model out")
+        measured.write(section, truth or Path("data/calibration.json"), seed=settings.seed, out=out)
+        print(f"measured: {out / measured.TABLE}")
+        return
+    if truth:
+        from edgeresearch.emulator.measured import ground
+
+        section, said = ground(section, truth, truth_model or "lstm")
+        print(said)
+    found = stages.write(what, section, seed=settings.seed, out=out)
     print(f"{', '.join(name for name in found if name != 'rows')}: {out / stages.TABLES}")
 
 
 @app.command(
     help=described(
-        "Search the emulator's settings that come nearest to some of Paper B's numbers; many minutes, nothing is set.",
-        "edgeresearch fit",
-        "edgeresearch fit --out data/measured/los_fit.csv",
+        "Search the settings that come nearest to published numbers: elastic (Paper A, Table 3) or los (some of Paper "
+        "B's, by the emulator). Many minutes; nothing is set.",
+        "edgeresearch fit elastic",
+        "edgeresearch fit elastic --neutral --trials 400",
+        "edgeresearch fit elastic --trials 0 --draws 150",
+        "edgeresearch fit los --out data/measured/los_fit.csv",
     )
 )
 def fit(
+    what: Annotated[str, typer.Argument(help="elastic or los.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
-    out: Annotated[Path, typer.Option(help="File of every evaluation.")] = Path("data/measured/los_fit.csv"),
+    trials: Annotated[
+        int | None, typer.Option(help="elastic: settings to try; 0 only judges those set.", show_default="200")
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(help="elastic: synthetic traces to search on, and as many held out.", show_default="20"),
+    ] = None,
+    neutral: Annotated[
+        bool, typer.Option("--neutral", help="elastic: start from the middle of what is searched, not from those set.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="los: file of every evaluation.", show_default="data/measured/los_fit.csv")
+    ] = None,
 ) -> None:
-    """Fit the emulator to Paper B."""
+    """Fit one of the models to its paper."""
+    given = {"--trials": trials is not None, "--draws": draws is not None, "--neutral": neutral, "--out": out}
+    known = {"elastic": ("--trials", "--draws", "--neutral"), "los": ("--out",)}
+    if what not in known:
+        raise InputError(f"there is nothing {what!r} to fit; known: {', '.join(known)}")
+    for name in given:
+        if given[name] and name not in known[what]:
+            raise InputError(f"fit {what} takes no {name}; leave it out")
+    settings = read_settings(params)
+    if what == "elastic":
+        _fit_elastic(settings, 200 if trials is None else trials, 20 if draws is None else draws, neutral)
+    else:
+        _fit_los(settings, out or Path("data/measured/los_fit.csv"))
+
+
+def _fit_elastic(settings: "Params", trials: int, draws: int, neutral: bool) -> None:
+    from rich.console import Console
+
+    from edgeresearch.elastic import calibrate as work
+    from edgeresearch.paper.elastic_a import published
+
+    start, cells = settings.elastic.model_dump(), published()
+    start = work.neutral(start) if neutral else start
+    with Console(stderr=True).status("searching"):  # drawn on a terminal only
+        found = work.calibrate(start, cells, seed=settings.seed, trials=trials, draws=draws)
+    print(work.told(found, start, cells))
+
+
+def _fit_los(settings: "Params", out: Path) -> None:
     from rich.console import Console
 
     from edgeresearch.emulator import calibrate
     from edgeresearch.files import write_csv
     from edgeresearch.paper.paper_b import FITTED
 
-    settings = read_settings(params)
-    with Console(stderr=True).status("searching"):  # drawn on a terminal only
+    with Console(stderr=True).status("searching"):
         found = calibrate.fitted(settings.los.model_dump(), FITTED, seed=settings.seed)
     write_csv(found, out)
     best = found[found["stage"] == calibrate.LAST].sort_values("loss").head(5)
@@ -230,28 +314,55 @@ def fit(
 
 @app.command(
     help=described(
-        "Run the detectors on Aarhus sensors with injected anomalies: sensors.",
+        "Experiments on Aarhus sensors with injected anomalies: sensors (every detector), or staleness (what the "
+        "trainings that the emulator dropped do to detection).",
         "edgeresearch anomaly sensors",
         "edgeresearch anomaly sensors --params profiles/mine.yaml --out results",
+        "edgeresearch anomaly staleness --triggers data/processed/los/triggers.parquet",
     )
 )
 def anomaly(
-    what: Annotated[str, typer.Argument(help="sensors.")],
+    what: Annotated[str, typer.Argument(help="sensors or staleness.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the data lies.", show_default=PARAMS)] = None,
+    triggers: Annotated[
+        Path | None,
+        typer.Option(
+            help="staleness: what 'emulate scheduling' wrote.", show_default="data/processed/los/triggers.parquet"
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/.")] = Path(),
 ) -> None:
     """Run the experiments on anomaly detection."""
+    known = {"sensors": _sensors, "staleness": _staleness}
+    if what not in known:
+        raise InputError(f"there is no experiment {what!r}; known: {', '.join(known)}")
+    if triggers and what != "staleness":
+        raise InputError(f"{what} takes no --triggers; leave it out")
+    settings = read_settings(params)
+    known[what](settings, folder or Path(settings.data.folder), triggers, out)
+
+
+def _sensors(settings: "Params", folder: Path, _: Path | None, out: Path) -> None:
     from edgeresearch.anomaly import experiment
 
-    if what != "sensors":
-        raise InputError(f"there is no experiment {what!r}; known: sensors")
-    settings = read_settings(params)
-    section = settings.anomaly.model_dump()
-    found = experiment.write(folder or Path(settings.data.folder), section, seed=settings.seed, out=out)
-    for name in found.absent:
-        warn(f"{name} is left out, as {experiment.PACKAGES[name]} is not installed; take edgeresearch[detectors]")
-    columns = ["kind", "detector", "point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day"]
-    rows = found.table.loc[found.table["sensor"] == experiment.POOLED, columns]
+    found = experiment.write(folder, settings.anomaly.model_dump(), seed=settings.seed, out=out)
+    columns = ["detector", "point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day"]
+    pooled = found.table[found.table["sensor"] == experiment.POOLED]
+    for kind, rows in pooled.groupby("kind", sort=False):
+        shown = rows[columns].rename(columns={"false_alarms_per_day": "false/day"})  # eighty columns are few
+        told = shown.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell)
+        show(told, f"{kind}: all sensors together")
+    print(f"tables: {out / experiment.TABLES}")
+
+
+def _staleness(settings: "Params", folder: Path, triggers: Path | None, out: Path) -> None:
+    from edgeresearch.anomaly import experiment, outcomes, staleness
+    from edgeresearch.emulator.stages import TRIGGERS
+
+    emulated = outcomes.read(triggers or out / TRIGGERS)
+    found = staleness.write(folder, settings.anomaly.model_dump(), emulated, seed=settings.seed, out=out)
+    columns = ["data", "policy", "streams", "drop_percent", "mean_age", "event_f1", "low", "high", "auc_pr"]
+    rows = found.table.loc[found.table["threshold"] == staleness.MAIN, columns]
     show(rows.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell), "all sensors together")
     print(f"tables: {out / experiment.TABLES}")

@@ -138,6 +138,7 @@ def _show_testbed(wanted: bool) -> None:
         "edgeresearch los --show-testbed > mine.yaml",
         "edgeresearch los --testbed mine.yaml --streams 6 --hours 8 --out results",
         "edgeresearch los --testbed mine.yaml --policy cloud --repeats 20 --trace-decisions --out results",
+        "edgeresearch los --truth data/calibration.json --out results",
     )
 )
 def los(
@@ -154,6 +155,13 @@ def los(
     ] = None,
     interval: Annotated[
         float | None, typer.Option(help="Seconds between exchanges of availability.", show_default=PARAMS)
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Training times as measured in this file of 'calibrate', not as set.", show_default=PARAMS),
+    ] = None,
+    truth_model: Annotated[
+        str | None, typer.Option(help="Whose training times: lstm or autoencoder.", show_default="lstm")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
@@ -173,6 +181,8 @@ def los(
     from edgeresearch.emulator.own import los_file
     from edgeresearch.paper.own_los import draw
 
+    if truth_model and truth is None:
+        raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
     section = read_settings(params).los
     options = {
         **{"policies": policy, "streams": streams, "hours": hours, "repeats": repeats, "interval": interval},
@@ -180,6 +190,11 @@ def los(
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
     place, work = testbed or section.testbed, section.model_dump()
+    if truth:
+        from edgeresearch.emulator.measured import ground
+
+        work, said = ground(work, truth, truth_model or "lstm")
+        print(said)
     with Console(stderr=True).status("reading the testbed") as status:  # drawn on a terminal only
         report = los_file(
             place, out, section=work, **given, trace=trace_decisions, draw=draw, tell=status.update, warn=warn

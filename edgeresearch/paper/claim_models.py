@@ -21,7 +21,7 @@ Rows = dict[str, Plain | tuple[Plain, ...] | Not]
 Combine = Literal["only", "sum", "min", "max", "spread"]
 """What several rows become: `only` wants exactly one, `spread` is the largest less the smallest."""
 
-Data = Literal["traces", "emulated", "service", "trainings", "module", "series"]
+Data = Literal["traces", "emulated", "service", "trainings", "module", "series", "streams"]
 """What a source was measured on; see `claim_results.described`."""
 
 

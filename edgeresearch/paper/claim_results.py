@@ -199,6 +199,9 @@ def described(source: Selection, part: pd.DataFrame, results: Results) -> str:
         return f"simulated service; {Path(source.table).stem} (synthetic)"
     if source.data == "series":
         return "; ".join(f"{row.trace} ({row.data})" for row in part.itertuples())
+    if source.data == "streams":
+        kind = "real" if part["real"].all() else "synthetic"
+        return f"{int(part['sensors'].max())} Aarhus streams ({kind}), anomalies injected, drops emulated"
     traces = part[["trace", "real"]].drop_duplicates()
     named = {real: ", ".join(traces.loc[traces["real"] == real, "trace"]) for real in (True, False)}
     words = ((named[True], "real"), (named[False], "synthetic"))

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,7 @@ import pytest
 
 from edgeresearch import cli
 from edgeresearch.anomaly import experiment as module
+from edgeresearch.anomaly.baselines import CUTOFF
 from edgeresearch.anomaly.experiment import (
     DETECTORS,
     IFTM,
@@ -15,6 +16,8 @@ from edgeresearch.anomaly.experiment import (
     PACKAGES,
     POOLED,
     by_kind,
+    differences,
+    drawn,
     injected,
     interval,
     sensors,
@@ -25,6 +28,7 @@ from edgeresearch.anomaly.experiment import (
 from edgeresearch.anomaly.injection import Injected, inject
 from edgeresearch.errors import InputError
 from edgeresearch.params import Params, merge
+from edgeresearch.sections import DetectorName
 from edgeresearch.series.trace import Origin, Trace
 
 SEED = np.random.SeedSequence(3)
@@ -61,7 +65,8 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_settings_know_the_same_detectors() -> None:
-    assert set(Params().anomaly.detectors) == set(DETECTORS)
+    assert get_args(DetectorName) == DETECTORS
+    assert Params().anomaly.detectors == tuple(name for name in DETECTORS if name not in PACKAGES)
 
 
 def test_every_sensor_and_all_together(streams: None) -> None:
@@ -69,7 +74,8 @@ def test_every_sensor_and_all_together(streams: None) -> None:
     table = found.table
     assert table.columns[:3].tolist() == ["sensor", "kind", "detector"]
     wanted = {"point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day", "event_f1_low", "event_f1_high"}
-    assert wanted <= set(table.columns)
+    assert wanted | {"point_adjusted_f1_inflated", "event_f1_best"} <= set(table.columns)
+    assert (table["event_f1_best"] >= 0).all()
     assert len(table) == 2 * 2 * 3, "kinds x detectors x (two sensors and all)"
     for kind in ("traffic", "pollution"):
         part = table[table["kind"] == kind]
@@ -82,7 +88,6 @@ def test_every_sensor_and_all_together(streams: None) -> None:
             assert pooled["events"] == alone["events"].sum()
             assert (pooled["sensors"], pooled["seeds"]) == (2, 2)
             assert pooled["event_f1_low"] <= pooled["event_f1"] <= pooled["event_f1_high"]
-    assert found.absent == ()
 
 
 def test_the_same_seed_gives_the_same_and_another_does_not(streams: None) -> None:
@@ -136,6 +141,23 @@ def test_anomalies_lie_behind_the_training_samples() -> None:
     assert np.nanmin(values) >= 0
 
 
+def test_a_stream_is_drawn_by_sensor_kind_and_repeat() -> None:
+    trace, section = _trace("traffic", 101), _section()
+    values, found, seed = drawn(trace, "traffic", 0, section, 1)
+    again, _, same = drawn(trace, "traffic", 0, section, 1)
+    np.testing.assert_array_equal(values, again)
+    assert seed.generate_state(2).tolist() == same.generate_state(2).tolist()
+    assert len(found.events) == 5
+    others = [
+        drawn(trace, "traffic", 1, section, 1),
+        drawn(trace, "traffic", 0, section, 2),
+        drawn(_trace("pollution", 101), "pollution", 0, section, 1),
+    ]
+    for other, _, differing in others:
+        assert not np.array_equal(values, other, equal_nan=True)
+        assert differing.generate_state(2).tolist() != seed.generate_state(2).tolist()
+
+
 def test_thresholds_of_one_identity_function_judge_the_same_scores() -> None:
     values, _ = injected(_trace("traffic", 1), _section(), np.random.default_rng(0))
     seen = watch(values, ["iftm_autoencoder_ema", "iftm_autoencoder_quantile", "robust_z"], _section(), SEED)
@@ -154,16 +176,19 @@ def test_the_settings_reach_the_detectors() -> None:
         assert usual[name].alarms.sum() < strict[name].alarms.sum()
 
 
-def test_detectors_that_are_not_installed_are_left_out(streams: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_detector_that_is_not_installed_is_told_before_anything_runs(
+    streams: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "find_spec", lambda name: None)
-    found = sensors("raw", _section(detectors=("last_value", *PACKAGES)), seed=1)
-    assert found.absent == tuple(PACKAGES)
-    assert set(found.table["detector"]) == {"last_value"}
+    monkeypatch.setattr(module, "_rows", None)
+    with pytest.raises(InputError, match="the detector ecod needs pyod, which is not installed; .*anomaly.detectors"):
+        sensors("raw", _section(detectors=("last_value", *PACKAGES)), seed=1)
 
 
-@pytest.mark.parametrize("name", PACKAGES)
+@pytest.mark.parametrize("name", ["half_space_trees", *PACKAGES])
 def test_detectors_of_others(name: str) -> None:
-    pytest.importorskip(PACKAGES[name], reason="comes with the extra 'detectors'")
+    if name in PACKAGES:
+        pytest.importorskip(PACKAGES[name], reason="comes with the extra 'detectors'")
     values, _ = injected(_trace("traffic", 1), _section(), np.random.default_rng(0))
     seen = watch(values, [name], _section(), SEED)[name]
     assert len(seen.scores) == 300
@@ -171,8 +196,14 @@ def test_detectors_of_others(name: str) -> None:
 
 
 def test_others_are_made_with_the_settings_threshold() -> None:
-    assert module._baseline("half_space_trees", module.Moving(k=9.0), 5).random_state == 5
-    assert module._baseline("ecod", module.Moving(k=9.0), 5).threshold == module.Moving(k=9.0)
+    section = _section(ema={"k": 9.0}, quantile={"quantile": 0.9, "factor": 3.0})
+    trees: Any = module._baseline("half_space_trees", section, 5)
+    assert trees.random_state == 5
+    assert trees.threshold.quantile == 0.9
+    assert trees.threshold.factor == 1.0, "scores are bounded"
+    for name in ("ecod", "last_value"):
+        assert module._baseline(name, section, 5).threshold == module.Moving(k=9.0)
+    assert module._baseline("robust_z", section, 5).threshold == CUTOFF
 
 
 def test_which_kind_was_found(streams: None) -> None:
@@ -203,11 +234,44 @@ def test_a_summary_by_hand() -> None:
     table = summary(pd.DataFrame(rows)).set_index("sensor")
     assert table.loc["1", "event_f1"] == pytest.approx(0.105)
     assert table.loc[POOLED, "event_f1"] == pytest.approx(0.205)
-    half = 12.706 * np.std([0.2, 0.21], ddof=1) / np.sqrt(2)
-    assert table.loc[POOLED, "event_f1_high"] == pytest.approx(0.205 + half, rel=1e-3)
+    half = 12.706 * np.std([0.1, 0.11], ddof=1) / np.sqrt(2)
+    assert table.loc["1", "event_f1_high"] == pytest.approx(0.105 + half, rel=1e-3)  # over seeds
+    half = 12.706 * np.std([0.105, 0.305], ddof=1) / np.sqrt(2)
+    assert table.loc[POOLED, "event_f1_high"] == pytest.approx(0.205 + half, rel=1e-3)  # over sensors
     assert table["events"].to_dict() == {"1": 6, "3": 6, POOLED: 12}
     assert table["sensors"].to_dict() == {"1": 1, "3": 1, POOLED: 2}
+    assert table["seeds"].tolist() == [2, 2, 2]
     assert table["delay"].isna().all()
+
+
+def test_differences_by_hand() -> None:
+    rows = [
+        {"kind": "traffic", "sensor": sensor, "seed": seed, "detector": name, "auc_pr": 0.5, "event_f1_best": np.nan}
+        | {"event_f1": base + 0.1 * seed}
+        for sensor, shift in (("1", 0.2), ("3", 0.4))
+        for seed in (0, 1)
+        for name, base in (("iftm_lstm_ema", 0.3 + shift), ("iftm_lstm_quantile", 0.3), ("robust_z", 0.3))
+    ]
+    table = differences(pd.DataFrame(rows))
+    assert table["other"].unique().tolist() == ["robust_z"]
+    assert table["detector"].unique().tolist() == ["iftm_lstm_ema", "iftm_lstm_quantile"]
+    row = table.set_index(["detector", "metric"]).loc[("iftm_lstm_ema", "event_f1")]
+    half = 12.706 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2)
+    assert row["difference"] == pytest.approx(0.3)
+    assert row["high"] == pytest.approx(0.3 + half, rel=1e-3)
+    assert row["low"] == pytest.approx(0.3 - half, rel=1e-3)
+    assert row["sensors"] == 2
+    same = table[table["metric"] == "auc_pr"]
+    assert (same[["difference", "low", "high"]] == 0).all(axis=None)
+    assert table.loc[table["metric"] == "event_f1_best", "difference"].isna().all()
+
+
+def test_without_a_pair_there_are_no_differences() -> None:
+    rows = pd.DataFrame([{"kind": "traffic", "sensor": "1", "seed": 0, "detector": "robust_z", "event_f1": 0.1}])
+    rows = rows.assign(event_f1_best=0.2, auc_pr=0.3)
+    table = differences(rows)
+    assert table.empty
+    assert table.columns.tolist()[:4] == ["kind", "detector", "other", "metric"]
 
 
 def test_intervals() -> None:
@@ -237,7 +301,7 @@ def test_two_runs_write_the_same_bytes(streams: None, tmp_path: Path) -> None:
     section = _section(detectors=("iftm_autoencoder_ema", "last_value"), sensors=1)
     for name in ("one", "two"):
         write("raw", section, seed=1, out=tmp_path / name)
-    for name in ("anomaly.csv", "anomaly_kinds.csv"):
+    for name in ("anomaly.csv", "anomaly_kinds.csv", "anomaly_pairs.csv"):
         first, second = (tmp_path / each / "reports" / "tables" / name for each in ("one", "two"))
         assert first.read_bytes() == second.read_bytes()
     assert "pooled,traffic,iftm_autoencoder_ema," in (tmp_path / "one/reports/tables/anomaly.csv").read_text()
@@ -247,18 +311,19 @@ def test_the_command(
     streams: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
     Path("params.yaml").write_text(
-        "anomaly: {sensors: 1, train: 100, samples: 300, seeds: 1, workers: 1, detectors: [last_value, ecod]}\n"
+        "anomaly: {sensors: 1, train: 100, samples: 300, seeds: 1, workers: 1, detectors: [last_value, robust_z]}\n"
     )
     with pytest.raises(SystemExit) as caught:
         cli.main(["anomaly", "sensors"])
     assert caught.value.code == 0
     shown = capsys.readouterr()
-    assert "warning: ecod is left out, as pyod is not installed; take edgeresearch[detectors]" in shown.err
+    assert shown.err == ""
+    assert "traffic: all sensors together" in shown.out
+    assert "pollution: all sensors together" in shown.out
     assert "last_value" in shown.out
     assert "tables: reports/tables" in shown.out
-    assert len(pd.read_csv("reports/tables/anomaly.csv")) == 4
+    assert len(pd.read_csv("reports/tables/anomaly.csv")) == 8
     with pytest.raises(SystemExit) as caught:
         cli.main(["anomaly", "sensor"])
     assert caught.value.code == 2

@@ -47,7 +47,7 @@ def test_the_autoencoder_learns_a_plane() -> None:
 
 def test_the_lstm_learns_a_wave() -> None:
     rows = _wave()
-    model = LSTM(epochs=20).fit(rows[:300], seed=1, accelerator="cpu")
+    model = LSTM(epochs=30).fit(rows[:300], seed=1, accelerator="cpu")
     assert isinstance(model, Recurrent)
     state = model.start()
     state.run(rows[:300])

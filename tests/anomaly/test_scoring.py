@@ -8,6 +8,7 @@ from sklearn.metrics import f1_score
 from edgeresearch.anomaly.scoring import (
     Scores,
     auc_pr,
+    best_event_f1,
     delays,
     event_f1,
     false_alarms,
@@ -59,6 +60,31 @@ def test_two_alarm_runs_in_one_event_find_it_once() -> None:
     np.testing.assert_array_equal(delays(labels, alarms), [0, np.nan])
 
 
+def test_the_best_level_for_event_f1() -> None:
+    scores = np.linspace(0.0, 1.0, 20)  # false alarms before anything is found, whatever the level
+    scores[[3, 11, 17]] = [5.0, 4.0, 3.0]
+    assert best_event_f1(LABELS, scores) == 1.0
+    scores[0] = 3.5  # one false alarm, or one event missed
+    assert best_event_f1(LABELS, scores) == pytest.approx(2 * 3 / (2 * 3 + 1))
+    scores[0] = np.nan
+    assert best_event_f1(LABELS, scores) == 1.0
+
+
+@given(st.integers(0, 50))
+def test_no_level_that_is_tried_is_better_than_the_best(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=len(LABELS)) + 2 * LABELS
+    best = best_event_f1(LABELS, scores, levels=40)
+    assert 0 <= best <= 1
+    assert best >= event_f1(LABELS, scores > np.quantile(scores, 0.8))
+    assert best >= event_f1(LABELS, scores > np.sort(scores)[-2])
+
+
+def test_without_events_or_scores_there_is_no_best_level() -> None:
+    assert np.isnan(best_event_f1(np.zeros(5, dtype=bool), np.arange(5.0)))
+    assert np.isnan(best_event_f1(LABELS, np.full(len(LABELS), np.nan)))
+
+
 def test_point_adjustment_inflates() -> None:
     labels, alarms = np.zeros(1000, dtype=bool), np.zeros(1000, dtype=bool)
     labels[100:300] = True
@@ -89,7 +115,7 @@ def test_everything_at_once_with_units() -> None:
     assert isinstance(found, Scores)
     assert found.point_f1 == point_f1(LABELS, ALARMS)
     assert found.event_f1 == event_f1(LABELS, ALARMS)
-    assert found.point_adjusted_f1 == point_adjusted_f1(LABELS, ALARMS)
+    assert found.point_adjusted_f1_inflated == point_adjusted_f1(LABELS, ALARMS)
     assert found.delay == 600.0
     assert found.detected == pytest.approx(1 / 3)
     assert found.false_alarms_per_day == pytest.approx(2 / (20 * 300 / 86400))
@@ -104,7 +130,9 @@ def test_nothing_found_has_no_delay() -> None:
 
 def test_without_events_there_is_no_f1_but_a_rate_of_false_alarms() -> None:
     found = score(np.zeros(20, dtype=bool), np.zeros(20), ALARMS, interval=4320.0)
-    assert np.isnan([found.point_f1, found.event_f1, found.point_adjusted_f1, found.detected, found.auc_pr]).all()
+    assert np.isnan(
+        [found.point_f1, found.event_f1, found.point_adjusted_f1_inflated, found.detected, found.auc_pr]
+    ).all()
     assert found.false_alarms_per_day == 3.0
 
 

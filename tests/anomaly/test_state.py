@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from edgeresearch.anomaly.networks import AutoencoderNetwork, LSTMNetwork
 from edgeresearch.anomaly.samples import Array, Scale
-from edgeresearch.anomaly.state import root_mean_square
+from edgeresearch.anomaly.state import BLOCK, root_mean_square
 from edgeresearch.errors import InputError
 
 Make = Callable[..., Any]
@@ -97,6 +97,21 @@ def test_wide_models_are_equal_to_the_last_bit_too(kind: str, make: Make, gappy:
     model, rows = make(kind, 24, 40), gappy(100, 24)
     one, whole = model.start(), model.start()
     assert_array_equal([one.step(row) for row in rows], whole.run(rows))
+
+
+@pytest.mark.parametrize("rows", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 5])
+@pytest.mark.parametrize("hidden", [1, 2, 16])
+def test_blocks_leave_no_trace(rows: int, hidden: int, make: Make, gappy: Make) -> None:
+    model, samples = make("lstm", 3, hidden), gappy(rows + 20)
+    one, whole = model.start(), model.start()
+    assert_array_equal([one.step(row) for row in samples[:rows]], whole.run(samples[:rows]))
+    assert_array_equal(one.run(samples[rows:]), [whole.step(row) for row in samples[rows:]])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_arrays_of_another_width_are_told(kind: str, make: Make) -> None:
+    with pytest.raises(InputError, match="a sample has 2 values where there were 3 before"):
+        make(kind).start().run(np.zeros((5, 2)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

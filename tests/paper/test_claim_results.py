@@ -182,6 +182,10 @@ def test_data_says_what_is_real(results: Results) -> None:
     assert described(usage, TABLE, results) == "simulated service; paper_a (synthetic)"
     series = pd.DataFrame({"trace": ["a", "b"], "data": ["real", "generated"]})
     assert described(_cell(data="series"), series, results) == "a (real); b (generated)"
+    streams = pd.DataFrame({"sensors": [10, 10], "real": [True, True]})
+    told = "10 Aarhus streams ({}), anomalies injected, drops emulated"
+    assert described(_cell(data="streams"), streams, results) == told.format("real")
+    assert described(_cell(data="streams"), streams.assign(real=False), results) == told.format("synthetic")
 
 
 def test_rows_are_told_in_words() -> None:

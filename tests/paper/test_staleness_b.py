@@ -3,6 +3,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from edgeresearch.anomaly import staleness
@@ -88,7 +90,7 @@ def test_age_stands_against_drops_and_quality_against_age() -> None:
         assert high > 0.35
     text = _text(figure)
     for said in (
-        "10 sensors × 3 draws",
+        "10 sensors, 3 draws each",
         "it is no data",
         "LOS",
         "in-situ only",
@@ -97,6 +99,7 @@ def test_age_stands_against_drops_and_quality_against_age() -> None:
     ):
         assert said in text
     assert "straight to the cloud" not in text, "it was not run"
+    assert "; 1 sensor, 1 draw each." in _text(module.quality(_table().assign(sensors=1, seeds=1)))
 
 
 def test_intervals_of_few_sensors_do_not_stretch_the_axis() -> None:
@@ -208,3 +211,66 @@ def test_three_truths_stand_beside_the_published_rates() -> None:
     assert "In-situ training drops 100 %." in _text(figure)
     without = module.measured(_costs()[_costs()["policy"] == "los"], _drops()[:2])
     assert "In-situ" not in _text(without)
+
+
+def test_the_other_threshold_changes_nothing_but_the_contrasts() -> None:
+    table = _table()
+    alone = table[table["threshold"] == "ema"]
+    for one, other in zip(module.quality(table).axes, module.quality(alone).axes, strict=True):
+        assert one.get_ylim() == other.get_ylim()
+        assert len(one.lines) == len(other.lines)
+    pairs = _pairs()
+    figure = module.contrasts(pairs[pairs["threshold"] == "ema"])
+    marks = [len([line for line in panel.lines if line.get_marker() == "o"]) for panel in figure.axes]
+    assert marks == [3 * (threshold == "ema") for _, threshold, _ in PANELS]
+
+
+def test_colours_and_markers_of_what_is_drawn_together_differ() -> None:
+    together = {**POLICIES, **{name: BOUNDS[name] for name in ("never", "always")}}
+    assert len({colour for _, colour, _ in together.values()}) == len(together)
+    assert len({marker for _, _, marker in together.values()}) == len(together)
+    assert len({colour for _, colour, _ in COSTS.values()}) == len(COSTS)
+
+
+value = st.floats(-1, 1).filter(lambda number: abs(number) > 1e-6)
+
+
+@given(st.lists(st.tuples(value, st.floats(0, 5)), min_size=1, max_size=8))
+def test_limits_around_zero_show_every_difference(rows: list[tuple[float, float]]) -> None:
+    part = pd.DataFrame(
+        {
+            "difference": [middle for middle, _ in rows],
+            "low": [middle - half for middle, half in rows],
+            "high": [middle + half for middle, half in rows],
+        }
+    )
+    low, high = module._around(part)
+    largest = part["difference"].abs().max()
+    assert low == -high
+    assert largest < high <= 4.5 * largest
+    assert high == pytest.approx(1.1 * min(4 * largest, part[["low", "high"]].abs().max().max()))
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 3)), min_size=1, max_size=8))
+def test_limits_of_a_share_show_every_value_and_end_at_one(rows: list[tuple[float, float]]) -> None:
+    part = pd.DataFrame({"f1": [middle for middle, _ in rows], "f1_high": [middle + half for middle, half in rows]})
+    part["f1_low"] = 0.0
+    low, high = module._span(part, "f1", floor=0.0, ceiling=1.0)
+    assert low == 0.0
+    assert high >= part["f1"].max()
+    assert high <= 1.08
+
+
+def test_a_policy_of_ones_own_number_of_streams_is_one_point_each() -> None:
+    table = _table()
+    alone = table[(table["streams"] != 10) & (table["threshold"] == "ema")]
+    ages = module.quality(alone).axes[0]
+    assert all(len(np.asarray(each.lines[0].get_xdata())) == 1 for each in ages.containers)
+    assert all(each.lines[0].get_linestyle() == "None" for each in ages.containers), "no line to anywhere"
+
+
+def test_errors_are_distances_to_the_ends_of_the_interval() -> None:
+    part = pd.DataFrame({"age": [2000.0, 3000.0], "age_low": [1500.0, np.nan], "age_high": [2200.0, np.nan]})
+    assert module._errors(part, "age", 1000.0) == pytest.approx(np.array([[0.5, 0.0], [0.2, 0.0]]))
+    f1 = pd.DataFrame({"event_f1": [0.3], "low": [0.1], "high": [0.4]})
+    assert module._errors(f1, "event_f1") == pytest.approx(np.array([[0.2], [0.1]]))

@@ -153,3 +153,32 @@ def test_measured_costs_stand_beside_the_fitted_ones() -> None:
         "(trainings of 28 to 57 s); lstm 0.0, 56.4 % (trainings of 4 s); with those fitted to the paper 15.0, 79.0 %. "
         "In-situ training drops 100 % whatever a training costs."
     )
+
+
+def test_what_was_not_run_is_said() -> None:
+    assert words.matters(_pairs()) == "Nothing was run of traffic."
+    only = words.matters(_pairs(_pair("always - never", 0.01, -0.02, 0.03)), "traffic")
+    assert only.endswith("30 pairs).")
+    assert "LOS" not in only
+    other = words.matters(_pairs(_pair("always - never", 0.1, 0.02, 0.18, data="control")), "control")
+    assert other.startswith("Retraining helps in the control (every model at once against never: event F1 +0.100")
+
+
+def test_one_of_the_other_trainings_alone_is_told() -> None:
+    rows = [_pair("always_warm - always", 0.01, NOTHING, NOTHING, metric=name) for name in ("event_f1", "auc_pr")]
+    rows.append(_pair("always_warm - always", 0.25, 0.1, 0.4, metric="false_alarms_per_day"))
+    assert words.samples(_pairs(*rows)) == (
+        "Trainings that go on from the weights before, each at once: AUC-PR +0.010, event F1 +0.010, false alarms per "
+        "day +0.25 (+0.10 to +0.40), against fresh ones."
+    )
+
+
+def test_costs_are_told_of_one_model_and_one_number_of_streams() -> None:
+    measured = pd.DataFrame(
+        [("lstm", "los", 8, 3.5, 8.0), ("lstm", "in_situ", 8, 90.0, 3.0), ("lstm", "cloud", 8, 1.0, 2.0)],
+        columns=["model", "policy", "streams", "drop_percent", "seconds"],
+    )
+    text = words.costs(measured, pd.DataFrame({"policy": ["los"], "streams": [8], "drop_percent": [68.2]}))
+    assert "LOS with 8 streams drops" in text
+    assert "lstm 3.5 % (trainings of 8 s); with those fitted to the paper 68.2 %" in text
+    assert text.endswith("In-situ training drops 90 % whatever a training costs.")
