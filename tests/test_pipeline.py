@@ -568,7 +568,7 @@ def test_the_elastic_notebook_gives_every_figure(root: Path, monkeypatch: pytest
 def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert aarhus.sensors(root / "data" / "raw") == [158324]
     monkeypatch.chdir(root)
-    notebook.run("00-data", root / "build" / "data.ipynb", {})
+    notebook.run("00-data", root / "build" / "data.ipynb", {}, html=root / "reports" / "notebooks" / "00-data.html")
     for path in _outs(STAGES["notebook-data"]):
         assert (root / path).exists(), path
     table = (root / "reports" / "tables" / "data_series.csv").read_text().splitlines()

@@ -258,7 +258,7 @@ def test_data_tells_the_stand_in_from_real_traces(audited: Audit) -> None:
 
 
 def test_without_real_data_it_says_so(home: Path) -> None:
-    for name in ("table2_forecast", "table3_elastic", "table3_verdicts"):
+    for name in ("table2_forecast", "table3_elastic", "table3_verdicts", "staleness_pairs"):
         path = home / "reports" / "tables" / f"{name}.csv"
         pd.read_csv(path).assign(real=False).to_csv(path, index=False)
     series = home / "reports" / "tables" / "data_series.csv"
