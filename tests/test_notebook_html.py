@@ -188,7 +188,10 @@ def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write(given, "x", tmp_path / "file" / "x.html")
 
 
-def test_two_runs_of_a_real_kernel_give_the_same_bytes(tmp_path: Path, write_notebook: Writer) -> None:
+def test_two_runs_of_a_real_kernel_give_the_same_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_notebook: Writer
+) -> None:
+    monkeypatch.chdir(tmp_path)
     path = write_notebook(
         tmp_path / "a.ipynb",
         "n = 2",

@@ -84,10 +84,10 @@ def example(trace: Trace, values: Array, events: Sequence[Event], seen: Mapping[
         values: All samples with anomalies, `(samples, channels)`, the training samples first.
         events: Anomalies, counted from the end of the training samples.
         seen: Scores and alarms by detector.
-        shown: Samples that are drawn.
+        shown: Samples that are drawn, at most.
     """
     begin = len(values) - len(next(iter(seen.values())).scores)
-    times = trace.frame.index[begin : begin + shown]
+    times = trace.frame.index[begin : min(begin + shown, len(values))]
     end = begin + len(times)
     channels = [str(name) for name in trace.frame]
     count = len(channels) + len(seen)

@@ -90,6 +90,10 @@ def test_anomalies_are_shaded_darker_where_they_are(pair: list[Trace]) -> None:
     assert alphas[3] == [0.35, 0.35], "a score is of the whole sample"
 
 
+def test_more_than_there_is_cannot_be_shown(pair: list[Trace]) -> None:
+    assert len(_example(pair[0], shown=5000).axes[0].lines[1].get_xdata()) == 300
+
+
 def test_an_event_at_the_end_is_cut_off(pair: list[Trace]) -> None:
     axes = _example(pair[0]).axes[0]
     step = pair[0].step / pd.Timedelta("1D")
