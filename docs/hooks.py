@@ -18,15 +18,14 @@ from mkdocs.structure.pages import Page
 from typer.cli import get_docs_for_click
 
 from edgeresearch.cli import app
-from edgeresearch.paper.claim_rules import VERDICTS
-from edgeresearch.paper.claims import load
+from edgeresearch.paper.claims.audit import FILE, PAPERS, VERDICTS, read
+from edgeresearch.paper.claims.table import load
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
-AUDIT = REPORTS / "claims.csv"
+AUDIT = REPORTS / FILE
 UNKNOWN = "not judged yet"
 """Verdict of a claim that the results in `reports/` do not have; `dvc repro claims` judges it."""
-PAPERS = ("A", "B")
 
 MARK = re.compile(r"<!-- made: (\w+) -->")
 EXAMPLES = re.compile(r"^Examples:\n((?:  .*\n)+)", re.MULTILINE)
@@ -111,7 +110,7 @@ def judged() -> dict[str, str]:
     """Return the verdicts of the audit in `reports/` by the claims' ids."""
     if not AUDIT.is_file():
         return {}
-    table = pd.read_csv(AUDIT, dtype=str, keep_default_na=False)
+    table = read(AUDIT)
     return dict(zip(table["id"], table["verdict"], strict=True))
 
 

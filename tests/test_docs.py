@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from edgeresearch.cli import app
 from edgeresearch.elastic.view import View
 from edgeresearch.emulator.testbed import Testbed
-from edgeresearch.paper.claims import load
+from edgeresearch.paper.claims.table import load
 from edgeresearch.params import Params
 
 ROOT = Path(__file__).parents[1]
@@ -205,13 +205,15 @@ def test_the_map_holds_every_claim_and_stage(site: Path, hooks: ModuleType) -> N
 
 def test_verdicts_come_from_the_audit(hooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, *rest = load()
-    table = pd.DataFrame({"id": [first.id], "verdict": ["partly | or not"]})
+    table = pd.read_csv(hooks.AUDIT, dtype=str, keep_default_na=False)
+    table = table[table["id"] == first.id].assign(verdict="partly")
     table.to_csv(tmp_path / "claims.csv", index=False)
     monkeypatch.setattr(hooks, "AUDIT", tmp_path / "claims.csv")
     rows = [line for line in hooks.claims().splitlines() if line.startswith("| <span")]
     assert len(rows) == 1 + len(rest)
     (ours,) = (row for row in rows if f"`{first.id}`" in row)
-    assert ours.endswith(r"| partly \| or not |")
+    assert ours.endswith("| partly |")
+    assert hooks._table(("a",), [("b | c",)]).endswith(r"| b \| c |")
     assert sum(row.endswith(f"| {hooks.UNKNOWN} |") for row in rows) == len(rest)
     monkeypatch.setattr(hooks, "AUDIT", tmp_path / "none.csv")
     assert hooks.judged() == {}

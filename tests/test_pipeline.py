@@ -13,8 +13,10 @@ import yaml
 from edgeresearch import cli, notebook, params
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
-from edgeresearch.paper import claim_pages, claims, tables, traces
-from edgeresearch.paper.claim_models import Json, Selection, Setting
+from edgeresearch.paper import tables, traces
+from edgeresearch.paper.claims import audit
+from edgeresearch.paper.claims import table as claims
+from edgeresearch.paper.claims.models import Json, Selection, Setting
 from edgeresearch.params import Anomaly, Elastic, Forecast, Los
 from edgeresearch.series import aarhus, qps, registry, utilisation
 from edgeresearch.series.fetch import fetch
@@ -80,8 +82,8 @@ NOTEBOOKS = (
 )
 PAGES = ("edgeresearch/notebook_html.py", "edgeresearch/pages/base.css", "edgeresearch/pages/notebook")
 """What the page of a notebook is made by."""
-PAPER_B_ROOMS = "anomaly|los|emulator|paper"
-ANOMALY_ROOMS = "series|forecast|anomaly"
+PAPER_B_ROOMS = "anomaly|los|emulator|intervals|paper"
+ANOMALY_ROOMS = "series|forecast|anomaly|intervals"
 TESTBED = "edgeresearch/emulator/paper_b.yaml"
 
 
@@ -117,7 +119,7 @@ def test_deps_exist_or_are_made_by_another_stage(name: str) -> None:
         assert inside or (ROOT / dep).exists(), dep
 
 
-def _imported(module: Path, seen: set[Path], rooms: str = "series|forecast|elastic") -> set[Path]:
+def _imported(module: Path, seen: set[Path], rooms: str = "series|forecast|elastic|intervals") -> set[Path]:
     """Modules of some rooms that a module imports, and what they import."""
     for file in _named(module.read_text(encoding="utf-8"), rooms):
         if file not in seen:
@@ -131,7 +133,10 @@ def _named(source: str, rooms: str) -> list[Path]:
     pattern = rf"^from (edgeresearch\.(?:{rooms})[\w.]*) import (\([^)]*\)|.+)$"
     for name, words in re.findall(pattern, source, flags=re.M):
         room = ROOT / name.replace(".", "/")
-        candidates = [room.with_suffix(".py"), *(room / f"{word.strip()}.py" for word in words.strip("()").split(","))]
+        candidates = [
+            room.with_suffix(".py"),
+            *(room / f"{word.split()[0]}.py" for word in words.strip("()").split(",") if word.strip()),
+        ]
         files += [file for file in candidates if file.is_file()]
     return files
 
@@ -185,8 +190,8 @@ def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> 
 
 def test_the_audit_depends_on_every_module_table_and_setting_that_it_reads() -> None:
     deps = set(_listed(STAGES["claims"], "deps"))
-    assert _modules("claims") == _needed("edgeresearch/paper/claims.py") | {"edgeresearch/paper/tables.py"}
-    assert "edgeresearch/paper/claims.yaml" in deps
+    assert _modules("claims") == _needed("edgeresearch/paper/claims/table.py") | {"edgeresearch/paper/tables.py"}
+    assert "edgeresearch/paper/claims/claims.yaml" in deps
     sources = [each.source for each in claims.load()]
     read = {each.table for each in sources if hasattr(each, "table")}
     read |= {each.file for each in sources if isinstance(each, Json)}
@@ -410,8 +415,8 @@ def test_stages_pass_only_parameters_that_their_notebook_declares() -> None:
 
 def test_the_report_comes_last_and_depends_on_all_that_it_shows() -> None:
     deps = set(_listed(STAGES["report"], "deps"))
-    start = ROOT / "edgeresearch" / "paper" / "report.py"
-    rooms = "series|forecast|elastic|anomaly|los|emulator|paper"
+    start = ROOT / "edgeresearch" / "paper" / "report" / "site.py"
+    rooms = "series|forecast|elastic|anomaly|los|emulator|intervals|paper"
     needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, rooms)} | {PAGES[0]}
     assert _modules("report") == needed
     shown = {
@@ -496,7 +501,7 @@ def test_stages_write_what_they_declare(root: Path) -> None:
 
 
 def test_the_audit_of_a_small_run_on_stand_ins_says_what_it_lacks(root: Path) -> None:
-    found = claim_pages.read(root / "reports" / "claims.csv").set_index("id")
+    found = audit.read(root / "reports" / "claims.csv").set_index("id")
     assert len(found) == len(claims.load())
     lacking = found[found["reason"].str.startswith("Not in this profile: ")]
     assert set(lacking["verdict"]) == {"not testable here"}

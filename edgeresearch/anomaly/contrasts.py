@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from edgeresearch.anomaly.experiment import interval
+from edgeresearch.intervals import interval, intervals
 
 WHO = ["data", "threshold", "policy", "streams"]
 """Columns that say whose row it is."""
@@ -30,10 +30,8 @@ def means(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence[str] = ()) 
     counts: Any = rows.groupby(keys, sort=False)["seed"].nunique()
     table = []
     for key, part in each.groupby(keys, sort=False):
-        row: dict[str, object] = dict(zip(keys, key, strict=True))
-        for name in metrics:
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name].tolist())
-        table.append(row | {"sensors": len(part), "seeds": int(counts[key])})
+        counted = {"sensors": len(part), "seeds": int(counts[key])}
+        table.append({**dict(zip(keys, key, strict=True)), **intervals(part, metrics), **counted})
     return pd.DataFrame(table)
 
 
@@ -62,7 +60,7 @@ def differences(
             for streams, pair in both.groupby("streams"):
                 for name in metrics:
                     gap = (pair[name] - pair[f"{name}_other"]).groupby(pair["sensor"]).mean()
-                    difference, low, high = interval(gap.tolist())
+                    difference, low, high = interval(gap)
                     table.append(
                         {
                             **{"data": data, "threshold": threshold, "contrast": f"{one} - {other}"},

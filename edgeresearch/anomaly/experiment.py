@@ -3,7 +3,7 @@
 A detector sees the values of a stream alone. Labels come into play when its alarms are there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,6 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy import stats
 
 from edgeresearch.anomaly.baselines import ECOD, HalfSpaceTrees, RobustZ
 from edgeresearch.anomaly.detector import Detector
@@ -25,6 +24,7 @@ from edgeresearch.anomaly.threshold import Moving, Quantile, Threshold
 from edgeresearch.anomaly.walk import Schedule, judge, reconstructed, watched
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
+from edgeresearch.intervals import interval, intervals
 from edgeresearch.series import aarhus
 from edgeresearch.series.trace import Trace
 
@@ -94,7 +94,7 @@ def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Fou
     Injection(**section["injection"])
     tasks = []
     for kind in get_args(Kind):
-        for trace in _traces(folder, kind, section):
+        for trace in aarhus.first(folder, kind, section["sensors"]):
             tasks += [delayed(_rows)(trace, kind, repeat, names, section, seed) for repeat in range(section["seeds"])]
     parts = Parallel(n_jobs=section["workers"])(tasks)
     rows, events = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
@@ -169,18 +169,11 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     table = []
     for (kind, sensor, detector), part in rows.groupby(each, sort=False):
         counts = {"events": int(part["events"].sum()), "sensors": 1, "seeds": len(part)}
-        table.append({"sensor": sensor, "kind": kind, "detector": detector, **_intervals(part), **counts})
+        table.append({"sensor": sensor, "kind": kind, "detector": detector, **intervals(part, METRICS), **counts})
     for (kind, detector), part in alone.groupby(["kind", "detector"], sort=False):
         counts = {"events": int(part["events"].sum()), "sensors": len(part), "seeds": int(part["seed"].max())}
-        table.append({"sensor": POOLED, "kind": kind, "detector": detector, **_intervals(part), **counts})
+        table.append({"sensor": POOLED, "kind": kind, "detector": detector, **intervals(part, METRICS), **counts})
     return pd.DataFrame(table)
-
-
-def _intervals(part: pd.DataFrame) -> dict[str, float]:
-    found = {}
-    for name in METRICS:
-        found[name], found[f"{name}_low"], found[f"{name}_high"] = interval(part[name].tolist())
-    return found
 
 
 def differences(rows: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +193,7 @@ def differences(rows: pd.DataFrame) -> pd.DataFrame:
         for one, other in ((one, other) for one in names if one in IFTM for other in names if other not in IFTM):
             gaps = means.loc[one] - means.loc[other]
             for name in COMPARED:
-                difference, low, high = interval(gaps[name].tolist())
+                difference, low, high = interval(gaps[name])
                 found = {"difference": difference, "low": low, "high": high, "sensors": len(gaps)}
                 table.append({"kind": kind, "detector": one, "other": other, "metric": name, **found})
     return pd.DataFrame(table, columns=["kind", "detector", "other", "metric", "difference", "low", "high", "sensors"])
@@ -214,15 +207,6 @@ def by_kind(events: pd.DataFrame) -> pd.DataFrame:
     """
     parts = events.groupby(["kind", "detector", "anomaly"], sort=False)["detected"]
     return parts.agg(detected="mean", events="size").reset_index()
-
-
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of independent repeats and its 95 % interval; those without a value are left out."""
-    data = np.array([value for value in values if np.isfinite(value)])
-    if len(data) < 2:
-        return float(data.mean()) if len(data) else float("nan"), float("nan"), float("nan")
-    half = stats.t.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data))
-    return float(data.mean()), float(data.mean() - half), float(data.mean() + half)
 
 
 def drawn(
@@ -256,14 +240,6 @@ def injected(trace: Trace, section: Mapping[str, Any], rng: np.random.Generator)
         raise InputError(f"{trace.name} has {len(rest)} samples behind the training, not {section['samples']}")
     found = inject(rest, rng, spread=Scale.fit(clean).spread, floor=0.0, plan=Injection(**section["injection"]))
     return np.vstack([clean, found.values]), found
-
-
-def _traces(folder: str | Path, kind: Kind, section: Mapping[str, Any]) -> list[Trace]:
-    load: Mapping[str, Callable[..., Trace]] = {"traffic": aarhus.traffic, "pollution": aarhus.pollution}
-    known = aarhus.sensors(folder, kind)
-    if len(known) < section["sensors"]:
-        raise InputError(f"{len(known)} {kind} sensors in {folder}, not {section['sensors']}; fetch the data first")
-    return [load[kind](folder, sensor) for sensor in known[: section["sensors"]]]
 
 
 def _rows(

@@ -29,7 +29,6 @@ from edgeresearch.anomaly.subject import Subject, seeds, subject
 from edgeresearch.anomaly.threshold import Moving, Quantile, Threshold, judged
 from edgeresearch.anomaly.trainings import always, never, trained_by
 from edgeresearch.anomaly.walk import Schedule
-from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
 from edgeresearch.series import aarhus
 from edgeresearch.series.trace import Trace
@@ -99,7 +98,7 @@ def staleness(folder: str | Path, section: Mapping[str, Any], triggers: pd.DataF
     """
     wanted, cells = section["staleness"], by_cell(triggers, every=section["every"])
     Injection(**section["injection"])
-    tasks, traces = [], _traces(folder, wanted)
+    tasks, traces = [], aarhus.first(folder, "traffic", wanted["sensors"])
     for trace in traces:
         for repeat in range(wanted["seeds"]):
             chosen = drawn(cells, np.random.default_rng(seeds(trace, repeat, seed).choosing))
@@ -134,13 +133,6 @@ def write(
     for name, table in (("", found.table), ("_course", found.course), ("_pairs", found.pairs)):
         write_csv(table, Path(out) / TABLES / f"staleness{name}.csv")
     return found
-
-
-def _traces(folder: str | Path, wanted: Mapping[str, Any]) -> list[Trace]:
-    known = aarhus.sensors(folder, "traffic")
-    if len(known) < wanted["sensors"]:
-        raise InputError(f"{len(known)} traffic sensors in {folder}, not {wanted['sensors']}; fetch the data first")
-    return [aarhus.traffic(folder, sensor) for sensor in known[: wanted["sensors"]]]
 
 
 def _judged(task: _Task, section: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:

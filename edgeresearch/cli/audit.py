@@ -8,7 +8,7 @@ import typer
 from edgeresearch.cli.base import app, described
 
 COLOURS = ("green", "yellow", "red", "magenta", "dim")
-"""Of the verdicts, in the order of `claim_rules.VERDICTS`."""
+"""Of the verdicts, in the order of `audit.VERDICTS`."""
 
 
 @app.command(
@@ -31,10 +31,10 @@ def claims(
     from rich.table import Table
     from rich.text import Text
 
-    from edgeresearch.paper import claim_pages as pages
-    from edgeresearch.paper.claim_rules import VERDICTS
+    from edgeresearch.paper.claims import pages
+    from edgeresearch.paper.claims.audit import FILE, VERDICTS, read
 
-    table = pages.chosen(pages.read(reports / "claims.csv"), paper, verdict)
+    table = pages.chosen(read(reports / FILE), paper, verdict)
     shown = Table(title=f"{len(table)} claims", title_justify="left", show_lines=True)
     for column, ratio in {"id": None, "claim": 4, "published": 1, "measured": 1, "verdict": None, "why": 5}.items():
         shown.add_column(column, ratio=ratio, overflow="fold")

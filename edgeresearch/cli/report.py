@@ -8,11 +8,11 @@ import typer
 from edgeresearch.cli.base import app, described, warn
 
 if TYPE_CHECKING:
-    from edgeresearch.paper.report import Run
+    from edgeresearch.paper.report.site import Run
 
 
 def _run(params: Path) -> "Run":
-    from edgeresearch.paper.report import Run
+    from edgeresearch.paper.report.site import Run
     from edgeresearch.params import Params, load
 
     home = Path().absolute()
@@ -39,8 +39,8 @@ def report(
     """Make the report."""
     import webbrowser
 
-    from edgeresearch.paper import readme_results
-    from edgeresearch.paper import report as work
+    from edgeresearch.paper.report import readme_results
+    from edgeresearch.paper.report import site as work
 
     run = _run(params)
     if readme:
@@ -63,11 +63,12 @@ def export(
     params: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("params.yaml"),
 ) -> None:
     """Export tables and figures."""
-    from edgeresearch.paper import exports, printed, report_claims
+    from edgeresearch.paper.claims import audit
+    from edgeresearch.paper.report import exports, printed
 
     run = _run(params)
     tables = printed.printed(run.reports, run.settings)
-    claims = exports.audit(report_claims.read(run.reports))
+    claims = exports.audit(audit.read(run.reports / audit.FILE))
     for missing in exports.write([*tables, claims], run.figures, out):
         warn(f"{missing.name} is left out: {missing.reason}")
     print(f"exports: {out}")

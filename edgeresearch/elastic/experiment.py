@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from edgeresearch.elastic.arena import STAND_IN, described, forecasts, prepare, quality
 from edgeresearch.elastic.checks import Floats, Ints
@@ -17,6 +16,7 @@ from edgeresearch.elastic.plan import measured, replay
 from edgeresearch.elastic.setup import Setup, setup
 from edgeresearch.elastic.strategies import strategy
 from edgeresearch.files import atomic, write_csv
+from edgeresearch.intervals import interval
 from edgeresearch.series.trace import Trace
 
 NONE = "none"
@@ -144,9 +144,8 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
     """Average over repeats, with Student's 95 % interval of the mean error; empty where there is one repeat only."""
     groups: Any = rows.groupby(KEYS, sort=False)
     table: pd.DataFrame = groups[["error_percent", "pod_hours", "share"]].mean()
-    count = groups["error_percent"].count()
-    half = groups["error_percent"].std() / np.sqrt(count) * stats.t.ppf(0.975, np.maximum(count - 1, 1))
-    table["low"], table["high"] = table["error_percent"] - half, table["error_percent"] + half
+    bounds = [interval(part["error_percent"])[1:] for _, part in groups]
+    table[["low", "high"]] = np.array(bounds)
     return table.reset_index()
 
 

@@ -11,8 +11,8 @@ from edgeresearch.emulator.emulation import emulate
 from edgeresearch.emulator.experiment import Setup
 from edgeresearch.emulator.mesh import Mesh, Node
 from edgeresearch.emulator.policies import InSitu
-from edgeresearch.emulator.summary import by
 from edgeresearch.emulator.workload import Job
+from edgeresearch.intervals import by
 from edgeresearch.los.limits import Rule, residual
 
 VALUES = ("limit_millicores", "training_seconds", "residual")

@@ -13,6 +13,7 @@ from edgeresearch.emulator.experiment import Setup
 from edgeresearch.emulator.selection import selected
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.files import atomic, write_csv
+from edgeresearch.intervals import by
 from edgeresearch.los.limits import Rule
 
 PREDICTION = 100.0
@@ -56,7 +57,7 @@ def limits(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
         about = {"rule": rule, "together": each.together or 0}
         courses.append(adaptation.course(runs).assign(**about))
         found = pd.concat([landmarks(run, drift_from=each.drift_from) for run in runs])
-        marks.append(summary.by(found, ["what"], ["value"]).assign(**about))
+        marks.append(by(found, ["what"], ["value"]).assign(**about))
     return {
         "limits": _first(pd.concat(courses), "rule", "together"),
         "landmarks": _first(pd.concat(marks), "rule", "together"),
@@ -157,7 +158,7 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: floa
             )
         )
     table = pd.concat(tables, ignore_index=True)
-    return summary.by(table, [*keys[:2], "kind"], ["messages", "megabytes"])
+    return by(table, [*keys[:2], "kind"], ["messages", "megabytes"])
 
 
 def sweep(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:

@@ -3,43 +3,13 @@
 from collections.abc import Sequence
 from typing import Literal
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
+from edgeresearch.intervals import interval
 from edgeresearch.los.request import Reason
 
 Reading = Literal["attempts", "triggers", "placed"]
 """What Fig. 6's shares are of: see `hops`."""
-
-
-def interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean of independent repeats and its 95 % interval (Student's t); not a number with one repeat."""
-    data = np.asarray(values, dtype=np.float64)
-    if len(data) < 2:
-        return float(data.mean()), float("nan"), float("nan")
-    half = stats.t.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data))
-    return float(data.mean()), float(data.mean() - half), float(data.mean() + half)
-
-
-def by(table: pd.DataFrame, keys: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
-    """Return means over the rows that share keys, in the order in which those come.
-
-    Args:
-        table: One row per key and repeat.
-        keys: Columns.
-        values: Columns of numbers.
-
-    Returns:
-        The keys, and each of the values, also with `_low` and `_high` (see `interval`).
-    """
-    rows = []
-    for key, part in table.groupby(list(keys), sort=False):
-        row: dict[str, object] = dict(zip(keys, key, strict=True))
-        for name in values:
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name].tolist())
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def drop_rates(triggers: pd.DataFrame) -> pd.DataFrame:
@@ -86,7 +56,7 @@ def _shares(
         sizes = every.groupby("repeat").size()
         for value in values:
             counts = mine[mine[column] == value].groupby("repeat").size().reindex(sizes.index, fill_value=0)
-            mean, low, high = interval((100 * counts / sizes).tolist())
+            mean, low, high = interval(100 * counts / sizes)
             rows.append(
                 {
                     **{"policy": policy, "streams": streams, column: value, "share_percent": mean},

@@ -8,6 +8,7 @@ import pandas as pd
 from edgeresearch.emulator import summary
 from edgeresearch.emulator.mesh import Mesh
 from edgeresearch.emulator.outcome import Outcome
+from edgeresearch.intervals import interval
 
 
 def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd.DataFrame:
@@ -112,7 +113,7 @@ def gateways(base: pd.DataFrame, more: Sequence[tuple[str, str, pd.DataFrame]]) 
     rows = []
     for layer, node, triggers in more:
         after = _rates(triggers)
-        points, low, high = summary.interval((before - after).dropna().tolist())
+        points, low, high = interval(before - after)
         rows.append((layer, node, float(after.mean()), points, low, high))
     return pd.DataFrame(rows, columns=["layer", "node", "drop_percent", "fewer_points", "low", "high"])
 

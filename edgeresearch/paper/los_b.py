@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from edgeresearch.emulator.selection import selected
-from edgeresearch.emulator.summary import interval
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
+from edgeresearch.intervals import interval
 from edgeresearch.paper import paper_a, paper_b
 from edgeresearch.paper.verdicts_b import verdicts, with_published
 
@@ -116,7 +116,7 @@ def rates(triggers: pd.DataFrame) -> pd.DataFrame:
     for reading, part in triggers.groupby("trigger", sort=False):
         scale = paper_b.REPEATS * paper_b.HOURS / part["hours"].iloc[0]
         totals = part.groupby("repeat")["triggers"].sum() * scale
-        mean, low, high = interval(totals.tolist())
+        mean, low, high = interval(totals)
         dropped = 100 * part["dropped"].sum() / part["triggers"].sum()
         found = {"trigger": reading, "triggers": mean, "low": low, "high": high, "published": paper_b.TRIGGERS}
         rows.append({**found, "ratio": mean / paper_b.TRIGGERS, "drop_percent": dropped})

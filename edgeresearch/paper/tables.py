@@ -9,7 +9,8 @@ import pandas as pd
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.files import write_csv, write_json
-from edgeresearch.paper import architecture, claims, elastic_a, figures_a, los_b, paper_a, style
+from edgeresearch.paper import architecture, elastic_a, figures_a, los_b, paper_a, style
+from edgeresearch.paper.claims import table as claims
 from edgeresearch.paper.contradictions import contradictions
 
 NAMES = ("table2", "figure1", "table3", "los", "claims")

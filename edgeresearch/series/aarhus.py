@@ -119,6 +119,19 @@ def pollution(folder: str | Path, sensor: int) -> Trace:
     return Trace(f"pollution_{sensor}", frame, STEP, "index without unit", origin, repairs)
 
 
+def first(folder: str | Path, kind: Literal["traffic", "pollution"], count: int) -> list[Trace]:
+    """Load the streams of so many sensors, those of the lowest numbers.
+
+    Raises:
+        InputError: There are fewer, or a file is damaged.
+    """
+    known = sensors(folder, kind)
+    if len(known) < count:
+        raise InputError(f"{len(known)} {kind} sensors in {folder}, not {count}; fetch the data first")
+    load = traffic if kind == "traffic" else pollution
+    return [load(folder, sensor) for sensor in known[:count]]
+
+
 def _check(folder: str | Path, name: str, sensor: int, kind: Literal["traffic", "pollution"]) -> None:
     if name not in registry.pins():
         known = sensors(folder, kind)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.anomaly.contrasts import UNIT, WHO, differences, means
-from edgeresearch.anomaly.experiment import interval
+from edgeresearch.intervals import interval
 
 BOUNDS = ("never", "always")
 

@@ -19,7 +19,6 @@ from edgeresearch.anomaly.experiment import (
     differences,
     drawn,
     injected,
-    interval,
     sensors,
     summary,
     watch,
@@ -272,15 +271,6 @@ def test_without_a_pair_there_are_no_differences() -> None:
     table = differences(rows)
     assert table.empty
     assert table.columns.tolist()[:4] == ["kind", "detector", "other", "metric"]
-
-
-def test_intervals() -> None:
-    mean, low, high = interval([1.0, 2.0, 3.0, float("nan")])
-    assert (mean, low + high) == (2.0, pytest.approx(4.0))
-    assert high - mean == pytest.approx(4.3027 / np.sqrt(3), rel=1e-4)
-    assert interval([5.0])[0] == 5.0
-    assert np.isnan(interval([5.0])[1:]).all()
-    assert np.isnan(interval([float("nan")])).all()
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ from typer.testing import CliRunner
 
 from edgeresearch import cli
 from edgeresearch.cli.audit import COLOURS
-from edgeresearch.paper import claims
-from edgeresearch.paper.claim_rules import VERDICTS
+from edgeresearch.paper.claims.audit import COLUMNS, VERDICTS
 
 runner = CliRunner()
 ROWS = [
@@ -22,7 +21,7 @@ ROWS = [
 def reports(tmp_path: Path) -> Path:
     rows = []
     for name, paper, verdict, fitted, measured, low, high in ROWS:
-        row = dict.fromkeys(claims.COLUMNS, "")
+        row = dict.fromkeys(COLUMNS, "")
         row |= {"id": name, "paper": paper, "where": "Fig. 7", "claim": "A share.", "published": "26.62", "unit": "%"}
         row |= {"measured": measured, "low": low, "high": high, "verdict": verdict, "reason": "Why.", "fitted": fitted}
         rows.append(row)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from edgeresearch import cli, workspace
-from edgeresearch.paper import readme_results, report
+from edgeresearch.paper.report import readme_results
+from edgeresearch.paper.report import site as report
 
 CLAIMS = (
     "id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted"
@@ -92,7 +93,7 @@ def test_without_an_audit_it_is_one_line(home: Path, capsys: pytest.CaptureFixtu
     before = sorted(home.rglob("*"))
     status, out, error = _left(capsys, *words)
     assert (status, out) == (2, "")
-    assert error == "error: no reports/claims.csv; run edgeresearch reproduce first\n"
+    assert error == "error: no reports/claims.csv; run edgeresearch table claims or edgeresearch reproduce first\n"
     assert sorted(home.rglob("*")) == before
 
 

@@ -1,4 +1,3 @@
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,10 +6,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from edgeresearch.emulator import summary
 from edgeresearch.emulator.experiment import Setup, scheduling
+from edgeresearch.intervals import interval
 from edgeresearch.los.request import Reason
 
 Make = Callable[..., pd.DataFrame]
@@ -34,29 +33,6 @@ def shares_of(table: pd.DataFrame, column: str) -> dict[Any, float]:
     return dict(zip(table[column], table["share_percent"], strict=True))
 
 
-@given(st.lists(st.floats(0, 100), min_size=2, max_size=30))
-def test_the_interval_is_students(values: list[float]) -> None:
-    mean, low, high = summary.interval(values)
-    assert mean == pytest.approx(np.mean(values))
-    error = stats.sem(values)
-    if error > 1e-9:
-        assert (low, high) == pytest.approx(stats.t.interval(0.95, len(values) - 1, loc=mean, scale=error))
-    else:
-        assert (low, high) == pytest.approx((mean, mean))
-
-
-def test_one_repeat_has_no_interval() -> None:
-    mean, low, high = summary.interval([26.62])
-    assert mean == 26.62
-    assert math.isnan(low) and math.isnan(high)
-
-
-def test_the_interval_holds_the_true_mean_95_times_of_100() -> None:
-    rng = np.random.default_rng(0)
-    bounds = [summary.interval(rng.normal(40, 5, 5).tolist()) for _ in range(1000)]
-    assert 0.93 < np.mean([low <= 40 <= high for _, low, high in bounds]) < 0.97
-
-
 def test_drop_rates_are_means_over_repeats(make_triggers: Make) -> None:
     rows = [(0, DROPPED, CYCLE, 2), (0, RAN, HERE, 1), (1, RAN, HERE, 1), (1, LOST, HERE, 1), (1, DROPPED, BUSY, 0)]
     table = summary.drop_rates(make_triggers(*rows))
@@ -64,7 +40,7 @@ def test_drop_rates_are_means_over_repeats(make_triggers: Make) -> None:
     row = table.iloc[0]
     assert (row["policy"], row["streams"]) == ("los", 2)
     assert row["drop_percent"] == pytest.approx((50 + 100 / 3) / 2)
-    assert (row["low"], row["high"]) == pytest.approx(summary.interval([50, 100 / 3])[1:])
+    assert (row["low"], row["high"]) == pytest.approx(interval([50, 100 / 3])[1:])
 
 
 def test_where_nothing_is_dropped_the_rate_is_zero(make_triggers: Make) -> None:
@@ -103,7 +79,7 @@ def test_a_value_that_a_repeat_lacks_counts_as_none(make_triggers: Make) -> None
     triggers = make_triggers((0, RAN, HERE, 1), (1, RAN, HERE, 3))
     table = summary.hops(triggers, "placed").set_index("hops")
     assert table["share_percent"].to_dict() == {1: 50, 3: 50}
-    assert table[["low", "high"]].to_numpy()[1] == pytest.approx(np.array(summary.interval([0, 100])[1:]))
+    assert table[["low", "high"]].to_numpy()[1] == pytest.approx(np.array(interval([0, 100])[1:]))
 
 
 def test_a_repeat_without_rows_does_not_count(make_triggers: Make) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -133,6 +134,17 @@ def test_sensors_are_listed_ascending_and_without_the_earlier_period(put: Put) -
     put(aarhus.METADATA, "")
     assert aarhus.sensors(folder) == [158324, 209774]
     assert aarhus.sensors(folder, "pollution") == []
+
+
+@pytest.mark.parametrize("kind", ["traffic", "pollution"])
+def test_the_first_sensors_are_those_of_the_lowest_numbers(real: Path, kind: Literal["traffic", "pollution"]) -> None:
+    several = aarhus.first(real, kind, 2)
+    assert [trace.name for trace in several] == [f"{kind}_{number}" for number in aarhus.sensors(real, kind)[:2]]
+
+
+def test_more_sensors_than_there_are_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"0 traffic sensors in .*, not 3; fetch the data first"):
+        aarhus.first(tmp_path, "traffic", 3)
 
 
 def test_metadata(put: Put) -> None:
