@@ -48,10 +48,10 @@ NETWORKS: dict[str, tuple[Callable[[], lightning.LightningModule], list[tuple[in
 }
 
 
-def _step(module: lightning.LightningModule, batch: list[torch.Tensor]) -> torch.Tensor:
+def _step(module: lightning.LightningModule, batch: list[torch.Tensor]) -> Any:
     chosen: Any = module.configure_optimizers()
     optimizer = chosen["optimizer"] if isinstance(chosen, dict) else chosen
-    loss: torch.Tensor = module.training_step(tuple(batch), 0)
+    loss: Any = module.training_step(tuple(batch), 0)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
     optimizer.step()
