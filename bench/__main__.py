@@ -1,6 +1,7 @@
 """`python -m bench`: measure, print the table, write `reports/bench/`.
 
-A part is a module with `Size`, `QUICK` and `rows(size)`; name it in `PARTS`.
+A part is a module with `Size`, `QUICK` and `rows(size)`; name it in `PARTS`. It may tell more of where it was measured,
+by `about()`.
 """
 
 import argparse
@@ -8,7 +9,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,15 +21,18 @@ import pandas as pd  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from bench import detectors, elastic, emulator, forecast  # noqa: E402
+from bench import detectors, elastic, emulator, figure, forecast, forecasters, leaf, scaling  # noqa: E402
 from bench.timing import COLUMNS, Row  # noqa: E402
 from edgeresearch.files import write_csv, write_json  # noqa: E402
 
 PARTS: Mapping[str, ModuleType] = {
     "forecast": forecast,
+    "forecasters": forecasters,
     "elastic": elastic,
     "emulator": emulator,
+    "leaf": leaf,
     "detectors": detectors,
+    "scaling": scaling,
 }
 
 
@@ -39,13 +43,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--quick", action="store_true", help="a fast look at smaller sizes; the claims are not for these"
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, help="run these parts; what is there of others stays")
-    parser.add_argument("--out", type=Path, default=Path("reports/bench"), help="folder of ratios.csv and machine.json")
+    parser.add_argument("--without", nargs="+", choices=PARTS, default=[], help="run all parts but these, likewise")
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports/bench"), help="folder of ratios.csv, machine.json and the figures"
+    )
     chosen = parser.parse_args(arguments)
-    parts = [name for name in PARTS if name in (chosen.only or PARTS)]
+    parts = [name for name in PARTS if name in (chosen.only or PARTS) and name not in chosen.without]
     try:
         told, machines = others(chosen.out, parts)
     except (KeyError, OSError, ValueError) as error:
-        parser.error(f"{chosen.out}: no results by part ({error}); leave out --only, or say another --out")
+        parser.error(
+            f"{chosen.out}: no results by part ({error}); leave out --only and --without, or say another --out"
+        )
     console = Console(stderr=True)
     done: list[Row] = []
     for name in parts:
@@ -53,19 +62,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = list(PARTS[name].rows(PARTS[name].QUICK if chosen.quick else PARTS[name].Size()))
         done += found
         told += [{**row.record(), "part": name} for row in found]
-        machines[name] = machine()
+        if found:
+            machines[name] = {**machine(), **getattr(PARTS[name], "about", dict)()}
+    print(*left_out(parts), sep="", end="")
+    if not done:
+        return
     told.sort(key=lambda row: list(PARTS).index(row["part"]))
     write_csv(pd.DataFrame(told), chosen.out / "ratios.csv")
     write_json(machines, chosen.out / "machine.json")
-    Console().print(table(done))
-    for name, extra, missing in (
-        ("forecast", "onnx", forecast.onnx_missing()),
-        ("emulator", "bench", emulator.simpy_missing()),
-        ("detectors", "detectors", detectors.pyod_missing()),
-    ):
-        if name in parts and missing:
-            print(f"rows of {name} are left out: {missing} not installed; pip install 'edgeresearch[{extra}]'")
-    print(f"ratios: {chosen.out / 'ratios.csv'}")
+    figures = figure.draw(chosen.out)
+    shown = Console()
+    if not shown.is_terminal:
+        shown.width = 220  # a file has room
+    shown.print(table(done))
+    print("ratios:", chosen.out / "ratios.csv", *figures)
+
+
+def left_out(parts: Sequence[str]) -> list[str]:
+    """Return a line, with its end, for each part of which something is not installed, and how to get it."""
+    found = (
+        ("forecast", forecast.onnx_missing(), "pip install 'edgeresearch[onnx]'"),
+        ("forecasters", forecasters.peers_missing(), "make bench-peers"),
+        ("emulator", emulator.simpy_missing(), "pip install 'edgeresearch[bench]'"),
+        ("leaf", leaf.leaf_missing(), "pip install 'edgeresearch[bench]'"),
+        ("detectors", detectors.pyod_missing(), "pip install 'edgeresearch[detectors]'"),
+    )
+    return [
+        f"rows of {name} are left out: {missing} not installed; {remedy}\n"
+        for name, missing, remedy in found
+        if name in parts and missing
+    ]
 
 
 def others(folder: Path, parts: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -88,7 +114,7 @@ def others(folder: Path, parts: Sequence[str]) -> tuple[list[dict[str, Any]], di
 def table(done: Sequence[Row]) -> Table:
     """The rows for a terminal."""
     shown = Table(title="Ours / peer, CPU time of one thread or as said (median of the repeats)", title_justify="left")
-    for name in ("what", "size", "peer", "ours", "peer's", "ratio", "95 % of repeats", "claim", "verdict"):
+    for name in ("what", "size", "peer", "ours", "peer's", "ratio", "95 % of repeats", "claim", "verdict", "wall"):
         shown.add_column(name)
     for row in done:
         told = row.record()
@@ -96,7 +122,8 @@ def table(done: Sequence[Row]) -> Table:
         values = [_text(float(str(told[f"{name}_{who}"])), row.unit) for who in ("ours", "peer")]
         spread = f"{told['low']:.3g} to {told['high']:.3g}"
         bound = "" if row.bound is None else f"≤ {row.bound:.3g}"
-        shown.add_row(row.what, row.size, row.peer, *values, f"{row.ratio:.3g}", spread, bound, row.verdict)
+        wall = "" if row.wall is None else f"{told['wall_ratio']:.3g}"
+        shown.add_row(row.what, row.size, row.peer, *values, f"{row.ratio:.3g}", spread, bound, row.verdict, wall)
     return shown
 
 
@@ -108,14 +135,21 @@ def _text(value: float, unit: str) -> str:
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
-    names = ("numpy", "pytorch-lightning", "river", "scikit-learn", "scipy", "torch")
+    names = ("leafsim", "numpy", "pyod", "pytorch-lightning", "river", "scikit-learn", "scipy", "simpy", "torch")
     return {
         "cpu": _cpu(Path("/proc/cpuinfo")),
         "cores": os.cpu_count(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: found for name in names if (found := _version(name))},
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu(path: Path) -> str:

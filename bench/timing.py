@@ -3,12 +3,16 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 COLUMNS = {"s": "seconds", "mse": "mse", "bytes": "bytes"}
 """Columns of `ratios.csv` by unit, each with `_ours` and `_peer`."""
+
+WALL = ("wall_ours", "wall_peer", "wall_ratio", "wall_low", "wall_high")
+"""Columns of `ratios.csv` for wall time."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,7 @@ class Row:
         theirs: The peer's numbers, measured in turn with ours.
         bound: Largest ratio that the claim allows; None where nothing is claimed.
         unit: A key of `COLUMNS`.
+        wall: Wall seconds of both where they were measured too; the verdict goes by CPU time.
     """
 
     what: str
@@ -32,6 +37,7 @@ class Row:
     theirs: Sequence[float]
     bound: float | None = None
     unit: str = "s"
+    wall: tuple[Sequence[float], Sequence[float]] | None = None
 
     @property
     def ratios(self) -> npt.NDArray[np.float64]:
@@ -49,14 +55,43 @@ class Row:
 
     def record(self) -> dict[str, object]:
         """Columns of `ratios.csv`; low and high hold 95 % of the repeats."""
-        low, high = np.quantile(self.ratios, [0.025, 0.975])
+        low, high = _spread(self.ratios)
         values: dict[str, float | None] = {
             f"{name}_{who}": None for name in COLUMNS.values() for who in ("ours", "peer")
         }
         name = COLUMNS[self.unit]
         values[f"{name}_ours"], values[f"{name}_peer"] = float(np.median(self.ours)), float(np.median(self.theirs))
         start = {"what": self.what, "size": self.size, "peer": self.peer, "ratio": self.ratio}
-        return {**start, "low": low, "high": high, "bound": self.bound, "verdict": self.verdict, **values}
+        return {
+            **start, "low": low, "high": high, "bound": self.bound, "verdict": self.verdict, **values, **self._walls()
+        }  # fmt: skip
+
+    def _walls(self) -> dict[str, float | None]:
+        if self.wall is None:
+            return dict.fromkeys(WALL)
+        ours, theirs = (np.asarray(each, dtype=np.float64) for each in self.wall)
+        numbers = (np.median(ours), np.median(theirs), np.median(ours / theirs), *_spread(ours / theirs))
+        return {name: float(number) for name, number in zip(WALL, numbers, strict=True)}
+
+
+def _spread(ratios: npt.NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return float(low), float(high)
+
+
+class Spent(NamedTuple):
+    """Seconds of CPU time, of all threads of the process, and of wall time."""
+
+    cpu: float
+    wall: float
+
+
+def spent(call: Callable[[], object], number: int = 1) -> Spent:
+    """Seconds of one of `number` calls, both ways."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(number):
+        call()
+    return Spent((time.process_time() - cpu) / number, (time.perf_counter() - wall) / number)
 
 
 def seconds(call: Callable[[], object], number: int = 1) -> float:
@@ -75,3 +110,10 @@ def in_turn(
     seconds(theirs, max(number // 10, 1))
     pairs = [(seconds(ours, number), seconds(theirs, number)) for _ in range(repeats)]
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+
+
+def both(what: str, size: str, peer: str, pairs: Sequence[tuple[Spent, Spent]], bound: float | None = None) -> Row:
+    """Return the row of pairs that were timed both ways."""
+    ours, theirs = zip(*pairs, strict=True)
+    walls = ([took.wall for took in ours], [took.wall for took in theirs])
+    return Row(what, size, peer, [took.cpu for took in ours], [took.cpu for took in theirs], bound, wall=walls)

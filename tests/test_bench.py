@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -6,26 +7,31 @@ import pandas as pd
 import pytest
 
 from bench import __main__ as command
-from bench import elastic, plain
-from bench.timing import Row, in_turn
+from bench import elastic, leaf, plain
+from bench.timing import WALL, Row, Spent, both, in_turn, spent
 from edgeresearch.elastic.service import run
 from edgeresearch.files import write_csv
 
 
 def test_the_quick_mode_writes_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command.main(["--quick", "--out", str(tmp_path / "bench")])
+    command.main(["--quick", "--without", "forecasters", "--out", str(tmp_path / "bench")])
     table = pd.read_csv(tmp_path / "bench" / "ratios.csv")
     assert list(table.columns[:6]) == ["what", "size", "peer", "ratio", "low", "high"]
-    assert {"seconds_ours", "seconds_peer", "mse_ours", "mse_peer", "bound", "verdict"} <= set(table.columns)
+    assert {"seconds_ours", "seconds_peer", "mse_ours", "mse_peer", "bound", "verdict", *WALL} <= set(table.columns)
     assert set(table["bound"].dropna()) >= {0.05, 0.2, 0.25, 1.0, 1.5, 5.0}
-    assert table["part"].unique().tolist() == ["forecast", "elastic", "emulator", "detectors"]
+    parts = ["forecast", "elastic", "emulator", *([] if leaf.leaf_missing() else ["leaf"]), "detectors", "scaling"]
+    assert table["part"].unique().tolist() == parts
     assert (table["ratio"] > 0).all()
     assert (table["low"] <= table["high"]).all()
     assert set(table["verdict"]) <= {"met", "not met", "no claim"}
     machine = json.loads((tmp_path / "bench" / "machine.json").read_text())
-    assert set(machine) == {"forecast", "elastic", "emulator", "detectors"}
+    assert set(machine) == set(parts)
     assert {"cpu", "cores", "python", "versions"} <= set(machine["elastic"])
-    assert "ratios.csv" in capsys.readouterr().out
+    for name in ("ratios.svg", "ratios.png", "scaling.svg", "scaling.png"):
+        assert (tmp_path / "bench" / name).stat().st_size > 10_000
+    shown = capsys.readouterr().out
+    assert "ratios.csv" in shown
+    assert "forecasters" not in shown
 
 
 def _measured_before(folder: Path) -> list[str]:
@@ -85,6 +91,22 @@ def test_results_that_cannot_be_kept_stop_a_part_before_it_starts(
     assert (folder / "ratios.csv").read_bytes() == before
 
 
+@pytest.mark.usefixtures("small")
+def test_parts_can_be_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "bench"
+    before = _measured_before(folder)
+    others = [name for name in command.PARTS if name != "elastic"]
+    command.main(["--quick", "--without", *others, "--out", str(folder)])
+    assert (folder / "ratios.csv").read_text().splitlines()[:2] == before[:2]
+    assert json.loads((folder / "machine.json").read_text())["elastic"]["cores"] > 0
+
+
+def test_what_is_not_installed_is_not_named_among_the_versions() -> None:
+    assert command._version("numpy") == np.__version__
+    assert command._version("no-such-package") is None
+    assert None not in dict(command.machine())["versions"].values()  # type: ignore[attr-defined]
+
+
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--only", "elastics"])
@@ -134,6 +156,25 @@ def test_a_row_has_the_median_ratio_and_a_verdict(bound: float | None, verdict: 
     assert row.verdict == verdict
     assert row.record()["seconds_ours"] == 2.0
     assert row.record()["mse_ours"] is None
+
+
+def test_wall_time_has_columns_of_its_own() -> None:
+    pairs = [(Spent(1.0, 3.0), Spent(2.0, 4.0)), (Spent(1.0, 1.0), Spent(4.0, 4.0))]
+    row = both("a", "1", "b", pairs, 0.4)
+    told = row.record()
+    assert (row.ratio, row.verdict) == (0.375, "met")
+    assert (told["wall_ours"], told["wall_peer"], told["wall_ratio"]) == (2.0, 4.0, 0.5)
+    assert (told["wall_low"], told["wall_high"]) == pytest.approx((0.2625, 0.7375))
+    assert set(Row("a", "1", "b", [1.0], [1.0]).record()) == set(told)
+    assert Row("a", "1", "b", [1.0], [1.0]).record()["wall_ratio"] is None
+
+
+def test_time_is_taken_both_ways() -> None:
+    calls: list[int] = []
+    took = spent(lambda: calls.append(1), 5)
+    assert len(calls) == 5
+    assert min(took) >= 0
+    assert spent(lambda: time.sleep(0.02)).wall >= 0.02
 
 
 def test_both_are_called_in_turn() -> None:
