@@ -24,6 +24,7 @@ PERIOD, INTERVAL, HOPS, SLOW = 240.0, 5.0, 4, 0.3
 TRUTH = Truth({"fast": Curve(52_000.0, 0.0, 1.0, 2.0), "slow": Curve(260_000.0, 0.0, 1.0, 10.0)}, noise=0.05)
 """A training on a whole fast node takes 60 s with its container, give or take 5 %; on a slow one five times as long."""
 PLAIN, LOS, GROWTH, KIBIBYTES = 1 / 20, 1 / 4, 1.5, 4
+CHOSEN = Reason.CHOSEN  # a look-up in an enumeration is slow
 World = tuple[Mesh, Sequence[Job]]
 
 
@@ -37,7 +38,7 @@ class Here:
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         here = view.here()
         if here.utilisation == 0:
-            return Decision(Reason.CHOSEN, here.node, True, here.cpu)
+            return Decision(CHOSEN, here.node, True, here.cpu)
         return self.over(request, view) or Decision(Reason.FULL)
 
     def over(self, request: Request, view: View) -> Decision | None:
@@ -46,7 +47,7 @@ class Here:
         for other in view.around():
             if other.utilisation == 0:
                 seen = other.node in request.tried
-                return Decision(Reason.CYCLE) if seen else Decision(Reason.CHOSEN, other.node)
+                return Decision(Reason.CYCLE) if seen else Decision(CHOSEN, other.node)
         return None
 
     def learn(self, report: Report) -> None:
@@ -82,17 +83,18 @@ PEERS = {"SimPy, state on one board": False, "SimPy, every neighbour told": True
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: `small` and `large` are the nodes between which the cost per trigger grows."""
+    """How much is measured: `small` and `large` are the nodes between which the claim is, `curve` further ones."""
 
     nodes: int = 1500
     small: int = 150
     large: int = 15_000
+    curve: Sequence[int] = (500, 1_500, 5_000, 50_000, 100_000)
     hours: float = 4.0
     growth_hours: float = 1.0
     repeats: int = 3
 
 
-QUICK = Size(nodes=100, small=50, large=200, hours=0.5, growth_hours=0.5, repeats=2)
+QUICK = Size(nodes=100, small=50, large=200, curve=(100,), hours=0.5, growth_hours=0.5, repeats=2)
 
 
 def simpy_missing() -> str | None:
@@ -105,7 +107,9 @@ def rows(size: Size) -> Iterator[Row]:
     if not simpy_missing():
         yield from _peers(size)
     for name, make in POLICIES.items():
-        yield _growth(name, make, size)
+        curve = size.curve if name in CLAIMS else ()
+        for nodes in sorted({*curve, size.large}):
+            yield _growth(name, make, nodes, size)
     for name, make in POLICIES.items():
         said = f"{KIBIBYTES} KiB per node"
         bound = 1.0 if CLAIMS.get(name) == PLAIN else None
@@ -179,14 +183,15 @@ def _peers(size: Size) -> Iterator[Row]:
             yield Row(shown, _size(size.nodes, size.hours), peer, mine, others, bound)
 
 
-def _growth(name: str, make: Callable[[], Policy], size: Size) -> Row:
-    """CPU time per trigger on a large mesh, beside that on a small one."""
-    few, many, hours = world(size.small), world(size.large), size.growth_hours
-    calls = max(size.large // size.small // 10, 1)
+def _growth(name: str, make: Callable[[], Policy], nodes: int, size: Size) -> Row:
+    """CPU time per trigger on a mesh of so many nodes, beside that on a small one."""
+    few, many, hours = world(size.small), world(nodes), size.growth_hours
+    calls = min(max(nodes // size.small // 10, 1), 10)
     _cost(few, make, hours, 1)
     pairs = [(_cost(many, make, hours, 1), _cost(few, make, hours, calls)) for _ in range(size.repeats)]
     large, small = zip(*pairs, strict=True)
-    return Row(f"per trigger, {name}", _size(size.large, hours), f"itself, {size.small} nodes", large, small, GROWTH)
+    bound = GROWTH if nodes == size.large else None
+    return Row(f"per trigger, {name}", _size(nodes, hours), f"itself, {size.small} nodes", large, small, bound)
 
 
 def _cost(made: World, make: Callable[[], Policy], hours: float, calls: int) -> float:

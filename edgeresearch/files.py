@@ -12,21 +12,26 @@ import pandas as pd
 
 from edgeresearch.errors import InputError
 
+DRAFT = ".draft-"
+"""How names begin that are not yet whole; they are no results, and DVC looks past them."""
+
 
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
 
-    The folder is made where it is missing. If the block raises, the temporary file goes and what stood at `path` stays.
+    The folder is made where it is missing. If the block raises, the temporary file and new folders go, and what
+    stood at `path` stays.
 
     Raises:
         InputError: The folder cannot be made or written, or the disk is full.
     """
     target = Path(path)
+    made = [parent for parent in target.parents if not parent.exists()]
     draft = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{DRAFT}{target.stem}-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
         draft = Path(name)
         yield draft
@@ -38,6 +43,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         if draft is not None:
             draft.unlink(missing_ok=True)
+        for parent in made:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
 
 
 def write_csv(table: pd.DataFrame, path: str | os.PathLike[str], digits: int = 6) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgeresearch.errors import InputError
+from edgeresearch.files import DRAFT
 
 
 def check(path: str | os.PathLike[str]) -> None:
@@ -29,6 +30,8 @@ def check(path: str | os.PathLike[str]) -> None:
 def gathered(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty folder beside `path`; its files and folders move to `path` if the block succeeds.
 
+    Where something is mounted at `path`, the folder is made in it: nothing moves from one disk to another at once.
+
     Of what stood at `path`, only things of the same names are replaced. If the block raises, nothing is left behind and
     what stood at `path` stays as it was.
 
@@ -41,11 +44,14 @@ def gathered(path: str | os.PathLike[str]) -> Iterator[Path]:
     draft = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        beside = target if target.is_mount() else target.parent
+        draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{target.name}-", dir=beside))
         draft.chmod(0o755)
         yield draft
         _move(draft, target)
         made = []
+    except InputError as error:  # of a file in the draft, which nobody knows by that name
+        raise InputError(str(error).replace(str(draft), str(path))) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"cannot write {path}: {reason}; choose another folder") from error

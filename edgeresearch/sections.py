@@ -12,6 +12,9 @@ from pydantic import (
     model_validator,
 )
 
+from edgeresearch.kinds import Counts, Policies, ascending, each_once
+from edgeresearch.kinds import PolicyName as PolicyName
+from edgeresearch.sections_city import City
 from edgeresearch.settings import Section
 
 TraceName = Literal[
@@ -32,7 +35,6 @@ ModelName = Literal[
 ]
 StrategyName = Literal["advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"]
 ForecasterName = Literal["lstm", "ridge", "last_value", "published"]
-PolicyName = Literal["los", "in_situ", "random", "cloud", "least_loaded", "oracle"]
 DetectorName = Literal[
     "iftm_lstm_ema",
     "iftm_lstm_quantile",
@@ -46,18 +48,6 @@ DetectorName = Literal[
 SourceName = Literal["auto", "mirror", "download", "synthetic"]
 
 
-def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values or len(set(values)) < len(values):
-        raise ValueError("name at least one, and each only once")
-    return values
-
-
-def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
-    if not values or list(values) != sorted(set(values)):
-        raise ValueError("name at least one, in ascending order, each only once")
-    return values
-
-
 def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
     if 1.0 not in values or list(values) != sorted(set(values)):
         raise ValueError("name 1.0 among them, in ascending order, each only once")
@@ -65,15 +55,13 @@ def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
 
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Traces = Annotated[tuple[TraceName, ...], AfterValidator(_each_once)]
-Models = Annotated[tuple[ModelName, ...], AfterValidator(_each_once)]
-Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(_each_once)]
-Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(_each_once)]
-Policies = Annotated[tuple[PolicyName, ...], AfterValidator(_each_once)]
-Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(_each_once)]
+Traces = Annotated[tuple[TraceName, ...], AfterValidator(each_once)]
+Models = Annotated[tuple[ModelName, ...], AfterValidator(each_once)]
+Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(each_once)]
+Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(each_once)]
+Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
 Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
-Horizons = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
-Counts = Annotated[tuple[PositiveInt, ...], AfterValidator(_ascending)]
+Horizons = Annotated[tuple[PositiveInt, ...], AfterValidator(ascending)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -304,6 +292,7 @@ class Los(Section):
     fitting: Fitting = Fitting()
     adaptation: Adaptation = Adaptation()
     sweeps: Sweeps = Sweeps()
+    city: City = City()
     fit: Fit = Fit()
 
 

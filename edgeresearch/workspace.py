@@ -8,13 +8,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from edgeresearch import params
+from edgeresearch import folders, params, recovery, timings
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.files import atomic
 
@@ -27,31 +27,59 @@ _CONFIG = "[core]\n    no_scm = true\n    analytics = false\n    check_update = 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def reproduce(root: str | Path, profile: str = params.PAPER) -> Path:
+def reproduce(root: str | Path, profile: str = params.PAPER, seconds: Path | None = None) -> Path:
     """Run the pipeline as far as it is out of date.
 
     Args:
         root: The repository: the folder with `dvc.yaml` and `params.yaml`.
         profile: `paper` for the full run in `root`, or the name of a file in `profiles/`.
+        seconds: File that gets the seconds of each stage that runs (see `timings`).
 
     Returns:
         The folder of the results.
 
     Raises:
-        InputError: `root` is not a checkout, or the settings are wrong.
-        RunError: A stage failed.
+        InputError: `root` is not a checkout, the settings are wrong, or the results cannot be written.
+        RunError: A stage failed, or another run is at work there.
     """
     root = Path(root).absolute()
     if not (root / "dvc.yaml").is_file():
         raise InputError(f"no dvc.yaml in {root}; run this in the folder of a checkout")
-    params.load(root / "params.yaml", profile)
+    settings = params.load(root / "params.yaml", profile)
     place = root if profile == params.PAPER else prepare(root, profile, root / "build")
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro"], cwd=place, env=environment(root, os.environ), check=False
-    )
-    if done.returncode:
-        raise RunError(f"dvc repro in {place} ended with status {done.returncode}; the failed stage is named above")
+    folders.check(place / "reports")
+    with recovery.guarded(place), timings.recorded(seconds, _machine() if seconds else "") as first:
+        variables = environment(root, os.environ, first)
+        if settings.data.source != "synthetic" and (variables.get(MIRROR) or settings.data.mirror):
+            if _has_standins(place / "data" / "raw" / "sources.csv"):
+                _repro(place, variables, "--force", "--single-item", "fetch")  # a mirror that DVC does not know of
+        _repro(place, variables)
     return place / "reports"
+
+
+def _machine() -> str:
+    from edgeresearch.forecast.compare import machine
+
+    return machine()
+
+
+def _has_standins(sources: Path) -> bool:
+    return sources.is_file() and ",False" in sources.read_text(encoding="utf-8")
+
+
+def _repro(place: Path, variables: Mapping[str, str], *words: str) -> None:
+    status = _waited([sys.executable, "-m", "dvc", "repro", *words], place, variables)
+    if status:
+        raise RunError(f"dvc repro in {place} ended with status {status}; the failed stage is named above")
+
+
+def _waited(words: Sequence[str], place: Path, variables: Mapping[str, str]) -> int:
+    with subprocess.Popen(words, cwd=place, env=dict(variables)) as running:
+        while True:
+            try:
+                return running.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                recovery.keep_lock(place)
 
 
 def prepare(root: Path, profile: str, build: Path) -> Path:
@@ -77,16 +105,17 @@ def prepare(root: Path, profile: str, build: Path) -> Path:
     return place
 
 
-def environment(root: Path, base: Mapping[str, str]) -> dict[str, str]:
+def environment(root: Path, base: Mapping[str, str], first: Sequence[str] = ()) -> dict[str, str]:
     """The environment of the stages: this interpreter's commands first, one thread each, nothing left to the clock.
 
     Args:
         root: Folder against which a relative mirror path is read.
         base: The environment to start from; what it says about threads is kept.
+        first: Folders that stand on the path before those of this interpreter.
     """
     result = dict.fromkeys(_THREADS, "1") | dict(base)
     result |= {"SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "DVC_NO_ANALYTICS": "1"}
-    result["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
+    result["PATH"] = os.pathsep.join([*first, str(Path(sys.executable).parent), base.get("PATH", os.defpath)])
     if base.get(MIRROR):
         result[MIRROR] = str((root / base[MIRROR]).absolute())
     return result

@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -143,6 +144,95 @@ def test_no_permission(refused: Left) -> None:
     Path("trace.csv").write_bytes(_text(_csv()))
     Path("locked").mkdir(mode=0o555)
     assert "is not writable; choose" in refused("forecast", "trace.csv", "--out", "locked/out")
+
+
+BAD_SETTINGS = {
+    "sed: 1\n": "bad.yaml: unknown key sed; did you mean seed?",
+    "seed: two\n": "bad.yaml: seed is 'two'; input should be a valid integer",
+    "seed: [1\n": "bad.yaml is not YAML: ",
+    None: "cannot read bad.yaml: No such file or directory; name another file",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), BAD_SETTINGS.items())
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("data", "compare elb", "replay elb", "table table2", "table claims", "report", "export --out out"),
+        *("emulate limits", "emulate measured", "fit elastic", "fit los", "anomaly sensors", "anomaly staleness"),
+        *("los --out out", "calibrate"),
+    ],
+)
+def test_bad_settings(refused: Left, command: str, text: str | None, message: str) -> None:
+    if text is not None:
+        Path("bad.yaml").write_text(text)
+    assert refused(*command.split(), "--params", "bad.yaml").startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("compare elb", "no file data/raw/qps/nab_elb_request_count_8c0756.csv.gz"),
+        ("replay elb", "no file data/raw/qps/nab_elb_request_count_8c0756.csv.gz"),
+        ("anomaly sensors", "0 traffic sensors in data/raw, not 10; fetch the data first"),
+        ("anomaly staleness", "no file data/processed/los/triggers.parquet; make it with"),
+        ("calibrate", "no traffic data in data/raw; fetch it with"),
+        ("emulate measured", "cannot read data/calibration.json"),
+        ("los --truth none.json --out out", "cannot read none.json"),
+        ("los --testbed none.yaml --out out", "cannot read none.yaml"),
+        ("elastic none.csv --out out", "no file none.csv"),
+        ("detect none.csv --out out", "no file none.csv"),
+        ("table los", "cannot read reports/tables/los/limits.csv"),
+        ("table claims", "reports/tables/table3_elastic.csv: No such file or directory; run"),
+        ("claims", "no reports/claims.csv; run edgeresearch table claims"),
+        ("notebook none", "no notebook none"),
+    ],
+)
+def test_a_missing_file(refused: Left, command: str, message: str) -> None:
+    assert message in refused(*command.split())
+
+
+WRITING = {
+    "forecast": "forecast trace.csv --model ridge --out out",
+    "elastic": "elastic trace.csv --strategy combined --forecaster last_value --repeats 1 --scale 40 --out out",
+    "los": "los --streams 2 --hours 0.2 --repeats 1 --policy in_situ --params small.yaml --out out",
+    "detect": "detect trace.csv --train 200 --every 0 --out out",
+    "emulate": "emulate limits --params small.yaml --out out",
+    "data": "data --source synthetic --folder out",
+}
+
+
+@pytest.fixture
+def inputs(here: Path) -> Path:
+    """A trace, small settings, and an earlier result."""
+    (here / "trace.csv").write_bytes(_text(_csv(600)))
+    (here / "small.yaml").write_text("los: {workers: 1, adaptation: {jobs: 2, iterations: 50, repeats: 1}}\n")
+    (here / "out").mkdir()
+    (here / "out" / "earlier.txt").write_text("earlier")
+    return here
+
+
+@pytest.mark.usefixtures("inputs")
+@pytest.mark.parametrize("name", WRITING)
+def test_a_full_disk(refused: Left, name: str) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # bytes that a file may have: the system refuses more
+    try:
+        line = refused(*WRITING[name].split())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert line.startswith("cannot write out")
+    assert ": File too large; choose" in line
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("name", WRITING)
+def test_no_permission_to_write(refused: Left, inputs: Path, name: str) -> None:
+    (inputs / "out").chmod(0o555)
+    (inputs / "closed").mkdir()
+    (inputs / "closed").chmod(0o555)
+    words = WRITING[name].replace("out", "closed/out").split()
+    assert refused(*words).startswith("cannot write closed/out")
 
 
 def test_a_mirror_that_lacks_a_file(refused: Left) -> None:

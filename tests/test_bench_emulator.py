@@ -14,7 +14,7 @@ from edgeresearch.emulator.view import Policy
 from edgeresearch.los.request import Reason
 
 needs_simpy = pytest.mark.skipif(emulator.simpy_missing() is not None, reason="simpy is not installed: extra 'bench'")
-TINY = emulator.Size(nodes=40, small=20, large=40, hours=0.2, growth_hours=0.2, repeats=2)
+TINY = emulator.Size(nodes=40, small=20, large=40, curve=(30,), hours=0.2, growth_hours=0.2, repeats=2)
 
 
 @needs_simpy
@@ -32,10 +32,15 @@ def test_the_peer_decides_the_same(name: str, told: bool) -> None:
 @needs_simpy
 def test_every_policy_has_its_rows() -> None:
     rows = list(emulator.rows(TINY))
-    assert len(rows) == 3 * 2 + 3 + 3
+    assert len(rows) == 3 * 2 + 5 + 3
     claimed = {row.what.partition(":")[0]: row.bound for row in rows if "board" in row.peer}
     assert claimed == {"busy/free, here first": 1 / 20, "busy/free, neighbour first": None, "LOS": 1 / 4}
     assert all(row.ratio > 0 for row in rows)
+    growth = [(row.what, row.size, row.bound) for row in rows if row.what.startswith("per trigger")]
+    assert growth == [
+        (f"per trigger, {name}", f"{nodes} nodes, 0.2 h", 1.5 if nodes == 40 else None)
+        for name in emulator.POLICIES for nodes in ((30, 40) if name in emulator.CLAIMS else (40,))
+    ]  # fmt: skip
 
 
 def test_without_simpy_its_rows_are_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +48,7 @@ def test_without_simpy_its_rows_are_left_out_and_named(monkeypatch: pytest.Monke
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "simpy" else find(name))
     assert emulator.simpy_missing() == "simpy"
     rows = list(emulator.rows(TINY))
-    assert [row.unit for row in rows] == ["s"] * 3 + ["bytes"] * 3
+    assert [row.unit for row in rows] == ["s"] * 5 + ["bytes"] * 3
     assert not any("SimPy" in row.peer for row in rows)
 
 

@@ -63,6 +63,17 @@ def test_a_checkout_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatc
     importlib.reload(edgeresearch)
 
 
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from edgeresearch.cli import main\ntry: main(['--help'])\n"
+        "except SystemExit: print('\\nmodules', *sys.modules)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    modules = set(found.partition("\nmodules ")[2].split())
+    assert "typer" in modules
+    assert not {"numpy", "pandas", "torch", "pydantic", "yaml", "email.parser"} & modules
+
+
 @pytest.mark.parametrize(
     "command",
     [None, "data", "notebook", "reproduce", "forecast", "compare", "table", "elastic", "los", "emulate", "fit"],
@@ -156,8 +167,16 @@ def test_a_failed_run_has_status_1_and_an_interrupted_one_130(
 
 
 def test_reproduce_says_where_the_results_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(workspace, "reproduce", lambda root, profile: tmp_path / profile)
+    asked: list[Path | None] = []
+
+    def run(root: Path, profile: str, seconds: Path | None) -> Path:
+        asked.append(seconds)
+        return tmp_path / profile
+
+    monkeypatch.setattr(workspace, "reproduce", run)
     assert _shown("reproduce", "--profile", "quick") == f"results: {tmp_path / 'quick'}\n"
+    _shown("reproduce", "--timings", "seconds.csv")
+    assert asked == [None, Path("seconds.csv")]
 
 
 def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -215,6 +234,16 @@ def test_emulate_writes_its_tables_where_it_is_told(tmp_path: Path, monkeypatch:
     Path("params.yaml").write_text("los: {workers: 1, adaptation: {jobs: 2, iterations: 3, repeats: 1}}\n")
     assert _shown("emulate", "limits", "--out", "there") == "limits, landmarks: there/reports/tables/los\n"
     assert {path.name for path in Path("there/reports/tables/los").iterdir()} == {"limits.csv", "landmarks.csv"}
+
+
+def test_emulate_city_says_what_it_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text("los: {workers: 1, city: {sizes: [15], policies: [los], repeats: 1, hours: 0.5}}\n")
+    text = _shown("emulate", "city", "--out", "there")
+    assert "microseconds" in text and "│ 15    │ los    │" in text
+    assert "city, city_meshes: there/reports/tables/los\n" in text
+    assert {path.name for path in Path("there/reports/tables/los").iterdir()} == {"city.csv", "city_meshes.csv"}
+    assert "warning: no file data/raw/aarhus_traffic/trafficMetaData.csv.gz" in text
 
 
 def test_fit_los_writes_every_evaluation_and_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.files import atomic, write_csv, write_json
+from edgeresearch.files import DRAFT, atomic, write_csv, write_json
 
 
 def test_atomic_makes_the_folder_and_leaves_only_the_result(tmp_path: Path) -> None:
@@ -17,6 +17,7 @@ def test_atomic_makes_the_folder_and_leaves_only_the_result(tmp_path: Path) -> N
     with atomic(target) as draft:
         assert draft.parent == target.parent
         assert draft.suffix == ".txt"
+        assert draft.name.startswith(DRAFT)
         draft.write_text("whole")
         assert not target.exists()
     assert target.read_text() == "whole"
@@ -32,6 +33,18 @@ def test_atomic_keeps_what_stood_there_when_the_block_fails(tmp_path: Path) -> N
         raise RuntimeError("halfway")
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_atomic_leaves_no_new_folder_when_the_block_fails(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(RuntimeError), atomic(tmp_path / "a" / "b" / "c" / "d.txt"):
+        raise RuntimeError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "a"]
+
+
+def test_dvc_looks_past_drafts() -> None:
+    ignored = (Path(__file__).parents[1] / ".dvcignore").read_text(encoding="utf-8").splitlines()
+    assert f"{DRAFT}*" in ignored
 
 
 def test_atomic_allows_the_draft_to_be_taken_away(tmp_path: Path) -> None:

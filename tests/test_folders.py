@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from edgeresearch.errors import InputError
+from edgeresearch.files import DRAFT, atomic
 from edgeresearch.folders import check, gathered
 
 
@@ -71,3 +72,25 @@ def test_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="is not writable; choose another folder"):
         check(tmp_path / "x")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_that_cannot_be_written_is_told_by_its_place_to_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot write .*/out/x\.txt: No space left; choose") as caught:
+        with gathered(tmp_path / "out") as draft, atomic(draft / "x.txt"):
+            raise OSError(28, "No space left")
+    assert DRAFT not in str(caught.value)
+    with pytest.raises(InputError, match="^something else$"), gathered(tmp_path / "out"):
+        raise InputError("something else")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_mounted_gets_its_files_from_within(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.txt").write_text("old")
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == out)
+    with gathered(out) as draft:
+        assert draft.parent == out
+        (draft / "x.txt").write_text("new")
+    assert _tree(tmp_path) == {"out/x.txt": "new"}
+    assert [path.name for path in out.iterdir()] == ["x.txt"]

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "edgeresearch"
-ROOMS = ["series", "forecast", "elastic", "anomaly", "los", "emulator", "paper"]
+ROOMS = ["series", "forecast", "elastic", "anomaly", "los", "emulator", "sweep", "paper"]
 EDGE = ["cli", "workspace", "notebook"]
 """Modules that stand above the rooms; no room imports them."""
 MAY_READ_ENVIRONMENT = {"workspace.py"}

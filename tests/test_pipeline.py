@@ -64,6 +64,7 @@ los:
   workers: 1
   adaptation: {jobs: 3, iterations: 50, repeats: 1}
   sweeps: {streams: [8], intervals: [0.0, 30.0], gateways: [1, 5], stays: [900.0]}
+  city: {nodes: 45, sizes: [15, 45], most: {oracle: 15}, hours: 0.5, repeats: 2}
 anomaly:
   sensors: 1
   train: 200
@@ -77,12 +78,13 @@ anomaly:
 """
 NOTEBOOKS = (
     *("00-data", "10-forecasting", "11-elastic"),
-    *("20-testbed", "21-latency", "22-limits", "23-scheduling"),
+    *("20-testbed", "21-latency", "22-limits", "23-scheduling", "24-city"),
     *("30-anomaly", "31-staleness"),
 )
 PAGES = ("edgeresearch/notebook_html.py", "edgeresearch/pages/base.css", "edgeresearch/pages/notebook")
 """What the page of a notebook is made by."""
 PAPER_B_ROOMS = "anomaly|los|emulator|intervals|paper"
+CITY_ROOMS = f"{PAPER_B_ROOMS}|series"
 ANOMALY_ROOMS = "series|forecast|anomaly|intervals"
 TESTBED = "edgeresearch/emulator/paper_b.yaml"
 
@@ -141,19 +143,19 @@ def _named(source: str, rooms: str) -> list[Path]:
     return files
 
 
-def _needed(*starts: str) -> set[str]:
-    """All modules of Paper B's rooms that some files import, they themselves among them if they are modules."""
+def _needed(*starts: str, rooms: str = PAPER_B_ROOMS) -> set[str]:
+    """All modules of some rooms that some files import, they themselves among them if they are modules."""
     seen: set[Path] = set()
     for start in starts:
         path = ROOT / start
         if path.suffix == ".ipynb":
             source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-            first = _named(source, PAPER_B_ROOMS)
+            first = _named(source, rooms)
         else:
             first = [path]
         for file in first:
             seen.add(file)
-            _imported(file, seen, PAPER_B_ROOMS)
+            _imported(file, seen, rooms)
     return {str(path.relative_to(ROOT)) for path in seen}
 
 
@@ -161,15 +163,21 @@ def _modules(stage: str) -> set[str]:
     return {dep for dep in _listed(STAGES[stage], "deps") if dep.endswith(".py")}
 
 
+BUILT = [ROOT / f"edgeresearch/forecast/{name}.py" for name in ("baselines", "lstm", "paper_lstm", "windowed")]
+"""What `models.build` imports when it makes a model."""
+
+
 def test_comparing_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    start = ROOT / "edgeresearch/forecast/compare.py"
-    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start})}
+    starts = {ROOT / "edgeresearch/forecast/compare.py", *BUILT}
+    for start in sorted(starts):
+        _imported(start, starts)
+    needed = {str(path.relative_to(ROOT)) for path in starts}
     named = {dep for dep in _listed(STAGES["compare"], "deps") if dep.endswith(".py")}
     assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
 
 
 def test_replaying_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    starts = {ROOT / "edgeresearch/elastic/experiment.py", ROOT / "edgeresearch/forecast/compare.py"}
+    starts = {ROOT / "edgeresearch/elastic/experiment.py", ROOT / "edgeresearch/forecast/compare.py", *BUILT}
     for start in sorted(starts):
         _imported(start, starts)
     needed = {str(path.relative_to(ROOT)) for path in starts}
@@ -181,6 +189,14 @@ def test_replaying_depends_on_every_module_that_it_runs_and_no_other() -> None:
 def test_emulating_depends_on_every_module_that_it_runs_and_no_other(name: str) -> None:
     assert _modules(name) == _needed("edgeresearch/emulator/stages.py")
     assert TESTBED in _listed(STAGES[name], "deps")
+
+
+def test_growing_a_city_depends_on_every_module_that_it_runs_and_no_other() -> None:
+    assert _modules("city") == _needed("edgeresearch/emulator/city_growth.py", rooms=CITY_ROOMS)
+    deps = set(_listed(STAGES["notebook-city"], "deps"))
+    assert _modules("notebook-city") == _needed("notebooks/24-city.ipynb", rooms=CITY_ROOMS) | {PAGES[0]}
+    assert {TESTBED, "data/raw"} <= deps & set(_listed(STAGES["city"], "deps"))
+    assert set(_outs(STAGES["city"])) <= deps
 
 
 def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> None:
@@ -305,13 +321,17 @@ def test_a_replay_depends_on_every_setting_that_can_change_it() -> None:
 
 
 def test_emulating_depends_on_every_setting_that_can_change_it() -> None:
-    elsewhere = {"workers", "fitted", "fit"}
+    elsewhere = {"workers", "fitted", "fit", "city"}
     own = {"limits": {"adaptation"}, "scheduling": {"streams", "policies"}, "sweeps": {"sweeps"}}
     unread = {"limits": {"repeats", "hours", "interval", "loss", "rules"}, "scheduling": set(), "sweeps": set()}
     for name, keys in own.items():
         others = set().union(*own.values()) - keys
         used = set(Los.model_fields) - elsewhere - others - unread[name]
         assert set(STAGES[name]["params"]) == {"seed", *(f"los.{key}" for key in used)}
+    of_the_testbed = {"testbed", "streams", "policies", "repeats", "hours", "adaptation", "sweeps"}
+    used = set(Los.model_fields) - (elsewhere - {"city"}) - of_the_testbed
+    assert set(STAGES["city"]["params"]) == {"seed", *(f"los.{key}" for key in used)}
+    assert set(STAGES["notebook-city"]["params"]) == {"seed", "los.city"}
 
 
 def test_detecting_depends_on_every_setting_that_can_change_it() -> None:
@@ -326,7 +346,7 @@ def test_staleness_and_measured_costs_depend_on_every_setting_that_can_change_th
     sensors_alone = {"sensors", "samples", "seeds", "workers", "detectors", "autoencoder", "calibration"}
     used = set(Anomaly.model_fields) - sensors_alone
     assert set(STAGES["staleness"]["params"]) == {"seed", *(f"anomaly.{key}" for key in used)}
-    elsewhere = {"workers", "fitted", "fit", "policies", "adaptation", "sweeps"}
+    elsewhere = {"workers", "fitted", "fit", "policies", "adaptation", "sweeps", "city"}
     assert set(STAGES["measured"]["params"]) == {"seed", *(f"los.{key}" for key in set(Los.model_fields) - elsewhere)}
 
 
@@ -416,7 +436,7 @@ def test_stages_pass_only_parameters_that_their_notebook_declares() -> None:
 def test_the_report_comes_last_and_depends_on_all_that_it_shows() -> None:
     deps = set(_listed(STAGES["report"], "deps"))
     start = ROOT / "edgeresearch" / "paper" / "report" / "site.py"
-    rooms = "series|forecast|elastic|anomaly|los|emulator|intervals|paper"
+    rooms = "series|forecast|elastic|anomaly|los|emulator|intervals|timings|paper"
     needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, rooms)} | {PAGES[0]}
     assert _modules("report") == needed
     shown = {
@@ -427,7 +447,9 @@ def test_the_report_comes_last_and_depends_on_all_that_it_shows() -> None:
     }
     read = {path for path in shown if any(_below(path, dep) for dep in deps)}
     assert {path for path in shown - read if not path.startswith("reports/metrics/")} <= {"reports/claims.md"}
-    assert set(STAGES["report"]["params"]) == set(params.Params.model_fields)
+    sections = {"forecast": Forecast, "los": Los, "anomaly": Anomaly}
+    keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields if key != "workers"}
+    assert set(STAGES["report"]["params"]) == set(params.Params.model_fields) - set(sections) | keys
 
 
 def test_git_leaves_to_dvc_what_dvc_keeps() -> None:
@@ -456,7 +478,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for words in (
             *("compare elb", "table table2", "table figure1", "replay elb", "table table3"),
             *("emulate limits", "emulate scheduling", "emulate sweeps", "table los", "anomaly sensors"),
-            *("anomaly staleness", "emulate measured"),
+            *("anomaly staleness", "emulate measured", "emulate city"),
         ):
             _run(words)
         raw = root / "data" / "raw"
@@ -483,7 +505,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def test_stages_write_what_they_declare(root: Path) -> None:
-    emulated = ("limits", "scheduling", "sweeps", "tables-los")
+    emulated = ("limits", "scheduling", "sweeps", "city", "tables-los")
     for name in (
         "compare",
         "table2",
@@ -614,6 +636,7 @@ def test_the_notebook_on_staleness_gives_every_figure(root: Path, monkeypatch: p
         ("20-testbed", "testbed", {"figure1", "figure2", "figure3"}),
         ("21-latency", "latency", {"figure4"}),
         ("22-limits", "limits", {"figure5"}),
+        ("24-city", "city", {"mesh", "growth"}),
         (
             "23-scheduling",
             "scheduling",
@@ -640,6 +663,8 @@ def test_paper_bs_notebooks_give_every_figure(
     notebook.run(name, out, {"hours": 1.0} if name in ("20-testbed", "21-latency") else {})
     made = _bytes(root / "reports" / "figures" / "los" / folder)
     assert set(made) == {f"{figure}.{kind}" for figure in figures for kind in ("png", "svg")}
+    if name == "24-city":
+        assert "NOT REAL" in out.read_text(encoding="utf-8"), "no file of places was fetched"
     if name == "23-scheduling":
         assert "no fit lies in data/measured/los_fit.csv" in out.read_text(encoding="utf-8")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edgeresearch import timings
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.workspace import COPIED, MIRROR, environment, prepare, reproduce
 
@@ -24,6 +25,13 @@ seed = re.search("seed: ([0-9]+)", pathlib.Path("params.yaml").read_text())[1]
 pathlib.Path("reports").mkdir(exist_ok=True)
 names = ["OMP_NUM_THREADS", "SOURCE_DATE_EPOCH", "PYTHONHASHSEED"]
 pathlib.Path("reports/seed.txt").write_text("\\n".join([seed, sys.executable, *(os.environ[name] for name in names)]))
+"""
+
+
+COUNT = """\
+with open('runs.txt', 'a') as runs:
+    runs.write('x')
+pathlib.Path('data/raw/sources.csv').write_text('file,sha256,real\\na.csv,0,REAL\\n')
 """
 
 
@@ -147,6 +155,19 @@ def test_a_profile_runs_in_its_workspace_and_a_second_run_changes_nothing(root: 
     assert "up to date" in status.stdout
 
 
+def test_stages_are_measured_on_request(root: Path) -> None:
+    seconds = root / "seconds.csv"
+    reports = reproduce(root, "quick", seconds)
+    assert (reports / "seed.txt").read_text().startswith("2\n")
+    table = timings.read(seconds).set_index("stage")
+    assert table.index.tolist() == ["sum", "dvc"]
+    assert (table[["cpu_seconds", "wall_seconds"]] > 0).all(axis=None)
+    assert table["machine"].str.contains("cores").all()
+    written = seconds.read_bytes()
+    reproduce(root, "quick", seconds)  # nothing to do
+    assert seconds.read_bytes() == written
+
+
 def test_the_paper_profile_runs_in_the_repository(root: Path) -> None:
     (root / ".dvc").mkdir()
     (root / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
@@ -160,6 +181,60 @@ def test_a_failed_stage_is_told(root: Path, capfd: pytest.CaptureFixture[str]) -
     with pytest.raises(RunError, match=r"dvc repro in .*quick ended with status \d+; the failed stage is named above"):
         reproduce(root, "quick")
     assert "no such thing" in capfd.readouterr().err
+
+
+def test_results_that_cannot_be_written_stop_it_before_anything_runs(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "build" / "quick").mkdir(parents=True)
+    (root / "build" / "quick" / "reports").write_text("a file")
+    with pytest.raises(InputError, match="cannot write .*reports: .*reports is a file"):
+        reproduce(root, "quick")
+    assert not (root / "build" / "quick" / "dvc.lock").exists()
+
+
+def test_a_failed_stage_keeps_its_earlier_results_and_the_lock_file_is_kept_while_it_runs(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seed = reproduce(root, "quick") / "seed.txt"
+    earlier, lock = seed.read_bytes(), (seed.parents[1] / "dvc.lock").read_bytes()
+    slow = (
+        "import pathlib, sys, time; assert not pathlib.Path('reports/seed.txt').exists(); time.sleep(1.5); sys.exit(3)"
+    )
+    (root / "notebooks" / "make.py").write_text(slow)
+    with pytest.raises(RunError):
+        reproduce(root, "quick")
+    assert seed.read_bytes() == earlier
+    assert (seed.parents[1] / "dvc.lock").read_bytes() == lock
+    assert (seed.parents[1] / ".dvc" / "tmp" / "dvc.lock.whole").read_bytes() == lock
+    assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("mirror", "setting", "real", "runs"),
+    [
+        ("mirror", "", "False", 2),
+        ("", "data: {mirror: mirror}", "False", 2),
+        ("", "", "False", 1),
+        ("mirror", "", "True", 1),
+        ("mirror", "data: {source: synthetic}", "False", 1),
+    ],
+)
+def test_standins_give_way_to_a_mirror_that_is_named_later(
+    root: Path, monkeypatch: pytest.MonkeyPatch, mirror: str, setting: str, real: str, runs: int
+) -> None:
+    text = (root / "dvc.yaml").read_text()
+    fetch = "  fetch:\n    cmd: python notebooks/fetch.py\n    outs: [data/raw: {cache: false, persist: true}]\n"
+    (root / "dvc.yaml").write_text(text.replace("stages:\n", f"stages:\n{fetch}"))
+    code = f"import pathlib\npathlib.Path('data/raw').mkdir(parents=True, exist_ok=True)\n{COUNT}"
+    (root / "notebooks" / "fetch.py").write_text(code.replace("REAL", real))
+    (root / "params.yaml").write_text(f"seed: 1\n{setting}\n")
+    monkeypatch.delenv(MIRROR, raising=False)
+    reproduce(root, "quick")
+    if mirror:
+        monkeypatch.setenv(MIRROR, mirror)
+    reproduce(root, "quick")
+    assert len((root / "build" / "quick" / "runs.txt").read_text()) == runs
 
 
 def test_outside_of_a_checkout_it_says_so(tmp_path: Path) -> None:

@@ -6,12 +6,11 @@ from typing import Annotated
 
 import typer
 
-from edgeresearch import __version__
-from edgeresearch.cli import audit, pipeline, report, user
+from edgeresearch.cli import audit, pipeline, report, sweep, user
 from edgeresearch.cli.base import app, described
 from edgeresearch.errors import InputError, RunError
 
-__all__ = ["app", "audit", "main", "pipeline", "report", "user"]
+__all__ = ["app", "audit", "main", "pipeline", "report", "sweep", "user"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,6 +36,8 @@ def _leave(error: Exception, status: int) -> None:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from edgeresearch import __version__
+
         print(f"edgeresearch {__version__}")
         raise typer.Exit
 

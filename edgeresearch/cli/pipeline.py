@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -96,15 +96,19 @@ def notebook(
         "Run the pipeline as far as it is out of date, and say where the results lie.",
         "edgeresearch reproduce",
         "edgeresearch reproduce --profile quick",
+        "edgeresearch reproduce --timings data/measured/stage_seconds.csv",
     )
 )
 def reproduce(
     profile: Annotated[str, typer.Option(help="paper for the full run, or the name of a file in profiles/.")] = "paper",
+    timings: Annotated[
+        Path | None, typer.Option(help="Write the CPU and wall seconds of each stage that runs into this file.")
+    ] = None,
 ) -> None:
     """Run the pipeline."""
     from edgeresearch import workspace
 
-    place = workspace.reproduce(Path(), profile)
+    place = workspace.reproduce(Path(), profile, timings)
     print(f"results: {place}")
     page = place / "site" / "index.html"
     if page.is_file():
@@ -195,16 +199,17 @@ def table(
 
 @app.command(
     help=described(
-        "Emulate Paper B's testbed: limits (Fig. 5), scheduling (Figs. 6 and 7), sweeps (what the paper lacks), or "
-        "measured (Fig. 7 with the training times that 'edgeresearch calibrate' measured).",
+        "Emulate Paper B's testbed: limits (Fig. 5), scheduling (Figs. 6 and 7), sweeps (what the paper lacks), city "
+        "(as large as one), or measured (Fig. 7 with the training times that 'edgeresearch calibrate' measured).",
         "edgeresearch emulate limits",
         "edgeresearch emulate scheduling --params profiles/mine.yaml",
         "edgeresearch emulate sweeps --out results",
+        "edgeresearch emulate city",
         "edgeresearch emulate measured --truth data/calibration.json",
     )
 )
 def emulate(
-    what: Annotated[str, typer.Argument(help="limits, scheduling, sweeps or measured.")],
+    what: Annotated[str, typer.Argument(help="limits, scheduling, sweeps, city or measured.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     truth: Annotated[
         Path | None,
@@ -238,8 +243,21 @@ def emulate(
 
         section, said = ground(section, truth, truth_model or "lstm")
         print(said)
+    if what == "city":
+        _city(section, settings.seed, out)
+        return
     found = stages.write(what, section, seed=settings.seed, out=out)
     print(f"{', '.join(name for name in found if name != 'rows')}: {out / stages.TABLES}")
+
+
+def _city(section: dict[str, Any], seed: int, out: Path) -> None:
+    from edgeresearch.emulator import city_growth
+
+    found = city_growth.write(section, seed=seed, out=out, warn=warn)
+    sums = found.costs.groupby(["nodes", "policy"], sort=False)[["triggers", "cpu_seconds"]].sum().reset_index()
+    each = 1e6 * sums["cpu_seconds"] / sums["triggers"]
+    show(sums.assign(cpu_seconds=sums["cpu_seconds"].map("{:.2f}".format), microseconds=each.map("{:.0f}".format)), "")
+    print(f"city, city_meshes: {out / city_growth.TABLES}")
 
 
 @app.command(

@@ -138,13 +138,18 @@ def _show_testbed(wanted: bool) -> None:
         "edgeresearch los --show-testbed > mine.yaml",
         "edgeresearch los --testbed mine.yaml --streams 6 --hours 8 --out results",
         "edgeresearch los --testbed mine.yaml --policy cloud --repeats 20 --trace-decisions --out results",
+        "edgeresearch los --testbed city --nodes 450 --hours 1 --out results",
         "edgeresearch los --truth data/calibration.json --out results",
     )
 )
 def los(
     out: Annotated[Path, typer.Option(help="Folder of the results.")],
     testbed: Annotated[
-        Path | None, typer.Option(help="YAML file of nodes, links and streams.", show_default="Paper B's testbed")
+        Path | None,
+        typer.Option(help="YAML file of nodes, links and streams, or city.", show_default="Paper B's testbed"),
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(help="Of the testbed city, in all its layers.", show_default=PARAMS)
     ] = None,
     streams: Annotated[int | None, typer.Option(help="How many.", show_default="as the testbed says")] = None,
     hours: Annotated[float | None, typer.Option(help="Virtual time of each run.", show_default="4")] = None,
@@ -186,7 +191,7 @@ def los(
     section = read_settings(params).los
     options = {
         **{"policies": policy, "streams": streams, "hours": hours, "repeats": repeats, "interval": interval},
-        **{"seed": seed},
+        **{"seed": seed, "nodes": nodes},
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
     place, work = testbed or section.testbed, section.model_dump()
@@ -234,9 +239,11 @@ def calibrate(
     """Measure training times."""
     from rich.console import Console
 
+    from edgeresearch import folders
     from edgeresearch.emulator import calibration as work
 
     settings = read_settings(params)
+    folders.check(out.parent)  # before minutes of trainings
     options = {"limits": limit or None, "repeats": repeats, "samples": samples}
     chosen: dict[str, Any] = settings.anomaly.calibration.model_dump() | {
         name: option for name, option in options.items() if option is not None

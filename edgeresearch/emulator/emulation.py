@@ -1,8 +1,11 @@
 """One run of the emulator: triggers, decisions, trainings, nodes that leave and join."""
 
+import gc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -124,16 +127,31 @@ def emulate(
     )
     first = [change.time for change in changes] + [job.first for job in jobs]
     every = [math.inf] * len(changes) + [job.period for job in jobs]
-    for times, numbers, counts in blocks(first, every, seconds):
-        numbers -= len(changes)
-        noise, monitor = truth.draws(given.key, numbers, counts)
-        events = zip(times.tolist(), numbers.tolist(), noise.tolist(), monitor.tolist(), strict=True)
-        for time, what, factor, offset in events:
-            if what >= 0:
-                world.trigger(time, what, factor, offset)
-            else:
+    with _collector_paused():
+        for times, numbers, counts in blocks(first, every, seconds):
+            numbers -= len(changes)
+            noise, monitor = truth.draws(given.key, numbers, counts)
+            triggers = zip(times.tolist(), numbers.tolist(), noise.tolist(), monitor.tolist(), strict=True)
+            done = 0
+            for at in np.flatnonzero(numbers < 0).tolist():
+                world.trigger(islice(triggers, at - done))
+                done = at + 1
+                time, what, _, _ = next(triggers)
                 world.change(time, changes[what].node, up=changes[what].up)
+            world.trigger(triggers)
     return Result(world.log, world.handed, world.megabytes, world.view.synced)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the garbage collector from looking through all nodes again and again: a run leaves no cycles behind."""
+    ran = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if ran:
+            gc.enable()
 
 
 def _check(

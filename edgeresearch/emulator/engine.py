@@ -14,7 +14,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-BLOCK = 2048
+BLOCK = 1024
 """Events that are sorted at once, on average."""
 
 
@@ -45,12 +45,13 @@ def blocks(first: Sequence[float], every: Sequence[float], until: float, *, size
     """
     begin, step = np.asarray(first, dtype=np.float64), np.asarray(every, dtype=np.float64)
     once = np.isinf(step)
+    again = np.where(once, 1.0, step)
     rate = float(np.sum(1 / step))
     parts = max(1, math.ceil(rate * until / max(size, len(begin) // 4)))
     done = np.zeros(len(begin), dtype=np.int64)
     for part in range(parts):
         stop = until if part == parts - 1 else until * (part + 1) / parts
-        upto = np.where(once, begin < stop, _before(begin, np.where(once, 1.0, step), stop))
+        upto = np.where(once, begin < stop, _before(begin, again, stop))
         block = _block(begin, step, done, np.maximum(upto, done))
         if len(block.times):
             yield block

@@ -102,6 +102,14 @@ class Mesh:
         return [dict(sorted(each.items())) for each in around]
 
     @cached_property
+    def layers(self) -> dict[str, list[int]]:
+        """Numbers of the nodes by their layer, in ascending order."""
+        found: dict[str, list[int]] = {}
+        for number, node in enumerate(self.nodes):
+            found.setdefault(node.layer, []).append(number)
+        return found
+
+    @cached_property
     def still(self) -> bool:
         """Whether no node moves."""
         return all(node.sway == 0 for node in self.nodes)

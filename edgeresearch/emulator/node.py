@@ -1,34 +1,8 @@
 """A node in virtual time: what it has, and what is reserved on it."""
 
-from typing import NamedTuple
-
-
-class Run(NamedTuple):
-    """A training that was decided on: its reservation, and what is learned of it when it has ended.
-
-    Attributes:
-        start: When it was decided, in seconds; the reservation holds from then on.
-        end: When everything is done, container removed, in seconds.
-        cpu: Millicores.
-        memory: Megabytes.
-        job: Whose training.
-        node: Where it runs.
-        place: Its place in the log.
-        seconds: t_job.
-        complete: t_complete.
-        utilisation: Share of the limit that it uses, as the monitoring sees it.
-    """
-
-    start: float
-    end: float
-    cpu: float
-    memory: float
-    job: int
-    node: int
-    place: int
-    seconds: float
-    complete: float
-    utilisation: float
+Run = tuple[float, float, float, float, int]
+"""What a training holds: start (its decision; the reservation holds from then on) and end (everything done, container
+removed), in seconds; millicores; megabytes; the job's number."""
 
 
 class Host:
@@ -62,10 +36,10 @@ class Host:
     def free(self, now: float) -> tuple[float, float]:
         """Return free CPU and memory now, after all that was decided: millicores, megabytes."""
         cpu, memory = self.cpu, self.memory
-        for run in self.runs:
-            if run.end > now:
-                cpu -= run.cpu
-                memory -= run.memory
+        for _, end, millicores, megabytes, _ in self.runs:
+            if end > now:
+                cpu -= millicores
+                memory -= megabytes
         return cpu, memory
 
     def published(self, time: float) -> tuple[float, float]:
@@ -74,17 +48,17 @@ class Host:
         What ended at that very moment is free again; what was decided at that very moment is not yet in it.
         """
         cpu, memory = self.cpu, self.memory
-        for run in self.runs:
-            if run.start < time < run.end:
-                cpu -= run.cpu
-                memory -= run.memory
+        for start, end, millicores, megabytes, _ in self.runs:
+            if start < time < end:
+                cpu -= millicores
+                memory -= megabytes
         return cpu, memory
 
     def reserve(self, run: Run, forget: float) -> None:
         """Take a run, for which there must be room, and forget those that ended before `forget`, in seconds."""
         runs = self.runs
-        while runs and runs[0].end <= forget:
+        while runs and runs[0][1] <= forget:
             runs = runs[1:]
         if len(runs) > 3:
-            runs = tuple(old for old in runs if old.end > forget)
-        self.runs = (*runs, run)
+            runs = tuple(old for old in runs if old[1] > forget)
+        self.runs = runs + (run,) if runs else (run,)

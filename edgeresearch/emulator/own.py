@@ -12,6 +12,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from edgeresearch import __version__, folders
+from edgeresearch.emulator import city as cities
 from edgeresearch.emulator import tally, testbed, uplinks
 from edgeresearch.emulator.advice import WITHIN, Advice, advise
 from edgeresearch.emulator.decisions import decisions
@@ -111,6 +112,7 @@ def los_file(
     policies: Sequence[str] | None = None,
     makers: Sequence[Maker] = (),
     streams: int | None = None,
+    nodes: int | None = None,
     hours: float = 4.0,
     repeats: int = 5,
     interval: float | None = None,
@@ -127,12 +129,14 @@ def los_file(
     nothing.
 
     Args:
-        path: A testbed as YAML; Paper B's if None.
+        path: A testbed as YAML, or `city`; Paper B's if None.
         out: Folder of the results; made where missing, files of the same names are replaced.
-        section: Section `los` of the settings as plain values: truth, rules, limits, fitting, interval, loss, workers.
+        section: Section `los` of the settings as plain values: truth, rules, limits, fitting, interval, loss, workers;
+            of a city also `city`.
         policies: Names in `POLICIES`; LOS is added. If None, all that fit the testbed and are quick on it.
         makers: What makes policies of one's own, which are run, too, under their `name`.
         streams: How many; as many as the testbed says if None.
+        nodes: Of a city, in all layers together; as the section says if None.
         hours: Virtual time of each run.
         repeats: Of each policy.
         interval: Time between two exchanges of availability, in seconds; that of the section if None.
@@ -140,7 +144,7 @@ def los_file(
         trace: Whether every decision of the first repeat is written (see `decisions`).
         draw: Draws the report into the folder.
         tell: Receives a line before each run.
-        warn: Receives a line for each part of the mesh that is cut off.
+        warn: Receives a line for each part of the mesh that is cut off, and one if a city stands nowhere in truth.
 
     Raises:
         InputError: The testbed, a setting or the folder is not usable; the message says why.
@@ -149,13 +153,18 @@ def los_file(
     folders.check(out)
     if interval is not None:
         section = {**section, "interval": interval}
-    base = _setup(path, section, streams)
+    base = _setup(path, section, streams, nodes, seed)
     for name in policies or ():
         maker(name)  # refuses unknown ones
     mesh, jobs = _first(base, seed, streams)
     for line in base.testbed.warnings(mesh):
         warn(line)
     said = [_size(mesh, base.testbed, jobs)]
+    if isinstance(base.testbed, cities.City):
+        where = base.testbed.plan.places
+        said.append(f"places: {where.said}")
+        if not where.real:
+            warn(f"no node stands there in truth: {where.said}")
     triggers = repeats * hours * sum(3600 / job.period for job in jobs)
     own = {make(base.rules, base.limits, base.fitting).name: make for make in makers}
     names = _names(policies, list(own), base.testbed, triggers, triggers * len(mesh.nodes), said)
@@ -201,9 +210,16 @@ def _check(streams: int | None, hours: float, repeats: int, interval: float | No
         raise InputError(f"interval {interval:g} is no time; give seconds, or 0 for states that are always fresh")
 
 
-def _setup(path: str | Path | None, section: Mapping[str, Any], streams: int | None) -> Setup:
+def _setup(
+    path: str | Path | None, section: Mapping[str, Any], streams: int | None, nodes: int | None, seed: int
+) -> Setup:
     place = PAPER_B if path is None else Path(path)
-    found = testbed.load(place, start=section["truth"]["start"])
+    if str(place) == cities.NAME:
+        found: Testbed = cities.selected(section["city"], nodes=nodes, seed=seed)
+    elif nodes is not None:
+        raise InputError(f"nodes {nodes} is the size of a city; {place} has its own; give it with the testbed city")
+    else:
+        found = testbed.load(place, start=section["truth"]["start"])
     if found.stream_rule is None and not found.streams:
         raise InputError(f"{place}: streams: there is none; list streams or give a stream_rule")
     if streams is not None and found.stream_rule is not None:

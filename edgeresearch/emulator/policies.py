@@ -112,10 +112,9 @@ class Cloud(Learning):
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         """Return what the node does that has the request now."""
-        nodes = view.mesh.nodes
-        if nodes[view.node].layer == self._layer:
+        if view.mesh.nodes[view.node].layer == self._layer:
             return self.place(request, view.here()) or Decision(Reason.FULL)
-        goals = [i for i, node in enumerate(nodes) if node.layer == self._layer and view.reaches(i)]
+        goals = [node for node in view.mesh.layers.get(self._layer, ()) if view.reaches(node)]
         if not goals:
             return Decision(Reason.ALONE)
         self._turn += 1

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from edgeresearch.emulator.mesh import Mesh
 
@@ -21,18 +21,19 @@ class Routes:
         mesh: Nodes and links; at first every node is in it.
     """
 
-    __slots__ = ("_away", "_mesh", "_open", "_ways")
+    __slots__ = ("_away", "_mesh", "_open", "_parts", "_ways")
 
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
         self._away: set[int] = set()
         self._open: csr_array | None = None
+        self._parts: list[int] | None = None
         self._ways: dict[int, npt.NDArray[np.int32]] = {}
 
     def change(self, node: int, *, up: bool) -> None:
         """Let a node join or leave."""
         (self._away.discard if up else self._away.add)(node)
-        self._open = None
+        self._open = self._parts = None
         self._ways.clear()
 
     def next_hop(self, start: int, goal: int) -> int | None:
@@ -49,7 +50,11 @@ class Routes:
 
     def reaches(self, start: int, goal: int) -> bool:
         """Return whether there is a way; a node that is in the mesh reaches itself."""
-        return goal not in self._away if start == goal else self.next_hop(start, goal) is not None
+        if start == goal:
+            return goal not in self._away
+        if self._parts is None:
+            self._parts = connected_components(self._links(), directed=False)[1].tolist()
+        return self._parts[start] == self._parts[goal]
 
     def path(self, start: int, goal: int) -> list[int]:
         """Return the nodes on the way from `start` to `goal`, both among them, next hop by next hop.

@@ -16,6 +16,7 @@ from edgeresearch.los.request import Decision, Report, Request
 LOST_IN_A_ROW = 8
 """Lost exchanges after which a reader has the one before them, come what may."""
 
+_INFINITE = math.inf
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
 
 
@@ -77,13 +78,16 @@ class View:
 
     def here(self) -> Availability:
         """Return the state of the node itself, true now."""
-        return self.true(self.node)
+        node, time = self.node, self.time
+        host = self._hosts[node]
+        cpu, memory = host.free(time)
+        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, _INFINITE))
 
     def true(self, node: int) -> Availability:
         """Return the true state of any node, as only an observer with global knowledge has it."""
         host, time = self._hosts[node], self.time
         cpu, memory = host.free(time)
-        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, math.inf))
+        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, _INFINITE))
 
     def neighbours(self) -> list[Availability]:
         """Return what the neighbours that are in the mesh last published, in ascending order."""
@@ -98,7 +102,7 @@ class View:
                 continue
             if interval <= 0:
                 seen = time
-                cpu, memory = host.free(time)
+                cpu, memory = host.free(seen)
             else:
                 phase = host.phase
                 count = (time - phase) // interval
@@ -107,7 +111,7 @@ class View:
                 seen = phase + count * interval
                 if seen < host.since:
                     seen = host.since
-                cpu, memory = host.published(seen)
+                cpu, memory = host.published(seen) if host.runs else (host.cpu, host.memory)
             far = link.latency if still else self._mesh.latency(link, time)
             yield _new(
                 Availability,

@@ -1,12 +1,12 @@
 """The state of an emulation, and what triggers and churn do to it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from edgeresearch.emulator.chance import Chance
 from edgeresearch.emulator.log import Log
 from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.node import Host, Run
+from edgeresearch.emulator.node import Host
 from edgeresearch.emulator.routes import Routes
 from edgeresearch.emulator.transfer import Transfers
 from edgeresearch.emulator.view import LOST_IN_A_ROW, Policy, View
@@ -20,13 +20,22 @@ _ROUNDING = 1 + 1e-9
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
 
 
-class _Stream:
-    __slots__ = ("host", "job", "running")
+Trigger = tuple[float, int, float, float]
+"""When, in seconds; the job's number; the factor on the duration; what the monitoring adds to the utilisation."""
 
-    def __init__(self, job: Job, host: Host) -> None:
+
+class _Stream:
+    """A job, and its last training: where and how it ran, until that is learned of or lost."""
+
+    __slots__ = ("complete", "end", "host", "job", "limit", "node", "place", "request", "seconds", "utilisation")
+
+    def __init__(self, number: int, job: Job, host: Host) -> None:
         self.job = job
         self.host = host
-        self.running: Run | None = None  # its last training, until that is learned of or lost
+        self.request = Request(number, job.period)
+        self.node = self.place = -1  # none
+        self.end = -math.inf
+        self.limit = self.seconds = self.complete = self.utilisation = 0.0
 
 
 class World:
@@ -54,8 +63,8 @@ class World:
     """
 
     __slots__ = (
-        "_drift", "_forget", "_hosts", "_mesh", "_noise", "_number", "_overhead", "_policy", "_rng", "_routes",
-        "_streams", "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
+        "_drift", "_forget", "_hosts", "_mesh", "_monitored", "_noise", "_number", "_overhead", "_policy", "_rng",
+        "_routes", "_streams", "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
     )  # fmt: skip
 
     def __init__(
@@ -76,10 +85,10 @@ class World:
         self._hosts = _hosts(mesh, jobs, chance.phases)
         self._routes = Routes(mesh)
         self._transfers = Transfers(mesh)
-        self._streams = [_Stream(job, self._hosts[job.source]) for job in jobs]
+        self._streams = [_Stream(i, job, self._hosts[job.source]) for i, job in enumerate(jobs)]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
         self._overhead = truth.start + truth.stop
-        self._number, self._noise = 0, 1.0  # of the trigger that is looked a place for
+        self._number, self._noise, self._monitored = 0, 1.0, 0.0  # of the trigger that is looked a place for
         self._tried: tuple[int, ...] = ()
         self.log = Log()
         self.handed = [0] * len(mesh.nodes)
@@ -88,51 +97,50 @@ class World:
             mesh, self._hosts, self._routes, interval=interval, loss=loss, seed=chance.key, foresee=self._complete
         )
 
-    def trigger(self, time: float, number: int, noise: float, monitored: float) -> None:
-        """Let a job look for a place for a training, unless its source is away.
+    def trigger(self, triggers: Iterable[Trigger]) -> None:
+        """Let jobs look for a place for a training, one after another, unless their source is away.
 
         Args:
-            time: When, in seconds; never before an earlier call.
-            number: The job's.
-            noise: Factor on the duration.
-            monitored: What the monitoring adds to the utilisation.
+            triggers: By their times, none of them before an earlier call.
 
         Raises:
             ValueError: The policy decides what cannot be done.
         """
-        stream = self._streams[number]
-        job, host, running = stream.job, stream.host, stream.running
-        if not host.up:
-            return
-        node = host.number
-        if running is not None:
-            if running.end > time:
-                self.log.dropped(number, time, _BUSY, 0, node)
-                return
-            stream.running = None
-            self._policy.learn(self._report(running, job))
-        self._number, self._noise = number, noise
-        view, decide, rng, watch, period = self.view, self._policy.decide, self._rng, self._watch, job.period
-        view.time = time
-        tried: tuple[int, ...] = ()
-        limit: float | None = None
-        while True:
-            view.node, self._tried = node, tried
-            request = _new(Request, (number, period, tried, limit))
-            decision = decide(request, view, rng)
-            if watch is not None:
-                watch(time, node, request, decision)
-            reason, goal, run, limit, _, _ = decision
-            if goal is None:
-                self.log.dropped(number, time, reason, len(tried), node)
-                return
-            if run:
-                if goal != node or limit is None:
-                    raise ValueError(f"{self._policy.name}: node {node} cannot run a training so: {decision}")
-                self._start(number, stream, time, node, tried, reason, limit, noise, monitored)
-                return
-            tried = self._hand_over(node, goal, tried)
-            node = goal
+        streams, view, rng, watch, dropped = self._streams, self.view, self._rng, self._watch, self.log.dropped
+        decide, learn = self._policy.decide, self._policy.learn
+        for time, number, noise, monitored in triggers:
+            stream = streams[number]
+            host = stream.host
+            if not host.up:
+                continue
+            node = host.number
+            if stream.end > time:
+                dropped(number, time, _BUSY, 0, node)
+                continue
+            if stream.node >= 0:
+                learn(self._report(number, stream))
+                stream.node = -1
+            view.time = time
+            self._number, self._noise, self._monitored = number, noise, monitored
+            request = stream.request
+            tried: tuple[int, ...] = ()
+            while True:
+                view.node, self._tried = node, tried
+                decision = decide(request, view, rng)
+                if watch is not None:
+                    watch(time, node, request, decision)
+                reason, goal, run, limit, _, _ = decision
+                if goal is None:
+                    dropped(number, time, reason, len(tried), node)
+                    break
+                if run:
+                    if goal != node or limit is None:
+                        raise ValueError(f"{self._policy.name}: node {node} cannot run a training so: {decision}")
+                    self._start(stream, node, reason, limit)
+                    break
+                tried = self._hand_over(node, goal, tried)
+                node = goal
+                request = _new(Request, (number, request[1], tried, limit))
 
     def change(self, time: float, node: int, *, up: bool) -> None:
         """Let a node join, or leave with all that runs there."""
@@ -144,10 +152,11 @@ class World:
         if up:
             host.since = time
             return
-        for run in host.runs:
-            if run.end > time:
-                self.log.lose(run.place)
-                self._streams[run.job].running = None
+        for _, end, _, _, job in host.runs:
+            if end > time:
+                stream = self._streams[job]
+                self.log.lose(stream.place)
+                stream.node, stream.end = -1, -math.inf
         host.runs = ()
 
     def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
@@ -162,19 +171,8 @@ class World:
             self.handed[each] += 1
         return (*tried, *way)
 
-    def _start(
-        self,
-        number: int,
-        stream: _Stream,
-        time: float,
-        node: int,
-        tried: tuple[int, ...],
-        reason: Reason,
-        limit: float,
-        noise: float,
-        monitored: float,
-    ) -> None:
-        job, host = stream.job, self._hosts[node]
+    def _start(self, stream: _Stream, node: int, reason: Reason, limit: float) -> None:
+        time, number, tried, job, host = self.view.time, self._number, self._tried, stream.job, self._hosts[node]
         cpu, memory = host.free(time)
         if not 0 < limit <= cpu * _ROUNDING:
             raise ValueError(
@@ -185,36 +183,36 @@ class World:
             self.log.dropped(number, time, Reason.FULL, len(tried), node)
             self._policy.fail(number, memory)
             return
-        seconds, used = self._truth.seconds(host.kind, limit, self._work(job, time))
-        seconds *= noise
-        used += monitored
-        if not 0 <= used <= 1:
-            used = 0.0 if used < 0 else 1.0
+        work = job.work if self._drift is None else job.work * self._drift(time)
+        seconds, used = self._truth.seconds(host.kind, limit, work)
+        seconds *= self._noise
+        used += self._monitored
         send = 0.0
         if tried:
             send = self._transfers.seconds((*tried, node), job.megabytes, time, begin=True)
             self.megabytes[job.source] += job.megabytes
-        whole = complete(seconds, send, self._overhead)
-        place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
-        run = _new(Run, (time, time + whole, limit, held, number, node, place, seconds, whole, used))
-        host.reserve(run, time - self._forget)
-        stream.running = run
+        whole = seconds + send + self._overhead  # eq. 2
+        end = time + whole
+        host.reserve((time, end, limit, held, number), time - self._forget)
+        stream.end, stream.node, stream.limit, stream.seconds, stream.complete = end, node, limit, seconds, whole
+        stream.utilisation = used if 0 <= used <= 1 else 0.0 if used < 0 else 1.0
+        stream.place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
 
-    def _report(self, run: Run, job: Job) -> Report:
-        _, _, limit, memory, number, node, _, seconds, whole, used = run
-        kind, overhead = self._hosts[node].kind, self._overhead
-        about = (number, node, kind, job.period, limit, seconds, whole, used, memory, job.megabytes, overhead)
+    def _report(self, number: int, stream: _Stream) -> Report:
+        job, node = stream.job, stream.node
+        about = (
+            number, node, self._hosts[node].kind, job.period, stream.limit, stream.seconds, stream.complete,
+            stream.utilisation, job.training_memory, job.megabytes, self._overhead,
+        )  # fmt: skip
         return _new(Report, about)
-
-    def _work(self, job: Job, time: float) -> float:
-        return job.work if self._drift is None else job.work * self._drift(time)
 
     def _complete(self, node: int, limit: float) -> float:
         """See `View.foresee`."""
         job, host, time = self._streams[self._number].job, self._hosts[node], self.view.time
         if job.training_memory > host.free(time)[1]:
             return math.inf
-        seconds, _ = self._truth.seconds(host.kind, limit, self._work(job, time))
+        work = job.work if self._drift is None else job.work * self._drift(time)
+        seconds, _ = self._truth.seconds(host.kind, limit, work)
         path = (*self._tried, *self._routes.path(self.view.node, node))
         return complete(seconds * self._noise, self._transfers.seconds(path, job.megabytes, time), self._overhead)
 

@@ -170,10 +170,18 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
         """Choose on the last rows, then fit all. `X` is `(rows, features)`, `y` `(rows,)`."""
         rows, target = validate_data(self, X, y, dtype=np.float32, y_numeric=True)
         cut = holdout(len(rows), self.fraction)
+        older = xgboost.QuantileDMatrix(rows[:cut], target[:cut], nthread=1)  # one set of bins serves every depth
+        newer = xgboost.QuantileDMatrix(rows[cut:], target[cut:], ref=older, nthread=1)
         best = (np.inf, 0, 0)
         for depth in self.depths:
-            trial = self._trees(depth, self.rounds, early_stopping_rounds=self.patience)
-            trial.fit(rows[:cut], target[:cut], eval_set=[(rows[cut:], target[cut:])], verbose=False)
+            trial = xgboost.train(
+                self._trees(depth, self.rounds).get_xgb_params(),
+                older,
+                self.rounds,
+                evals=[(newer, "newer")],
+                early_stopping_rounds=self.patience,
+                verbose_eval=False,
+            )
             best = min(best, (float(trial.best_score), depth, int(trial.best_iteration) + 1))
         self.depth_, self.rounds_ = best[1:]
         self.trees_ = self._trees(self.depth_, self.rounds_).fit(rows, target)
@@ -185,7 +193,7 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
         rows = validate_data(self, X, dtype=np.float32, reset=False)
         return np.asarray(self.trees_.predict(rows), dtype=np.float64)
 
-    def _trees(self, depth: int, rounds: int, **settings: Any) -> xgboost.XGBRegressor:
+    def _trees(self, depth: int, rounds: int) -> xgboost.XGBRegressor:
         return xgboost.XGBRegressor(
             max_depth=depth,
             n_estimators=rounds,
@@ -194,7 +202,6 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
             colsample_bytree=0.8,
             random_state=self.random_state,
             n_jobs=1,
-            **settings,
         )
 
 

@@ -12,12 +12,13 @@ from joblib import Parallel, delayed
 from scipy import stats
 
 from edgeresearch.errors import InputError
-from edgeresearch.forecast.lstm import ResidualLSTM
 from edgeresearch.forecast.models import MODELS, build, described
 from edgeresearch.forecast.protocol import Array, Mask
 from edgeresearch.series.trace import Trace
 from edgeresearch.series.windows import features, targets, usable
 
+LONGEST_FIRST = ("lstm_huber", "lstm", "xgboost_calendar", "lstm_paper", "xgboost", "random_forest")
+"""Models whose fits take long, in the order in which workers start on them: no worker is left with a long one alone."""
 CONTEXT = 1440
 """Rows before the test part that a model may read to warm up its state."""
 
@@ -153,10 +154,11 @@ def evaluate(
     if "season_lag_" not in "".join(problem.table.columns):
         models = [name for name in models if name != "seasonal_naive"]
     jobs = [(name, seed) for name in models for seed in range(seeds if described(name).random else 1)]
-    order = sorted(jobs, key=lambda job: not MODELS[job[0]].random)
-    runs = Parallel(n_jobs=workers)(
+    order = sorted(jobs, key=lambda job: _turn(job[0]))
+    done = Parallel(n_jobs=workers)(
         delayed(_run)(problem, name, window, root_seed, seed, settings or {}) for name, seed in order
     )
+    runs = [run for _, run in sorted(zip(map(jobs.index, order), done, strict=True), key=lambda pair: pair[0])]
     forecasts = {name: np.stack([run.forecast for run in runs if run.name == name]) for name in models}
     columns = {
         "model": [run.name for run in runs],
@@ -204,7 +206,7 @@ def block_interval(
     draws = np.empty(resamples)
     for k in range(resamples):
         starts = rng.integers(means.shape[1], size=blocks)
-        draws[k] = means[rng.integers(seeds, size=seeds)][:, starts].mean()
+        draws[k] = means[np.ix_(rng.integers(seeds, size=seeds), starts)].mean()
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
@@ -266,10 +268,16 @@ class _Run:
     choice: str
 
 
+def _turn(name: str) -> int:
+    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
 def _run(
     problem: Problem, name: str, window: int, root_seed: int, seed: int, settings: Mapping[str, Mapping[str, Any]]
 ) -> _Run:
     import torch
+
+    from edgeresearch.forecast.lstm import ResidualLSTM
 
     torch.set_num_threads(1)
     rows = problem.table.to_numpy()

@@ -21,6 +21,8 @@ from edgeresearch.forecast.train import Chunks, train
 VARIANTS = (Variant("ridge", True), Variant("last", True))
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 BLOCKS = 8
+WARM_UP = 1440
+"""Rows before those that judge a trial which its networks read, to fill their state."""
 
 
 class ResidualLSTM(RegressorMixin, BaseEstimator):
@@ -136,8 +138,10 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         skip = self._skip(rows, targets, parts, cut, variant, [PENALTIES] * targets.shape[1])
         before = [slice(part.start, min(part.stop, cut)) for part in parts if part.start < cut]
         module, epochs = self._train(rows, targets, before, skip, seed, cut=cut)
-        forecast = _forecast(rows, parts, skip, stack(module))
-        return _Trial(skip, epochs, self._ratios(rows[cut:], targets[cut:], forecast[cut:]))
+        begin = max(0, cut - WARM_UP)
+        judged = rows[begin:]
+        forecast = _forecast(judged, segments(~np.isnan(judged[:, 0])), skip, stack(module))[cut - begin :]
+        return _Trial(skip, epochs, self._ratios(rows[cut:], targets[cut:], forecast))
 
     def _skip(
         self,

@@ -1,21 +1,14 @@
-"""The forecasters by name: Paper A's five, the naive ones, stronger baselines, and this project's LSTM."""
+"""The forecasters by name: Paper A's five, the naive ones, stronger baselines, and this project's LSTM.
+
+Their names and labels are known without torch or scikit-learn; only making one imports what it is made of.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.forecast.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive
-from edgeresearch.forecast.lstm import ResidualLSTM
-from edgeresearch.forecast.paper_lstm import PaperLSTM
 from edgeresearch.forecast.protocol import Forecaster
-from edgeresearch.forecast.windowed import Windowed
 
 ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 FOREST_ROWS = 8000
@@ -92,6 +85,30 @@ def build(
         InputError: There is no model of that name.
     """
     described(name)
+    if name == "lstm_paper":
+        from edgeresearch.forecast.paper_lstm import PaperLSTM
+
+        return PaperLSTM(window, random_state=seed, **(lstm_paper or {}))
+    if name in ("lstm", "lstm_huber"):
+        from edgeresearch.forecast.lstm import ResidualLSTM
+
+        loss: Literal["mse", "huber"] = "huber" if name == "lstm_huber" else "mse"
+        return ResidualLSTM(window, loss=loss, fraction=fraction, random_state=seed, **(lstm or {}))
+    return _baseline(name, columns, rows, window, fraction, seed, forest or {})
+
+
+def _baseline(
+    name: str, columns: Sequence[str], rows: int, window: int, fraction: float, seed: int, forest: Mapping[str, Any]
+) -> Forecaster:
+    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from edgeresearch.forecast.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive
+    from edgeresearch.forecast.windowed import Windowed
+
     if name == "last_value":
         return LastValue()
     if name == "seasonal_naive":
@@ -111,11 +128,6 @@ def build(
     if name.startswith("xgboost"):
         trees = BoostedTrees(fraction=fraction, random_state=seed)
         return Windowed(trees, window, covariates=name.endswith("calendar"), residual=name.endswith("calendar"))
-    if name == "random_forest":
-        settings = {"max_features": 1 / 3, "min_samples_leaf": 5, **(forest or {})}
-        cap = FOREST_ROWS if rows - window > FOREST_ROWS else None
-        return Windowed(RandomForestRegressor(max_samples=cap, random_state=seed, n_jobs=1, **settings), window)
-    if name == "lstm_paper":
-        return PaperLSTM(window, random_state=seed, **(lstm_paper or {}))
-    loss: Literal["mse", "huber"] = "huber" if name == "lstm_huber" else "mse"
-    return ResidualLSTM(window, loss=loss, fraction=fraction, random_state=seed, **(lstm or {}))
+    settings = {"max_features": 1 / 3, "min_samples_leaf": 5, **forest}
+    cap = FOREST_ROWS if rows - window > FOREST_ROWS else None
+    return Windowed(RandomForestRegressor(max_samples=cap, random_state=seed, n_jobs=1, **settings), window)

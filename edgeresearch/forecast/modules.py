@@ -41,7 +41,7 @@ class WindowLSTM(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""
-        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
 
 class SequenceLSTM(lightning.LightningModule):
@@ -114,7 +114,9 @@ class SequenceLSTM(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW under a one-cycle schedule, which needs some steps to rise and to fall."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
         cycle = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, self.learning_rate, max(self.total_steps, 10), pct_start=0.2
         )

@@ -10,7 +10,6 @@ import pandas as pd
 
 from edgeresearch.errors import InputError
 from edgeresearch.folders import check
-from edgeresearch.forecast import store
 from edgeresearch.forecast.evaluate import evaluate, metrics, pose
 from edgeresearch.forecast.models import build, described
 from edgeresearch.forecast.protocol import Array
@@ -135,6 +134,8 @@ def apply_file(
     Raises:
         InputError: The model is none of `forecast_file`'s, the trace does not fit it, or the folder is not usable.
     """
+    from edgeresearch.forecast import store  # it imports torch, for which bad input need not wait
+
     check(out)
     folder = Path(load) / "model" if (Path(load) / "model").is_dir() else Path(load)
     facts, forecaster = store.about(folder), store.load(folder)

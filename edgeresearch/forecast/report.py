@@ -11,7 +11,6 @@ import pandas as pd
 from edgeresearch import __version__
 from edgeresearch.files import write_csv, write_json
 from edgeresearch.folders import gathered
-from edgeresearch.forecast import store
 from edgeresearch.forecast.evaluate import CONTEXT, past_error_interval
 from edgeresearch.forecast.protocol import Array, Forecaster
 from edgeresearch.series.trace import Trace
@@ -157,6 +156,8 @@ def write(report: Report, out: Path, draw: Draw | None = None, *, save: bool = F
         write_csv(report.coming, folder / "forecast.csv")
         write_json(facts, folder / "report.json")
         if save:
+            from edgeresearch.forecast import store  # it imports torch, for which bad input need not wait
+
             store.save(report.forecaster, folder / "model", about=report.facts)
         if draw is not None:
             draw(report, folder)

@@ -17,11 +17,12 @@ class Knowledge:
         overhead: Worst case of t_start + t_stop, in seconds.
     """
 
-    __slots__ = ("_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead", "short")
+    __slots__ = ("_cold", "_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead", "short")
 
     def __init__(self, rules: Limits, fitting: Fitting) -> None:
         self._rules = rules
         self._fitting = fitting
+        self._cold = True
         self.models: dict[str, RuntimeModel] = {}
         self.limits: dict[int, float] = {}
         self.memory = WorstCase()
@@ -32,7 +33,7 @@ class Knowledge:
     @property
     def cold(self) -> bool:
         """Whether no node class has a runtime model yet."""
-        return all(model.curve is None for model in self.models.values())
+        return self._cold
 
     def curve(self, kind: str) -> Curve | None:
         """Return eq. 1 as fitted on a node class; None without enough runs there."""
@@ -50,13 +51,14 @@ class Knowledge:
 
     def learn(self, report: Report) -> None:
         """Take the report of a run that ended: the models see it and the limit on its node moves."""
-        model = self.models.get(report.kind)
+        _, node, kind, period, limit, seconds, complete, utilisation, memory, megabytes, overhead = report
+        model = self.models.get(kind)
         if model is None:
-            model = self.models[report.kind] = RuntimeModel(self._fitting)
-        model.add(report.limit, report.seconds)
-        self.memory.add(report.memory)
-        self.megabytes.add(report.megabytes)
-        self.overhead.add(report.overhead)
-        self.limits[report.node] = self._rules.following(
-            report.limit, met=report.complete <= report.period, utilisation=report.utilisation
-        )
+            model = self.models[kind] = RuntimeModel(self._fitting)
+        model.add(limit, seconds)
+        if model.curve is not None:
+            self._cold = False
+        self.memory.add(memory)
+        self.megabytes.add(megabytes)
+        self.overhead.add(overhead)
+        self.limits[node] = self._rules.following(limit, met=complete <= period, utilisation=utilisation)

@@ -1,6 +1,7 @@
 """The job runtime model: how long a training takes under a CPU limit (Paper B, section IV.C, eq. 1 and 2)."""
 
 import math
+import struct
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ Floats = npt.NDArray[np.float64]
 BOUNDS = {"a": (1e-9, 1e15), "b": (0.0, 500.0), "c": (0.25, 3.0), "d": (0.0, 1e6)}
 """Smallest and largest value of each parameter of eq. 1; limits in millicores, times in seconds."""
 
-_GRID_B, _GRID_C = (
-    values.ravel()[:, None] for values in np.meshgrid([0.0, 40.0, 160.0], [0.5, 0.75, 1.0, 1.25, 1.5, 2.0])
-)
+_GRID = [(b, c) for c in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0) for b in (0.0, 40.0, 160.0)]
+_GRID_B, _LESS_C = np.array([[b] for b, _ in _GRID]), np.array([[-c] for _, c in _GRID])
+_pack, _unpack = struct.Struct("=dd").pack, struct.Struct("=dd").unpack_from
+_RUN = 16
+"""Bytes of a run that is kept."""
 
 
 class Curve(NamedTuple):
@@ -40,9 +43,10 @@ class Curve(NamedTuple):
 
     def limit(self, seconds: float) -> float:
         """Return the millicores under which a training takes `seconds`; infinite where no limit is enough."""
-        if seconds <= self.d:
+        a, b, c, d = self
+        if seconds <= d:
             return math.inf
-        return max(0.0, math.pow(self.a / (seconds - self.d), 1 / self.c) - self.b)
+        return max(0.0, math.pow(a / (seconds - d), 1 / c) - b)
 
 
 def complete(job: float, send: float, overhead: float) -> float:
@@ -56,31 +60,33 @@ def complete(job: float, send: float, overhead: float) -> float:
     return job + send + overhead
 
 
-def grid_fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
+def grid_fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats) -> Curve:
     """Fit eq. 1 on a grid of b and c, a and d by linear least squares: microseconds, good enough to start from.
 
     Fewer than three different limits cannot tell c and d: then b = d = 0, c = 1.
     """
     r, t = np.asarray(limits, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
-    if len(set(limits)) < 3:
-        return Curve(max(float(np.exp(np.mean(np.log(t * r)))), BOUNDS["a"][0]), 0.0, 1.0, 0.0)
-    x = (r + _GRID_B) ** -_GRID_C
+    if len(set(r.tolist())) < 3:
+        level = float(np.exp(np.add.reduce(np.log(t * r)) / len(r)))
+        return Curve(max(level, BOUNDS["a"][0]), 0.0, 1.0, 0.0)
+    x = (r + _GRID_B) ** _LESS_C
     weight = 1 / (t * t)
-    total = weight.sum()
-    x_mean, t_mean = (x @ weight) / total, float(t @ weight) / total
+    total, t_weighted = float(np.add.reduce(weight)), float(t @ weight)
+    x_mean, t_mean = (x @ weight) / total, t_weighted / total
     squares, products = (x * x) @ weight, (x * t) @ weight
-    x_var = squares / total - x_mean**2
-    slope = (products / total - x_mean * t_mean) / np.maximum(x_var, 1e-300)
+    slope = (products / total - x_mean * t_mean) / np.maximum(squares / total - x_mean * x_mean, 1e-300)
     rest = t_mean - slope * x_mean
-    through = products / squares
     bad = (rest < 0) | (slope <= 0)
-    slope, rest = np.where(bad, through, slope), np.where(bad, 0.0, rest)
-    error = ((slope[:, None] * x + rest[:, None] - t) ** 2) @ weight
-    best = int(np.argmin(error))
-    return Curve(float(slope[best]), float(_GRID_B[best, 0]), float(_GRID_C[best, 0]), float(rest[best]))
+    if True in bad.tolist():
+        slope, rest = np.where(bad, products / squares, slope), np.where(bad, 0.0, rest)
+    x *= slope[:, None]
+    x += rest[:, None]
+    x -= t
+    best = int(((x * x) @ weight).argmin())
+    return Curve(float(slope[best]), *_GRID[best], float(rest[best]))
 
 
-def fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
+def fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats) -> Curve:
     """Fit eq. 1 to pairs of limit and duration by bounded least squares of the relative error (scipy, `trf`).
 
     Args:
@@ -93,7 +99,7 @@ def fit(limits: Sequence[float], seconds: Sequence[float]) -> Curve:
     r, t = np.asarray(limits, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
     if r.shape != t.shape or r.size == 0 or not (np.all(r > 0) and np.all(t > 0)):
         raise ValueError("limits and seconds must be equally many and above 0")
-    start = grid_fit(list(r), list(t))
+    start = grid_fit(r, t)
     if len(set(r)) < 3:
         return start
     low, high = np.array(list(BOUNDS.values())).T
@@ -141,44 +147,68 @@ class RuntimeModel:
     badly.
 
     Attributes:
-        limits: Of the runs kept, in millicores, the oldest first.
-        seconds: Their durations.
+        runs: Limit and duration of each run kept, in millicores and seconds, the oldest first, as packed floats.
         curve: The fitted curve; None during the cold start.
     """
 
-    __slots__ = ("_fitted", "_fitting", "_seen", "curve", "limits", "seconds")
+    __slots__ = ("_fitted", "_fitting", "_high", "_low", "_seen", "curve", "runs")
 
     def __init__(self, fitting: Fitting) -> None:
         self._fitting = fitting
-        self.limits = array("d")
-        self.seconds = array("d")
+        self.runs = b""
+        self._low, self._high = math.inf, 0.0  # limits of the runs kept
         self._seen = 0
         self._fitted = 0
         self.curve: Curve | None = None
 
     def add(self, limit: float, seconds: float) -> None:
         """Take a run that ended."""
-        self.limits.append(limit)
-        self.seconds.append(seconds)
-        self._seen += 1
-        if len(self.limits) > self._fitting.kept:
-            del self.limits[0], self.seconds[0]
-        if self._seen < self._fitting.enough:
+        fitting = self._fitting
+        self._keep(limit, seconds, fitting.kept)
+        seen = self._seen = self._seen + 1
+        if seen < fitting.enough:
             return
-        curve = self.curve
-        if (
-            curve is None
-            or self._seen >= 2 * self._fitted
-            or abs(curve.seconds(limit) - seconds) > self._fitting.tolerance * seconds
-        ):
+        if self.curve is None or seen >= 2 * self._fitted:
+            self._refit()
+            return
+        a, b, c, d = self.curve
+        if abs(a * (limit + b) ** -c + d - seconds) > fitting.tolerance * seconds:
             self._refit()
 
+    def _keep(self, limit: float, seconds: float, kept: int) -> None:
+        runs = self.runs
+        if len(runs) < _RUN * kept:
+            self.runs = runs + _pack(limit, seconds)
+        else:
+            gone, _ = _unpack(runs)
+            self.runs = runs = runs[_RUN:] + _pack(limit, seconds)
+            if gone == self._high:
+                self._high = max(array("d", runs)[::2])
+            if gone == self._low:
+                self._low = min(array("d", runs)[::2])
+        if limit < self._low:
+            self._low = limit
+        if limit > self._high:
+            self._high = limit
+
     def _refit(self) -> None:
+        fitting = self._fitting
         doubled = self._seen >= 2 * self._fitted
         self._fitted = self._seen if doubled else self._fitted
-        self.curve = grid_fit(self.limits, self.seconds)
-        if doubled and self._fitting.refine and len(self.limits) >= 4 and self.error > self._fitting.tolerance:
-            self.curve = fit(self.limits, self.seconds)
+        limits, seconds = np.frombuffer(self.runs, dtype=np.float64).reshape(-1, 2).T.copy()
+        self.curve = grid_fit(limits, seconds)
+        if doubled and fitting.refine and len(limits) >= 4 and self.error > fitting.tolerance:
+            self.curve = fit(limits, seconds)
+
+    @property
+    def limits(self) -> list[float]:
+        """Limits of the runs kept, in millicores, the oldest first."""
+        return array("d", self.runs)[::2].tolist()
+
+    @property
+    def seconds(self) -> list[float]:
+        """Their durations."""
+        return array("d", self.runs)[1::2].tolist()
 
     @property
     def error(self) -> float:
@@ -194,9 +224,10 @@ class RuntimeModel:
 
         It is 1 within them, 2 at twice the largest or half of the smallest, infinite without runs.
         """
-        if not self.limits:
-            return math.inf
-        return max(1.0, limit / max(self.limits), min(self.limits) / limit)
+        low, high = self._low, self._high
+        if low <= limit <= high:
+            return 1.0
+        return limit / high if limit > high > 0 else low / limit
 
 
 class WorstCase:
@@ -219,8 +250,12 @@ class WorstCase:
     def add(self, value: float) -> None:
         """Take a value (Welford's update)."""
         self.count += 1
+        if self.count == 1:
+            self.bound = self._mean = value
+            return
         off = value - self._mean
+        if off == 0 and self._squares == 0:
+            return  # it has never varied, as most never do
         self._mean += off / self.count
         self._squares += off * (value - self._mean)
-        spread = math.sqrt(self._squares / (self.count - 1)) if self.count > 1 else 0.0
-        self.bound = self._mean + self._spread * spread
+        self.bound = self._mean + self._spread * math.sqrt(self._squares / (self.count - 1))

@@ -10,9 +10,11 @@ from edgeresearch.los.availability import Availability
 from edgeresearch.los.knowledge import Knowledge
 from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Decision, Reason, Request
-from edgeresearch.los.runtime import complete
 
 _ROUNDING = 1 + 1e-9
+_LOCAL, _COLD_LOCAL = Reason.LOCAL, Reason.COLD_LOCAL  # a look-up in an enumeration is slow
+_new = tuple.__new__  # makes a named tuple in half the time of its own constructor
+_NOWHERE = (0.0, None)
 Neighbours = Callable[[], Sequence[Availability]]
 """Asked only if the training is not feasible here."""
 
@@ -67,24 +69,24 @@ def schedule(
         return _cold(request, here, neighbours(), rules, rng)
     limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender else None)
     if limit > 0:
-        reason = Reason.COLD_LOCAL if cold else Reason.LOCAL
-        return Decision(reason, here.node, True, limit, seconds, known.beyond(here.kind, limit))
+        reason = _COLD_LOCAL if cold else _LOCAL
+        return _new(Decision, (reason, here.node, True, limit, seconds, known.beyond(here.kind, limit)))
     around = neighbours()
     if not around:
         return Decision(Reason.ALONE)
     if len(request.tried) >= rules.hop_limit:
         return Decision(Reason.HOPS)
     tried = request.tried
+    if rules.avoid and tried:
+        around = [other for other in around if other.node not in tried]
     good: list[Availability] = []
     bad: list[Availability] = []
     plans: dict[int, tuple[float, float | None]] = {}
     for other in around:
-        if rules.avoid and other.node in tried:
-            continue
-        limit, seconds = feasible(request, other, known, limits, None)
-        if limit > 0:
+        plan = feasible(request, other, known, limits, None)
+        if plan[0] > 0:
             good.append(other)
-            plans[other.node] = (limit, seconds)
+            plans[other.node] = plan
         else:
             bad.append(other)
     if good:
@@ -110,25 +112,33 @@ def feasible(
     still has to meet its period (section IV.D), and a limit under which it is never tried would never rise again. A
     node class without a model is taken to be fast enough (Paper B, section IV.C: scheduling is optimistic).
     """
-    free = there.cpu
+    node, _, free, memory, _, kind, latency, bandwidth = there
     if planned is not None:
         limit = planned if planned <= free else 0.0
     else:
-        own = known.limits.get(there.node)
-        limit = limits.initial(free) if own is None else min(own, free)
-    if limit < limits.floor or there.memory < known.memory.bound or there.memory <= known.short:
-        return 0.0, None
-    curve = known.curve(there.kind)
+        own = known.limits.get(node)
+        if own is None:
+            limit = limits.initial(free)
+        else:
+            limit = own if own < free else free
+    if limit < limits.floor or memory < known.memory.bound or memory <= known.short:
+        return _NOWHERE
+    curve = known.curve(kind)
     if curve is None:
         return limit, None
-    send = there.latency + 8 * known.megabytes.bound / there.bandwidth
+    a, b, c, d = curve
+    send = latency + 8 * known.megabytes.bound / bandwidth
     overhead = known.overhead.bound
-    seconds = complete(curve.seconds(limit), send, overhead)
-    if seconds <= request.period:
+    seconds = (
+        a * (limit + b) ** -c + d + send + overhead
+    )  # eq. 1 and 2, spelled out: this is what LOS spends its time on
+    period = request.period
+    if seconds <= period:
         return limit, seconds
-    needed = curve.limit(request.period - send - overhead) * _ROUNDING
-    if planned is None and needed <= min(free, limits.ceiling):
-        return needed, request.period
+    if planned is None:
+        needed = curve.limit(period - send - overhead) * _ROUNDING
+        if needed <= free and needed <= limits.ceiling:
+            return needed, period
     return 0.0, seconds
 
 
@@ -143,10 +153,13 @@ def best_fit(nodes: Sequence[Availability], rules: Rules) -> Availability:
     """
     if len(nodes) == 1:
         return nodes[0]
-    used = sorted(node.utilisation for node in nodes)
-    far = sorted(node.latency for node in nodes)
+    used, far = [node[4] for node in nodes], [node[6] for node in nodes]  # utilisation and latency
+    used_sorted, far_sorted = sorted(used), sorted(far)
     u, v = rules.weight_utilisation, rules.weight_latency
-    return min(nodes, key=lambda n: (u * used.index(n.utilisation) + v * far.index(n.latency), n.latency))
+    sums = [
+        (u * used_sorted.index(one) + v * far_sorted.index(other), other) for one, other in zip(used, far, strict=True)
+    ]
+    return nodes[sums.index(min(sums))]
 
 
 def _closest(nodes: Sequence[Availability]) -> Availability:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import matplotlib as mpl
 import networkx as nx
@@ -11,11 +12,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from edgeresearch.emulator import summary
+from edgeresearch.emulator.city import City
 from edgeresearch.emulator.own import Report
 from edgeresearch.los.request import Reason
 from edgeresearch.paper.style import (
@@ -143,12 +146,15 @@ def _hops(axes: Axes, report: Report, names: Sequence[str]) -> None:
 def _mesh(axes: Axes, report: Report) -> None:
     mesh, testbed = report.mesh, report.testbed
     few = max(len(layer.members) for layer in testbed.layers) <= ROUND
-    at = _rings([len(layer.members) for layer in testbed.layers]) if few else _spread(mesh.graph)
+    if few:
+        at: Any = _rings([len(layer.members) for layer in testbed.layers])
+    else:
+        at = testbed.spots() if isinstance(testbed, City) else _spread(mesh.graph)
     layers = [node.layer for node in mesh.nodes]
-    for link in mesh.links:
-        up = layers[link.one] != layers[link.other]
-        ends = np.array([at[link.one], at[link.other]])
-        axes.plot(*ends.T, color=SKY if up else GREY, lw=1.6 if up else 0.6, alpha=0.9 if up else 0.5, zorder=1)
+    for up, colour, width, alpha in ((False, GREY, 0.6, 0.5), (True, SKY, 1.6, 0.9)):
+        ends = [(at[k.one], at[k.other]) for k in mesh.links if (layers[k.one] != layers[k.other]) == up]
+        thin = width if few else 0.6
+        axes.add_collection(LineCollection(ends, colors=colour, lw=thin, alpha=alpha, zorder=1, rasterized=not few))
     used = report.nodes[report.nodes["policy"] == "los"].set_index("node")["cpu_percent"]
     scale = Normalize(0, max(float(used.max()), 1.0))
     sources, ways = {job.source for job in report.jobs}, {name for layer in testbed.layers for name in layer.ways}
@@ -157,7 +163,8 @@ def _mesh(axes: Axes, report: Report) -> None:
         edge = GREEN if number in sources else INK
         colour = mpl.colormaps["Blues"](scale(float(used[node.name])))
         width, size = (2.4, 13) if few else (0.8, 4)
-        axes.plot(*at[number], shape, ms=size, mfc=colour, mec=edge, mew=width if number in sources else 0.8, zorder=2)
+        mew = width if number in sources else 0.8
+        axes.plot(*at[number], shape, ms=size, mfc=colour, mec=edge, mew=mew, zorder=2, rasterized=not few)
         if few:
             axes.annotate(node.name, at[number], (0, -16), textcoords="offset points", ha="center", fontsize=7.5)
     axes.set_axis_off()

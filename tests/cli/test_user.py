@@ -70,6 +70,16 @@ def test_los_shows_size_table_notes_and_one_line_of_advice(tmp_path: Path, monke
     assert names == tables | {"policies.png", "policies.svg", "places.png", "places.svg"}
 
 
+def test_los_takes_a_city_of_any_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--repeats", "1", "--hours", "0.25", "--policy", "in_situ", "--out", "out"]
+    text = _shown("los", "--testbed", "city", "--nodes", "30", *words)
+    assert "testbed: 30 nodes (10 edge, 8 fog, 12 cloud)" in text
+    assert "warning: no node stands there in truth: SYNTHETIC places" in text
+    Path("params.yaml").write_text("los: {testbed: city, city: {nodes: 45}}\n")
+    assert "testbed: 45 nodes" in _shown("los", *words)
+
+
 def test_los_takes_settings_and_a_testbed_from_params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shape = {"name": "hall", "nodes": 2, "vcpu": 1, "memory": 512}

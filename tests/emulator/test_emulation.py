@@ -1,3 +1,4 @@
+import gc
 import math
 from collections import Counter
 from dataclasses import replace
@@ -377,3 +378,29 @@ def test_nothing_happens_without_triggers(seconds: float) -> None:
     log = tell(Told(), Job(0, 60.0, 500.0), seconds=seconds)
     assert list(log.columns) == COLUMNS
     assert log.empty
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_pauses_for_the_run_alone(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    during: list[bool] = []
+
+    class Noting(Told):
+        def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+            during.append(gc.isenabled())
+            return super().decide(request, view, rng)
+
+    def fail(self: Told, report: Report) -> None:
+        raise RuntimeError("on purpose")
+
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        tell(Noting(), Job(0, 60.0, 0.0))
+        assert gc.isenabled() == enabled
+        monkeypatch.setattr(Noting, "learn", fail)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            tell(Noting(), Job(0, 60.0, 0.0))
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert set(during) == {False}

@@ -221,3 +221,8 @@ def test_memory_per_node_stays_small() -> None:
     used = tracemalloc.get_traced_memory()[0] / count
     tracemalloc.stop()
     assert used < 1536
+
+
+def test_nodes_by_layer() -> None:
+    nodes = [Node(f"n{i}", layer, "fast", 1.0, 1.0) for i, layer in enumerate(["edge", "cloud", "edge", "fog"])]
+    assert Mesh(nodes, []).layers == {"edge": [0, 2], "cloud": [1], "fog": [3]}

@@ -15,6 +15,7 @@ import yaml
 import edgeresearch
 from edgeresearch import cli
 from edgeresearch.emulator import own, summary
+from edgeresearch.emulator.city import City
 from edgeresearch.emulator.experiment import run, scheduling, setup
 from edgeresearch.emulator.own import Report, los_file
 from edgeresearch.emulator.policies import POLICIES, InSitu
@@ -168,6 +169,32 @@ def test_an_interval_wins_over_the_settings() -> None:
     assert report.facts["settings"]["interval"] == 0
     often = _ran(policies=["random"], interval=1.0)
     assert (often.table["messages"] > 30 * report.table["messages"]).all()
+
+
+def test_a_city_is_run_at_its_size_and_says_where_it_stands() -> None:
+    warned: list[str] = []
+    section = {**SECTION, "city": {**SECTION["city"], "nodes": 30}}
+    report = _ran(Path("city"), section=section, hours=0.5, policies=["in_situ"], warn=warned.append)
+    assert isinstance(report.testbed, City)
+    assert report.facts["testbed"] == "city" and len(report.mesh.nodes) == 30
+    assert report.said[0].startswith("testbed: 30 nodes (10 edge, 8 fog, 12 cloud)")
+    assert "SYNTHETIC" in report.said[1] and any("no node stands there in truth" in line for line in warned)
+    assert report.gateways["layer"].tolist() == ["edge", "fog"]
+    larger = _ran(Path("city"), section=section, nodes=45, hours=0.5, policies=["in_situ"])
+    assert len(larger.mesh.nodes) == 45
+    mine = Path("places.csv")
+    mine.write_text("latitude,longitude\n" + "".join(f"56.{i},10.{i}\n" for i in range(10, 30)))
+    section["city"]["places"] = "places.csv"
+    real = _ran(Path("city"), section=section, hours=0.5, policies=["in_situ"], warn=warned.append)
+    assert real.said[1].startswith("places: places.csv")
+    assert len(warned) == 1
+
+
+def test_only_a_city_has_a_number_of_nodes_to_give() -> None:
+    with pytest.raises(InputError, match="nodes 45 is the size of a city; .* has its own"):
+        _ran(nodes=45)
+    with pytest.raises(InputError, match="a city of 3 nodes"):
+        _ran(Path("city"), nodes=3)
 
 
 def test_a_shorter_list_of_streams() -> None:

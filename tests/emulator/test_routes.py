@@ -87,3 +87,13 @@ def test_ways_to_old_goals_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> No
     assert first == [0, None, 2, 2]
     assert len(routes._ways) == 2
     assert [routes.next_hop(1, goal) for goal in range(4)] == first
+
+
+@given(mesh=meshes(), away=st.sets(st.integers(0, 8)))
+def test_what_is_reached_is_what_has_a_next_hop(mesh: Mesh, away: set[int]) -> None:
+    routes, every = Routes(mesh), range(len(mesh.nodes))
+    for node in away & set(every):
+        routes.change(node, up=False)
+    for start, goal in itertools.permutations(every, 2):
+        assert routes.reaches(start, goal) == (routes.next_hop(start, goal) is not None)
+    assert [routes.reaches(node, node) for node in every] == [node not in away for node in every]

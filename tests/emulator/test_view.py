@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgeresearch.emulator.chance import uniform
 from edgeresearch.emulator.mesh import Link, Mesh, Node
-from edgeresearch.emulator.node import Host, Run
+from edgeresearch.emulator.node import Host
 from edgeresearch.emulator.routes import Routes
 from edgeresearch.emulator.view import LOST_IN_A_ROW, View
 from edgeresearch.los.availability import Availability
@@ -26,7 +26,7 @@ def look(node: int = 0, time: float = 103.0, nodes: list[Node] = NODES, **settin
 
 
 def busy(host: Host, start: float, end: float, cpu: float = 250.0) -> None:
-    host.reserve(Run(start, end, cpu, 12.0, 0, host.number, 0, 1.0, 1.0, 0.5), 0.0)
+    host.reserve((start, end, cpu, 12.0, 0), 0.0)
 
 
 def test_a_node_knows_itself_as_it_is_now() -> None:
@@ -161,7 +161,7 @@ def test_what_is_read_was_true_at_an_exchange(time: float, interval: float, runs
     view, hosts = look(time=time, interval=interval)
     for start, took in sorted(run for run in runs if run[0] <= time):
         host = hosts[1]
-        host.runs = (*host.runs, Run(start, start + took, 100.0, 1.0, 0, 1, 0, took, took, 0.5))
+        host.runs = (*host.runs, (start, start + took, 100.0, 1.0, 0))
     seen = view.neighbours()[0]
     assert -1e-9 <= seen.age(time) < interval + 1e-9
     assert seen.time == 0 or ((seen.time + 1) / interval) == pytest.approx(round((seen.time + 1) / interval), abs=1e-6)

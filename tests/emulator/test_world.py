@@ -51,7 +51,7 @@ def world(decide: Decide = here, *jobs: Job, **more: Any) -> tuple[World, Policy
 
 def test_a_trigger_runs_where_the_policy_says() -> None:
     made, _ = world()
-    made.trigger(5.0, 0, 1.5, 0.0)
+    made.trigger([(5.0, 0, 1.5, 0.0)])
     row = made.log.frame().iloc[0]
     assert (row["time"], row["node"], row["hops"], row["limit"]) == (5.0, 0, 0, 400.0)
     assert row["seconds"] == 50 * 1.5
@@ -65,7 +65,7 @@ def test_a_trigger_runs_where_the_policy_says() -> None:
 def test_what_is_handed_over_takes_its_plan_along() -> None:
     told: list[tuple[float, int, Request, Decision]] = []
     made, _ = world(over, watch=lambda *step: told.append(step))
-    made.trigger(5.0, 0, 1.0, 0.0)
+    made.trigger([(5.0, 0, 1.0, 0.0)])
     assert [(time, node) for time, node, _, _ in told] == [(5.0, 0), (5.0, 1)]
     assert told[0][2] == Request(0, 60.0)
     assert told[1][2] == Request(0, 60.0, (0,), 300.0)
@@ -76,16 +76,16 @@ def test_what_is_handed_over_takes_its_plan_along() -> None:
 
 def test_a_report_says_all_of_a_run() -> None:
     made, policy = world(over)
-    made.trigger(5.0, 0, 1.0, 0.0625)
+    made.trigger([(5.0, 0, 1.0, 0.0625)])
     assert policy.reports == []
-    made.trigger(64.0, 0, 1.0, 0.0)
+    made.trigger([(64.0, 0, 1.0, 0.0)])
     assert policy.reports == [Report(0, 1, "fast", 60.0, 400.0, 50.0, 54.0, 0.8625, 64.0, 0.5, 3.0)]
     assert isinstance(policy.reports[0], Report)
 
 
 def test_what_is_dropped_is_noted_where_it_was() -> None:
     made, _ = world(lambda request, view: over(request, view) if not request.tried else Decision(Reason.FULL))
-    made.trigger(5.0, 0, 1.0, 0.0)
+    made.trigger([(5.0, 0, 1.0, 0.0)])
     row = made.log.frame().iloc[0]
     assert (row["end"], row["reason"], row["hops"], row["node"]) == ("dropped", "no room", 1, 1)
 
@@ -93,39 +93,39 @@ def test_what_is_dropped_is_noted_where_it_was() -> None:
 def test_one_training_of_a_job_at_a_time() -> None:
     made, _ = world()
     for time in (0.0, 52.9, 53.0):
-        made.trigger(time, 0, 1.0, 0.0)
+        made.trigger([(time, 0, 1.0, 0.0)])
     assert made.log.frame()["end"].tolist() == ["finished", "dropped", "finished"]
 
 
 @pytest.mark.parametrize(("leaves", "end"), [(52.9, "lost"), (53.0, "finished")])
 def test_what_ends_as_its_node_leaves_has_ended(leaves: float, end: str) -> None:
     made, policy = world()
-    made.trigger(0.0, 0, 1.0, 0.0)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
     made.change(leaves, 0, up=False)
     made.change(leaves, 0, up=False)
-    made.trigger(60.0, 0, 1.0, 0.0)
+    made.trigger([(60.0, 0, 1.0, 0.0)])
     made.change(70.0, 0, up=True)
-    made.trigger(120.0, 0, 1.0, 0.0)
+    made.trigger([(120.0, 0, 1.0, 0.0)])
     assert made.log.frame()["end"].tolist() == [end, "finished"]
     assert len(policy.reports) == (end == "finished")
 
 
 def test_a_run_of_the_past_is_no_run_of_now() -> None:
     made, _ = world(lambda request, view: here(request, view), Job(0, 60.0, 0.0), Job(0, 60.0, 0.0))
-    made.trigger(0.0, 0, 1.0, 0.0)
-    made.trigger(54.0, 1, 1.0, 0.0)
-    made.trigger(55.0, 0, 1.0, 0.0)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.trigger([(54.0, 1, 1.0, 0.0)])
+    made.trigger([(55.0, 0, 1.0, 0.0)])
     made.change(56.0, 0, up=False)
     assert made.log.frame()["end"].tolist() == ["finished", "lost", "lost"]
 
 
 def test_trainings_elsewhere_outlive_their_source() -> None:
     made, policy = world(over)
-    made.trigger(0.0, 0, 1.0, 0.0)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
     made.change(10.0, 0, up=False)
     made.change(20.0, 0, up=True)
-    made.trigger(30.0, 0, 1.0, 0.0)
-    made.trigger(60.0, 0, 1.0, 0.0)
+    made.trigger([(30.0, 0, 1.0, 0.0)])
+    made.trigger([(60.0, 0, 1.0, 0.0)])
     assert made.log.frame()["end"].tolist() == ["finished", "dropped", "finished"]
     assert len(policy.reports) == 1
 
@@ -155,16 +155,16 @@ def test_a_node_never_gives_more_than_it_has(limits: list[float]) -> None:
 
     made, _ = world(decide, *[Job(0, 60.0, 0.0, training_memory=1.0) for _ in limits])
     for number in range(len(limits)):
-        made.trigger(float(number), number, 0.3, 0.0)
+        made.trigger([(float(number), number, 0.3, 0.0)])
         made.view.node = 0
         assert 0 <= made.view.here().cpu <= 1000
 
 
 def test_more_than_there_is_is_refused() -> None:
     made, _ = world(lambda request, view: Decision(Reason.LOCAL, view.node, True, 600.0), *[Job(0, 60.0, 0.0)] * 2)
-    made.trigger(0.0, 0, 1.0, 0.0)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
     with pytest.raises(ValueError, match="own: node 0 has 400 millicores free at 1 s, not 600"):
-        made.trigger(1.0, 1, 1.0, 0.0)
+        made.trigger([(1.0, 1, 1.0, 0.0)])
 
 
 @pytest.mark.parametrize("interval", [0.0, 5.0, 60.0])
@@ -172,7 +172,7 @@ def test_more_than_there_is_is_refused() -> None:
 def test_nodes_forget_no_more_than_nobody_can_see(interval: float, loss: float) -> None:
     made, _ = world(here, interval=interval, loss=loss)
     for start in range(0, 6000, 60):
-        made.trigger(float(start), 0, 1.0, 0.0)
+        made.trigger([(float(start), 0, 1.0, 0.0)])
         made.view.node, made.view.time = 1, start + 59.0
         seen = made.view.neighbours()[0]
         began = seen.time - seen.time % 60
@@ -183,7 +183,7 @@ def test_nodes_forget_no_more_than_nobody_can_see(interval: float, loss: float) 
 def test_a_change_to_what_is_already_so_changes_nothing() -> None:
     made, _ = world()
     made.change(3.0, 0, up=True)
-    made.trigger(5.0, 0, 1.0, 0.0)
+    made.trigger([(5.0, 0, 1.0, 0.0)])
     made.change(6.0, 0, up=True)
     made.view.node, made.view.time = 0, 7.0
     assert made.view.here().cpu == 600
@@ -191,21 +191,21 @@ def test_a_change_to_what_is_already_so_changes_nothing() -> None:
     made.change(9.0, 0, up=True)
     assert made.view.here().cpu == 1000
     assert made.log.frame()["end"].tolist() == ["lost"]
-    made.trigger(65.0, 0, 1.0, 0.0)
+    made.trigger([(65.0, 0, 1.0, 0.0)])
     assert len(made.log) == 2
 
 
 def test_a_source_that_is_away_triggers_nothing() -> None:
     made, policy = world()
-    made.trigger(0.0, 0, 1.0, 0.0)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
     made.change(1.0, 0, up=False)
-    made.trigger(60.0, 0, 1.0, 0.0)
+    made.trigger([(60.0, 0, 1.0, 0.0)])
     assert len(made.log) == 1
     assert policy.reports == []
 
 
 def test_drift_slows_the_cpu_time() -> None:
     made, _ = world(here, drift=lambda time: 1 + time / 10)
-    made.trigger(0.0, 0, 1.0, 0.0)
-    made.trigger(60.0, 0, 1.0, 0.0)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.trigger([(60.0, 0, 1.0, 0.0)])
     assert made.log.frame()["seconds"].tolist() == [50.0, 40 * 7 + 10.0]

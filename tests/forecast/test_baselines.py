@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -145,6 +146,24 @@ def test_validation_chooses_the_number_of_trees() -> None:
     signal = BoostedTrees(depths=(3,), rounds=60, patience=5, random_state=0).fit(inputs, inputs[:, 0])
     assert 1 <= noise.rounds_ < signal.rounds_ <= 60
     assert noise.trees_.get_booster().num_boosted_rounds() == noise.rounds_
+
+
+def test_bins_that_the_depths_share_give_what_each_depth_alone_gives() -> None:
+    rng = np.random.default_rng(6)
+    inputs = rng.normal(size=(3000, 4))
+    target = inputs[:, 0] * inputs[:, 1] + rng.normal(size=3000)
+    model = BoostedTrees(depths=(2, 3, 5), rounds=40, patience=5, random_state=3).fit(inputs, target)
+    kind = np.float32
+    rows, wanted, cut = inputs.astype(kind), target.astype(kind), 2625
+    found = []
+    for depth in (2, 3, 5):
+        alone = xgboost.XGBRegressor(
+            **{"max_depth": depth, "n_estimators": 40, "learning_rate": 0.1, "subsample": 0.8},
+            **{"colsample_bytree": 0.8, "random_state": 3, "n_jobs": 1, "early_stopping_rounds": 5},
+        )
+        alone.fit(rows[:cut], wanted[:cut], eval_set=[(rows[cut:], wanted[cut:])], verbose=False)
+        found.append((alone.best_score, depth, alone.best_iteration + 1))
+    assert (model.depth_, model.rounds_) == min(found)[1:]
 
 
 def test_only_the_newest_rows_choose() -> None:

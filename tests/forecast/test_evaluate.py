@@ -191,6 +191,16 @@ def test_the_bootstrap_draws_seeds_too() -> None:
     assert low < 1 < 2 < high
 
 
+def test_the_bootstrap_draws_blocks_then_seeds() -> None:
+    losses = np.random.default_rng(1).exponential(size=(3, 40))
+    low, high = block_interval(losses, np.random.default_rng(2), resamples=1, block=7)
+    rng = np.random.default_rng(2)
+    starts = rng.integers(34, size=6)
+    picked = rng.integers(3, size=3)
+    by_hand = np.mean([losses[seed, start : start + 7].mean() for seed in picked for start in starts])
+    assert low == high == pytest.approx(by_hand, rel=1e-12)
+
+
 def test_a_block_longer_than_the_losses_is_all_of_them() -> None:
     losses = np.arange(10.0)[None]
     assert block_interval(losses, np.random.default_rng(0), resamples=20, block=99) == (4.5, 4.5)
@@ -342,6 +352,32 @@ def test_results_do_not_depend_on_workers(problem: Problem) -> None:
     pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
     pd.testing.assert_frame_equal(one.forecasts, two.forecasts, check_exact=True)
     pd.testing.assert_frame_equal(one.choices, two.choices)
+
+
+def test_the_longest_fits_start_first_and_the_results_stand_as_asked(
+    problem: Problem, outcome: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, started = module._run, []
+
+    def noted(problem: Problem, name: str, window: int, root_seed: int, seed: int, settings: Any) -> Any:
+        started.append((name, seed))
+        return run(problem, name, window, root_seed, seed, settings)
+
+    monkeypatch.setattr(module, "_run", noted)
+    models = ["last_value", "random_forest", "lstm", "ridge", "lstm_huber"]
+    found = evaluate(problem, models=models, **RUN)
+    random = [(name, seed) for name in ("lstm_huber", "lstm", "random_forest") for seed in (0, 1)]
+    assert started == [*random, ("last_value", 0), ("ridge", 0)]
+    assert found.scores["model"].unique().tolist() == models
+    assert found.choices["model"].tolist() == ["lstm", "lstm", "lstm_huber", "lstm_huber"]
+    for name in models:
+        ours, theirs = (each.forecasts for each in (found, outcome))
+        ours, theirs = ours.loc[ours["model"] == name, "forecast"], theirs.loc[theirs["model"] == name, "forecast"]
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_whoever_starts_first_is_a_random_model() -> None:
+    assert set(module.LONGEST_FIRST) == {name for name, model in MODELS.items() if model.random}
 
 
 def test_a_models_result_does_not_depend_on_which_others_run(problem: Problem, outcome: Evaluation) -> None:

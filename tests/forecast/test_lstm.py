@@ -65,6 +65,18 @@ def test_validation_picks_among_the_variants(series: tuple[Array, Array]) -> Non
     assert 0 <= model.epochs_ <= 2
 
 
+def test_a_trial_is_judged_by_a_state_that_has_seen_enough(
+    series: tuple[Array, Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edgeresearch.forecast import lstm
+
+    found = []
+    for steps in (60, len(series[0])):
+        monkeypatch.setattr(lstm, "WARM_UP", steps)
+        found.append(_model().fit(*series).trials_)
+    assert found[0] == pytest.approx(found[1], abs=1e-3)
+
+
 def test_a_variant_that_is_much_better_wins_wherever_it_stands() -> None:
     steps = np.arange(400)
     values = 10 + np.sin(2 * np.pi * steps / 9)

@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +73,12 @@ def test_settings_reach_their_model() -> None:
         key: value for settings in made.values() for key, value in settings.items() if key.endswith("random_state")
     }
     assert seeds["random_state"] == seeds["regressor__random_state"] == 5
+
+
+def test_labels_are_known_before_anything_heavy_is_imported() -> None:
+    code = "import sys; from edgeresearch.forecast import compare, models; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "pytorch_lightning", "sklearn", "xgboost"} & set(found.stdout.split())
 
 
 @pytest.mark.parametrize(("name", "covariates"), [("ridge", False), ("ridge_calendar", True), ("xgboost", False)])

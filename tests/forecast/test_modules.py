@@ -75,6 +75,20 @@ def test_the_window_network_is_trained_by_adam() -> None:
     assert optimizer.defaults["lr"] == 1e-3
 
 
+def test_the_optimizers_steps_are_those_of_the_plain_ones() -> None:
+    windows, targets = torch.randn(7, 6, 1, generator=torch.Generator().manual_seed(1)), torch.ones(7, 2)
+    found = []
+    for kind in (None, torch.optim.Adam):
+        module = _window()
+        optimizer = kind(module.parameters(), lr=1e-3) if kind else module.configure_optimizers()
+        for _ in range(5):
+            optimizer.zero_grad()
+            module.training_step((windows, targets), 0).backward()
+            optimizer.step()
+        found.append(torch.cat([weight.detach().ravel() for weight in module.parameters()]))
+    torch.testing.assert_close(found[0], found[1], rtol=0, atol=1e-6)
+
+
 def test_an_untrained_sequence_network_corrects_nothing() -> None:
     forecast = _sequence()(torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(0)))
     assert forecast.shape == (2, 2, 9, 2)

@@ -290,6 +290,22 @@ def test_a_model_says_how_far_it_extrapolates(limit: float, beyond: float) -> No
     assert model_of([100.0, 250.0, 400.0]).beyond(limit) == pytest.approx(beyond)
 
 
+@given(
+    limits=st.lists(st.floats(50, 1000) | st.sampled_from([100.0, 200.0]), min_size=1, max_size=30),
+    kept=st.integers(1, 6),
+    limit=ABOVE,
+)
+@settings(max_examples=60)
+def test_extrapolation_is_told_from_the_extremes(limits: list[float], kept: int, limit: float) -> None:
+    model = RuntimeModel(Fitting(kept=kept, enough=100))
+    for number, each in enumerate(limits):
+        model.add(each, 1.0 + number)
+    last = limits[-kept:]
+    assert model.limits == last
+    assert model.seconds == [1.0 + number for number in range(len(limits))][-kept:]
+    assert model.beyond(limit) == max(1.0, limit / max(last), min(last) / limit)
+
+
 def test_without_runs_all_is_extrapolated() -> None:
     assert RuntimeModel(Fitting()).beyond(200.0) == math.inf
 

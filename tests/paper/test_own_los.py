@@ -1,10 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
+from edgeresearch.emulator.city import city
+from edgeresearch.emulator.city_places import standin
 from edgeresearch.emulator.own import Report, los_file
 from edgeresearch.paper import own_los
 from edgeresearch.paper.own_los import DEEP, PLACES, draw, places, policies
@@ -82,7 +86,9 @@ def test_a_mesh_of_one_layer_has_links_alone(islands: Report) -> None:
 def test_the_mesh_has_every_node_and_link(report: Report) -> None:
     left, right, bar = places(report).axes
     assert _words(left) == [node.name for node in report.mesh.nodes]
-    assert len(left.lines) == len(report.mesh.nodes) + len(report.mesh.links)
+    assert len(left.lines) == len(report.mesh.nodes)
+    inside, upward = (len(each.get_segments()) for each in left.collections)  # type: ignore[attr-defined]
+    assert (inside, upward) == (len(report.mesh.links) - 2, 2)
     squares = [line for line in left.lines if line.get_marker() == "s"]
     assert len(squares) == 3
     assert bar.get_ylabel() == "% of the node's CPU"
@@ -103,7 +109,18 @@ def test_a_large_mesh_is_drawn_without_names(report: Report, monkeypatch: pytest
     monkeypatch.setattr(own_los, "ROUND", 5)
     left = places(report).axes[0]
     assert _words(left) == []
-    assert len(left.lines) == len(report.mesh.nodes) + len(report.mesh.links)
+    assert len(left.lines) == len(report.mesh.nodes)
+    assert all(each.get_rasterized() for each in [*left.lines, *left.collections])
+
+
+def test_a_city_is_drawn_where_it_stands(report: Report) -> None:
+    made = city(standin(0), nodes=90, district={"edge": 5, "fog": 4, "cloud": 6}, neighbours=4, share=0.6)
+    mesh = made.mesh(np.random.default_rng(0))
+    jobs = made.jobs(mesh, np.random.default_rng(0))
+    nodes = pd.DataFrame({"policy": "los", "node": [node.name for node in mesh.nodes], "cpu_percent": 1.0})
+    left = places(replace(report, testbed=made, mesh=mesh, jobs=jobs, nodes=nodes)).axes[0]
+    at = np.array([np.ravel(line.get_xydata()) for line in left.lines])
+    assert at == pytest.approx(made.spots())
 
 
 def test_only_the_worst_nodes_are_drawn(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,7 +158,7 @@ def vectors(figures: Path) -> dict[str, Path]:
             file = figures / f"{name.format(**shown)}.svg"
             if file.is_file():
                 found[f"{place.anchor}{f'-{number + 1}' if number else ''}"] = file
-    for file in sorted(figures.rglob("*.svg")):
+    for file in sorted(figures.rglob("[!.]*.svg")):
         if file not in found.values():
             found["-".join(file.relative_to(figures).with_suffix("").parts)] = file
     return found

@@ -130,7 +130,7 @@ def others(figures: Path, shown: Sequence[str], traces: Sequence[str]) -> list[s
         shown: Names that are shown already.
         traces: Folders of the traces that are shown; figures of other traces are left to the notebooks' pages.
     """
-    names = sorted(str(file.relative_to(figures).with_suffix("")) for file in figures.rglob("*.svg"))
+    names = sorted(str(file.relative_to(figures).with_suffix("")) for file in figures.rglob("[!.]*.svg"))
     rooms = {str(Path(each).parent) for each in traces}
     left = [name for name in names if not any(name.startswith(f"{room}/") for room in rooms)]
     left += [name for name in names if any(name.startswith(f"{each}/") for each in traces)]

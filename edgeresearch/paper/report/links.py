@@ -56,7 +56,7 @@ class Links:
             for room, several in drawn.items()
             for each in several
         }
-        pages = {file.stem: file for file in sorted((home / "reports" / "notebooks").glob("*.html"))}
+        pages = {file.stem: file for file in sorted((home / "reports" / "notebooks").glob("[!.]*.html"))}
         return cls(figures, report_stages.stages(home / "dvc.yaml"), pages, traces)
 
     def figure(self, path: str) -> str:

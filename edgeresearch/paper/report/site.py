@@ -20,6 +20,7 @@ from edgeresearch.paper.report import headlines
 from edgeresearch.paper.report import places as report_places
 from edgeresearch.paper.report.cells import Printed
 from edgeresearch.paper.report.links import Links, notebooks
+from edgeresearch.paper.report.minutes import minutes
 from edgeresearch.paper.report.places import PLACES, Place
 from edgeresearch.paper.report.printed import printed
 from edgeresearch.paper.report.rows import claim_row, counted, table_cells, verdict_counts
@@ -136,6 +137,7 @@ def _context(
         report_facts.files(run.home / "data" / "raw" / "sources.csv"),
     )
     published = {place.anchor for place in PLACES}
+    spent = minutes(run.home)
     return {
         "summary": _summary(counts.loc[""]),
         "total": total,
@@ -169,6 +171,8 @@ def _context(
         "machine": report_facts.machine(),
         "versions": report_facts.versions(),
         "stages": links.stages,
+        "minutes": table_cells(spent) if isinstance(spent, Printed) else None,
+        "unmeasured": "" if isinstance(spent, Printed) else spent.reason,
         "notebooks": [{"name": name, "title": notebooks(page)} for name, page in links.pages.items()],
     }
 

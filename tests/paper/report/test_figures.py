@@ -124,3 +124,5 @@ def test_other_figures_are_listed_of_one_trace_only(project: Path) -> None:
         "forecast/paper_a/table2",
     ]
     assert "forecast/elb/table2" in others(figures, [], [])
+    (figures / "data" / ".draft-requests-x.svg").write_text("<svg")  # of a run that was killed
+    assert "data/.draft-requests-x" not in others(figures, [], [])

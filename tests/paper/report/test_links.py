@@ -84,6 +84,12 @@ def test_without_the_shown_trace_the_first_notebook_is_taken(project: Path) -> N
     assert Links.of(project, TRACES, {}).page("11-elastic") == "notebooks/11-elastic-elb.html"
 
 
+def test_a_draft_of_a_run_that_was_killed_is_no_page(project: Path) -> None:
+    before = Links.of(project, TRACES, {}).pages
+    (project / "reports" / "notebooks" / ".draft-00-data-x.html").write_text("<html")
+    assert Links.of(project, TRACES, {}).pages == before
+
+
 def test_a_claim_is_linked_to_what_is_there(links: Links) -> None:
     full = _row(figure="reports/figures/los/scheduling/reasons.png", notebook="22-limits", stage="scheduling")
     assert links.of_claim(full) == [

@@ -186,6 +186,16 @@ def test_data_seeds_versions_machine_and_stages_are_named(text: str) -> None:
     assert '<strong class="tag loud">synthetic</strong>' in text
 
 
+def test_the_minutes_of_the_stages_are_told_where_they_were_measured(project: Path) -> None:
+    place = project / "data" / "measured" / "stage_seconds.csv"
+    place.unlink(missing_ok=True)
+    assert "Not measured: no stage was measured" in build(_run(project)).read_text(encoding="utf-8")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text("stage,cpu_seconds,wall_seconds,machine\ncompare@elb,120,66,M\n")
+    page = build(_run(project)).read_text(encoding="utf-8")
+    assert '<th scope="row">compare</th><td class="number">1</td><td class="number">2.0</td>' in page
+
+
 def test_notebooks_are_named_by_their_titles_and_lead_back(project: Path) -> None:
     page = build(_run(project))
     assert "About &amp; 22-limits" in page.read_text(encoding="utf-8")

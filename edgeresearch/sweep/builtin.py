@@ -1,0 +1,242 @@
+"""The package's experiments as cells of a sweep: LOS (Paper B), elastic scaling and forecasts (Paper A)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from pydantic import PositiveInt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from edgeresearch.errors import InputError
+from edgeresearch.sections import ForecasterName, ModelName, PolicyName, StrategyName, TraceName
+from edgeresearch.settings import Section
+from edgeresearch.sweep.experiments import Experiment, Places, Scalar, Settings
+
+ERRORS = ("stable", "expansion", "shrinkage")
+"""Phases whose errors are told (Paper A, section 4)."""
+
+
+class LosCell(Section):
+    """What a cell of `los` has beside the section `los`."""
+
+    policy: PolicyName = "los"
+    streams: PositiveInt | None = None
+
+
+class ElasticCell(Section):
+    """What a cell of `elastic` has beside the section `elastic` and the LSTM's."""
+
+    trace: TraceName = "elb"
+    strategy: StrategyName = "combined"
+    forecaster: ForecasterName = "ridge"
+
+
+class ForecastCell(Section):
+    """What a cell of `forecast` has beside the section `forecast`."""
+
+    trace: TraceName = "elb"
+    model: ModelName = "ridge"
+    horizon: PositiveInt = 1
+
+
+class Los:
+    """One policy on one testbed (Paper B, section VI.C)."""
+
+    name = "los"
+    own = LosCell
+    reads = ("los",)
+    unread = tuple(
+        f"los.{name}"
+        for name in ("streams", "fitted", "policies", "repeats", "workers", "adaptation", "sweeps", "fit", "city")
+    )
+    measures = MappingProxyType(
+        {
+            "drop_percent": "triggers that were dropped (%)",
+            "lost_percent": "trainings that were lost (% of the triggers)",
+            "late_percent": "trainings that were late (% of those that ran)",
+            "local_percent": "trainings at their source (% of those that ran)",
+            "mean_hops": "hops of a training",
+            "trainings": "trainings (per hour)",
+            "uplink_megabytes": "sent over the uplinks (MB per hour)",
+            "link_megabytes": "sent over all links (MB per hour)",
+            "messages": "messages of a node (per hour)",
+        }
+    )
+    units = MappingProxyType(
+        {
+            **{"los.interval": "s", "los.hours": "h", "los.truth.a": "s", "los.truth.b": "millicores"},
+            **{"los.truth.d": "s", "los.truth.start": "s", "los.truth.stop": "s"},
+            **{"los.limits.floor": "millicores", "los.limits.ceiling": "millicores"},
+        }
+    )
+
+    def files(self, settings: Settings, places: Places) -> Sequence[Path]:
+        """Return the testbed, if it is not the one that ships with the package."""
+        testbed = settings["los"]["testbed"]
+        return () if testbed is None else (places.file(testbed),)
+
+    def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
+        """Emulate the testbed once; the columns are those of `emulator.tally.by_policy`."""
+        from edgeresearch.emulator import testbed, uplinks
+        from edgeresearch.emulator.emulation import Step
+        from edgeresearch.emulator.experiment import run, setup
+        from edgeresearch.emulator.traffic import traffic
+
+        section, streams = settings["los"], settings["streams"]
+        place = testbed.PAPER_B if section["testbed"] is None else places.file(section["testbed"])
+        bed = testbed.load(place, start=section["truth"]["start"])
+        if streams is not None and bed.stream_rule is not None:
+            bed = bed.with_rule(count=streams)
+        base, paths = setup(section, bed), dict[tuple[float, int], uplinks.Path]()
+
+        def watch(step: Step) -> None:
+            paths[step.time, step.request.job] = (*step.request.tried, step.node)
+
+        hours = section["hours"]
+        with one_thread():
+            outcome = run(base, policy=settings["policy"], hours=hours, seed=seed, streams=streams, watch=watch)
+        triggers = outcome.triggers()
+        if not len(triggers):
+            raise InputError(f"no stream triggers a training within {hours:g} h; give more hours")
+        ran = triggers[triggers["end"] != "dropped"]
+        sent = {**traffic(outcome, interval=base.interval), **uplinks.sent(outcome, paths, interval=base.interval)}
+        return {
+            "triggers": len(triggers),
+            "drop_percent": 100 * float(triggers["end"].eq("dropped").mean()),
+            "lost_percent": 100 * float(triggers["end"].eq("lost").mean()),
+            "late_percent": 100 * float((ran["complete"] > ran["period"]).mean()),
+            "local_percent": 100 * float(ran["hops"].eq(0).mean()),
+            "mean_hops": float(ran["hops"].mean()),
+            "trainings": len(ran) / hours,
+            "uplink_megabytes": sent["uplink_megabytes"],
+            "link_megabytes": sent["link_megabytes"],
+            "messages": sum(sent[name] for name in ("requests", "exchanges", "syncs", "models")),
+        }
+
+
+class Elastic:
+    """One strategy with one forecaster on one trace (Paper A, Table 3)."""
+
+    name = "elastic"
+    own = ElasticCell
+    reads = ("elastic", "forecast.lstm")
+    unread = tuple(
+        f"elastic.{name}"
+        for name in ("traces", "repeats", "synthetic_repeats", "forecasters", "strategies", "leads")
+    )  # fmt: skip
+    measures = MappingProxyType(
+        {
+            "error_percent": "requests that failed (%)",
+            **{f"{phase}_error_percent": f"requests that failed in {phase} (%)" for phase in ERRORS},
+            "pod_hours": "use of pods (pod-hours)",
+            "forecast_r2": "R² of the forecast",
+        }
+    )
+    units = MappingProxyType(
+        {
+            **{f"elastic.{name}": "s" for name in ("seconds", "every", "start_delay", "start_spread", "timeout")},
+            **{f"elastic.{name}": "s" for name in ("grace", "service_time", "smooth")},
+            **{f"elastic.{name}": "requests per s" for name in ("mean_qps", "q_max")},
+            "elastic.window": "intervals",
+        }
+    )
+
+    def files(self, settings: Settings, places: Places) -> Sequence[Path]:
+        """Return the trace's file."""
+        return _trace_files(settings["trace"], places)
+
+    def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
+        """Replay the trace once; errors by phase are those that the load tells (see `elastic.phases.from_trace`)."""
+        from edgeresearch.elastic.arena import PUBLISHED
+        from edgeresearch.elastic.experiment import FORECASTING, experiment
+        from edgeresearch.forecast.compare import trace
+
+        strategy, root = settings["strategy"], _root(seed)
+        # A strategy without a forecast needs no fitted model: the published accuracy costs nothing.
+        maker = settings["forecaster"] if strategy in FORECASTING else PUBLISHED
+        section = {
+            **{**settings["elastic"], "forecasters": (maker,), "strategies": (strategy,), "leads": (1.0,)},
+            **{"repeats": 1, "synthetic_repeats": 1},
+        }
+        series = trace(settings["trace"], places.data, root)
+        with one_thread():
+            table = experiment(series, section, lstm=settings["forecast"]["lstm"], seed=root).table
+        of = {row["phase"]: row for row in table[table["reading"] == "trace"].to_dict("records")}
+        return {
+            "error_percent": float(of["all"]["error_percent"]),
+            **{f"{phase}_error_percent": float(of[phase]["error_percent"]) for phase in ERRORS},
+            "pod_hours": float(of["all"]["pod_hours"]),
+            "forecast_r2": float(of["all"]["forecast_r2"]),
+            "real": series.origin.real,
+        }
+
+
+class Forecast:
+    """One model on one trace (Paper A, Table 2)."""
+
+    name = "forecast"
+    own = ForecastCell
+    reads = ("forecast",)
+    unread = tuple(f"forecast.{name}" for name in ("traces", "horizons", "seeds", "workers", "models", "bootstrap"))
+    measures = MappingProxyType(
+        {
+            "skill": "skill over the last value (1 is perfect)",
+            "mse": "mean squared error (the trace's unit, squared)",
+            "mae": "mean absolute error (the trace's unit)",
+            "r2": "R² of the forecast",
+        }
+    )
+    units = MappingProxyType(
+        {
+            **{name: "steps" for name in ("horizon", "forecast.window", "forecast.fill_limit", "forecast.max_steps")},
+            **{f"forecast.{name}.hidden": "units" for name in ("lstm", "lstm_paper")},
+            "forecast.forest.trees": "trees",
+        }
+    )
+
+    def files(self, settings: Settings, places: Places) -> Sequence[Path]:
+        """Return the trace's file."""
+        return _trace_files(settings["trace"], places)
+
+    def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
+        """Fit the model once and judge it on the end of the trace."""
+        from edgeresearch.forecast.compare import compare, trace
+        from edgeresearch.forecast.evaluate import pose
+
+        root = _root(seed)
+        series = trace(settings["trace"], places.data, root)
+        if settings["model"] == "seasonal_naive":
+            known = pose(series, window=1, max_steps=settings["forecast"]["max_steps"]).table
+            if "season_lag_1" not in known:
+                raise InputError(f"model seasonal_naive needs a season, and what is used of {series.name} has none")
+        section = {
+            **{**settings["forecast"], "models": (settings["model"],), "horizons": (settings["horizon"],)},
+            **{"seeds": 1, "workers": 1, "bootstrap": {"resamples": 1, "block": 1}},
+        }
+        with one_thread():
+            scores = compare(series, section, seed=root).scores.iloc[0]
+        found: dict[str, Scalar] = {name: float(scores[name]) for name in ("skill", "mse", "mae", "r2")}
+        return {**found, "points": int(scores["points"]), "real": series.origin.real}
+
+
+BUILTIN: Mapping[str, Experiment] = MappingProxyType({each.name: each for each in (Los(), Elastic(), Forecast())})
+"""The experiments by name."""
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep the numeric libraries that are loaded to one thread: a cell has one core, and sums keep their order."""
+    with threadpool_limits(1):
+        yield
+
+
+def _root(seed: np.random.SeedSequence) -> int:
+    return int(seed.generate_state(1, np.uint32)[0])
+
+
+def _trace_files(name: str, places: Places) -> Sequence[Path]:
+    from edgeresearch.series.qps import TRACES
+
+    return (places.data / TRACES[name].file,) if name in TRACES else ()
