@@ -1,4 +1,4 @@
-"""Training runs where Lightning says: no network, loss or optimizer step names a device or brings a tensor of its own.
+"""Training runs where Lightning says: no network and no loss names a device or brings a tensor of its own.
 
 The device `meta` stands in for an accelerator: whatever meets it with a tensor that was made on the CPU raises.
 """
@@ -49,12 +49,9 @@ NETWORKS: dict[str, tuple[Callable[[], lightning.LightningModule], list[tuple[in
 
 
 def _step(module: lightning.LightningModule, batch: list[torch.Tensor]) -> Any:
-    chosen: Any = module.configure_optimizers()
-    optimizer = chosen["optimizer"] if isinstance(chosen, dict) else chosen
     loss: Any = module.training_step(tuple(batch), 0)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
-    optimizer.step()
     return loss
 
 
@@ -66,6 +63,17 @@ def test_a_training_step_stays_on_the_device_of_its_network(name: str) -> None:
     assert loss.device.type == "meta"
     assert {weight.device.type for weight in module.parameters()} == {"meta"}
     assert all(weight.grad is not None and weight.grad.device.type == "meta" for weight in module.parameters())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_optimizer_moves_the_weights_of_its_network(name: str) -> None:
+    make, shapes = NETWORKS[name]
+    module = make()
+    before = [weight.detach().clone() for weight in module.parameters()]
+    chosen: Any = module.configure_optimizers()
+    _step(module, [torch.ones(shape) for shape in shapes])
+    (chosen["optimizer"] if isinstance(chosen, dict) else chosen).step()
+    assert any(not torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))
 
 
 def test_a_tensor_of_another_device_would_be_noticed() -> None:

@@ -232,7 +232,7 @@ def test_trainings_see_anomalies_but_for_the_one_that_is_meant_not_to(monkeypatc
 def test_workers_change_nothing() -> None:
     section = {**_section(sensors=1, seeds=1, samples=300, control_seeds=1, warm_seeds=0), "workers": 2}
     with pytest.MonkeyPatch.context() as patch:  # processes of their own do not see what was patched here
-        patch.setattr(module, "_traces", lambda folder, wanted: [_trace(101)])
+        patch.setattr(module.aarhus, "first", lambda folder, kind, count: [_trace(101)])
         two = staleness("raw", section, _triggers(), seed=1)
         one = staleness("raw", {**section, "workers": 1}, _triggers(), seed=1)
     for mine, other in zip(two, one, strict=True):

@@ -1,4 +1,5 @@
 import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from edgeresearch.series import registry
 from edgeresearch.series.aarhus import METADATA
 from edgeresearch.series.fetch import fetch
 
-REAL = Path(__file__).parents[2] / "data" / "raw" / METADATA
+REAL = Path(os.environ.get("EDGERESEARCH_DATA_MIRROR") or Path(__file__).parents[2] / "data" / "raw") / METADATA
 
 
 def _write(path: Path, **columns: list[float]) -> Path:
