@@ -158,7 +158,7 @@ def test_the_commands_that_the_pages_name_exist() -> None:
     command = typer.main.get_command(app)
     context = typer.Context(command)
     assert isinstance(command, typer.core.TyperGroup)
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     texts = [page.read_text(encoding="utf-8") for page in [*PAGES, *FIRST]]
     lines = [line for text in texts for line in re.findall(r"^(?: {4})?(?:\S+/)?edgeresearch ([a-z].*)", text, re.M)]
     lines += [line for text in texts for line in re.findall(r"`edgeresearch ([a-z][^`]*)`", text)]
@@ -170,7 +170,7 @@ def test_the_commands_that_the_pages_name_exist() -> None:
         options = {option for param in found.params for option in (*param.opts, *param.secondary_opts)} | {"--help"}
         assert {word.split("=")[0] for word in words if word.startswith("-")} <= options, line
     for text in texts:
-        assert set(re.findall(r"(?:`|^ {4})make ([a-z]+)", text, re.M)) <= targets
+        assert set(re.findall(r"(?:`|^ {4})make ([a-z-]+)", text, re.M)) <= targets
 
 
 def test_the_command_line_is_whole(site: Path) -> None:
