@@ -45,8 +45,8 @@ def test_a_forecaster_from_scratch(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_it_names_targets_and_folders_that_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"make ([a-z]+)\b", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"make ([a-z-]+)\b", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))) <= targets
     for path in ("edgeresearch/series/", "edgeresearch/forecast/", "edgeresearch/paper/", "bench/", "profiles/"):
         assert f"`{path}`" in TEXT
         assert (ROOT / path).is_dir()
