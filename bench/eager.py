@@ -116,7 +116,8 @@ class Eager:
         yield self.env.timeout(report.complete)
         self.held[report.node].remove(held)
         self.count(report.node)
-        self.policy.learn(report)
+        if self.policy.learns:
+            self.policy.learn(report)
 
     def count(self, number: int) -> None:
         cpu, memory = self.mesh.nodes[number].cpu, self.mesh.nodes[number].memory

@@ -26,7 +26,7 @@ class City(Section):
     share: Annotated[float, Field(gt=0, le=1)] = 0.6
     sizes: Counts = (15, 45, 150, 450, 1347, 10000, 100000)
     policies: Policies = get_args(PolicyName)
-    most: dict[PolicyName, PositiveInt] = {"cloud": 1347, "least_loaded": 450, "oracle": 45}
+    most: dict[PolicyName, PositiveInt] = {"cloud": 10000, "least_loaded": 10000, "oracle": 10000}
     hours: PositiveFloat = 1.0
     repeats: PositiveInt = 8
     nodes_in_all: PositiveInt = 20000

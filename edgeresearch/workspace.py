@@ -4,6 +4,7 @@ The full run's results and its `dvc.lock` are tracked by git. A quick look must 
 than `paper` gets a folder with copies of what the stages read and with its own DVC project.
 """
 
+import csv
 import os
 import shutil
 import subprocess
@@ -64,7 +65,10 @@ def _machine() -> str:
 
 
 def _has_standins(sources: Path) -> bool:
-    return sources.is_file() and ",False" in sources.read_text(encoding="utf-8")
+    if not sources.is_file():
+        return False
+    with sources.open(encoding="utf-8", newline="") as lines:
+        return any(row["real"] == "False" for row in csv.DictReader(lines))
 
 
 def _repro(place: Path, variables: Mapping[str, str], *words: str) -> None:

@@ -17,13 +17,11 @@ from edgeresearch.emulator.city_graph import linked
 from edgeresearch.emulator.city_places import Places, places
 from edgeresearch.emulator.experiment import Setup
 from edgeresearch.emulator.outcome import Outcome
-from edgeresearch.emulator.traffic import traffic
+from edgeresearch.emulator.traffic import MESSAGES, traffic
 from edgeresearch.files import write_csv
 from edgeresearch.intervals import interval
 
 TABLES = Path("reports") / "tables" / "los"
-MESSAGES = ("requests", "exchanges", "syncs", "models")
-"""Kinds of messages, as `traffic` names them."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def growth(section: Mapping[str, Any], *, seed: int, warn: Callable[[str], objec
     """Run policies on cities of several sizes, one hour like the other.
 
     A policy is run up to the size that `most` gives it. Those with global knowledge read the state of every node at
-    every decision, so that their cost is quadratic; `cloud` looks for ways to every cloud node.
+    every decision and look for the ways to all of them, `cloud` for those to every cloud node: the cost is quadratic.
 
     Args:
         section: `los` of the settings as plain values; `city` says what is run.
@@ -90,7 +88,7 @@ def growth(section: Mapping[str, Any], *, seed: int, warn: Callable[[str], objec
         delayed(_run)(cells[at], hours=wanted["hours"], seed=seed) for at in order
     )
     rows = pd.DataFrame([row for _, row in sorted(zip(order, done, strict=True), key=lambda each: each[0])])
-    meshes = pd.DataFrame([_mesh(setup.testbed) for setup in setups.values()])
+    meshes = pd.DataFrame([_mesh(_own(setup)) for setup in setups.values()])
     costs = ["nodes", "policy", "repeat", "triggers", "cpu_seconds", "mebibytes"]
     return Found(_joined(rows, setups, wanted["hours"]), meshes, rows[costs])
 
@@ -170,8 +168,7 @@ def _joined(rows: pd.DataFrame, setups: Mapping[int, Setup], hours: float) -> pd
     found = []
     groups: Any = rows.groupby(["nodes", "policy"], sort=False)
     for (size, policy), part in groups:
-        own = setups[int(size)].testbed
-        assert isinstance(own, City)
+        own = _own(setups[int(size)])
         assert own.stream_rule is not None
         row: dict[str, Any] = {
             **_about(own), "streams": own.stream_rule.count, "policy": policy, "repeats": len(part), "hours": hours,
@@ -184,6 +181,11 @@ def _joined(rows: pd.DataFrame, setups: Mapping[int, Setup], hours: float) -> pd
     return pd.DataFrame(found)
 
 
+def _own(setup: Setup) -> City:
+    assert isinstance(setup.testbed, City)
+    return setup.testbed
+
+
 def _about(own: City) -> dict[str, Any]:
     sizes = [len(layer.members) for layer in own.layers]
     return {
@@ -191,7 +193,7 @@ def _about(own: City) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mesh(own: Any) -> dict[str, Any]:
+def _mesh(own: City) -> dict[str, Any]:
     plan, mesh = own.plan, own.mesh(np.random.default_rng(0))
     pairs = linked(plan.places.metres, plan.neighbours)
     long = np.linalg.norm(np.subtract(*(plan.places.metres[pairs[:, side]] for side in (0, 1))), axis=1)

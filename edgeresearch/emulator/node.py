@@ -1,5 +1,7 @@
 """A node in virtual time: what it has, and what is reserved on it."""
 
+import math
+
 Run = tuple[float, float, float, float, int]
 """What a training holds: start (its decision; the reservation holds from then on) and end (everything done, container
 removed), in seconds; millicores; megabytes; the job's number."""
@@ -18,9 +20,10 @@ class Host:
         up: Whether it is in the mesh.
         since: When it joined, in seconds.
         runs: Reservations by their starts, those of the recent past among them.
+        idle: When the last of all reservations so far ends, in seconds: from then on all is free.
     """
 
-    __slots__ = ("capacity", "cpu", "kind", "memory", "number", "phase", "runs", "since", "up")
+    __slots__ = ("capacity", "cpu", "idle", "kind", "memory", "number", "phase", "runs", "since", "up")
 
     def __init__(self, number: int, kind: str, capacity: float, memory: float, phase: float) -> None:
         self.number = number
@@ -32,10 +35,13 @@ class Host:
         self.up = True
         self.since = 0.0
         self.runs: tuple[Run, ...] = ()
+        self.idle = -math.inf
 
     def free(self, now: float) -> tuple[float, float]:
         """Return free CPU and memory now, after all that was decided: millicores, megabytes."""
         cpu, memory = self.cpu, self.memory
+        if self.idle <= now:
+            return cpu, memory
         for _, end, millicores, megabytes, _ in self.runs:
             if end > now:
                 cpu -= millicores
@@ -56,9 +62,14 @@ class Host:
 
     def reserve(self, run: Run, forget: float) -> None:
         """Take a run, for which there must be room, and forget those that ended before `forget`, in seconds."""
+        if self.idle <= forget:
+            self.runs, self.idle = (run,), run[1]
+            return
         runs = self.runs
         while runs and runs[0][1] <= forget:
             runs = runs[1:]
         if len(runs) > 3:
             runs = tuple(old for old in runs if old[1] > forget)
-        self.runs = runs + (run,) if runs else (run,)
+        self.runs = (*runs, run)
+        if run[1] > self.idle:
+            self.idle = run[1]

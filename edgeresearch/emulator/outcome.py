@@ -40,3 +40,22 @@ class Outcome:
         layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
         table["layer"] = np.where(table["end"] == "finished", layers, "")
         return table
+
+
+def shares(triggers: pd.DataFrame) -> dict[str, float]:
+    """Return what became of triggers that were not dropped, in percent and hops.
+
+    Args:
+        triggers: One row each, as `Outcome.triggers` returns them, of one run or several.
+
+    Returns:
+        `lost_percent` of all, whose node left; of those that ran: `late_percent`, complete after their period,
+        `mean_hops`, and `local_percent`, run at their source.
+    """
+    ran = triggers[triggers["end"] != "dropped"]
+    return {
+        "lost_percent": 100 * float(triggers["end"].eq("lost").mean()),
+        "late_percent": 100 * float((ran["complete"] > ran["period"]).mean()),
+        "mean_hops": float(ran["hops"].mean()),
+        "local_percent": 100 * float(ran["hops"].eq(0).mean()),
+    }

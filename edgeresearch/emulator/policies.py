@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
+from edgeresearch.emulator.oracle import Oracle
 from edgeresearch.emulator.view import Policy, View
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.los.availability import Availability
@@ -12,6 +14,8 @@ from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Decision, Reason, Report, Request
 from edgeresearch.los.runtime import Fitting
 from edgeresearch.los.schedule import Rules, feasible, schedule
+
+_LITTLE = 1e-6
 
 
 class Learning:
@@ -49,6 +53,19 @@ class Learning:
         if not limit > 0:
             return None
         return Decision(Reason.CHOSEN, there.node, True, limit, seconds, known.beyond(there.kind, limit))
+
+    def least(self, request: Request, kind: str) -> float:
+        """Return free millicores below which `place` surely finds nothing on a node class, next door or far away.
+
+        No limit is below the floor, and none that meets the period is below what eq. 1 asks for without a transfer. Of
+        that a millionth is taken off, far more than what `feasible` may round. Override it with `place`.
+        """
+        known, limits = self.known(request.job), self.limits
+        curve = known.curve(kind)
+        if curve is None:
+            return limits.floor
+        needed = curve.limit(request.period * (1 + _LITTLE) - known.overhead.bound) * (1 - _LITTLE) - _LITTLE
+        return max(limits.floor, needed) if needed <= limits.ceiling else np.inf
 
 
 class Los(Learning):
@@ -114,7 +131,7 @@ class Cloud(Learning):
         """Return what the node does that has the request now."""
         if view.mesh.nodes[view.node].layer == self._layer:
             return self.place(request, view.here()) or Decision(Reason.FULL)
-        goals = [node for node in view.mesh.layers.get(self._layer, ()) if view.reaches(node)]
+        goals = view.within(self._layer)
         if not goals:
             return Decision(Reason.ALONE)
         self._turn += 1
@@ -131,55 +148,22 @@ class LeastLoaded(Learning):
         """Return what the node does that has the request now."""
         if request.tried:
             return self.place(request, view.here()) or Decision(Reason.FULL)
-        plans = [(node, self.place(request, node)) for node in view.everyone()]
-        able = [(node.utilisation, node.node, plan) for node, plan in plans if plan and view.reaches(node.node)]
-        if not able:
-            return Decision(Reason.FULL)
-        _, number, plan = min(able, key=lambda each: each[:2])
-        return plan if number == view.node else plan._replace(run=False)
+        load = self._loads(request, view)
+        while True:
+            number = int(load.argmin())  # of equal ones the first
+            if load[number] == np.inf:
+                return Decision(Reason.FULL)
+            plan = self.place(request, view.true(number))
+            if plan:
+                return plan if number == view.node else plan._replace(run=False)
+            load[number] = np.inf
 
-
-class Oracle:
-    """Knows every node's true state and how long each training will take, and takes what holds the least CPU time.
-
-    It drops what meets its period at no node that it reaches. It shows how far from the best a policy is: where it
-    drops nothing nobody can do better, elsewhere it is greedy and the best may drop less.
-    """
-
-    name = "oracle"
-    listens = False
-    learns = False
-
-    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
-        steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
-        self._limits = np.geomspace(limits.floor, limits.ceiling, steps).tolist()
-        self._bounds = limits.floor, limits.ceiling
-
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
-        """Return what the node does that has the request now."""
-        if request.tried:
-            return Decision(Reason.CHOSEN, view.node, True, request.limit)
-        best = None
-        floor, ceiling = self._bounds
-        for node in view.everyone():
-            most = min(node.cpu, ceiling)
-            if most < floor or not view.reaches(node.node) or view.foresee(node.node, most) > request.period:
-                continue
-            for limit in [*(limit for limit in self._limits if limit < most), most]:
-                seconds = view.foresee(node.node, limit)
-                if seconds <= request.period:
-                    held = (limit * seconds, node.node != view.node, node.node, limit, seconds)
-                    best = held if best is None else min(best, held)
-        if best is None:
-            return Decision(Reason.FULL)
-        _, away, number, limit, seconds = best
-        return Decision(Reason.CHOSEN, number, not away, limit, seconds)
-
-    def learn(self, report: Report) -> None:
-        """Learn nothing: it knows."""
-
-    def fail(self, job: int, memory: float) -> None:
-        """Learn nothing: it knows."""
+    def _loads(self, request: Request, view: View) -> npt.NDArray[np.float64]:
+        """Return the utilisation of every node; infinite where the training surely is not feasible."""
+        board, known = view.survey(), self.known(request.job)
+        least = np.array([self.least(request, kind) for kind in board.kinds])
+        able = (board.cpu >= least[board.kind]) & (board.memory >= known.memory.bound) & (board.memory > known.short)
+        return np.where(able & view.reached(), board.utilisation, np.inf)
 
 
 Maker = Callable[[Rules, Limits, Fitting], Policy]

@@ -1,13 +1,15 @@
 """What runs of several policies on one mesh come to: by policy, by node, by reason, and with one more gateway."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from edgeresearch.emulator import summary
 from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.outcome import Outcome
+from edgeresearch.emulator.outcome import Outcome, shares
+from edgeresearch.emulator.traffic import MESSAGES
 from edgeresearch.intervals import interval
 
 
@@ -26,21 +28,20 @@ def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd
         and `messages` (requests, exchanges, syncs and models) that a node sends.
     """
     rates = summary.drop_rates(triggers).drop(columns="streams").set_index("policy").clip(0.0, 100.0)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, mine in triggers.groupby("policy", sort=False):
-        ran = mine[mine["end"] != "dropped"]
+        ran = int((mine["end"] != "dropped").sum())
         over = sent[sent["policy"] == name]
         rows.append(
             {
-                **{"policy": name, "triggers": len(mine), **rates.loc[str(name)].to_dict()},
-                "lost_percent": 100 * mine["end"].eq("lost").mean(),
-                "late_percent": 100 * (ran["complete"] > ran["period"]).mean(),
-                "mean_hops": ran["hops"].mean(),
-                "local_percent": 100 * ran["hops"].eq(0).mean(),
-                "trainings": len(ran) / (hours * len(over)),
+                "policy": name,
+                "triggers": len(mine),
+                **{str(key): value for key, value in rates.loc[str(name)].items()},
+                **shares(mine),
+                "trainings": ran / (hours * len(over)),
                 "uplink_megabytes": over["uplink_megabytes"].mean(),
                 "link_megabytes": over["link_megabytes"].mean(),
-                "messages": over[["requests", "exchanges", "syncs", "models"]].sum(axis=1).mean(),
+                "messages": over[list(MESSAGES)].sum(axis=1).mean(),
             }
         )
     return pd.DataFrame(rows)

@@ -6,6 +6,8 @@ from edgeresearch.emulator.emulation import CALL_BYTES, STATE_BYTES
 from edgeresearch.emulator.outcome import Outcome
 
 MEGA = 1_000_000
+MESSAGES = ("requests", "exchanges", "syncs", "models")
+"""Kinds of messages; what else is sent are models and samples, where a training runs."""
 MODEL_BYTES = 128
 """Size taken for what is told of a training: eq. 1's parameters, the limit, the worst cases."""
 

@@ -5,13 +5,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
+from edgeresearch.emulator.ahead import Ahead
+from edgeresearch.emulator.board import Board
 from edgeresearch.emulator.chance import uniform
 from edgeresearch.emulator.mesh import Mesh
 from edgeresearch.emulator.node import Host
 from edgeresearch.emulator.routes import Routes
 from edgeresearch.los.availability import Availability
 from edgeresearch.los.request import Decision, Report, Request
+from edgeresearch.los.runtime import complete
 
 LOST_IN_A_ROW = 8
 """Lost exchanges after which a reader has the one before them, come what may."""
@@ -30,11 +34,12 @@ class View:
         time: Now, in seconds.
         node: Who looks.
         synced: Availabilities that were read with global knowledge.
+        board: What `survey` returns, which whoever changes a host has to tell; None until it is asked for.
     """
 
     __slots__ = (
+        "_ahead",
         "_around",
-        "_foresee",
         "_hosts",
         "_interval",
         "_loss",
@@ -42,6 +47,7 @@ class View:
         "_routes",
         "_seed",
         "_still",
+        "board",
         "node",
         "synced",
         "time",
@@ -56,7 +62,7 @@ class View:
         interval: float,
         loss: float = 0.0,
         seed: int = 0,
-        foresee: Callable[[int, float], float] | None = None,
+        ahead: Callable[[], Ahead] | None = None,
     ) -> None:
         self._mesh = mesh
         self._around = mesh.neighbours
@@ -66,7 +72,8 @@ class View:
         self._loss = loss
         self._seed = seed
         self._still = mesh.still
-        self._foresee = foresee
+        self._ahead = ahead
+        self.board: Board | None = None
         self.time = 0.0
         self.node = 0
         self.synced = 0
@@ -129,6 +136,14 @@ class View:
         """Return whether there is a way from here to a node on which every node is in the mesh."""
         return self._routes.reaches(self.node, node)
 
+    def reached(self) -> npt.NDArray[np.bool_]:
+        """Return of every node whether `reaches` is so, `(nodes,)`."""
+        return self._routes.reached(self.node)
+
+    def within(self, layer: str) -> Sequence[int]:
+        """Return the nodes of a layer that `reaches` is so of, in ascending order."""
+        return self._routes.within(self.node, layer)
+
     def next_hop(self, node: int) -> int | None:
         """Return the neighbour on the fastest way from here to a node; None if there is none."""
         return self._routes.next_hop(self.node, node)
@@ -138,6 +153,14 @@ class View:
         found = [self.true(host.number) for host in self._hosts if host.up]
         self.synced += len(found)
         return found
+
+    def survey(self) -> Board:
+        """Return what `everyone` does as arrays, and count it likewise; it is what they are until the next decision."""
+        if self.board is None:
+            self.board = Board(self._hosts, self.time)
+        board = self.board.at(self.time)
+        self.synced += board.count
+        return board
 
     def foresee(self, node: int, limit: float) -> float:
         """Return t_complete of the training that is looked a place for, in seconds, as only an oracle knows it.
@@ -149,9 +172,16 @@ class View:
         Returns:
             The time; infinite where there is no memory for it.
         """
-        if self._foresee is None:
+        ahead, host = self.ahead(), self._hosts[node]
+        if ahead.memory > host.free(self.time)[1]:
+            return math.inf
+        return complete(ahead.job(host.kind, limit), ahead.send(node), ahead.overhead)
+
+    def ahead(self) -> Ahead:
+        """Return what `foresee` builds on, for those who ask about many nodes and limits."""
+        if self._ahead is None:
             raise ValueError("nothing is known of the future here")
-        return self._foresee(node, limit)
+        return self._ahead()
 
 
 class Policy(Protocol):
@@ -160,7 +190,8 @@ class Policy(Protocol):
     Attributes:
         name: What it is called in tables.
         listens: Whether its nodes exchange their availability; that is traffic.
-        learns: Whether its nodes tell each other what they learn from trainings; that is traffic too.
+        learns: Whether it learns from trainings: only then it hears of them, and its nodes tell each other; that is
+            traffic too.
     """
 
     name: str
@@ -176,7 +207,7 @@ class Policy(Protocol):
         ...
 
     def learn(self, report: Report) -> None:
-        """Take the report of a run that ended: at its job's next trigger, before the decision on that."""
+        """Take the report of a run that ended, if it `learns`: at its job's next trigger, before it decides on that."""
         ...
 
     def fail(self, job: int, memory: float) -> None:

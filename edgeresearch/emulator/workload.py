@@ -37,9 +37,9 @@ class Truth:
             limit: In millicores.
             work: Factor on the part of the time that depends on the CPU (a in eq. 1).
         """
-        a, b, c, d = self.curves[kind]
-        busy = work * (a * (limit + b) ** -c)
-        seconds = busy + d
+        curve = self.curves[kind]
+        busy = work * curve.busy(limit)
+        seconds = busy + curve.d
         return seconds, busy / seconds
 
     def draws(self, key: int, jobs: Key, counts: Key) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+from edgeresearch.emulator.ahead import Ahead, Soonest
 from edgeresearch.emulator.chance import Chance
 from edgeresearch.emulator.log import Log
 from edgeresearch.emulator.mesh import Mesh
@@ -18,7 +19,6 @@ from edgeresearch.los.runtime import complete
 _BUSY = Reason.BUSY  # a look-up in an enumeration is slow
 _ROUNDING = 1 + 1e-9
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
-
 
 Trigger = tuple[float, int, float, float]
 """When, in seconds; the job's number; the factor on the duration; what the monitoring adds to the utilisation."""
@@ -64,7 +64,8 @@ class World:
 
     __slots__ = (
         "_drift", "_forget", "_hosts", "_mesh", "_monitored", "_noise", "_number", "_overhead", "_policy", "_rng",
-        "_routes", "_streams", "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
+        "_routes", "_soonest", "_streams", "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes",
+        "view",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +86,7 @@ class World:
         self._hosts = _hosts(mesh, jobs, chance.phases)
         self._routes = Routes(mesh)
         self._transfers = Transfers(mesh)
+        self._soonest = Soonest(mesh)
         self._streams = [_Stream(i, job, self._hosts[job.source]) for i, job in enumerate(jobs)]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
         self._overhead = truth.start + truth.stop
@@ -94,7 +96,7 @@ class World:
         self.handed = [0] * len(mesh.nodes)
         self.megabytes = [0.0] * len(mesh.nodes)
         self.view = View(
-            mesh, self._hosts, self._routes, interval=interval, loss=loss, seed=chance.key, foresee=self._complete
+            mesh, self._hosts, self._routes, interval=interval, loss=loss, seed=chance.key, ahead=self._ahead
         )
 
     def trigger(self, triggers: Iterable[Trigger]) -> None:
@@ -107,7 +109,7 @@ class World:
             ValueError: The policy decides what cannot be done.
         """
         streams, view, rng, watch, dropped = self._streams, self.view, self._rng, self._watch, self.log.dropped
-        decide, learn = self._policy.decide, self._policy.learn
+        decide, learn, learns = self._policy.decide, self._policy.learn, self._policy.learns
         for time, number, noise, monitored in triggers:
             stream = streams[number]
             host = stream.host
@@ -118,7 +120,8 @@ class World:
                 dropped(number, time, _BUSY, 0, node)
                 continue
             if stream.node >= 0:
-                learn(self._report(number, stream))
+                if learns:
+                    learn(self._report(number, stream))
                 stream.node = -1
             view.time = time
             self._number, self._noise, self._monitored = number, noise, monitored
@@ -151,7 +154,13 @@ class World:
         self._routes.change(node, up=up)
         if up:
             host.since = time
-            return
+        else:
+            self._lose(host, time)
+        board = self.view.board
+        if board is not None:
+            board.change(node, time, up=up)
+
+    def _lose(self, host: Host, time: float) -> None:
         for _, end, _, _, job in host.runs:
             if end > time:
                 stream = self._streams[job]
@@ -191,9 +200,12 @@ class World:
         if tried:
             send = self._transfers.seconds((*tried, node), job.megabytes, time, begin=True)
             self.megabytes[job.source] += job.megabytes
-        whole = seconds + send + self._overhead  # eq. 2
+        whole = complete(seconds, send, self._overhead)
         end = time + whole
         host.reserve((time, end, limit, held, number), time - self._forget)
+        board = self.view.board
+        if board is not None:
+            board.start(node, end, time)
         stream.end, stream.node, stream.limit, stream.seconds, stream.complete = end, node, limit, seconds, whole
         stream.utilisation = used if 0 <= used <= 1 else 0.0 if used < 0 else 1.0
         stream.place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
@@ -206,15 +218,13 @@ class World:
         )  # fmt: skip
         return _new(Report, about)
 
-    def _complete(self, node: int, limit: float) -> float:
-        """See `View.foresee`."""
-        job, host, time = self._streams[self._number].job, self._hosts[node], self.view.time
-        if job.training_memory > host.free(time)[1]:
-            return math.inf
+    def _ahead(self) -> Ahead:
+        job, time = self._streams[self._number].job, self.view.time
         work = job.work if self._drift is None else job.work * self._drift(time)
-        seconds, _ = self._truth.seconds(host.kind, limit, work)
-        path = (*self._tried, *self._routes.path(self.view.node, node))
-        return complete(seconds * self._noise, self._transfers.seconds(path, job.megabytes, time), self._overhead)
+        return Ahead(
+            (*self._tried, self.view.node), time, work, self._noise, self._overhead,
+            job, self._truth, self._routes, self._transfers, self._soonest,
+        )  # fmt: skip
 
 
 def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Host]:

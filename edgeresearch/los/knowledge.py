@@ -17,12 +17,11 @@ class Knowledge:
         overhead: Worst case of t_start + t_stop, in seconds.
     """
 
-    __slots__ = ("_cold", "_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead", "short")
+    __slots__ = ("_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead", "short")
 
     def __init__(self, rules: Limits, fitting: Fitting) -> None:
         self._rules = rules
         self._fitting = fitting
-        self._cold = True
         self.models: dict[str, RuntimeModel] = {}
         self.limits: dict[int, float] = {}
         self.memory = WorstCase()
@@ -33,7 +32,7 @@ class Knowledge:
     @property
     def cold(self) -> bool:
         """Whether no node class has a runtime model yet."""
-        return self._cold
+        return all(model.curve is None for model in self.models.values())
 
     def curve(self, kind: str) -> Curve | None:
         """Return eq. 1 as fitted on a node class; None without enough runs there."""
@@ -56,8 +55,6 @@ class Knowledge:
         if model is None:
             model = self.models[kind] = RuntimeModel(self._fitting)
         model.add(limit, seconds)
-        if model.curve is not None:
-            self._cold = False
         self.memory.add(memory)
         self.megabytes.add(megabytes)
         self.overhead.add(overhead)

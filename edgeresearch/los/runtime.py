@@ -171,8 +171,7 @@ class RuntimeModel:
         if self.curve is None or seen >= 2 * self._fitted:
             self._refit()
             return
-        a, b, c, d = self.curve
-        if abs(a * (limit + b) ** -c + d - seconds) > fitting.tolerance * seconds:
+        if abs(self.curve.seconds(limit) - seconds) > fitting.tolerance * seconds:
             self._refit()
 
     def _keep(self, limit: float, seconds: float, kept: int) -> None:

@@ -10,6 +10,7 @@ from edgeresearch.los.availability import Availability
 from edgeresearch.los.knowledge import Knowledge
 from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Decision, Reason, Request
+from edgeresearch.los.runtime import complete
 
 _ROUNDING = 1 + 1e-9
 _LOCAL, _COLD_LOCAL = Reason.LOCAL, Reason.COLD_LOCAL  # a look-up in an enumeration is slow
@@ -126,12 +127,9 @@ def feasible(
     curve = known.curve(kind)
     if curve is None:
         return limit, None
-    a, b, c, d = curve
     send = latency + 8 * known.megabytes.bound / bandwidth
     overhead = known.overhead.bound
-    seconds = (
-        a * (limit + b) ** -c + d + send + overhead
-    )  # eq. 1 and 2, spelled out: this is what LOS spends its time on
+    seconds = complete(curve.seconds(limit), send, overhead)
     period = request.period
     if seconds <= period:
         return limit, seconds

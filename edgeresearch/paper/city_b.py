@@ -23,9 +23,9 @@ PANELS = (
 )
 """Of each panel of `growth`: column, its interval, and what it is."""
 WHY = {
-    "cloud": "it looks for a way to every cloud node at every decision",
+    "cloud": "it looks for the ways to every cloud node",
     "least_loaded": "it reads the state of every node at every decision",
-    "oracle": "it reads the state of every node at every decision, and tries every limit there",
+    "oracle": "it reads the state of every node at every decision, and foresees its training there",
 }
 """Why a policy is not run on the largest city."""
 

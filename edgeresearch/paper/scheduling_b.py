@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 
+from edgeresearch.emulator.traffic import MESSAGES
 from edgeresearch.paper import style
 from edgeresearch.paper.names_b import DROPS, LAYERS, POLICIES, READINGS
 
@@ -161,7 +162,7 @@ def policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> Figure:
         traffic: Likewise.
     """
     figure, axes = style.canvas(1, 3, size=(12.5, 4.6))
-    talk = traffic[traffic["kind"].isin(["requests", "exchanges", "syncs", "models"])]
+    talk = traffic[traffic["kind"].isin(MESSAGES)]
     said = talk.groupby(["policy", "streams"], sort=False)["messages"].sum().reset_index()
     panels = (
         (drops, "drop_percent", "dropped trainings (%)"),

@@ -82,7 +82,8 @@ class Los:
         from edgeresearch.emulator import testbed, uplinks
         from edgeresearch.emulator.emulation import Step
         from edgeresearch.emulator.experiment import run, setup
-        from edgeresearch.emulator.traffic import traffic
+        from edgeresearch.emulator.outcome import shares
+        from edgeresearch.emulator.traffic import MESSAGES, traffic
 
         section, streams = settings["los"], settings["streams"]
         place = testbed.PAPER_B if section["testbed"] is None else places.file(section["testbed"])
@@ -100,19 +101,16 @@ class Los:
         triggers = outcome.triggers()
         if not len(triggers):
             raise InputError(f"no stream triggers a training within {hours:g} h; give more hours")
-        ran = triggers[triggers["end"] != "dropped"]
+        dropped = int(triggers["end"].eq("dropped").sum())
         sent = {**traffic(outcome, interval=base.interval), **uplinks.sent(outcome, paths, interval=base.interval)}
         return {
             "triggers": len(triggers),
-            "drop_percent": 100 * float(triggers["end"].eq("dropped").mean()),
-            "lost_percent": 100 * float(triggers["end"].eq("lost").mean()),
-            "late_percent": 100 * float((ran["complete"] > ran["period"]).mean()),
-            "local_percent": 100 * float(ran["hops"].eq(0).mean()),
-            "mean_hops": float(ran["hops"].mean()),
-            "trainings": len(ran) / hours,
+            "drop_percent": 100 * dropped / len(triggers),
+            **shares(triggers),
+            "trainings": (len(triggers) - dropped) / hours,
             "uplink_megabytes": sent["uplink_megabytes"],
             "link_megabytes": sent["link_megabytes"],
-            "messages": sum(sent[name] for name in ("requests", "exchanges", "syncs", "models")),
+            "messages": sum(sent[name] for name in MESSAGES),
         }
 
 

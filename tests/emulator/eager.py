@@ -148,7 +148,8 @@ class Twin:
         report = self.trainings[node].pop(row, None)
         if report is not None:  # else it was lost
             del self.busy[report.job]
-            self.policy.learn(report)
+            if self.policy.learns:
+                self.policy.learn(report)
 
     def send(self, path: tuple[int, ...], megabytes: float) -> float:
         total = 0.0

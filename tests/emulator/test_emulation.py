@@ -175,7 +175,8 @@ class Told:
     """Decides as it was told, one decision after another, and keeps what it hears."""
 
     name = "told"
-    listens = learns = False
+    listens = False
+    learns = True
 
     def __init__(self, *decisions: Decision | None) -> None:
         self.decisions = list(decisions)

@@ -34,6 +34,16 @@ def test_an_exchange_comes_after_ends_and_before_decisions_of_its_moment(host: H
     assert host.published(time)[0] == cpu
 
 
+def test_a_host_is_idle_from_the_end_of_its_longest_reservation(host: Host) -> None:
+    assert host.idle == -math.inf
+    host.reserve(booked(0.0, 10.0), 0.0)
+    host.reserve(booked(1.0, 5.0), 0.0)
+    assert host.idle == 10.0
+    assert [host.free(now)[0] for now in (1.0, 5.0, 9.999, 10.0)] == [800.0, 900.0, 900.0, 1000.0]
+    host.runs = ()
+    assert host.free(2.0) == (1000.0, 512.0)
+
+
 def test_reservations_add_up(host: Host) -> None:
     host.cpu, host.memory = 600.0, 300.0
     host.reserve(booked(0.0, 10.0, 100.0, 50.0), 0.0)

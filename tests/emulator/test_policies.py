@@ -5,11 +5,14 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from edgeresearch.emulator.emulation import Step
 from edgeresearch.emulator.experiment import Setup, run, scheduling
 from edgeresearch.emulator.outcome import Outcome
-from edgeresearch.emulator.policies import POLICIES, Cloud, Learning, Los, maker
+from edgeresearch.emulator.policies import POLICIES, Cloud, Learning, LeastLoaded, Los, maker
 from edgeresearch.emulator.routes import Routes
 from edgeresearch.errors import InputError
 from edgeresearch.los.availability import Availability
@@ -18,6 +21,8 @@ from edgeresearch.los.request import Reason, Report, Request
 from edgeresearch.los.runtime import Fitting
 from edgeresearch.los.schedule import Rules
 from edgeresearch.sections import PolicyName
+from tests.emulator.plain_policies import PLAIN
+from tests.emulator.worlds import LIMITS, Case, cases
 
 Tiny = Callable[..., Setup]
 
@@ -242,61 +247,57 @@ def test_of_equally_loaded_nodes_the_first_is_taken_if_it_can_be_reached(tiny: T
     assert set(table["node"]) == {2}
 
 
-# Oracle
+# As they are written first
 
 
-def test_the_oracle_knows_where_memory_is_short(tiny: Tiny) -> None:
-    streams = [{**each, "training_memory": 1100.0} for each in full("edge-1")]
-    table, _, _ = go(tiny(streams=streams), "oracle")
-    assert set(table["reason"]) <= {str(Reason.CHOSEN), str(Reason.FULL)}
-    assert (table.loc[table["end"] == "finished", "layer"] != "edge").all()
+@pytest.mark.parametrize("name", ["cloud", "least_loaded"])
+@given(case=cases(most=14, clouds=3))
+@hypothesis_settings(max_examples=120, deadline=None)
+def test_they_decide_what_computing_all_anew_decides(name: str, case: Case) -> None:
+    steps: list[Step] = []
+    plain: list[Step] = []
+    mine = case.run(name, watch=steps.append)
+    other = case.run(PLAIN[name], watch=plain.append)
+    assert steps == plain
+    assert bytes(mine.log) == bytes(other.log)
+    assert (mine.handed, mine.megabytes, mine.synced) == (other.handed, other.megabytes, other.synced)
 
 
-def test_the_oracle_drops_nothing_where_capacity_suffices(paper: Setup, tiny: Tiny) -> None:
-    light = replace(paper, testbed=paper.testbed.with_rule(work=1.0))
-    rows, _ = scheduling(light, streams=[4, 8], policies=["oracle"], repeats=1, hours=1, seed=2)
-    assert (rows["end"] == "finished").all()
-    table, _, _ = go(tiny(streams=full("edge-1", "edge-2", "edge-3")), "oracle")
-    assert (table["end"] == "finished").all()
+class Hopeful(LeastLoaded):
+    """Leaves no node out beforehand."""
+
+    def least(self, request: Request, kind: str) -> float:
+        return -np.inf
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_oracle_never_drops_more_than_los(loaded: Setup, seed: int) -> None:
-    both, _ = scheduling(loaded, streams=[6, 10], policies=["los", "oracle"], repeats=1, hours=0.5, seed=seed)
-    rate = both["end"].eq("dropped").groupby([both["streams"], both["policy"]]).mean().unstack()
-    assert (rate["oracle"] <= rate["los"]).all()
+@given(case=cases(most=10))
+@hypothesis_settings(max_examples=40, deadline=None)
+def test_leaving_nodes_out_beforehand_only_saves_time(case: Case) -> None:
+    mine, other = case.run("least_loaded"), case.run(Hopeful)
+    assert bytes(mine.log) == bytes(other.log)
+    assert mine.synced == other.synced
 
 
-def test_what_the_oracle_places_meets_its_period(rows: pd.DataFrame) -> None:
-    mine = rows[(rows["policy"] == "oracle") & (rows["end"] == "finished")]
-    assert len(mine) > 50
-    assert (mine["complete"] <= mine["period"] * (1 + 1e-6)).all()
-    los = rows[(rows["policy"] == "los") & (rows["end"] == "finished")]
-    assert (los["complete"] > los["period"]).any()
-
-
-def test_the_oracle_takes_what_holds_the_least_cpu_time(tiny: Tiny) -> None:
-    setup = tiny(**PAIR, streams=full("edge-1", cpu=0))
-    table, _, _ = go(setup, "oracle")
-    overhead = setup.truth.start + setup.truth.stop
-    limits = np.geomspace(setup.limits.floor, setup.limits.ceiling, 2000)
-    held = [limit * (setup.curve.seconds(limit) + overhead) for limit in limits]
-    assert set(table["node"]) == {0}
-    assert (table["limit"] * table["complete"]).to_numpy() == pytest.approx(min(held), rel=1e-3)
-
-
-def test_the_oracle_finds_the_last_bit_of_room(tiny: Tiny) -> None:
-    # Only all of the node's 333 millicores meet the period, and no step of a grid of limits hits them.
-    setup = tiny()
-    needed = setup.curve.seconds(333.0) + setup.truth.start + setup.truth.stop
-    layers = [{"name": "edge", "nodes": 1, "cpu": 333.0, "memory": 1024}]
-    for spare, end in ((1e-6, "finished"), (-1e-6, "dropped")):
-        stream = {"node": "edge-1", "period": needed + spare}
-        table, _, _ = go(tiny(layers=layers, streams=[stream]), "oracle")
-        assert set(table["end"]) == {end}, spare
-
-
-def test_the_oracle_reaches_no_farther_than_the_mesh(tiny: Tiny) -> None:
-    layers = [{"name": "edge", "names": ["a", "b"], "vcpu": 1, "memory": 1024, "mesh": "links"}]
-    table, _, _ = go(tiny(layers=layers, streams=full("a")), "oracle")
-    assert set(table["reason"]) == {str(Reason.FULL)}
+@given(
+    runs=st.lists(st.tuples(st.floats(50, 1000), st.floats(5, 200), st.floats(0, 20)), max_size=6),
+    period=st.floats(5, 300),
+    free=st.floats(0, 2000),
+    near=st.sampled_from([None, 1 - 1e-9, 1.0, 1 + 1e-9, 1 + 1e-5]),
+)
+@hypothesis_settings(max_examples=300)
+def test_nothing_is_feasible_below_the_least(
+    runs: list[tuple[float, float, float]], period: float, free: float, near: float | None
+) -> None:
+    made = Learning(Rules(), LIMITS, Fitting(refine=False))
+    for limit, seconds, overhead in runs:
+        made.learn(Report(0, 1, "fast", period, limit, seconds, seconds + overhead, 0.5, 10.0, 0.5, overhead))
+    request, least = Request(0, period), made.least(Request(0, period), "fast")
+    if near is not None and np.isfinite(least):
+        free = least * near
+    for node in (1, 2):  # one with a limit of its own, one without
+        plan = made.place(request, Availability(node, 0.0, free, 1000.0, 0.5, "fast"))
+        assert plan is None or free >= least
+        if free > least * (1 + 1e-5) + 1e-5:
+            assert plan is not None  # and what is left out is all that can be
+    if not runs:
+        assert least == LIMITS.floor == made.least(request, "slow")

@@ -1,6 +1,7 @@
 import itertools
 
 import networkx as nx
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,7 +82,7 @@ def test_going_hop_by_hop_is_as_fast_as_the_fastest_path_of_those_in_the_mesh(me
 
 
 def test_ways_to_old_goals_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "KEPT", 2)
+    monkeypatch.setattr(module, "KEPT", 2 * 4 * np.dtype(np.int16).itemsize)
     routes = Routes(_line(0.1, 0.1, 0.1))
     first = [routes.next_hop(1, goal) for goal in range(4)]
     assert first == [0, None, 2, 2]
@@ -97,3 +98,39 @@ def test_what_is_reached_is_what_has_a_next_hop(mesh: Mesh, away: set[int]) -> N
     for start, goal in itertools.permutations(every, 2):
         assert routes.reaches(start, goal) == (routes.next_hop(start, goal) is not None)
     assert [routes.reaches(node, node) for node in every] == [node not in away for node in every]
+
+
+@given(mesh=meshes(), away=st.sets(st.integers(0, 8)))
+def test_what_is_reached_of_all_is_what_is_reached_one_by_one(mesh: Mesh, away: set[int]) -> None:
+    routes, every = Routes(mesh), range(len(mesh.nodes))
+    for node in away & set(every):
+        routes.change(node, up=False)
+    for start in every:
+        reached = [node for node in every if routes.reaches(start, node)]
+        assert np.flatnonzero(routes.reached(start)).tolist() == reached
+        assert routes.within(start, "edge") == reached
+        assert routes.within(start, "cloud") == []
+
+
+def test_the_nodes_of_a_layer_follow_who_leaves_and_joins() -> None:
+    nodes = [Node(f"n{i}", "cloud" if i in (0, 3) else "edge", "edge", 1.0, 1.0) for i in range(4)]
+    routes = Routes(Mesh(nodes, [Link(i, i + 1, 0.1, 1.0) for i in range(3)]))
+    assert routes.within(1, "cloud") == [0, 3]
+    assert routes.within(1, "cloud") is routes.within(2, "cloud")
+    routes.change(2, up=False)
+    assert routes.within(1, "cloud") == [0]
+    assert routes.within(3, "cloud") == [3]
+    assert routes.within(2, "cloud") == []
+    routes.change(2, up=True)
+    assert routes.within(1, "cloud") == [0, 3]
+
+
+@pytest.mark.parametrize(("largest", "kept"), [(40_000, np.int16), (10, np.int32)])
+def test_next_hops_are_kept_as_small_as_the_mesh_allows(
+    monkeypatch: pytest.MonkeyPatch, largest: int, kept: type
+) -> None:
+    monkeypatch.setattr(module, "_SHORT", min(largest, np.iinfo(np.int16).max))
+    routes = Routes(_line(*[0.1] * 12))
+    assert routes.path(12, 0) == list(range(12, -1, -1))
+    assert routes._ways[0].dtype == kept
+    assert routes.next_hop(0, 0) is None

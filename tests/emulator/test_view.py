@@ -5,12 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeresearch.emulator.ahead import Ahead, Soonest
 from edgeresearch.emulator.chance import uniform
 from edgeresearch.emulator.mesh import Link, Mesh, Node
 from edgeresearch.emulator.node import Host
 from edgeresearch.emulator.routes import Routes
+from edgeresearch.emulator.transfer import Transfers
 from edgeresearch.emulator.view import LOST_IN_A_ROW, View
+from edgeresearch.emulator.workload import Job, Truth
 from edgeresearch.los.availability import Availability
+from edgeresearch.los.runtime import Curve
 
 NODES = [Node(f"n{i}", "edge", "slow" if i == 2 else "fast", 1000.0, 512.0) for i in range(4)]
 LINKS = [Link(0, 2, 0.02, 50.0), Link(0, 1, 0.01, 100.0), Link(2, 3, 0.03, 25.0)]
@@ -134,14 +138,52 @@ def test_ways_lead_through_nodes_that_are_there() -> None:
     assert view.next_hop(3) is None
 
 
+def test_global_knowledge_as_arrays_is_the_same_and_counts_the_same() -> None:
+    view, hosts = look()
+    assert view.board is None
+    busy(hosts[3], 103.0, 200.0)
+    hosts[2].up = False
+    board = view.survey()
+    everyone = view.everyone()
+    assert view.synced == 6
+    assert [board.cpu[node.node] for node in everyone] == [node.cpu for node in everyone] == [1000, 1000, 750]
+    assert [board.utilisation[node.node] for node in everyone] == [node.utilisation for node in everyone]
+    assert [board.memory[node.node] for node in everyone] == [node.memory for node in everyone]
+    view.time = 200.0
+    assert view.survey() is board and view.board is board
+    assert board.cpu.tolist() == [1000, 1000, -math.inf, 1000]
+
+
+def test_all_that_can_be_reached_is_told_at_once() -> None:
+    mesh = Mesh(NODES, LINKS)
+    routes = Routes(mesh)
+    view = View(mesh, [], routes, interval=1.0)
+    view.node = 1
+    assert view.reached().tolist() == [True] * 4
+    assert view.within("edge") == [0, 1, 2, 3]
+    assert view.within("fog") == []
+    routes.change(2, up=False)
+    assert view.reached().tolist() == [view.reaches(node) for node in range(4)] == [True, True, False, False]
+    assert view.within("edge") == [0, 1]
+
+
 def test_only_an_oracle_sees_the_future() -> None:
     view, _ = look()
-    with pytest.raises(ValueError, match="future"):
-        view.foresee(0, 100.0)
-    hosts = [Host(i, "fast", 1.0, 1.0, 0.0) for i in range(4)]
+    for ask in (view.ahead, lambda: view.foresee(0, 100.0)):
+        with pytest.raises(ValueError, match="future"):
+            ask()
+    hosts = [Host(i, each.kind, each.cpu, each.memory, 0.0) for i, each in enumerate(NODES)]
+    hosts[3].memory = 63.0
     mesh = Mesh(NODES, LINKS)
-    seer = View(mesh, hosts, Routes(mesh), interval=1.0, foresee=lambda node, limit: node + limit)
-    assert seer.foresee(2, 0.5) == 2.5
+    routes = Routes(mesh)
+    truth = Truth({"fast": Curve(10_000.0, 0.0, 1.0, 5.0), "slow": Curve(40_000.0, 0.0, 1.0, 5.0)})
+    about = (0,), 0.0, 2.0, 1.5, 3.0, Job(0, 60.0, 0.0, megabytes=0.25)
+    seer = View(
+        mesh, hosts, routes, interval=1.0, ahead=lambda: Ahead(*about, truth, routes, Transfers(mesh), Soonest(mesh))
+    )
+    assert seer.foresee(0, 500.0) == 45 * 1.5 + 3
+    assert seer.foresee(2, 500.0) == pytest.approx(165 * 1.5 + 3 + 0.02 + 0.04)
+    assert seer.foresee(3, 500.0) == math.inf
 
 
 def test_prediction_jobs_count_as_use() -> None:

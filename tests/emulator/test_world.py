@@ -22,6 +22,7 @@ Decide = Callable[[Request, View], Decision]
 
 class Policy:
     name = "own"
+    learns = True
 
     def __init__(self, decide: Decide) -> None:
         self.say = decide
@@ -204,8 +205,55 @@ def test_a_source_that_is_away_triggers_nothing() -> None:
     assert policy.reports == []
 
 
+def test_a_policy_that_does_not_learn_is_told_nothing() -> None:
+    told = []
+    for learns in (True, False):
+        made, policy = world()
+        policy.learns = learns
+        made.trigger([(0.0, 0, 1.0, 0.0), (60.0, 0, 1.0, 0.0)])
+        assert made.log.frame()["end"].tolist() == ["finished", "finished"]
+        told.append(len(policy.reports))
+    assert told == [1, 0]
+
+
 def test_drift_slows_the_cpu_time() -> None:
     made, _ = world(here, drift=lambda time: 1 + time / 10)
     made.trigger([(0.0, 0, 1.0, 0.0)])
     made.trigger([(60.0, 0, 1.0, 0.0)])
     assert made.log.frame()["seconds"].tolist() == [50.0, 40 * 7 + 10.0]
+
+
+def test_whoever_knows_all_nodes_is_told_of_what_changes() -> None:
+    seen: list[list[float]] = []
+
+    def decide(request: Request, view: View) -> Decision:
+        seen.append(view.survey().cpu.tolist())
+        return over(request, view)
+
+    made, _ = world(decide, Job(0, 60.0, 0.0), Job(0, 60.0, 0.0))
+    made.trigger([(5.0, 0, 1.0, 0.0), (6.0, 1, 1.0, 0.0)])
+    made.change(7.0, 2, up=False)
+    made.trigger([(70.0, 0, 1.0, 0.0)])
+    made.change(80.0, 1, up=False)
+    made.change(81.0, 1, up=False)
+    made.change(90.0, 1, up=True)
+    made.trigger([(100.0, 1, 1.0, 0.0)])
+    idle, away = 1000.0, -np.inf
+    each = [[idle] * 3, [idle, 600.0, idle], [idle, idle, away], [idle, idle, away]]
+    assert seen == [state for state in each for _ in range(2)]
+    assert made.view.synced == 2 * (3 + 3 + 2 + 2)
+
+
+def test_what_lies_ahead_is_what_then_comes() -> None:
+    told: list[tuple[float, float]] = []
+
+    def decide(request: Request, view: View) -> Decision:
+        if not request.tried:
+            told.append((view.foresee(0, 400.0), view.foresee(1, 400.0)))
+            assert view.ahead().path == (0,) and view.ahead().overhead == 3.0
+        return over(request, view)
+
+    made, _ = world(decide, drift=lambda time: 1 + time)
+    made.trigger([(1.0, 0, 1.5, 0.0)])
+    assert told == [(1.5 * 90 + 3, 1.5 * 90 + 1 + 3)]
+    assert made.log.frame()["complete"].tolist() == [1.5 * 90 + 1 + 3]

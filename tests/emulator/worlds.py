@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from edgeresearch.emulator.emulation import Change, Result, Step, emulate
 from edgeresearch.emulator.mesh import Link, Mesh, Node
-from edgeresearch.emulator.policies import maker
+from edgeresearch.emulator.policies import Maker, maker
 from edgeresearch.emulator.view import Policy
 from edgeresearch.emulator.workload import Job, Truth
 from edgeresearch.los.limits import Limits
@@ -35,10 +35,10 @@ class Case:
     drift: Callable[[float], float] | None
     seed: int
 
-    def policy(self, name: str) -> Policy:
+    def policy(self, name: str | Maker) -> Policy:
         return maker(name)(self.rules, LIMITS, Fitting(refine=False))
 
-    def run(self, name: str, watch: Callable[[Step], None] | None = None, **changed: object) -> Result:
+    def run(self, name: str | Maker, watch: Callable[[Step], None] | None = None, **changed: object) -> Result:
         case = replace(self, **changed)  # type: ignore[arg-type]
         return emulate(
             case.mesh, case.jobs, case.policy(name), case.truth, seconds=case.seconds, interval=case.interval,
@@ -51,13 +51,13 @@ def _grow(time: float) -> float:
 
 
 @st.composite
-def meshes(draw: st.DrawFn) -> Mesh:
-    count = draw(st.integers(1, 7))
+def meshes(draw: st.DrawFn, *, most: int = 7, clouds: int = 1) -> Mesh:
+    count = draw(st.integers(1, most))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     sway = draw(st.sampled_from([0.0, 0.02]))
     nodes = [
         Node(
-            f"n{i}", "cloud" if i == count - 1 else "edge", "slow" if rng.random() < 0.3 else "fast",
+            f"n{i}", "cloud" if i >= count - clouds else "edge", "slow" if rng.random() < 0.3 else "fast",
             float(rng.choice([300.0, 1000.0])), float(rng.choice([150.0, 1000.0])),
             sway, 300.0, float(rng.random()),
         )
@@ -73,8 +73,8 @@ def meshes(draw: st.DrawFn) -> Mesh:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, churn: bool = True) -> Case:
-    mesh = draw(meshes())
+def cases(draw: st.DrawFn, *, churn: bool = True, most: int = 7, clouds: int = 1) -> Case:
+    mesh = draw(meshes(most=most, clouds=clouds))
     count = len(mesh.nodes)
     seconds = draw(st.sampled_from([400.0, 1500.0]))
     whole = draw(st.booleans())  # times that meet at one moment
@@ -89,7 +89,7 @@ def cases(draw: st.DrawFn, *, churn: bool = True) -> Case:
             float(rng.choice([0.0, 15.0])), float(rng.choice([10.0, 60.0])), float(rng.choice([0.0, 0.5, 5.0])),
             float(rng.uniform(0.5, 2)),
         )
-        for _ in range(draw(st.integers(1, 8)))
+        for _ in range(draw(st.integers(1, most + 1)))
     ]  # fmt: skip
     changes = [
         Change(time(0, seconds), int(rng.integers(count)), bool(rng.random() < 0.5))

@@ -22,7 +22,7 @@ def minutes(home: Path) -> Printed | Missing:
         home: The project folder.
 
     Returns:
-        The table: stage, runs (how many items it has), CPU and wall minutes, share of the CPU minutes.
+        The table: stage, parts (in how many it was measured), CPU and wall minutes, share of the CPU minutes.
 
     Raises:
         InputError: The file of seconds is not such a table.
@@ -32,7 +32,7 @@ def minutes(home: Path) -> Printed | Missing:
         return Missing(NAME, f"no stage was measured; {HOW} measures those that run")
     seconds["stage"] = seconds["stage"].str.partition("@")[0].replace(REST, _REST)
     grouped = seconds.groupby("stage").agg(
-        runs=("stage", "size"), cpu=("cpu_seconds", "sum"), wall=("wall_seconds", "sum")
+        parts=("stage", "size"), cpu=("cpu_seconds", "sum"), wall=("wall_seconds", "sum")
     )
     grouped = grouped.sort_values(["cpu", "wall"], ascending=False, kind="stable")
     total = grouped.sum()
@@ -40,12 +40,12 @@ def minutes(home: Path) -> Printed | Missing:
     table = pd.DataFrame(
         {
             "stage": [*grouped.index, "all"],
-            "runs": [*grouped["runs"].astype(str), str(int(total["runs"]))],
+            "parts": [*grouped["parts"].astype(str), str(int(total["parts"]))],
             "CPU minutes": fixed([*grouped["cpu"] / 60, total["cpu"] / 60], 1),
             "wall minutes": fixed([*grouped["wall"] / 60, total["wall"] / 60], 1),
             "% of CPU": fixed([*share, share.sum()], 0),
         }
     )
     machines = "; ".join(dict.fromkeys(seconds["machine"].dropna()))
-    note = f"Measured by {HOW} on: {machines}. A stage that ran several times, once per item, is one row."
+    note = f"Measured on: {machines}; {HOW} measures the stages that run. Items of a stage are one row."
     return Printed(NAME, "Where the minutes of the pipeline go", table, (note,))

@@ -21,7 +21,7 @@ def test_the_items_of_a_stage_are_one_row_and_the_longest_stands_first(tmp_path:
     assert isinstance(found, Printed)
     assert found.table.to_dict("list") == {
         "stage": ["compare", "notebook-data", "DVC itself", "fetch", "all"],
-        "runs": ["2", "1", "1", "1", "5"],
+        "parts": ["2", "1", "1", "1", "5"],
         "CPU minutes": ["5.0", "1.5", "0.4", "0.1", "7.0"],
         "wall minutes": ["2.7", "1.5", "0.5", "0.2", "4.9"],
         "% of CPU": ["71", "21", "6", "1", "100"],
@@ -31,7 +31,7 @@ def test_the_items_of_a_stage_are_one_row_and_the_longest_stands_first(tmp_path:
 def test_the_machine_and_how_it_was_measured_are_told(tmp_path: Path) -> None:
     found = minutes(_home(tmp_path, HEAD + 'a,1,1,"M, 2 cores"\nb,1,1,"M, 2 cores"\nc,1,1,N\n'))
     assert isinstance(found, Printed)
-    assert f"Measured by {HOW} on: M, 2 cores; N." in found.notes[0]
+    assert f"Measured on: M, 2 cores; N; {HOW} measures" in found.notes[0]
 
 
 def test_stages_that_took_no_time_have_no_share(tmp_path: Path) -> None:
