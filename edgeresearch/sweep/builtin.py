@@ -11,11 +11,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from edgeresearch.errors import InputError
 from edgeresearch.sections import ForecasterName, ModelName, PolicyName, StrategyName, TraceName
-from edgeresearch.settings import Section
+from edgeresearch.settings import Section, merge
 from edgeresearch.sweep.experiments import Experiment, Places, Scalar, Settings
 
 ERRORS = ("stable", "expansion", "shrinkage")
 """Phases whose errors are told (Paper A, section 4)."""
+CITY = "city"
+"""What `los.testbed` says where the testbed is grown to a city."""
 
 
 class LosCell(Section):
@@ -49,8 +51,11 @@ class Los:
     reads = ("los",)
     unread = tuple(
         f"los.{name}"
-        for name in ("streams", "fitted", "policies", "repeats", "workers", "adaptation", "sweeps", "fit", "city")
-    )
+        for name in (
+            "streams", "fitted", "policies", "repeats", "workers", "adaptation", "sweeps", "fit", "city.sizes",
+            "city.policies", "city.most", "city.hours", "city.repeats", "city.nodes_in_all", "city.refine",
+        )
+    )  # fmt: skip
     measures = MappingProxyType(
         {
             "drop_percent": "triggers that were dropped (%)",
@@ -73,21 +78,25 @@ class Los:
     )
 
     def files(self, settings: Settings, places: Places) -> Sequence[Path]:
-        """Return the testbed, if it is not the one that ships with the package."""
-        testbed = settings["los"]["testbed"]
-        return () if testbed is None else (places.file(testbed),)
+        """Return the testbed, unless it ships with the package; of a city the places of its edge nodes."""
+        section = settings["los"]
+        named = section["city"]["places"] if section["testbed"] == CITY else section["testbed"]
+        return () if named is None else (places.file(named),)
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
         """Emulate the testbed once; the columns are those of `emulator.tally.by_policy`."""
-        from edgeresearch.emulator import testbed, uplinks
+        from edgeresearch.emulator import uplinks
         from edgeresearch.emulator.emulation import Step
         from edgeresearch.emulator.experiment import run, setup
         from edgeresearch.emulator.outcome import shares
+        from edgeresearch.emulator.selection import selected
         from edgeresearch.emulator.traffic import MESSAGES, traffic
 
         section, streams = settings["los"], settings["streams"]
-        place = testbed.PAPER_B if section["testbed"] is None else places.file(section["testbed"])
-        bed = testbed.load(place, start=section["truth"]["start"])
+        for path in self.files(settings, places):
+            found = {"city": {"places": str(path)}} if section["testbed"] == CITY else {"testbed": str(path)}
+            section = merge(section, found)
+        bed = selected(section)
         if streams is not None and bed.stream_rule is not None:
             bed = bed.with_rule(count=streams)
         base, paths = setup(section, bed), dict[tuple[float, int], uplinks.Path]()

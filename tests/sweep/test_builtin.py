@@ -78,6 +78,19 @@ def test_a_los_cell_takes_a_testbed_of_ones_own(cell: Run, places: Places) -> No
     assert not BUILTIN["los"].files(keys.settle(BUILTIN["los"], Params(), {}, "f"), places)
 
 
+def test_a_los_cell_may_be_a_city_of_any_size(cell: Run, places: Places) -> None:
+    rng = np.random.default_rng(0)
+    degrees = {"latitude": 56.1 + rng.normal(0, 0.02, 30), "longitude": 10.2 + rng.normal(0, 0.03, 30)}
+    pd.DataFrame(degrees).to_csv(places.root / "town.csv", index=False)
+    town: dict[str, Any] = {"los__testbed": "city", "los__city__places": "town.csv", "los__hours": 0.5}
+    rows = {nodes: cell("los", **town, los__city__nodes=nodes) for nodes in (15, 45, 90)}
+    triggers = [float(row["triggers"] or 0) for row in rows.values()]
+    assert triggers[0] < triggers[1] < triggers[2]
+    assert cell("los", **town, los__city__nodes=45, streams=6)["triggers"] < rows[45]["triggers"]  # type: ignore[operator]
+    settings = keys.settle(BUILTIN["los"], Params(), {"los.testbed": "city", "los.city.places": "town.csv"}, "f")
+    assert list(BUILTIN["los"].files(settings, places)) == [places.root / "town.csv"]
+
+
 def test_a_los_cell_without_triggers_is_told(cell: Run) -> None:
     with pytest.raises(InputError, match="no stream triggers a training within 0.01 h; give more hours"):
         cell("los", streams=2, los__hours=0.01)
