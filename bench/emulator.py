@@ -23,7 +23,7 @@ from edgeresearch.los.schedule import Rules
 PERIOD, INTERVAL, HOPS, SLOW = 240.0, 5.0, 4, 0.3
 TRUTH = Truth({"fast": Curve(52_000.0, 0.0, 1.0, 2.0), "slow": Curve(260_000.0, 0.0, 1.0, 10.0)}, noise=0.05)
 """A training on a whole fast node takes 60 s with its container, give or take 5 %; on a slow one five times as long."""
-PLAIN, LOS, GROWTH, KIBIBYTES = 1 / 20, 1 / 4, 1.5, 4
+PLAIN, LOS, GROWTH, KIBIBYTES = 1 / 40, 1 / 8, 1.5, 4
 CHOSEN = Reason.CHOSEN  # a look-up in an enumeration is slow
 World = tuple[Mesh, Sequence[Job]]
 

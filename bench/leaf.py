@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.emulator import INTERVAL, PLAIN, TRUTH, Away, Here, World, check, ours, world
+from bench.emulator import INTERVAL, TRUTH, Away, Here, World, check, ours, world
 from bench.timing import Row, both, spent
 from edgeresearch.emulator.chance import chance
 from edgeresearch.emulator.log import Log
@@ -29,7 +29,7 @@ from edgeresearch.los.request import Reason, Report, Request
 Process = Generator[Any, Any, None]
 PEER = "LEAF, state on one board"
 POLICIES: Mapping[str, tuple[Callable[[], Policy], float | None]] = {
-    "busy/free, here first": (Here, PLAIN),
+    "busy/free, here first": (Here, 1 / 20),
     "busy/free, neighbour first": (Away, None),
 }
 """Policies with the largest ratio that is claimed."""

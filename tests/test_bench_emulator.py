@@ -34,7 +34,7 @@ def test_every_policy_has_its_rows() -> None:
     rows = list(emulator.rows(TINY))
     assert len(rows) == 3 * 2 + 5 + 3
     claimed = {row.what.partition(":")[0]: row.bound for row in rows if "board" in row.peer}
-    assert claimed == {"busy/free, here first": 1 / 20, "busy/free, neighbour first": None, "LOS": 1 / 4}
+    assert claimed == {"busy/free, here first": 1 / 40, "busy/free, neighbour first": None, "LOS": 1 / 8}
     assert all(row.ratio > 0 for row in rows)
     growth = [(row.what, row.size, row.bound) for row in rows if row.what.startswith("per trigger")]
     assert growth == [
