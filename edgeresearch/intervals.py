@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 
 def interval(values: Iterable[float]) -> tuple[float, float, float]:
@@ -20,7 +20,7 @@ def interval(values: Iterable[float]) -> tuple[float, float, float]:
     data = data[np.isfinite(data)]
     if len(data) < 2:
         return float(data.mean()) if len(data) else float("nan"), float("nan"), float("nan")
-    mean, half = float(data.mean()), float(stats.t.ppf(0.975, len(data) - 1) * data.std(ddof=1) / np.sqrt(len(data)))
+    mean, half = float(data.mean()), float(stdtrit(len(data) - 1, 0.975) * data.std(ddof=1) / np.sqrt(len(data)))
     return mean, mean - half, mean + half
 
 

@@ -6,6 +6,7 @@ is learnt from it, and no state changes.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Self, TypeAlias
 
 import numpy as np
@@ -100,13 +101,15 @@ class Scale:
             Scaled samples without gaps, and which values were seen, both `(samples, channels)`.
         """
         seen = np.isfinite(rows)
-        newest = np.maximum.accumulate(np.where(seen, np.arange(1, len(rows) + 1)[:, None], 0), axis=0)
         with np.errstate(invalid="ignore"):
-            scaled = np.vstack([last, (rows - self.centre) * (1 / self.spread)])
-        return np.take_along_axis(scaled, newest, axis=0), seen
+            scaled = (rows - self.centre) * (1 / self.spread)
+        if seen.all():
+            return scaled, seen
+        newest = np.maximum.accumulate(np.where(seen, np.arange(1, len(rows) + 1)[:, None], 0), axis=0)
+        return np.take_along_axis(np.vstack([last, scaled]), newest, axis=0), seen
 
 
 def present(rows: Array) -> Mask:
     """Tell which rows have a value at all."""
-    mask: Mask = np.logical_or.reduce(np.isfinite(rows), axis=1)
+    mask: Mask = reduce(np.logical_or, np.isfinite(rows).T)  # by columns: numpy is slow along short rows
     return mask

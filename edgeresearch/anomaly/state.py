@@ -18,7 +18,7 @@ from edgeresearch.errors import InputError
 
 Weights = Mapping[str, npt.NDArray[Any]]
 
-BLOCK = 64
+BLOCK = 128
 """Samples that an LSTM takes at a time, in buffers that stay."""
 
 _add_up: Any = np.add.reduce  # its arguments by position are faster, and unknown to the type checker
@@ -83,7 +83,7 @@ class Base(ABC):
             raise InputError(wrong_width(rows.shape[1], self._channels))
         there = present(rows)
         errors = np.full(len(rows), np.nan)
-        z, seen = self._scale.apply(rows[there], self._z)
+        z, seen = self._scale.apply(rows if there.all() else rows[there], self._z)
         if len(z):
             errors[there] = root_mean_square(self._taken(z), seen)
             self._z[:] = z[-1]
@@ -229,7 +229,7 @@ class LSTMState(Base):
 
 
 class _Buffers(NamedTuple):
-    """What an LSTM works on for some steps: a row for each, and one more for what the last one leaves.
+    """What an LSTM works on for some steps: a row for each, and one more of what the last one leaves.
 
     Attributes:
         inputs: Hidden state, sample, 1.
@@ -247,22 +247,20 @@ class _Buffers(NamedTuple):
 def _buffers(width: int, channels: int, count: int) -> _Buffers:
     inputs = np.ones((count + 1, width + channels + 1))
     inputs[0, :-1] = 0.0
-    sums, memory = np.zeros((count + 1, 4 * width + channels)), np.zeros((count + 1, width), dtype=np.complex128)
-    steps = []
-    for row in range(count):
-        own, now, after = sums[row], memory[row], memory[row + 1]
-        keep, gates, candidate = own[: 2 * width].view(np.complex128), own[: 3 * width], own[3 * width : 4 * width]
-        out, hidden = gates[2 * width :], inputs[row + 1, :width]
-        steps.append((inputs[row], own, gates, candidate, now.imag, now, keep, after, after.real, out, hidden))
-    return _Buffers(inputs, sums, memory, steps)
+    sums, memory = np.zeros((count, 4 * width + channels)), np.zeros((count + 1, width), dtype=np.complex128)
+    gates, out, raw = sums[:, : 3 * width], sums[:, 2 * width : 3 * width], sums[:, 3 * width : 4 * width]
+    keep, after, hidden = sums[:, : 2 * width].view(np.complex128), memory[1:], inputs[1:, :width]
+    steps = zip(inputs[:-1], sums, gates, raw, memory.imag[:-1], memory[:-1], keep, after, after.real, out, hidden)
+    return _Buffers(inputs, sums, memory, list(steps))
 
 
 def root_mean_square(residual: Array, seen: Mask) -> Array:
     """Return the error of each sample from its scaled deviations, over the channels seen."""
-    total = np.zeros(len(residual))
+    total, count = np.zeros(len(residual)), np.zeros(len(residual))
     for deviation, there in zip(residual.T, seen.T, strict=True):
         total += np.where(there, deviation * deviation, 0.0)
-    error: Array = np.sqrt(total / seen.sum(axis=1))
+        count += there
+    error: Array = np.sqrt(total / count)
     return error
 
 

@@ -13,6 +13,7 @@ from edgeresearch.emulator.mesh import Mesh
 from edgeresearch.emulator.routes import Routes
 from edgeresearch.emulator.transfer import Transfers
 from edgeresearch.emulator.workload import Job, Truth
+from edgeresearch.los.runtime import Numbers
 
 KEPT = 256 * 2**20
 """Bytes of times to every node that are kept at most, for as many sources as fit."""
@@ -83,14 +84,9 @@ class Ahead:
         """Megabytes that it needs to start."""
         return self._job.training_memory
 
-    def job(self, kind: str, limit: float) -> float:
-        """Return t_job on a node class under a limit in millicores, in seconds."""
+    def job(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job on a node class under a limit, or each of an array of them, in millicores; in seconds."""
         return self._truth.seconds(kind, limit, self.work)[0] * self.noise
-
-    def jobs(self, kind: str, limits: Floats) -> Floats:
-        """Return what `job` does for many limits, but for rounding."""
-        a, b, c, d = self._truth.curves[kind]
-        return np.asarray((self.work * a * (limits + b) ** -c + d) * self.noise)
 
     def send(self, node: int) -> float:
         """Return t_send to a node that the one that looks reaches, if it began now, in seconds."""

@@ -5,8 +5,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
@@ -15,6 +15,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from edgeresearch.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,10 @@ class Mesh:
         return link.latency + self.sway(link.one, time) + self.sway(link.other, time)
 
     @cached_property
-    def graph(self) -> nx.Graph:
+    def graph(self) -> "nx.Graph":
         """The mesh as a graph of networkx: nodes by number, edges with `latency` and `bandwidth`."""
+        import networkx as nx  # a quarter of what an emulation has to import, and seldom asked for
+
         graph = nx.Graph()
         graph.add_nodes_from((i, {"name": n.name, "layer": n.layer}) for i, n in enumerate(self.nodes))
         graph.add_edges_from((k.one, k.other, {"latency": k.latency, "bandwidth": k.bandwidth}) for k in self.links)

@@ -124,7 +124,7 @@ class _Search:
             if not len(nodes):
                 continue
             own, far = most[nodes], send[nodes]
-            whole = ahead.jobs(name, own) + far + ahead.overhead
+            whole = ahead.job(name, own) + far + ahead.overhead
             steps = self._steps[kind] = self._grid(name)
             held = np.minimum(own * whole, self._through(steps, far))
             found[nodes] = np.where(whole <= self._period * (1 + _ROUNDING), held * (1 - _ROUNDING), np.inf)

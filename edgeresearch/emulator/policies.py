@@ -162,7 +162,7 @@ class LeastLoaded(Learning):
         """Return the utilisation of every node; infinite where the training surely is not feasible."""
         board, known = view.survey(), self.known(request.job)
         least = np.array([self.least(request, kind) for kind in board.kinds])
-        able = (board.cpu >= least[board.kind]) & (board.memory >= known.memory.bound) & (board.memory > known.short)
+        able = (board.cpu >= least[board.kind]) & (board.memory >= known.need)
         return np.where(able & view.reached(), board.utilisation, np.inf)
 
 

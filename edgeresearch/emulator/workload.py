@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgeresearch.emulator.chance import Floats, Key, normals
-from edgeresearch.los.runtime import Curve
+from edgeresearch.los.runtime import Curve, Numbers
 
 _DURATION, _MONITOR = 1, 2
 
@@ -29,12 +29,12 @@ class Truth:
     start: float = 5.0
     stop: float = 1.0
 
-    def seconds(self, kind: str, limit: float, work: float) -> tuple[float, float]:
+    def seconds(self, kind: str, limit: Numbers, work: float) -> tuple[Numbers, Numbers]:
         """Return what a training takes but for the noise, and the share of its limit that it uses.
 
         Args:
             kind: Node class.
-            limit: In millicores.
+            limit: In millicores; one, or an array of them.
             work: Factor on the part of the time that depends on the CPU (a in eq. 1).
         """
         curve = self.curves[kind]

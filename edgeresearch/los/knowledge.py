@@ -1,5 +1,7 @@
 """What is known of one job from its past trainings: runtime models, limits, worst cases (Paper B, section IV.C)."""
 
+import math
+
 from edgeresearch.los.limits import Limits
 from edgeresearch.los.request import Report
 from edgeresearch.los.runtime import Curve, Fitting, RuntimeModel, WorstCase
@@ -12,12 +14,13 @@ class Knowledge:
         models: Runtime model by node class.
         limits: Limit of the next run, by node, in millicores.
         memory: Worst case of the memory, in megabytes.
-        short: Most free memory that was not enough to start a training, in megabytes; below 0 if it always was.
+        need: Free memory below which no training is tried, in megabytes: the worst case, and more than what was not
+            enough to start one.
         megabytes: Worst case of what is sent.
         overhead: Worst case of t_start + t_stop, in seconds.
     """
 
-    __slots__ = ("_fitting", "_rules", "limits", "megabytes", "memory", "models", "overhead", "short")
+    __slots__ = ("_enough", "_fitting", "_rules", "limits", "megabytes", "memory", "models", "need", "overhead")
 
     def __init__(self, rules: Limits, fitting: Fitting) -> None:
         self._rules = rules
@@ -25,7 +28,7 @@ class Knowledge:
         self.models: dict[str, RuntimeModel] = {}
         self.limits: dict[int, float] = {}
         self.memory = WorstCase()
-        self.short = -1.0
+        self.need = self._enough = 0.0
         self.megabytes = WorstCase()
         self.overhead = WorstCase()
 
@@ -46,7 +49,8 @@ class Knowledge:
 
     def fail(self, memory: float) -> None:
         """Take the news that a training did not start where no more than so many megabytes were free."""
-        self.short = max(self.short, memory)
+        self._enough = max(self._enough, math.nextafter(memory, math.inf))
+        self.need = max(self.need, self._enough)
 
     def learn(self, report: Report) -> None:
         """Take the report of a run that ended: the models see it and the limit on its node moves."""
@@ -56,6 +60,7 @@ class Knowledge:
             model = self.models[kind] = RuntimeModel(self._fitting)
         model.add(limit, seconds)
         self.memory.add(memory)
+        self.need = max(self.memory.bound, self._enough)
         self.megabytes.add(megabytes)
         self.overhead.add(overhead)
         self.limits[node] = self._rules.following(limit, met=complete <= period, utilisation=utilisation)

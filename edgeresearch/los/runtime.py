@@ -5,13 +5,15 @@ import struct
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import least_squares
 
 Floats = npt.NDArray[np.float64]
+Numbers = TypeVar("Numbers", float, Floats)
+"""One number, or an array of them."""
 
 BOUNDS = {"a": (1e-9, 1e15), "b": (0.0, 500.0), "c": (0.25, 3.0), "d": (0.0, 1e6)}
 """Smallest and largest value of each parameter of eq. 1; limits in millicores, times in seconds."""
@@ -31,10 +33,10 @@ class Curve(NamedTuple):
     c: float
     d: float
 
-    def busy(self, limit: float) -> float:
+    def busy(self, limit: Numbers) -> Numbers:
         """Return the part of the time that hangs on the CPU, a · (R + b)^-c, in seconds."""
         a, b, c, _ = self
-        part: float = a * (limit + b) ** -c
+        part: Numbers = a * (limit + b) ** -c
         return part
 
     def seconds(self, limit: float) -> float:

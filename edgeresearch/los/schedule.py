@@ -122,7 +122,7 @@ def feasible(
             limit = limits.initial(free)
         else:
             limit = own if own < free else free
-    if limit < limits.floor or memory < known.memory.bound or memory <= known.short:
+    if limit < limits.floor or memory < known.need:
         return _NOWHERE
     curve = known.curve(kind)
     if curve is None:

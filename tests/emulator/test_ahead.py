@@ -42,7 +42,7 @@ def test_what_was_sent_on_already_is_on_the_way_too() -> None:
 @pytest.mark.parametrize("kind", ["fast", "slow"])
 def test_many_limits_at_once_take_as_long_as_one_by_one(kind: str) -> None:
     ahead, limits = look(LINE, 0), np.geomspace(50, 1000, 40)
-    assert ahead.jobs(kind, limits) == pytest.approx([ahead.job(kind, limit) for limit in limits.tolist()], rel=1e-13)
+    assert ahead.job(kind, limits) == pytest.approx([ahead.job(kind, limit) for limit in limits.tolist()], rel=1e-13)
 
 
 def test_times_without_a_way_are_infinite() -> None:

@@ -119,10 +119,28 @@ def test_it_says_how_far_a_class_extrapolates(make_known: Known) -> None:
     assert make_known({"kind": "fog"}, fitting=Fitting(enough=2)).beyond("fog", 400) is None
 
 
-@given(st.lists(st.floats(0, 1e5), max_size=6))
-def test_of_failed_starts_the_largest_memory_counts(tried: list[float]) -> None:
+MEGABYTES = st.floats(0, 1e5)
+
+
+@given(st.lists(MEGABYTES, max_size=6))
+def test_failed_starts_alone_teach_no_more_than_what_is_needed(tried: list[float]) -> None:
     known = Knowledge(Limits(), Fitting())
     for memory in tried:
         known.fail(memory)
-    assert known.short == max(tried, default=-1.0)
+    assert known.need == (math.nextafter(max(tried), math.inf) if tried else 0)
     assert known.cold and known.memory.bound == 0
+
+
+@given(st.lists(st.tuples(st.booleans(), MEGABYTES), max_size=8), MEGABYTES)
+def test_what_is_needed_is_the_worst_case_and_more_than_ever_failed(
+    make_report: Make, past: list[tuple[bool, float]], free: float
+) -> None:
+    known = Knowledge(Limits(), Fitting())
+    for failed, memory in past:
+        if failed:
+            known.fail(memory)
+        else:
+            known.learn(make_report(memory=memory))
+    tried = [memory for failed, memory in past if failed]
+    for there in (free, known.memory.bound, *tried, *(math.nextafter(memory, math.inf) for memory in tried)):
+        assert (there >= known.need) == (there >= known.memory.bound and there > max(tried, default=-1.0))
