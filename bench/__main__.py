@@ -21,7 +21,7 @@ import pandas as pd  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from bench import detectors, elastic, emulator, figure, forecast, forecasters, leaf, scaling  # noqa: E402
+from bench import detectors, elastic, emulator, figure, forecast, forecasters, leaf, scaling, sweep  # noqa: E402
 from bench.timing import COLUMNS, Row  # noqa: E402
 from edgeresearch.files import write_csv, write_json  # noqa: E402
 
@@ -33,6 +33,7 @@ PARTS: Mapping[str, ModuleType] = {
     "leaf": leaf,
     "detectors": detectors,
     "scaling": scaling,
+    "sweep": sweep,
 }
 
 
@@ -128,7 +129,7 @@ def table(done: Sequence[Row]) -> Table:
 
 
 def _text(value: float, unit: str) -> str:
-    if unit != "s":
+    if unit not in ("s", "wall"):
         return f"{value:.4g} B" if unit == "bytes" else f"{value:.4g}"
     return f"{value:.3g} s" if value >= 0.1 else f"{value * 1e3:.3g} ms" if value >= 1e-3 else f"{value * 1e6:.3g} µs"
 

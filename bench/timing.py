@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-COLUMNS = {"s": "seconds", "mse": "mse", "bytes": "bytes"}
+COLUMNS = {"s": "seconds", "wall": "elapsed", "mse": "mse", "bytes": "bytes"}
 """Columns of `ratios.csv` by unit, each with `_ours` and `_peer`."""
 
 WALL = ("wall_ours", "wall_peer", "wall_ratio", "wall_low", "wall_high")
@@ -23,7 +23,8 @@ class Row:
         what: What was measured.
         size: How much of it.
         peer: What it is compared with.
-        ours: One number per repeat: CPU seconds, or the error where `unit` is `mse`, or memory where it is `bytes`.
+        ours: One number per repeat: CPU seconds, or wall seconds where `unit` is `wall`, the error where it is `mse`,
+            memory where it is `bytes`.
         theirs: The peer's numbers, measured in turn with ours.
         bound: Largest ratio that the claim allows; None where nothing is claimed.
         unit: A key of `COLUMNS`.

@@ -19,7 +19,15 @@ def test_the_quick_mode_writes_the_table(tmp_path: Path, capsys: pytest.CaptureF
     assert list(table.columns[:6]) == ["what", "size", "peer", "ratio", "low", "high"]
     assert {"seconds_ours", "seconds_peer", "mse_ours", "mse_peer", "bound", "verdict", *WALL} <= set(table.columns)
     assert set(table["bound"].dropna()) >= {0.05, 0.2, 0.25, 1.0, 1.5, 5.0}
-    parts = ["forecast", "elastic", "emulator", *([] if leaf.leaf_missing() else ["leaf"]), "detectors", "scaling"]
+    parts = [
+        "forecast",
+        "elastic",
+        "emulator",
+        *([] if leaf.leaf_missing() else ["leaf"]),
+        "detectors",
+        "scaling",
+        "sweep",
+    ]
     assert table["part"].unique().tolist() == parts
     assert (table["ratio"] > 0).all()
     assert (table["low"] <= table["high"]).all()

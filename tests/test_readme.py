@@ -54,3 +54,16 @@ def test_it_names_targets_and_folders_that_exist() -> None:
 
 def test_it_gives_the_attribution_that_the_world_cup_logs_require() -> None:
     assert 'M. Arlitt and T. Jin, "1998 World Cup Web Site Access Logs", August 1998.' in TEXT
+
+
+def test_ratios_of_speed_and_their_bounds_are_those_that_were_measured() -> None:
+    table = pd.read_csv(ROOT / "reports" / "bench" / "ratios.csv")
+    ratios = {f"{ratio:.{digits}g}" for ratio in table["ratio"] for digits in (2, 3)}
+    bounds = {f"{bound:.{digits}g}" for bound in table["bound"].dropna() for digits in (2, 3)}
+    rows = re.findall(r"^\| (.+) \| (.+) \| (.+) \| (.*) \|$", TEXT.split("\n## Speed\n")[1], re.MULTILINE)[1:]
+    assert len(rows) > 20
+    for what, _, ratio, bound in rows:
+        assert set(re.findall(r"[\d.]+", ratio)) <= ratios, what
+        assert set(re.findall(r"[\d.]+", bound)) <= bounds, what
+    missed = {f"{ratio:.2g}" for ratio in table[table["verdict"] == "not met"]["ratio"]}
+    assert set(re.findall(r"([\d.]+): not met", " ".join(ratio for _, _, ratio, _ in rows))) == missed
