@@ -250,8 +250,8 @@ def _buffers(width: int, channels: int, count: int) -> _Buffers:
     sums, memory = np.zeros((count, 4 * width + channels)), np.zeros((count + 1, width), dtype=np.complex128)
     gates, out, raw = sums[:, : 3 * width], sums[:, 2 * width : 3 * width], sums[:, 3 * width : 4 * width]
     keep, after, hidden = sums[:, : 2 * width].view(np.complex128), memory[1:], inputs[1:, :width]
-    steps = zip(inputs[:-1], sums, gates, raw, memory.imag[:-1], memory[:-1], keep, after, after.real, out, hidden)
-    return _Buffers(inputs, sums, memory, list(steps))
+    parts = (inputs[:-1], sums, gates, raw, memory.imag[:-1], memory[:-1], keep, after, after.real, out, hidden)
+    return _Buffers(inputs, sums, memory, list(zip(*parts, strict=True)))
 
 
 def root_mean_square(residual: Array, seen: Mask) -> Array:

@@ -61,17 +61,6 @@ def text_beside_cell() -> Check:
     return Check(cells[phase] == stated, f"{cells[phase]:g}", says + " and ".join(there))
 
 
-def lowest_in_every_phase(*, strategy: str) -> Check:
-    """Whether a strategy has the lowest error rate of Paper A, Table 3, or shares it, in every phase."""
-    parts, good = [], True
-    for phase in elastic_a.PHASES:
-        mine = elastic_a.PUBLISHED[strategy][phase]
-        least = min(cells[phase] for name, cells in elastic_a.PUBLISHED.items() if name != strategy)
-        good &= mine <= least
-        parts.append(f"{phase} {mine:g} % against {least:g} %")
-    return Check(good, "; ".join(parts), f"Table 3, against the better of the other two: {'; '.join(parts)}")
-
-
 def stated(**places: Any) -> Check:
     """Whether a paper says the same in several places; each argument is a place and what is said there."""
     shown = "; ".join(f"{place}: {plain(said)}" for place, said in places.items())
@@ -114,13 +103,6 @@ def executed(*, low: float, high: float, drops: Mapping[int, float]) -> Check:
     names = ", ".join(f"{count} streams ({value:.2f} %)" for count, value in left.items())
     says = f"by Fig. 7, {span} % are executed" + (f"; the range leaves out {names}" if left else "")
     return Check(not left, span, says)
-
-
-def shares_left(*, shares: Sequence[float], drop: float) -> Check:
-    """Whether shares of trainings that found a place fit into what a drop rate leaves (Paper B, Figs. 6 and 7)."""
-    total, left = sum(shares), 100 - drop
-    says = f"{' + '.join(f'{each:g}' for each in shares)} = {total:.2f} % of all, where {left:.2f} % are not dropped"
-    return Check(total <= left, f"{left:.2f}", says)
 
 
 def steps(*, start: float, end: float, factor: float, stated: float) -> Check:
@@ -179,8 +161,8 @@ FORMULAS: Mapping[str, Callable[..., Check]] = MappingProxyType(
     {
         each.__name__: each
         for each in (
-            best_of_all, one_variance, better, text_beside_cell, lowest_in_every_phase, stated, referred, between,
-            triggers, executed, shares_left, steps, first_limit, inverse, least_residual, crowded, product, share,
+            best_of_all, one_variance, better, text_beside_cell, stated, referred, between,
+            triggers, executed, steps, first_limit, inverse, least_residual, crowded, product, share,
         )
     }
 )  # fmt: skip

@@ -10,13 +10,18 @@ Plain = str | int | float | bool
 
 
 class Not(Section):
-    """Every value of a column but one."""
+    """Every value of a column but one, or but several."""
 
-    other: Plain = Field(alias="not")
+    other: Plain | tuple[Plain, ...] = Field(alias="not")
+
+    @property
+    def others(self) -> tuple[Plain, ...]:
+        """The values that are not meant."""
+        return self.other if isinstance(self.other, tuple) else (self.other,)
 
 
 Rows = dict[str, Plain | tuple[Plain, ...] | Not]
-"""Which rows of a table are meant: by column a value, several values, or all values but one."""
+"""Which rows of a table are meant: by column a value, several values, or all values but some."""
 
 Combine = Literal["only", "sum", "min", "max", "spread"]
 """What several rows become: `only` wants exactly one, `spread` is the largest less the smallest."""

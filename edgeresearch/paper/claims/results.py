@@ -30,11 +30,14 @@ DERIVED: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = MappingProxyType(
         "executed_percent": lambda table: 100 - table["drop_percent"],
         "executed_low": lambda table: 100 - table["high"],
         "executed_high": lambda table: 100 - table["low"],
+        "r2_low": lambda table: 1 - (1 - table["r2"]) * table["mse_high"] / table["mse"],
+        "r2_high": lambda table: 1 - (1 - table["r2"]) * table["mse_low"] / table["mse"],
         "daily_cycle": lambda table: table["day"] - table["half_day"],
     }
 )
-"""What a table does not hold but says: MAE over RMSE; trainings that were not dropped, with their interval; by how much
-the autocorrelation at a day exceeds that at half a day."""
+"""What a table does not hold but says: MAE over RMSE; trainings that were not dropped, with their interval; that of R²,
+which is 1 - MSE / variance, from that of the MSE, the variance being known; by how much the autocorrelation at a day
+exceeds that at half a day."""
 
 COMBINED: Mapping[Combine, Callable[[pd.Series], float]] = MappingProxyType(
     {
@@ -44,7 +47,8 @@ COMBINED: Mapping[Combine, Callable[[pd.Series], float]] = MappingProxyType(
         "spread": lambda numbers: float(numbers.max() - numbers.min()),
     }
 )
-"""What several numbers become, without an interval."""
+"""What several numbers become."""
+_EXTREME: Mapping[Combine, str] = MappingProxyType({"min": "idxmin", "max": "idxmax"})
 
 
 class AbsentError(Exception):
@@ -132,7 +136,7 @@ def select(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:
     for key, wanted in rows.items():
         values = column(table, key, name)
         if isinstance(wanted, Not):
-            asked &= (values != wanted.other).to_numpy()
+            asked &= ~values.isin(wanted.others).to_numpy()
         else:
             asked &= values.isin(wanted if isinstance(wanted, tuple) else [wanted]).to_numpy()
     if not asked.any():
@@ -159,7 +163,7 @@ def number(part: pd.DataFrame, source: Selection, combine: Combine, rows: Mappin
     Args:
         part: The rows.
         source: Which columns are meant.
-        combine: What several rows become; there is no interval then.
+        combine: What several rows become; the smallest and the largest keep their interval, others have none then.
         rows: What selected them, for messages.
 
     Raises:
@@ -167,17 +171,16 @@ def number(part: pd.DataFrame, source: Selection, combine: Combine, rows: Mappin
         AbsentError: The number is not there.
     """
     values = column(part, source.value, source.table).astype(float)
-    low = high = float("nan")
-    if combine == "only":
-        if len(part) != 1:
-            raise InputError(f"{source.table} has {len(part)} rows with {told(rows)}; select one, or combine them")
-        value = float(values.iloc[0])
-        if source.interval:
-            low, high = (float(column(part, name, source.table).iloc[0]) for name in source.interval)
-    else:
-        value = COMBINED[combine](values)
+    if combine == "only" and len(part) != 1:
+        raise InputError(f"{source.table} has {len(part)} rows with {told(rows)}; select one, or combine them")
+    if combine in _EXTREME and values.notna().any():
+        part = part.loc[[getattr(values, _EXTREME[combine])()]]
+    value = float(values.iloc[0]) if combine == "only" else COMBINED[combine](values)
     if np.isnan(value):
         raise AbsentError(f"{source.table} has no {source.value} for {told(rows)}")
+    if source.interval is None or combine not in ("only", *_EXTREME):
+        return value, float("nan"), float("nan")
+    low, high = (float(column(part, name, source.table).iloc[0]) for name in source.interval)
     return value, low, high
 
 
@@ -211,7 +214,7 @@ def described(source: Selection, part: pd.DataFrame, results: Results) -> str:
 def told(rows: Mapping[str, Any]) -> str:
     """Return rows in words, for messages."""
     return ", ".join(
-        f"{key} not {wanted.other}"
+        f"{key} not {' or '.join(map(str, wanted.others))}"
         if isinstance(wanted, Not)
         else f"{key} {' or '.join(map(str, wanted)) if isinstance(wanted, tuple) else wanted}"
         for key, wanted in rows.items()

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.paper import elastic_a, elastic_figures_a, paper_a, paper_b, verdicts_b
-from edgeresearch.paper.contradictions import contradictions
+from edgeresearch.paper.contradictions import TAILS, contradictions
 
 PLACES: Mapping[str, Any] = MappingProxyType(
     {
@@ -20,11 +20,7 @@ PLACES: Mapping[str, Any] = MappingProxyType(
             {
                 "executed": MappingProxyType({count: 100 - drop for count, drop in paper_b.DROP_PERCENT.items()}),
                 "tails": MappingProxyType(
-                    {
-                        row.item: row.value
-                        for row in contradictions().itertuples()
-                        if row.check == "MAE / RMSE of Gaussian errors"
-                    }
+                    {row.item: row.value for row in contradictions().itertuples() if row.check == TAILS}
                 ),
             }
         ),

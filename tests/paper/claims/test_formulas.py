@@ -50,13 +50,6 @@ def test_the_text_names_another_cell_than_the_table() -> None:
     assert found.says == "the text has 6.7 % on expansion, where the table has 3.2 %; it has 6.7 % on shrinkage"
 
 
-def test_no_strategy_is_lowest_in_every_phase() -> None:
-    for name in ("advance", "responsive", "combined"):
-        found = formulas.lowest_in_every_phase(strategy=name)
-        assert not found.agrees
-    assert "stable 3.6 % against 3.4 %; expansion 3.2 % against 3.2 %" in found.says
-
-
 def test_what_is_stated_twice_must_be_alike() -> None:
     assert formulas.stated(a="x", b="x").agrees
     assert formulas.stated(a=[3, 5], b="3 to 5").agrees
@@ -97,13 +90,6 @@ def test_the_conclusions_range_leaves_out_the_fewest_streams() -> None:
 def test_a_range_of_all_drop_rates_covers_them(drops: dict[int, float]) -> None:
     ran = [100 - each for each in drops.values()]
     assert formulas.executed(low=min(ran), high=max(ran), drops=drops).agrees
-
-
-def test_shares_of_what_ran_cannot_exceed_what_ran() -> None:
-    found = formulas.shares_left(shares=[36.63, 16.7], drop=69.7)
-    assert not found.agrees
-    assert found.says == "36.63 + 16.7 = 53.33 % of all, where 30.30 % are not dropped"
-    assert formulas.shares_left(shares=[31.13], drop=43.07).agrees
 
 
 def test_a_tenth_less_each_time_is_at_the_plateau_after_eleven() -> None:
@@ -179,12 +165,6 @@ def test_formulas_go_by_their_names_and_take_words_alone() -> None:
 @given(st.floats(1, 60), st.floats(1, 20), st.floats(1, 20))
 def test_jobs_crowd_a_node_from_a_number_on(jobs: float, nodes: float, full: float) -> None:
     assert formulas.crowded(jobs=jobs, nodes=nodes, full=full).agrees == (jobs / nodes < full)
-
-
-@given(st.lists(st.floats(0, 60), min_size=1, max_size=4), st.floats(0, 100))
-def test_shares_that_fit_still_fit_when_fewer_are_dropped(shares: list[float], drop: float) -> None:
-    if formulas.shares_left(shares=shares, drop=drop).agrees:
-        assert formulas.shares_left(shares=shares, drop=drop / 2).agrees
 
 
 def test_every_formula_says_a_sentence_with_its_numbers() -> None:

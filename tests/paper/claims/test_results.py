@@ -103,6 +103,7 @@ def test_rows_are_selected_by_one_value_several_or_all_but_one() -> None:
     assert list(select(TABLE, {"streams": 2, "real": True}, "a")["trace"]) == ["elb", "goog"]
     assert len(select(TABLE, {"trace": ("goog", "paper_a")}, "a")) == 2
     assert list(select(TABLE, {"trace": Not(**{"not": "elb"})}, "a")["trace"]) == ["goog", "paper_a"]
+    assert list(select(TABLE, {"trace": Not(**{"not": ("elb", "goog")})}, "a")["trace"]) == ["paper_a"]
     pd.testing.assert_frame_equal(select(TABLE, {}, "a"), TABLE)
 
 
@@ -130,7 +131,8 @@ def test_columns_may_be_derived() -> None:
     assert list(column(TABLE, "executed_high", "a"))[:2] == [91.0, 82.0]
     daily = pd.DataFrame({"day": [0.5], "half_day": [0.2]})
     assert list(column(daily, "daily_cycle", "a")) == pytest.approx([0.3])
-    assert set(DERIVED) == {"tails", "executed_percent", "executed_low", "executed_high", "daily_cycle"}
+    derived = {"tails", "executed_percent", "executed_low", "executed_high", "r2_low", "r2_high", "daily_cycle"}
+    assert set(DERIVED) == derived
 
 
 def test_one_row_is_a_number_with_its_interval() -> None:
@@ -141,11 +143,35 @@ def test_one_row_is_a_number_with_its_interval() -> None:
     assert np.isnan([low, high]).all()
 
 
-@pytest.mark.parametrize(("how", "expected"), [("sum", 60.0), ("min", 10.0), ("max", 30.0), ("spread", 20.0)])
+@pytest.mark.parametrize(("how", "expected"), [("sum", 60.0), ("spread", 20.0)])
 def test_several_rows_are_combined_without_an_interval(how: Any, expected: float) -> None:
     value, low, high = number(TABLE.iloc[:3], _cell(interval=("low", "high")), how, {})
     assert value == expected
     assert np.isnan([low, high]).all()
+
+
+@pytest.mark.parametrize(("how", "row"), [("min", 0), ("max", 2)])
+def test_the_smallest_and_the_largest_keep_their_interval(how: Any, row: int) -> None:
+    found = number(TABLE.iloc[:3], _cell(interval=("low", "high")), how, {})
+    assert found == tuple(TABLE.iloc[row][["drop_percent", "low", "high"]])
+    assert np.isnan(number(TABLE.iloc[:3], _cell(), how, {})[1])
+    with pytest.raises(AbsentError):
+        number(TABLE.iloc[[3]], _cell(interval=("low", "high")), how, {})
+
+
+def test_the_spread_of_one_row_has_no_interval() -> None:
+    value, low, high = number(TABLE.iloc[:1], _cell(interval=("low", "high")), "spread", {})
+    assert value == 0
+    assert np.isnan([low, high]).all()
+
+
+@given(st.floats(0.01, 100), st.floats(0.5, 1), st.floats(1, 2), st.floats(1, 50))
+def test_the_interval_of_r2_is_that_of_the_mse(mse: float, down: float, up: float, variance: float) -> None:
+    table = pd.DataFrame({"mse": [mse], "mse_low": [mse * down], "mse_high": [mse * up], "r2": [1 - mse / variance]})
+    low, high = (float(column(table, name, "t")[0]) for name in ("r2_low", "r2_high"))
+    assert low == pytest.approx(1 - mse * up / variance, abs=1e-9)
+    assert high == pytest.approx(1 - mse * down / variance, abs=1e-9)
+    assert low <= table["r2"][0] + 1e-9 and table["r2"][0] <= high + 1e-9
 
 
 def test_several_rows_where_one_is_wanted_are_a_fault_and_no_value_is_absent() -> None:

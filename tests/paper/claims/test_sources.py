@@ -2,7 +2,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -84,9 +83,10 @@ def test_a_difference_has_the_widest_interval(results: Results) -> None:
 
 def test_rows_can_be_combined_and_derived(results: Results) -> None:
     source = {**DROP, "rows": {"policy": "los"}, "combine": "max", "value": "executed_percent"}
+    source["interval"] = ["executed_low", "executed_high"]
     (value,) = _found(source, results, "within").values
     assert value.measured == 85.0
-    assert np.isnan(value.low)
+    assert (value.low, value.high) == (76.0, 88.0)
 
 
 def test_what_a_profile_lacks_is_said(results: Results) -> None:
