@@ -8,9 +8,10 @@ import yaml
 from bench import __main__ as shown
 from bench import sweep
 from bench.timing import Row
+from edgeresearch.params import Params
 from edgeresearch.sweep.store import TABLE
 
-TINY = sweep.Size(seeds=1, hours=0.5, repeats=1)
+TINY = sweep.Size(seeds=1, hours=(0.5,), repeats=1)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,14 @@ def test_a_sweep_is_timed_on_two_workers_and_on_one(row: Row) -> None:
     assert row.bound == pytest.approx(1 / 1.8)
 
 
+def test_only_the_longest_cells_have_a_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "pair", lambda size, hours: (hours, 2 * hours))
+    rows = list(sweep.rows(sweep.Size(hours=(1.0, 3.0))))
+    assert [row.size for row in rows] == ["200 cells of 1 h", "200 cells of 3 h"]
+    assert [row.bound for row in rows] == [None, sweep.CLAIM]
+    assert [row.ratio for row in rows] == [0.5, 0.5]
+
+
 def test_its_seconds_stand_in_columns_of_their_own(row: Row) -> None:
     told = row.record()
     assert told["elapsed_ours"] == row.ours[0]
@@ -37,12 +46,12 @@ def test_its_seconds_stand_in_columns_of_their_own(row: Row) -> None:
 
 def test_what_is_measured_has_as_many_cells_as_is_claimed() -> None:
     assert sweep.Size().cells == 200
-    assert sweep.Size().hours == 20  # five times four hours
+    assert sweep.Size().hours[0] == Params().los.hours
 
 
 def test_the_sweep_gives_what_it_says(tmp_path: Path) -> None:
     spec = tmp_path / "sweep.yaml"
-    spec.write_text(yaml.safe_dump(sweep.described(TINY)))
+    spec.write_text(yaml.safe_dump(sweep.described(TINY, 0.5)))
     assert sweep.command(spec, tmp_path / "out", 1) > 0
     table = pd.read_parquet(tmp_path / "out" / TABLE)
     assert len(table) == TINY.cells

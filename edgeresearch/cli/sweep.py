@@ -1,5 +1,7 @@
 """The command that runs an experiment over many settings and seeds."""
 
+import importlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 SHOWN = 30
 """Settings that are shown; the summary has all."""
+DRAWING = "edgeresearch.paper.own_sweep"
+"""What draws the figure; it takes a second to be loaded."""
 
 
 @app.command(
@@ -42,10 +46,15 @@ def sweep(
 
     from edgeresearch.sweep.own import FAILED, sweep_file
 
-    def draw(report: "Report", folder: Path) -> None:
-        from edgeresearch.paper import own_sweep
+    ahead = threading.Thread(target=importlib.import_module, args=(DRAWING,))
 
-        own_sweep.draw(report, folder)
+    def draw(report: "Report", folder: Path) -> None:
+        importlib.import_module(DRAWING).draw(report, folder)
+
+    def watch(done: int, total: int) -> None:
+        if ahead.ident is None and (workers > 1 or address is not None):
+            ahead.start()  # while others work, this process would only wait
+        progress.update(bar, completed=done, total=total)
 
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left:", TimeRemainingColumn())
@@ -62,7 +71,7 @@ def sweep(
             retry=retry,
             draw=draw,
             tell=print,
-            watch=lambda done, total: progress.update(bar, completed=done, total=total),
+            watch=watch,
         )
     names = [*report.spec.varied, "cells", report.measure]
     shown = report.summary.reindex(columns=names).head(SHOWN)
