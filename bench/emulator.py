@@ -83,7 +83,10 @@ PEERS = {"SimPy, state on one board": False, "SimPy, every neighbour told": True
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured: `small` and `large` are the nodes between which the claim is, `curve` further ones."""
+    """How much is measured: `small` and `large` are the nodes between which the claim is, `curve` further ones.
+
+    A run of ours takes a fraction of a second, one of the peer some ten: of ours the mean of several `calls` counts.
+    """
 
     nodes: int = 1500
     small: int = 150
@@ -91,10 +94,11 @@ class Size:
     curve: Sequence[int] = (500, 1_500, 5_000, 50_000, 100_000)
     hours: float = 4.0
     growth_hours: float = 1.0
-    repeats: int = 3
+    calls: int = 5
+    repeats: int = 5
 
 
-QUICK = Size(nodes=100, small=50, large=200, curve=(100,), hours=0.5, growth_hours=0.5, repeats=2)
+QUICK = Size(nodes=100, small=50, large=200, curve=(100,), hours=0.5, growth_hours=0.5, calls=1, repeats=2)
 
 
 def simpy_missing() -> str | None:
@@ -173,7 +177,7 @@ def _peers(size: Size) -> Iterator[Row]:
             check(log, theirs(made, make, size.hours, told=told))
             pairs = [
                 (
-                    seconds(partial(ours, made, make, size.hours)),
+                    seconds(partial(ours, made, make, size.hours), size.calls),
                     seconds(partial(theirs, made, make, size.hours, told=told)),
                 )
                 for _ in range(size.repeats)

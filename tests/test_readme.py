@@ -65,5 +65,7 @@ def test_ratios_of_speed_and_their_bounds_are_those_that_were_measured() -> None
     for what, _, ratio, bound in rows:
         assert set(re.findall(r"[\d.]+", ratio)) <= ratios, what
         assert set(re.findall(r"[\d.]+", bound)) <= bounds, what
-    missed = {f"{ratio:.2g}" for ratio in table[table["verdict"] == "not met"]["ratio"]}
-    assert set(re.findall(r"([\d.]+): not met", " ".join(ratio for _, _, ratio, _ in rows))) == missed
+    missed = table[table["verdict"] == "not met"]["ratio"]
+    told = re.findall(r"([\d.]+): not met", " ".join(ratio for _, _, ratio, _ in rows))
+    assert len(told) == len(missed)
+    assert set(told) <= {f"{ratio:.{digits}g}" for ratio in missed for digits in (2, 3)}
