@@ -85,7 +85,7 @@ PEERS = {"SimPy, state on one board": False, "SimPy, every neighbour told": True
 class Size:
     """How much is measured: `small` and `large` are the nodes between which the claim is, `curve` further ones.
 
-    A run of ours takes a fraction of a second, one of the peer some ten: of ours the mean of several `calls` counts.
+    A run of ours is several times shorter than one of the peer: of ours the mean of several `calls` counts.
     """
 
     nodes: int = 1500
