@@ -21,6 +21,7 @@ _FIELDS = {
 }  # fmt: skip
 _ENTRY = np.dtype(list(_FIELDS.items()))
 _pack = struct.Struct("=idbbHifff").pack
+_job = struct.Struct("=i").unpack_from
 _END = int(_ENTRY.fields["end"][1])  # type: ignore[index]
 
 
@@ -53,9 +54,11 @@ class Log:
         entries += _pack(job, time, FINISHED, _NUMBER[reason], hops, node, limit, seconds, complete)
         return place
 
-    def lose(self, place: int) -> None:
-        """Note that the node left before the training at that place ended."""
+    def lose(self, place: int) -> int:
+        """Note that the node left before the training at that place ended; returns its job."""
         self._entries[place + _END] = LOST
+        job: int = _job(self._entries, place)[0]
+        return job
 
     def entries(self) -> npt.NDArray[np.void]:
         """Return the log as a structured array with the columns of `frame`, codes in place of words."""

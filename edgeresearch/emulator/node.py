@@ -4,7 +4,7 @@ import math
 
 Run = tuple[float, float, float, float, int]
 """What a training holds: start (its decision; the reservation holds from then on) and end (everything done, container
-removed), in seconds; millicores; megabytes; the job's number."""
+removed), in seconds; millicores; megabytes; its place in the log."""
 
 
 class Host:

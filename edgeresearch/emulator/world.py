@@ -24,18 +24,21 @@ Trigger = tuple[float, int, float, float]
 """When, in seconds; the job's number; the factor on the duration; what the monitoring adds to the utilisation."""
 
 
-class _Stream:
-    """A job, and its last training: where and how it ran, until that is learned of or lost."""
+_Training = tuple[int, float, float, float, float]
+"""Where a training runs, its limit, t_job, t_complete, and the utilisation that the monitoring reports."""
 
-    __slots__ = ("complete", "end", "host", "job", "limit", "node", "place", "request", "seconds", "utilisation")
+
+class _Stream:
+    """A job, when its last training ends, and how that ran: kept until it is learned of or lost."""
+
+    __slots__ = ("end", "host", "job", "request", "training")
 
     def __init__(self, number: int, job: Job, host: Host) -> None:
         self.job = job
         self.host = host
         self.request = Request(number, job.period)
-        self.node = self.place = -1  # none
         self.end = -math.inf
-        self.limit = self.seconds = self.complete = self.utilisation = 0.0
+        self.training: _Training | None = None
 
 
 class World:
@@ -63,9 +66,8 @@ class World:
     """
 
     __slots__ = (
-        "_drift", "_forget", "_hosts", "_mesh", "_monitored", "_noise", "_number", "_overhead", "_policy", "_rng",
-        "_routes", "_soonest", "_streams", "_tried", "_truth", "_transfers", "_watch", "handed", "log", "megabytes",
-        "view",
+        "_drift", "_forget", "_hosts", "_mesh", "_overhead", "_policy", "_rng", "_routes", "_soonest", "_streams",
+        "_tried", "_trigger", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
     )  # fmt: skip
 
     def __init__(
@@ -90,7 +92,7 @@ class World:
         self._streams = [_Stream(i, job, self._hosts[job.source]) for i, job in enumerate(jobs)]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
         self._overhead = truth.start + truth.stop
-        self._number, self._noise, self._monitored = 0, 1.0, 0.0  # of the trigger that is looked a place for
+        self._trigger: Trigger = (0.0, 0, 1.0, 0.0)  # that a place is looked for
         self._tried: tuple[int, ...] = ()
         self.log = Log()
         self.handed = [0] * len(mesh.nodes)
@@ -109,8 +111,9 @@ class World:
             ValueError: The policy decides what cannot be done.
         """
         streams, view, rng, watch, dropped = self._streams, self.view, self._rng, self._watch, self.log.dropped
-        decide, learn, learns = self._policy.decide, self._policy.learn, self._policy.learns
-        for time, number, noise, monitored in triggers:
+        decide, learn = self._policy.decide, self._policy.learn
+        for trigger in triggers:
+            time, number, _, _ = trigger
             stream = streams[number]
             host = stream.host
             if not host.up:
@@ -119,12 +122,11 @@ class World:
             if stream.end > time:
                 dropped(number, time, _BUSY, 0, node)
                 continue
-            if stream.node >= 0:
-                if learns:
-                    learn(self._report(number, stream))
-                stream.node = -1
+            if stream.training is not None:
+                learn(self._report(stream, stream.training))
+                stream.training = None
             view.time = time
-            self._number, self._noise, self._monitored = number, noise, monitored
+            self._trigger = trigger
             request = stream.request
             tried: tuple[int, ...] = ()
             while True:
@@ -161,11 +163,10 @@ class World:
             board.change(node, time, up=up)
 
     def _lose(self, host: Host, time: float) -> None:
-        for _, end, _, _, job in host.runs:
+        for _, end, _, _, place in host.runs:
             if end > time:
-                stream = self._streams[job]
-                self.log.lose(stream.place)
-                stream.node, stream.end = -1, -math.inf
+                stream = self._streams[self.log.lose(place)]
+                stream.training, stream.end = None, -math.inf
         host.runs = ()
 
     def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
@@ -181,7 +182,8 @@ class World:
         return (*tried, *way)
 
     def _start(self, stream: _Stream, node: int, reason: Reason, limit: float) -> None:
-        time, number, tried, job, host = self.view.time, self._number, self._tried, stream.job, self._hosts[node]
+        time, number, noise, monitored = self._trigger
+        tried, job, host = self._tried, stream.job, self._hosts[node]
         cpu, memory = host.free(time)
         if not 0 < limit <= cpu * _ROUNDING:
             raise ValueError(
@@ -194,35 +196,37 @@ class World:
             return
         work = job.work if self._drift is None else job.work * self._drift(time)
         seconds, used = self._truth.seconds(host.kind, limit, work)
-        seconds *= self._noise
-        used += self._monitored
+        seconds *= noise
+        used += monitored
         send = 0.0
         if tried:
             send = self._transfers.seconds((*tried, node), job.megabytes, time, begin=True)
             self.megabytes[job.source] += job.megabytes
         whole = complete(seconds, send, self._overhead)
-        end = time + whole
-        host.reserve((time, end, limit, held, number), time - self._forget)
+        stream.end = end = time + whole
+        place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
+        host.reserve((time, end, limit, held, place), time - self._forget)
         board = self.view.board
         if board is not None:
             board.start(node, end, time)
-        stream.end, stream.node, stream.limit, stream.seconds, stream.complete = end, node, limit, seconds, whole
-        stream.utilisation = used if 0 <= used <= 1 else 0.0 if used < 0 else 1.0
-        stream.place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
+        if self._policy.learns:
+            stream.training = node, limit, seconds, whole, 0.0 if used < 0 else 1.0 if used > 1 else used
 
-    def _report(self, number: int, stream: _Stream) -> Report:
-        job, node = stream.job, stream.node
+    def _report(self, stream: _Stream, training: _Training) -> Report:
+        job = stream.job
+        node, limit, seconds, whole, used = training
         about = (
-            number, node, self._hosts[node].kind, job.period, stream.limit, stream.seconds, stream.complete,
-            stream.utilisation, job.training_memory, job.megabytes, self._overhead,
+            stream.request[0], node, self._hosts[node].kind, job.period, limit, seconds, whole,
+            used, job.training_memory, job.megabytes, self._overhead,
         )  # fmt: skip
         return _new(Report, about)
 
     def _ahead(self) -> Ahead:
-        job, time = self._streams[self._number].job, self.view.time
+        time, number, noise, _ = self._trigger
+        job = self._streams[number].job
         work = job.work if self._drift is None else job.work * self._drift(time)
         return Ahead(
-            (*self._tried, self.view.node), time, work, self._noise, self._overhead,
+            (*self._tried, self.view.node), time, work, noise, self._overhead,
             job, self._truth, self._routes, self._transfers, self._soonest,
         )  # fmt: skip
 
@@ -233,6 +237,8 @@ def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Hos
         for number, (node, phase) in enumerate(zip(mesh.nodes, phases, strict=True))
     ]
     for job in jobs:
+        if job.cpu == job.memory == 0:
+            continue
         host = hosts[job.source]
         host.cpu -= job.cpu
         host.memory -= job.memory

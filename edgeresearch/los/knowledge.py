@@ -11,6 +11,7 @@ class Knowledge:
     """The history of one job as it is broadcast after each run to the nodes that execute the same model.
 
     Attributes:
+        cold: Whether no node class has a runtime model yet.
         models: Runtime model by node class.
         limits: Limit of the next run, by node, in millicores.
         memory: Worst case of the memory, in megabytes.
@@ -20,22 +21,20 @@ class Knowledge:
         overhead: Worst case of t_start + t_stop, in seconds.
     """
 
-    __slots__ = ("_enough", "_fitting", "_rules", "limits", "megabytes", "memory", "models", "need", "overhead")
+    __slots__ = (
+        "_enough", "_fitting", "_rules", "cold", "limits", "megabytes", "memory", "models", "need", "overhead"
+    )  # fmt: skip
 
     def __init__(self, rules: Limits, fitting: Fitting) -> None:
         self._rules = rules
         self._fitting = fitting
+        self.cold = True
         self.models: dict[str, RuntimeModel] = {}
         self.limits: dict[int, float] = {}
         self.memory = WorstCase()
         self.need = self._enough = 0.0
         self.megabytes = WorstCase()
         self.overhead = WorstCase()
-
-    @property
-    def cold(self) -> bool:
-        """Whether no node class has a runtime model yet."""
-        return all(model.curve is None for model in self.models.values())
 
     def curve(self, kind: str) -> Curve | None:
         """Return eq. 1 as fitted on a node class; None without enough runs there."""
@@ -59,8 +58,11 @@ class Knowledge:
         if model is None:
             model = self.models[kind] = RuntimeModel(self._fitting)
         model.add(limit, seconds)
+        if model.curve is not None:
+            self.cold = False
         self.memory.add(memory)
-        self.need = max(self.memory.bound, self._enough)
+        bound = self.memory.bound
+        self.need = bound if bound > self._enough else self._enough
         self.megabytes.add(megabytes)
         self.overhead.add(overhead)
         self.limits[node] = self._rules.following(limit, met=complete <= period, utilisation=utilisation)

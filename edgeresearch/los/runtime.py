@@ -26,7 +26,10 @@ _RUN = 16
 
 
 class Curve(NamedTuple):
-    """t_job = a · (R + b)^-c + d (Paper B, eq. 1), R in millicores, t in seconds."""
+    """t_job = a · (R + b)^-c + d (Paper B, eq. 1), R in millicores, t in seconds.
+
+    The paper calls R the "utilized" shares of the CPU; here it is the limit, which is what a scheduler sets.
+    """
 
     a: float
     b: float

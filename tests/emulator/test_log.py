@@ -38,7 +38,7 @@ def test_the_table_holds_what_was_noted() -> None:
 
 def test_a_training_can_be_lost_later() -> None:
     log, place = some()
-    log.lose(place)
+    assert log.lose(place) == 1, "whose training it was"
     assert log.frame()["end"].tolist() == ["dropped", "lost", "finished"]
     assert log.frame()["limit"].tolist() == [0.0, 400.0, 300.0]
 

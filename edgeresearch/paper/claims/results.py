@@ -138,7 +138,7 @@ def select(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:
         if isinstance(wanted, Not):
             asked &= ~values.isin(wanted.others).to_numpy()
         else:
-            asked &= values.isin(wanted if isinstance(wanted, tuple) else [wanted]).to_numpy()
+            asked &= values.isin(_several(wanted)).to_numpy()
     if not asked.any():
         raise AbsentError(f"{name} has no rows with {told(rows)}")
     return table[asked]
@@ -216,6 +216,10 @@ def told(rows: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{key} not {' or '.join(map(str, wanted.others))}"
         if isinstance(wanted, Not)
-        else f"{key} {' or '.join(map(str, wanted)) if isinstance(wanted, tuple) else wanted}"
+        else f"{key} {' or '.join(map(str, _several(wanted)))}"
         for key, wanted in rows.items()
     )
+
+
+def _several(wanted: object) -> tuple[object, ...]:
+    return wanted if isinstance(wanted, tuple) else (wanted,)
