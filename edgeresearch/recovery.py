@@ -107,6 +107,11 @@ def is_cut(text: str, whole: str = "") -> bool:
     return stages is not None and not _is_entry(next(reversed(stages.values()), None))
 
 
+def entries(lock: Path) -> dict[str, Any]:
+    """Return what a lock file says, by stage: nothing if there is none, or it is damaged."""
+    return _stages(_text(lock)) or {}
+
+
 def _stages(text: str) -> dict[str, Any] | None:
     """The entries of a lock file, or None if it is no YAML of keys and values."""
     try:
@@ -157,7 +162,7 @@ def _put_back(place: Path) -> None:
     kept = place / _EARLIER
     if not kept.is_dir():
         return
-    before, now = _stages(_text(kept / "dvc.lock")) or {}, _stages(_text(place / "dvc.lock")) or {}
+    before, now = entries(kept / "dvc.lock"), entries(place / "dvc.lock")
     fresh = [entry for name, entry in now.items() if entry != before.get(name)]
     made = {out["path"] for entry in fresh for out in entry.get("outs", [])}
     for file in sorted(file for name in RESULTS for file in (kept / name).rglob("*") if file.is_file()):

@@ -7,7 +7,6 @@ than `paper` gets a folder with copies of what the stages read and with its own 
 import csv
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from edgeresearch import folders, params, recovery, timings
-from edgeresearch.errors import InputError, RunError
+from edgeresearch import folders, lanes, params, recovery, timings
+from edgeresearch.errors import InputError
 from edgeresearch.files import atomic
 
 COPIED = ("dvc.yaml", ".dvcignore", "edgeresearch", "notebooks", "data/measured", "data/calibration.json")
@@ -28,13 +27,16 @@ _CONFIG = "[core]\n    no_scm = true\n    analytics = false\n    check_update = 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def reproduce(root: str | Path, profile: str = params.PAPER, seconds: Path | None = None) -> Path:
+def reproduce(
+    root: str | Path, profile: str = params.PAPER, seconds: Path | None = None, *, one_by_one: bool = False
+) -> Path:
     """Run the pipeline as far as it is out of date.
 
     Args:
         root: The repository: the folder with `dvc.yaml` and `params.yaml`.
         profile: `paper` for the full run in `root`, or the name of a file in `profiles/`.
-        seconds: File that gets the seconds of each stage that runs (see `timings`).
+        seconds: File that gets the seconds of each stage that runs (see `timings`), one after another.
+        one_by_one: Whether stages run one after another, instead of two at a time where most are missing (see `lanes`).
 
     Returns:
         The folder of the results.
@@ -53,8 +55,8 @@ def reproduce(root: str | Path, profile: str = params.PAPER, seconds: Path | Non
         variables = environment(root, os.environ, first)
         if settings.data.source != "synthetic" and (variables.get(MIRROR) or settings.data.mirror):
             if _has_standins(place / "data" / "raw" / "sources.csv"):
-                _repro(place, variables, "--force", "--single-item", "fetch")  # a mirror that DVC does not know of
-        _repro(place, variables)
+                lanes.force(place, variables, lanes.FIRST)  # a mirror that DVC does not know of
+        lanes.reproduce(place, variables, lanes=not (one_by_one or seconds))
     return place / "reports"
 
 
@@ -69,21 +71,6 @@ def _has_standins(sources: Path) -> bool:
         return False
     with sources.open(encoding="utf-8", newline="") as lines:
         return any(row["real"] == "False" for row in csv.DictReader(lines))
-
-
-def _repro(place: Path, variables: Mapping[str, str], *words: str) -> None:
-    status = _waited([sys.executable, "-m", "dvc", "repro", *words], place, variables)
-    if status:
-        raise RunError(f"dvc repro in {place} ended with status {status}; the failed stage is named above")
-
-
-def _waited(words: Sequence[str], place: Path, variables: Mapping[str, str]) -> int:
-    with subprocess.Popen(words, cwd=place, env=dict(variables)) as running:
-        while True:
-            try:
-                return running.wait(timeout=1)
-            except subprocess.TimeoutExpired:
-                recovery.keep_lock(place)
 
 
 def prepare(root: Path, profile: str, build: Path) -> Path:

@@ -152,10 +152,10 @@ def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]
 def test_a_failed_run_has_status_1_and_an_interrupted_one_130(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RunError("stage x\nfailed")
 
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(workspace, "reproduce", fail)
@@ -167,16 +167,17 @@ def test_a_failed_run_has_status_1_and_an_interrupted_one_130(
 
 
 def test_reproduce_says_where_the_results_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[Path | None] = []
+    asked: list[tuple[Path | None, bool]] = []
 
-    def run(root: Path, profile: str, seconds: Path | None) -> Path:
-        asked.append(seconds)
+    def run(root: Path, profile: str, seconds: Path | None, *, one_by_one: bool) -> Path:
+        asked.append((seconds, one_by_one))
         return tmp_path / profile
 
     monkeypatch.setattr(workspace, "reproduce", run)
     assert _shown("reproduce", "--profile", "quick") == f"results: {tmp_path / 'quick'}\n"
     _shown("reproduce", "--timings", "seconds.csv")
-    assert asked == [None, Path("seconds.csv")]
+    _shown("reproduce", "--one-by-one")
+    assert asked == [(None, False), (Path("seconds.csv"), False), (None, True)]
 
 
 def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -104,11 +104,14 @@ def reproduce(
     timings: Annotated[
         Path | None, typer.Option(help="Write the CPU and wall seconds of each stage that runs into this file.")
     ] = None,
+    one_by_one: Annotated[
+        bool, typer.Option("--one-by-one", help="Never run stages of both papers at a time; --timings does not either.")
+    ] = False,
 ) -> None:
     """Run the pipeline."""
     from edgeresearch import workspace
 
-    place = workspace.reproduce(Path(), profile, timings)
+    place = workspace.reproduce(Path(), profile, timings, one_by_one=one_by_one)
     print(f"results: {place}")
     page = place / "site" / "index.html"
     if page.is_file():
