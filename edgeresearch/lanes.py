@@ -4,15 +4,17 @@ DVC runs one stage after another, and many of them keep only one core busy. What
 processes work on one project, each on stages of its own; they take turns at `dvc.lock`.
 """
 
+import contextlib
 import re
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO
 
+import psutil
 import yaml
 
 from edgeresearch import recovery
@@ -35,6 +37,8 @@ LANES: Sequence[Sequence[str]] = (
 )
 """Stages in an order in which each finds what it needs; no lane needs one of another."""
 
+_GRACE = 5.0
+"""Seconds that an interrupted run has to end by itself."""
 _ENTRY = re.compile(r"^  (?=\S)", re.MULTILINE)
 
 
@@ -44,18 +48,20 @@ def reproduce(place: Path, variables: Mapping[str, str], *, lanes: bool = True) 
     Args:
         place: The project folder.
         variables: The environment.
-        lanes: Whether `LANES` may run side by side. They do so where each lacks results: to look for changes
-            beforehand would cost a run with nothing to do twice its time.
+        lanes: Whether `LANES` may run side by side. They do so where each lacks results: where one of its stages never
+            ran, or what it made is gone. To look for changes, too, would cost a run with nothing to do twice its time.
 
     Raises:
         RunError: A stage failed; the other lane has run to its end.
     """
-    found = _missing(place) if lanes else []
-    if len(found) > 1:
-        _repro(place, variables, [["--single-item", FIRST]])
-        _repro(place, variables, [["--single-item", *lane] for lane in found])
-    _repro(place, variables, [[]])
-    sort_lock(place)
+    found = _lacking(place) if lanes else []
+    try:
+        if len(found) > 1:
+            _repro(place, variables, [["--single-item", FIRST]])
+            _repro(place, variables, [["--single-item", *lane] for lane in found])
+        _repro(place, variables, [[]])
+    finally:
+        sort_lock(place)
 
 
 def force(place: Path, variables: Mapping[str, str], stage: str) -> None:
@@ -70,14 +76,14 @@ def force(place: Path, variables: Mapping[str, str], stage: str) -> None:
 def sort_lock(place: Path) -> None:
     """Put the entries of `dvc.lock` in the order of `dvc.yaml`: DVC appends them as stages end, left to chance here."""
     path = place / "dvc.lock"
-    if not path.is_file():
+    order = {name: number for number, name in enumerate(_stages(place))}
+    if not order or not recovery.entries(path):
         return
     text = path.read_text(encoding="utf-8")
-    order = {name: number for number, name in enumerate(_stages(place))}
     head, *entries = _ENTRY.split(text)
     entries.sort(key=lambda entry: (order.get(_group(_name(entry)), len(order)), _name(entry)))
     sorted_text = "  ".join([head, *entries])
-    if sorted_text != text:
+    if sorted_text != text and not recovery.is_cut(text):
         with atomic(path) as draft:
             draft.write_text(sorted_text, encoding="utf-8")
 
@@ -86,63 +92,100 @@ def _name(entry: str) -> str:
     return entry.partition(":\n")[0].strip("'\"")
 
 
-def _stages(place: Path) -> list[str]:
-    """The names in `dvc.yaml`; none if it is damaged, which DVC tells better."""
-    try:
-        return list(yaml.safe_load((place / "dvc.yaml").read_text(encoding="utf-8"))["stages"])
-    except (yaml.YAMLError, TypeError, KeyError):
-        return []
-
-
-def _missing(place: Path) -> list[list[str]]:
-    """The stages of each lane, where the lane has one that never ran or whose results are not here."""
-    known, entries = _stages(place), recovery.entries(place / "dvc.lock")
-    if FIRST not in known:
-        return []
-    gone = [name for name, entry in entries.items() if not all((place / out["path"]).exists() for out in _outs(entry))]
-    done = {_group(name) for name in entries} - {_group(name) for name in gone}
-    lanes = ([name for name in lane if name in known] for lane in LANES)
-    return [lane for lane in lanes if set(lane) - done]
-
-
-def _outs(entry: Any) -> list[dict[str, str]]:
-    return entry.get("outs", []) if isinstance(entry, dict) else []
-
-
 def _group(name: str) -> str:
     """The stage of which this is an item, or which it is."""
     return name.partition("@")[0]
 
 
+def _stages(place: Path) -> list[str]:
+    """The names in `dvc.yaml`; none if it is damaged, which DVC tells better."""
+    try:
+        return [str(name) for name in yaml.safe_load((place / "dvc.yaml").read_text(encoding="utf-8"))["stages"]]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, TypeError, KeyError):
+        return []
+
+
+def _lacking(place: Path) -> list[list[str]]:
+    """The stages of each lane that lacks results."""
+    known, entries = _stages(place), recovery.entries(place / "dvc.lock")
+    if FIRST not in known:
+        return []
+    gone = {
+        _group(name)
+        for name, entry in entries.items()
+        if not all((place / out["path"]).exists() for out in entry.get("outs", []))
+    }
+    done = {_group(name) for name in entries} - gone
+    lanes = ([name for name in lane if name in known] for lane in LANES)
+    return [lane for lane in lanes if set(lane) - done]
+
+
 def _repro(place: Path, variables: Mapping[str, str], runs: Sequence[Sequence[str]]) -> None:
     """Run DVC with each of these words, side by side; the first has the terminal, others tell line by line."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro"]
-    with ExitStack() as stack:
-        started: list[subprocess.Popen[str]] = []
+    command = [sys.executable, "-m", "dvc", *(["--wait-for-lock"] if len(runs) > 1 else []), "repro"]
+    started: list[subprocess.Popen[str]] = []
+    tellers: list[threading.Thread] = []
+    try:
         for words in runs:
             told = subprocess.PIPE if started else None
             run = subprocess.Popen(
-                [*command, *words], cwd=place, env=dict(variables), stdout=told, stderr=told, text=True
-            )
-            started.append(stack.enter_context(run))
+                [*command, *words], cwd=place, env=dict(variables), stdout=told, stderr=told,
+                text=True, errors="replace",
+            )  # fmt: skip
+            started.append(run)
             for lines, stream in ((run.stdout, sys.stdout), (run.stderr, sys.stderr)):
                 if lines is not None:
-                    teller = threading.Thread(target=_tell, args=(lines, stream), daemon=True)
-                    teller.start()
-                    stack.callback(teller.join)
-        failed = [status for status in [_waited(run, place) for run in started] if status]
+                    tellers.append(threading.Thread(target=_tell, args=(lines, stream), daemon=True))
+                    tellers[-1].start()
+        _wait(started, place)
+    except BaseException:
+        _stop(started)
+        raise
+    finally:
+        for teller in tellers:
+            teller.join(timeout=_GRACE)
+    failed = [str(run.returncode) for run in started if run.returncode]
     if failed:
-        raise RunError(f"dvc repro in {place} ended with status {failed[0]}; the failed stage is named above")
+        said = " and ".join(failed)
+        raise RunError(f"dvc repro in {place} ended with status {said}; the failed stage is named above")
 
 
-def _tell(lines: Iterable[str], stream: TextIO) -> None:
-    for line in lines:
-        print(line, end="", file=stream, flush=True)
+def _tell(lines: IO[str], stream: IO[str]) -> None:
+    with lines:
+        for line in lines:
+            with contextlib.suppress(OSError, ValueError):  # nobody listens: read on, or the run would stand still
+                print(line, end="", file=stream, flush=True)
 
 
-def _waited(run: "subprocess.Popen[str]", place: Path) -> int:
-    while True:
-        try:
-            return run.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            recovery.keep_lock(place)
+def _wait(runs: Sequence["subprocess.Popen[str]"], place: Path) -> None:
+    told = False
+    while going := [run for run in runs if run.poll() is None]:
+        if not told and len(going) < len(runs) and any(run.returncode for run in runs):
+            print("note: a stage has failed; stages of the other paper go on to their end", file=sys.stderr, flush=True)
+            told = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            going[0].wait(timeout=1)
+        recovery.keep_lock(place)
+
+
+def _stop(runs: Sequence["subprocess.Popen[str]"]) -> None:
+    """Wait until runs have ended with all that they started: an interrupt from a terminal has reached them, too.
+
+    Where it came to this process alone, it is handed on: DVC does not hear it while a stage runs, so the stage must.
+    """
+    processes = [each for run in runs if run.poll() is None for each in _family(run.pid)]
+    for number in (signal.SIGINT, signal.SIGKILL):
+        _, processes = psutil.wait_procs(processes, timeout=_GRACE)
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+    psutil.wait_procs(processes, timeout=_GRACE)
+    for run in runs:
+        run.wait()
+
+
+def _family(number: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(number)
+        return [process, *process.children(recursive=True)]
+    return []

@@ -80,7 +80,7 @@ def _mend(place: Path) -> None:
     if busy.is_file() and not _is_json(busy):
         busy.unlink()
     if lock.is_file() and is_cut(_text(lock), _text(whole)):
-        if whole.is_file():
+        if whole.is_file() and not is_cut(_text(whole)):
             _copy(whole, lock)
         else:
             lock.unlink()
@@ -88,10 +88,10 @@ def _mend(place: Path) -> None:
 
 def keep_lock(place: Path) -> None:
     """Copy `dvc.lock` to where `tidy` finds it, unless that is done or DVC is just writing it."""
-    lock, whole = place / "dvc.lock", place / _WHOLE
-    text, kept = _text(lock), _text(whole)
+    text, kept = _text(place / "dvc.lock"), _text(place / _WHOLE)  # read once: DVC may write it again meanwhile
     if text != kept and not is_cut(text, kept) and all(map(_is_entry, (_stages(text) or {"": None}).values())):
-        _copy(lock, whole)
+        with atomic(place / _WHOLE) as draft:
+            draft.write_text(text, encoding="utf-8")
 
 
 def is_cut(text: str, whole: str = "") -> bool:
@@ -108,8 +108,9 @@ def is_cut(text: str, whole: str = "") -> bool:
 
 
 def entries(lock: Path) -> dict[str, Any]:
-    """Return what a lock file says, by stage: nothing if there is none, or it is damaged."""
-    return _stages(_text(lock)) or {}
+    """Return what a lock file says, by stage: nothing if there is none, and nothing of what is damaged."""
+    found = _stages(_text(lock)) or {}
+    return {name: entry for name, entry in found.items() if isinstance(name, str) and _is_entry(entry)}
 
 
 def _stages(text: str) -> dict[str, Any] | None:

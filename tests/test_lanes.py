@@ -1,9 +1,17 @@
+import contextlib
+import io
 import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
@@ -104,8 +112,13 @@ def test_the_lock_file_is_the_same_however_stages_ran(place: Path, variables: Ma
     lanes.reproduce(place, variables)
     lock = (place / "dvc.lock").read_bytes()
     assert list(recovery.entries(place / "dvc.lock")) == ["fetch", "left@a", "left@b", "left-after", "right", "last"]
-    (place / "dvc.lock").unlink()
+    once = _runs(place)
+    for name in (".dvc/cache", "left"):
+        shutil.rmtree(place / name)
+    for name in ("dvc.lock", "right.txt", "last.txt"):
+        (place / name).unlink()
     lanes.reproduce(place, variables, lanes=False)  # what began before is still there to be met
+    assert _runs(place) == {name: 2 * runs for name, runs in once.items()}
     assert (place / "dvc.lock").read_bytes() == lock
 
 
@@ -121,44 +134,112 @@ def test_one_by_one_nobody_meets_the_other(
 def test_where_one_lane_failed_the_other_is_done_and_stays(
     place: Path, variables: Mapping[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    broken = MAKE.replace("WAIT", "60") + 'if name == "right":\n    sys.exit("no such thing")\n'
-    (place / "make.py").write_text(broken)
+    broken = (
+        'if name == "right":\n    sys.exit("no such thing")\n'
+        'if name == "left-after":\n    time.sleep(4)  # the other lane has failed by then\n'
+    )
+    (place / "make.py").write_text(MAKE.replace("WAIT", "60") + broken)
     with pytest.raises(RunError, match="the failed stage is named above"):
         lanes.reproduce(place, variables)
     shown = capfd.readouterr()
     assert "no such thing" in shown.err, "the second lane's errors are told, too"
     assert "failed to reproduce 'right'" in shown.err
+    assert shown.err.count("note: a stage has failed; stages of the other paper go on to their end\n") == 1
     assert "Traceback" not in shown.out + shown.err
-    assert set(recovery.entries(place / "dvc.lock")) == {"fetch", "left@a", "left@b", "left-after"}
+    assert list(recovery.entries(place / "dvc.lock")) == ["fetch", "left@a", "left@b", "left-after"], "in order even so"
     assert not (place / "last.txt").exists()
 
 
 def test_lanes_are_for_what_is_not_here(place: Path, variables: Mapping[str, str]) -> None:
-    assert lanes._missing(place) == [["left", "left-after"], ["right"]]
+    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
     lanes.force(place, variables, "fetch")
-    assert lanes._missing(place) == [["left", "left-after"], ["right"]]
+    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
     (place / "began" / "left").touch()
     lanes._repro(place, variables, [["--single-item", "right"]])
-    assert lanes._missing(place) == [["left", "left-after"]], "one lane is no reason to run two"
+    assert lanes._lacking(place) == [["left", "left-after"]], "one lane is no reason to run two"
     lanes.reproduce(place, variables)
-    assert lanes._missing(place) == []
+    assert lanes._lacking(place) == []
     (place / "right.txt").unlink()
     (place / "left" / "b.txt").unlink()  # as in a clone
-    assert lanes._missing(place) == [["left", "left-after"], ["right"]]
+    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
     (place / "dvc.yaml").write_text(PIPELINE.replace("fetch:", "bring:"))
-    assert lanes._missing(place) == []
+    assert lanes._lacking(place) == []
 
 
-@pytest.mark.parametrize("text", ["stages: [\n", "- a list\n", "stages:\n", "stages: 3\n"])
+@pytest.mark.parametrize("text", [b"stages: [\n", b"- a list\n", b"stages:\n", b"stages: 3\n", b"stages: {a: \xff}\n"])
 def test_a_damaged_pipeline_is_left_to_dvc_to_tell(
-    place: Path, variables: Mapping[str, str], text: str, capfd: pytest.CaptureFixture[str]
+    place: Path, variables: Mapping[str, str], text: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (place / "dvc.yaml").write_text(text)
+    (place / "dvc.yaml").write_bytes(text)
     with pytest.raises(RunError):
         lanes.reproduce(place, variables)
     shown = capfd.readouterr()
     assert "dvc.yaml" in shown.err
     assert "Traceback" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize("entry", ["outs:", "outs: [{md5: 0}]", "outs: 3", "- a list"])
+def test_a_damaged_entry_counts_as_none(place: Path, entry: str) -> None:
+    (place / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n  left:\n    {entry}\n  3:\n    cmd: x\n")
+    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
+    before = (place / "dvc.lock").read_bytes()
+    lanes.sort_lock(place)
+    assert (place / "dvc.lock").read_bytes() == before
+
+
+class _Closed(io.StringIO):
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_what_nobody_listens_to_is_read_to_its_end() -> None:
+    lines = io.StringIO("a\nb\n")
+    lanes._tell(lines, _Closed())
+    assert lines.closed
+    heard = io.StringIO()
+    lanes._tell(io.StringIO("a\nb\n"), heard)
+    assert heard.getvalue() == "a\nb\n"
+
+
+DRIVE = """\
+import os, sys
+from pathlib import Path
+from edgeresearch import lanes
+from edgeresearch.workspace import environment
+lanes.LANES = (("left", "left-after"), ("right",))
+place = Path(sys.argv[1])
+lanes.reproduce(place, environment(place, os.environ))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as Linux and macOS have them")
+@pytest.mark.parametrize("whom", ["all", "this process"])
+def test_an_interrupt_ends_all_that_runs(place: Path, variables: Mapping[str, str], whom: str) -> None:
+    (place / "make.py").write_text(MAKE.replace("WAIT", "120"))
+    nobody = PIPELINE.replace("${item.item} right", "${item.item} nobody").replace("right left", "right nobody")
+    (place / "dvc.yaml").write_text(nobody)
+    run = subprocess.Popen(
+        [sys.executable, "-c", DRIVE, str(place)],
+        env=dict(variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 60
+        while not all((place / "began" / name).exists() for name in ("left", "right")):
+            assert run.poll() is None and time.monotonic() < until
+            time.sleep(0.05)
+        family = psutil.Process(run.pid).children(recursive=True)
+        assert len(family) >= 4, "two times DVC and a stage"
+        if whom == "all":
+            os.killpg(run.pid, signal.SIGINT)
+        else:
+            run.send_signal(signal.SIGINT)
+        said, _ = run.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode != 0
+    assert b"KeyboardInterrupt" in said
+    assert [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_a_stage_can_be_forced(place: Path, variables: Mapping[str, str]) -> None:

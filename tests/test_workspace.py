@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edgeresearch import timings
+from edgeresearch import lanes, timings
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.workspace import COPIED, MIRROR, environment, prepare, reproduce
 
@@ -166,6 +166,17 @@ def test_stages_are_measured_on_request(root: Path) -> None:
     written = seconds.read_bytes()
     reproduce(root, "quick", seconds)  # nothing to do
     assert seconds.read_bytes() == written
+
+
+@pytest.mark.parametrize(("asked", "lanes_wanted"), [({}, True), ({"one_by_one": True}, False)])
+def test_lanes_are_for_runs_that_are_neither_measured_nor_one_by_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, asked: dict[str, bool], lanes_wanted: bool
+) -> None:
+    wanted: list[bool] = []
+    monkeypatch.setattr(lanes, "reproduce", lambda *_, lanes: wanted.append(lanes))
+    reproduce(root, "quick", **asked)
+    reproduce(root, "quick", root / "seconds.csv", **asked)
+    assert wanted == [lanes_wanted, False]
 
 
 def test_the_paper_profile_runs_in_the_repository(root: Path) -> None:
