@@ -149,6 +149,15 @@ def test_a_lock_file_that_was_cut_off_comes_back(place: Path, cut: int) -> None:
     assert (place / "dvc.lock").read_text() == LOCK
 
 
+def test_a_copy_that_is_cut_itself_is_no_help(place: Path) -> None:
+    whole = place / ".dvc" / "tmp" / "dvc.lock.whole"
+    whole.parent.mkdir(parents=True, exist_ok=True)
+    whole.write_text(LOCK[:-1])
+    (place / "dvc.lock").write_text(LOCK[:10])
+    tidy(place)
+    assert not (place / "dvc.lock").exists()
+
+
 def test_without_a_copy_it_goes_so_that_dvc_starts_anew(place: Path) -> None:
     (place / "dvc.lock").write_text(LOCK[:20])
     tidy(place)
