@@ -1,3 +1,4 @@
+import gc
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_every_policy_has_its_rows() -> None:
     claimed = {row.what.partition(":")[0]: row.bound for row in rows if "board" in row.peer}
     assert claimed == {"busy/free, here first": 1 / 40, "busy/free, neighbour first": None, "LOS": 1 / 8}
     assert all(row.ratio > 0 for row in rows)
+    assert gc.get_freeze_count() == 0, "the collector looks at everything again"
     growth = [(row.what, row.size, row.bound) for row in rows if row.what.startswith("per trigger")]
     assert growth == [
         (f"per trigger, {name}", f"{nodes} nodes, 0.2 h", 1.5 if nodes == 40 else None)
