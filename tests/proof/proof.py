@@ -186,6 +186,13 @@ def test_two_workers_and_every_out_deleted_give_the_same(clone: Clone, made: Sta
     assert clone.state() == made
 
 
+def test_one_stage_at_a_time_gives_the_same(clone: Clone, made: State) -> None:
+    _wipe(clone, "dvc.lock", ".dvc/tmp")
+    done = clone.run([*REPRODUCE, "--one-by-one"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert clone.state() == made
+
+
 def _lock(clone: Clone) -> str:
     return (clone.place / "dvc.lock").read_text(encoding="utf-8")
 
