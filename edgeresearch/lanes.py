@@ -77,13 +77,13 @@ def sort_lock(place: Path) -> None:
     """Put the entries of `dvc.lock` in the order of `dvc.yaml`: DVC appends them as stages end, left to chance here."""
     path = place / "dvc.lock"
     order = {name: number for number, name in enumerate(_stages(place))}
-    if not order or not recovery.entries(path):
+    if not order or not path.is_file():
         return
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     head, *entries = _ENTRY.split(text)
     entries.sort(key=lambda entry: (order.get(_group(_name(entry)), len(order)), _name(entry)))
     sorted_text = "  ".join([head, *entries])
-    if sorted_text != text and not recovery.is_cut(text):
+    if sorted_text != text and recovery.entries(path) and not recovery.is_cut(text):
         with atomic(path) as draft:
             draft.write_text(sorted_text, encoding="utf-8")
 
