@@ -117,7 +117,7 @@ def rows(size: Size) -> Iterator[Row]:
             yield _growth(name, make, nodes, size)
     for name, make in POLICIES.items():
         said = f"{KIBIBYTES} KiB per node"
-        bound = 1.0 if CLAIMS.get(name) == PLAIN else None
+        bound = 1.0 if name in CLAIMS else None
         used = peak_per_node(make, size.nodes, size.hours)
         yield Row(
             f"peak memory per node, {name}",
@@ -217,7 +217,7 @@ def _size(nodes: int, hours: float) -> str:
 
 
 def peak_per_node(make: Callable[[], Policy], nodes: int, hours: float) -> float:
-    """Return the most bytes held at once, mesh, streams and log among them, per node."""
+    """Return the most bytes held in memory at once, mesh, streams and the log's newest entries among them, per node."""
     ours(world(10), make, 0.1)
     tracemalloc.start()
     try:

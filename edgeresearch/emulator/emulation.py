@@ -110,6 +110,7 @@ def emulate(
 
     Raises:
         InputError: A number makes no sense, or prediction jobs do not fit their node.
+        RunError: The log of a long run cannot be written (see `Log.settle`).
         ValueError: The policy decides what cannot be done.
     """
     _check(mesh, jobs, changes, seconds, interval, loss)
@@ -139,6 +140,7 @@ def emulate(
                 time, what, _, _ = next(triggers)
                 world.change(time, changes[what].node, up=changes[what].up)
             world.trigger(triggers)
+            world.log.settle()
     return Result(world.log, world.handed, world.megabytes, world.view.synced)
 
 

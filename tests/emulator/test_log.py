@@ -1,10 +1,24 @@
+import copy
+import errno
+import gc
+import os
+import pickle
+import resource
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeresearch.emulator import log as module
 from edgeresearch.emulator.log import ENDS, REASONS, Log
+from edgeresearch.errors import RunError
 from edgeresearch.los.request import Reason
 
 
@@ -88,3 +102,126 @@ def test_every_number_comes_back(rows: list[tuple[int, float, Reason, int, int, 
 def test_a_number_that_does_not_fit_is_no_other_number() -> None:
     with pytest.raises(Exception, match="format requires"):
         Log().dropped(0, 0.0, Reason.HOPS, 2**16, 0)
+
+
+ENTRY = st.tuples(st.integers(0, 99), st.floats(0, 1e9), st.sampled_from(REASONS), st.booleans(), st.booleans())
+
+
+@given(rows=st.lists(ENTRY), kept=st.integers(0, 100))
+def test_what_is_settled_reads_as_what_is_not(rows: list[tuple[int, float, Reason, bool, bool]], kept: int) -> None:
+    """Whatever is settled when: the same entries, and a training of any age can be lost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "KEPT", kept)
+        plain, settling, places = Log(), Log(), []
+        for job, time, reason, settle, lose in rows:
+            for log in (plain, settling):
+                places.append(log.placed(job, time, reason, 1, 2, 3.0, 4.0, 5.0))
+            assert places[-1] == places[-2]
+            if settle:
+                settling.settle()
+            if lose:
+                oldest = places[0]
+                assert plain.lose(oldest) == settling.lose(oldest) == rows[0][0]
+        assert bytes(settling) == bytes(plain)
+        assert len(settling) == len(plain) == len(rows)
+        pd.testing.assert_frame_equal(settling.frame(), plain.frame())
+
+
+def settled(count: int = 20_000) -> Log:
+    log = Log()
+    for number in range(count):
+        log.dropped(number, float(number), Reason.FULL, 0, 0)
+    log.settle()
+    return log
+
+
+def files(folder: Path) -> int:
+    """Open files of this process in a folder, those without a name among them."""
+    found = 0
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += os.readlink(each).startswith(f"{folder}/")
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no procfs to see open files in")
+def test_settled_entries_leave_memory_and_their_file_goes_with_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = settled()
+    assert len(log) == 20_000
+    assert len(log._entries) == 0
+    assert list(tmp_path.iterdir()) == [], "the file has no name: not even a kill leaves it behind"
+    assert files(tmp_path) == 1
+    log.dropped(5, 1.0, Reason.FULL, 0, 0)
+    assert log.frame()["job"].tolist() == [*range(20_000), 5]
+    del log
+    gc.collect()
+    assert files(tmp_path) == 0
+
+
+def test_few_entries_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    log = settled(module.KEPT // 32)
+    assert len(log._entries) == module.KEPT
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda log: pickle.loads(pickle.dumps(log))], ids=["copy", "pickle"])
+def test_a_copy_is_a_log_of_its_own(how: Callable[[Log], Log]) -> None:
+    log = settled()
+    other = how(log)
+    assert bytes(other) == bytes(log)
+    log.lose(0)
+    assert other.frame()["end"].iloc[0] == "dropped"
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """A disk that is full once a file has so many bytes."""
+    limits, heard = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, heard)
+
+
+def test_no_room_for_the_file_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing of the log is gone: with more room it goes on."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = Log()
+    for number in range(20_000):
+        log.dropped(number, float(number), Reason.FULL, 0, 0)
+    with no_file_above(100_000), pytest.raises(RunError, match=r"log of a run .*: File too large; make room") as told:
+        log.settle()
+    log.dropped(20_000, 0.0, Reason.FULL, 0, 0)
+    assert told.value.__cause__ is not None
+    log.settle()
+    assert len(log._entries) == 0
+    assert log.frame()["job"].tolist() == list(range(20_001))
+
+
+@pytest.mark.parametrize("chosen", [True, False], ids=["a folder that is gone", "no folder at all"])
+def test_no_folder_for_the_file_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: bool
+) -> None:
+    missing = str(tmp_path / "missing")
+    monkeypatch.setattr(tempfile, "tempdir", missing if chosen else None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [missing])
+    where = missing if chosen else "any folder of temporary files"
+    with pytest.raises(RunError, match=rf"cannot keep the log of a run in {where}: No "):
+        settled()
+
+
+def test_a_loss_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = settled()
+
+    def full(*words: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(RunError, match="cannot keep the log of a run in .*: No space left on device; make room"):
+        log.lose(0)
