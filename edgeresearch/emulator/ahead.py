@@ -86,12 +86,16 @@ class Ahead:
 
     def job(self, kind: str, limit: Numbers) -> Numbers:
         """Return t_job on a node class under a limit, or each of an array of them, in millicores; in seconds."""
-        return self._truth.seconds(kind, limit, self.work)[0] * self.noise
+        return self.plain(kind, limit) * self.noise
+
+    def plain(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job but for the noise: the same for each training of as much `work`."""
+        return self._truth.seconds(kind, limit, self.work)[0]
 
     def send(self, node: int) -> float:
         """Return t_send to a node that the one that looks reaches, if it began now, in seconds."""
         path = (*self.path[:-1], *self._routes.path(self.path[-1], node))
-        return self._transfers.seconds(path, self._job.megabytes, self.time)
+        return self._transfers.ahead(path, self._job.megabytes, self.time)
 
     def soonest(self) -> Floats:
         """Return what t_send to each node does not fall below, `(nodes,)`; not to be changed."""

@@ -13,6 +13,8 @@ from edgeresearch.los.runtime import Fitting, complete
 from edgeresearch.los.schedule import Rules
 
 Floats = npt.NDArray[np.float64]
+_Plain = dict[str, tuple[float, list[float]]]
+"""By node class: the last training's work, and its t_job but for the noise under each limit of the grid."""
 _ROUNDING = 1e-9
 
 
@@ -41,12 +43,13 @@ class Oracle:
         steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
         self._limits = sorted(np.geomspace(limits.floor, limits.ceiling, steps).tolist())
         self._bounds = limits.floor, limits.ceiling
+        self._plain: _Plain = {}
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         """Return what the node does that has the request now."""
         if request.tried:
             return Decision(Reason.CHOSEN, view.node, True, request.limit)
-        search = _Search(view, request.period, self._limits, *self._bounds)
+        search = _Search(view, request.period, self._limits, *self._bounds, self._plain)
         open_ = search.least()
         best = None
         while True:
@@ -85,12 +88,15 @@ class _Step(NamedTuple):
 class _Search:
     """What one training would hold where: of a grid of limits and of all that is free, those that meet its period."""
 
-    def __init__(self, view: View, period: float, limits: Sequence[float], floor: float, ceiling: float) -> None:
+    def __init__(
+        self, view: View, period: float, limits: Sequence[float], floor: float, ceiling: float, plain: _Plain
+    ) -> None:
         self._view = view
         self._period = period
         self._limits = limits
         self._floor, self._ceiling = floor, ceiling
         self._board, self._ahead = view.survey(), view.ahead()
+        self._plain = plain
         self._steps: dict[int, list[_Step]] = {}
 
     def best(self, node: int) -> _Choice | None:
@@ -142,8 +148,12 @@ class _Search:
     def _grid(self, kind: str) -> list[_Step]:
         """Return the steps on a node class, the smallest limit first."""
         ahead, steps, rest = self._ahead, [], np.inf
-        for limit in reversed(self._limits):
-            job = ahead.job(kind, limit)
+        work, plain = self._plain.get(kind, (np.nan, []))
+        if work != ahead.work:
+            plain = [ahead.plain(kind, limit) for limit in self._limits]
+            self._plain[kind] = ahead.work, plain
+        for limit, job in zip(reversed(self._limits), reversed(plain), strict=True):
+            job *= ahead.noise
             whole = complete(job, 0.0, ahead.overhead)
             if whole <= self._period:
                 rest = min(rest, limit * whole)

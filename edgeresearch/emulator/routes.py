@@ -46,14 +46,7 @@ class Routes:
 
     def next_hop(self, start: int, goal: int) -> int | None:
         """Return the neighbour of `start` that lies on the fastest path to `goal`; None if there is none."""
-        way = self._ways.get(goal)
-        if way is None:
-            if len(self._ways) >= self._most:
-                del self._ways[next(iter(self._ways))]
-            # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
-            _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
-            way = self._ways[goal] = before[0].astype(self._small)
-        following = int(way[start])
+        following = self._way(goal).item(start)
         return following if following >= 0 else None
 
     def reaches(self, start: int, goal: int) -> bool:
@@ -88,13 +81,26 @@ class Routes:
         Raises:
             ValueError: There is no way.
         """
-        nodes = [start]
-        while nodes[-1] != goal:
-            following = self.next_hop(nodes[-1], goal)
-            if following is None:
+        if start == goal:
+            return [start]
+        nodes, here, following = [start], start, self._way(goal).item
+        while here != goal:
+            here = following(here)
+            if here < 0:
                 raise ValueError(f"node {goal} cannot be reached from node {start}")
-            nodes.append(following)
+            nodes.append(here)
         return nodes
+
+    def _way(self, goal: int) -> npt.NDArray[np.integer]:
+        """The next hop of every node towards `goal`, `(nodes,)`; negative where there is none."""
+        way = self._ways.get(goal)
+        if way is None:
+            if len(self._ways) >= self._most:
+                del self._ways[next(iter(self._ways))]
+            # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
+            _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
+            way = self._ways[goal] = before[0].astype(self._small)
+        return way
 
     def _found(self) -> tuple[list[int], Numbers]:
         """Numbers of the parts that nodes lie in: as a list, for one of them, and as an array, for all."""

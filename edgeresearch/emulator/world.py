@@ -200,7 +200,7 @@ class World:
         used += monitored
         send = 0.0
         if tried:
-            send = self._transfers.seconds((*tried, node), job.megabytes, time, begin=True)
+            send = self._transfers.seconds((*tried, node), job.megabytes, time)
             self.megabytes[job.source] += job.megabytes
         whole = complete(seconds, send, self._overhead)
         stream.end = end = time + whole

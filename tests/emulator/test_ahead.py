@@ -70,7 +70,7 @@ def test_transfers_under_way_are_met_but_none_begins() -> None:
     ahead = look(LINE, 1)
     alone = ahead.send(2)
     assert ahead.send(2) == alone == 0.25 + 1.0
-    ahead._transfers.seconds((1, 2), 0.5, 0.0, begin=True)
+    ahead._transfers.seconds((1, 2), 0.5, 0.0)
     assert ahead.send(2) == 0.25 + 2.0
     assert ahead.soonest()[2] <= alone
     assert ahead.soonest() == pytest.approx([1.0, 0, 1.25, np.inf])
@@ -98,7 +98,7 @@ def test_no_transfer_is_sooner(mesh: Mesh, megabytes: float, time: float, away: 
     for start, goal in itertools.product(every, every):
         if routes.reaches(start, goal):
             path = routes.path(start, goal)
-            took = transfers.seconds(path, megabytes, time, begin=start % 2 == 0)
+            took = (transfers.seconds if start % 2 == 0 else transfers.ahead)(path, megabytes, time)
             assert soonest.seconds(start, megabytes)[goal] <= took
             if len(path) == 1:
                 assert took == 0

@@ -50,7 +50,7 @@ class Careful(Oracle):
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
         if not request.tried:
-            search = _Search(view, request.period, self._limits, *self._bounds)
+            search = _Search(view, request.period, self._limits, *self._bounds, self._plain)
             least = search.least()
             for node in view.everyone():
                 most = min(node.cpu, LIMITS.ceiling)
