@@ -1,6 +1,6 @@
 """The stages of the pipeline that emulate: limits (Fig. 5), scheduling (Figs. 6 and 7), and what lies beyond them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -99,6 +99,7 @@ def scheduling(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFra
         `rows`: one row per trigger. `drops`, `reasons`, `layers`: shares of all triggers (`summary`). `hops`: for each
         `reading` of Fig. 6. `traffic`: messages and megabytes per node and hour by `kind` (see `sent`). `triggers`: of
         LOS by `trigger`, the reading, `streams` and `repeat`, how many there were and how many were dropped.
+        `handovers`: see `handovers`.
     """
     setup = experiment.setup(section, selected(section))
     fixed = {key: section[key] for key in ("streams", "repeats", "hours", "workers")}
@@ -117,7 +118,39 @@ def scheduling(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFra
         "layers": summary.shares(rows, "layer"),
         "traffic": sent(rows, traffic, setup, hours=section["hours"]),
         "triggers": _first(pd.concat(counts), "trigger"),
+        "handovers": handovers(setup, seed=seed, **fixed),
     }
+
+
+def handovers(
+    setup: Setup, *, streams: Sequence[int], repeats: int, hours: float, seed: int, workers: int = 1
+) -> pd.DataFrame:
+    """Run LOS under both readings of "Optimize resource limits; return best-fit" (Paper B, Algorithm 1).
+
+    Args:
+        setup: What stays.
+        streams: Numbers of streams.
+        repeats: Of each.
+        hours: Virtual time of each.
+        seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
+
+    Returns:
+        By `sender` (whether the limit that the sender planned with binds the receiver), `streams` and `hops`: `percent`
+        of the attempts that were handed over so often (`summary.hops`), or, without `hops`, of the triggers that were
+        dropped, with `low` and `high`.
+    """
+    tables = []
+    for sender in (False, True):
+        chosen = adjusted(setup, {"sender": sender})
+        rows, _ = experiment.scheduling(
+            chosen, streams=streams, policies=["los"], repeats=repeats, hours=hours, seed=seed, workers=workers
+        )
+        drops = summary.drop_rates(rows).rename(columns={"drop_percent": "percent"})
+        shares = summary.hops(rows, "attempts").rename(columns={"share_percent": "percent"})
+        both = pd.concat([drops, shares.astype({"hops": "Int64"})], ignore_index=True)
+        tables.append(both.drop(columns="policy").assign(sender=sender))
+    return _first(pd.concat(tables), "sender", "streams", "hops")
 
 
 def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: float) -> pd.DataFrame:

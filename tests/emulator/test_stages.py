@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from edgeresearch.emulator import stages, sweeps
+from edgeresearch.emulator import experiment, stages, sweeps
+from edgeresearch.emulator.selection import selected
 from edgeresearch.emulator.testbed import PAPER_B
 from edgeresearch.errors import InputError
 from edgeresearch.params import Params
@@ -104,6 +105,29 @@ def test_triggers_are_counted_for_both_readings(scheduled: Frames) -> None:
     assert 0 < samples.sum() < period["triggers"].sum()
 
 
+def test_hand_overs_are_read_in_two_ways(scheduled: Frames) -> None:
+    """The reading that is set gives what the other tables have."""
+    table = scheduled["handovers"]
+    assert set(table["sender"]) == {False, True}
+    mine = table[table["sender"] == SMALL["rules"]["sender"]]
+    drops = scheduled["drops"][scheduled["drops"]["policy"] == "los"]
+    assert mine.loc[mine["hops"].isna(), "percent"].tolist() == drops["drop_percent"].tolist()
+    hops = scheduled["hops"]
+    hops = hops[(hops["policy"] == "los") & (hops["reading"] == "attempts")]
+    both = mine[mine["hops"].notna()].merge(hops, on=["streams", "hops"], suffixes=("", "_"))
+    assert len(both) == mine["hops"].notna().sum() > 0
+    assert both["percent"].tolist() == both["share_percent"].tolist()
+    assert both["low"].tolist() == both["low_"].tolist()
+    assert np.allclose(table[table["hops"].notna()].groupby(["sender", "streams"])["percent"].sum(), 100)
+
+
+def test_a_limit_that_binds_changes_what_happens() -> None:
+    setup = experiment.setup(SMALL, selected(SMALL))
+    table = stages.handovers(setup, streams=[8], repeats=2, hours=0.5, seed=3)
+    (anew, binds) = (table.loc[table["sender"] == each, "percent"].tolist() for each in (False, True))
+    assert anew != binds
+
+
 def test_what_is_sent_follows_from_the_triggers(scheduled: Frames) -> None:
     table = scheduled["traffic"].set_index(["policy", "streams", "kind"])
     assert set(table.index.get_level_values("kind")) == {
@@ -166,7 +190,7 @@ def test_files_have_the_same_bytes_every_time(tmp_path: Path, scheduled: Frames)
     )
     assert one == two
     names = {path.stem for path in one}
-    assert names == {"triggers", "drops", "hops", "reasons", "layers", "traffic"}
+    assert names == {"triggers", "drops", "hops", "reasons", "layers", "traffic", "handovers"}
     rows = pd.read_parquet(tmp_path / "a" / stages.TRIGGERS)
     assert len(rows) == len(stages.scheduling(section, seed=5)["rows"])
     small = stages.compact(scheduled["rows"])

@@ -1,0 +1,107 @@
+"""Paper B's Figs. 6 and 7 under two readings of what is handed over, each beside what is published."""
+
+import itertools
+from collections.abc import Container, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from edgeresearch.paper import paper_b, style
+from edgeresearch.paper.verdicts_b import DROP_POINTS, HELD_OUT_POINTS, HOP_POINTS
+
+READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
+    {
+        False: ("the receiver sets the limit anew", style.BLUE, "o"),
+        True: ("the sender's limit binds the receiver", style.ORANGE, "s"),
+    }
+)
+"""Of "optimize resource limits; return best-fit" (Algorithm 1), by whether the sender's limit binds: words, colour,
+marker."""
+
+_COLUMNS = ["share", "sender", "published", "measured", "low", "high", "off", "allowed", "reached"]
+DROPPED = 0
+"""Stands for "dropped" where a number of hand-overs would stand."""
+
+
+def beside(found: pd.DataFrame, *, fitted: Container[int]) -> pd.DataFrame:
+    """Put every share that Paper B states of its Figs. 6 and 7 beside what each reading gives.
+
+    Args:
+        found: `handovers`, as the stage `scheduling` found them.
+        fitted: Numbers of streams whose published drop rates the settings were fitted on.
+
+    Returns:
+        One row per share and reading, without those that were not run: `share`, in words; `sender`; `published`,
+        `measured`, `low`, `high`, in percent; `off`, in points; `allowed`, the points that count as reached; `reached`.
+    """
+    rows: list[tuple[Any, ...]] = []
+    shares = {(n, DROPPED): value for n, value in paper_b.DROP_PERCENT.items()} | paper_b.HOPS_PERCENT
+    keyed: Any = found.assign(hops=found["hops"].fillna(DROPPED)).set_index(["sender", "streams", "hops"])
+    for ((streams, hops), published), sender in itertools.product(shares.items(), READINGS):
+        if (sender, streams, DROPPED) not in keyed.index:
+            continue
+        points = HOP_POINTS if hops else DROP_POINTS if streams in fitted else HELD_OUT_POINTS
+        ours: tuple[float, ...] = (0.0, 0.0, 0.0)  # where no training was handed over so often
+        if (sender, streams, hops) in keyed.index:
+            ours = tuple(float(keyed.loc[(sender, streams, hops), name]) for name in ("percent", "low", "high"))
+        what = f"{hops} hand-overs" if hops else "dropped"
+        off = ours[0] - published
+        rows.append((f"{streams} streams, {what}", sender, published, *ours, off, points, abs(off) <= points))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def said(table: pd.DataFrame) -> str:
+    """Say under which reading how many published shares are reached, and what is not.
+
+    Args:
+        table: What `beside` returns.
+    """
+    if table.empty:
+        return "No number of streams was run that the paper states a share of."
+    parts = []
+    for sender, (words, _, _) in READINGS.items():
+        mine = table[table["sender"] == sender]
+        missed = [f"{row.share} ({row.measured:.2f} against {row.published:g})" for row in _missed(mine)]
+        tail = f"; not {' and '.join(missed)}" if missed else ""
+        parts.append(f"If {words}, {len(mine) - len(missed)} of {len(mine)} published shares are reached{tail}.")
+    return " ".join(parts)
+
+
+def _missed(table: pd.DataFrame) -> Any:
+    return table[~table["reached"].astype(bool)].itertuples()
+
+
+@style.styled
+def figure(table: pd.DataFrame) -> Figure:
+    """Draw how far each reading is from every published share of Figs. 6 and 7.
+
+    Args:
+        table: What `beside` returns.
+    """
+    shares = table.drop_duplicates("share")
+    spots = dict(zip(shares["share"], -np.arange(len(shares)), strict=True))
+    canvas, (axes,) = style.canvas(size=(9.0, 1.9 + 0.36 * len(shares)))
+    axes.barh(list(spots.values()), 2 * shares["allowed"], 0.8, -shares["allowed"], color="#e4e4e4", zorder=0)
+    axes.axvline(0, color=style.INK, lw=1)
+    for at, (sender, (_, colour, mark)) in enumerate(READINGS.items()):
+        mine = table[table["sender"] == sender]
+        bars: Any = [mine["measured"] - mine["low"], mine["high"] - mine["measured"]]
+        heights = mine["share"].map(spots) + 0.17 - 0.34 * at
+        axes.errorbar(mine["off"], heights, xerr=bars, fmt=mark, color=colour, capsize=3)
+    published = [f"{share} ({value:g} %)" for share, value in zip(shares["share"], shares["published"], strict=True)]
+    axes.set_yticks(list(spots.values()), published)
+    axes.set_xlabel("simulated less published (percentage points)")
+    axes.grid(axis="y", visible=False)
+    handles: list[Any] = [
+        Line2D([], [], color=colour, marker=mark, ls="", label=words) for words, colour, mark in READINGS.values()
+    ]
+    handles.append(Patch(color="#e4e4e4", label="counts as reached"))
+    note = "Simulated, all else the same. Bars: 95 % over repeats. In brackets what the paper states."
+    style.legend(canvas, note, handles=handles, columns=3)
+    canvas.suptitle("Figs. 6 and 7 under two readings of a hand-over", x=0.01, ha="left")
+    return canvas

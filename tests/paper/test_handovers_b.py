@@ -1,0 +1,95 @@
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from edgeresearch.paper import handovers_b, paper_b
+
+FITTED = (2, 6, 10)
+
+
+def made(off: dict[bool, float], streams: tuple[int, ...] = (2, 4, 6, 8, 10)) -> pd.DataFrame:
+    """Both readings as the stage writes them, each so many points above what is published; intervals of one point."""
+    rows = []
+    for sender, count in itertools.product(off, streams):
+        shares = {0: paper_b.DROP_PERCENT[count]} | {h: paper_b.HOPS_PERCENT.get((count, h), 1.0) for h in (1, 2, 3)}
+        for hops, share in shares.items():
+            value = share + off[sender]
+            rows.append({"sender": sender, "streams": count, "hops": hops or np.nan, "percent": value})
+    table = pd.DataFrame(rows, columns=["sender", "streams", "hops", "percent"])
+    return table.assign(low=table["percent"] - 0.5, high=table["percent"] + 0.5)
+
+
+def text(figure: Figure) -> str:
+    return " ".join(each.get_text() for each in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+def test_every_published_share_stands_beside_both_readings() -> None:
+    table = handovers_b.beside(made({False: 1.0, True: -2.0}), fitted=FITTED)
+    assert len(table) == 2 * (len(paper_b.DROP_PERCENT) + len(paper_b.HOPS_PERCENT))
+    one = table.set_index(["share", "sender"]).loc[("8 streams, 3 hand-overs", True)]
+    assert (one["published"], one["measured"]) == (16.7, pytest.approx(14.7))
+    assert (one["low"], one["high"]) == (pytest.approx(14.2), pytest.approx(15.2))
+    assert table["off"].to_numpy() == pytest.approx(np.where(table["sender"], -2.0, 1.0))
+    assert table["reached"].all()
+
+
+def test_held_out_drop_rates_must_be_nearer_than_fitted_ones() -> None:
+    table = handovers_b.beside(made({False: 3.0}), fitted=FITTED).set_index("share")
+    assert table["allowed"].to_dict() == {
+        "2 streams, dropped": 4.0,
+        "4 streams, dropped": 2.5,
+        "6 streams, dropped": 4.0,
+        "8 streams, dropped": 2.5,
+        "10 streams, dropped": 4.0,
+        "6 streams, 2 hand-overs": 6.0,
+        "8 streams, 2 hand-overs": 6.0,
+        "8 streams, 3 hand-overs": 6.0,
+    }
+    assert list(table.index[~table["reached"]]) == ["4 streams, dropped", "8 streams, dropped"]
+
+
+def test_what_was_not_run_is_left_out() -> None:
+    table = handovers_b.beside(made({False: 0.0, True: 0.0}, streams=(6,)), fitted=FITTED)
+    assert list(table["share"].unique()) == ["6 streams, dropped", "6 streams, 2 hand-overs"]
+    assert handovers_b.beside(made({False: 0.0}, streams=()), fitted=FITTED).empty
+
+
+def test_a_depth_that_no_training_reached_is_a_share_of_nothing() -> None:
+    found = made({False: 0.0, True: 0.0})
+    table = handovers_b.beside(found[found["hops"] != 3], fitted=FITTED).set_index("share")
+    assert table.loc["8 streams, 3 hand-overs", "measured"].tolist() == [0.0, 0.0]
+    assert not table.loc["8 streams, 3 hand-overs", "reached"].any()
+
+
+def test_nothing_to_compare_is_said_and_drawn() -> None:
+    table = handovers_b.beside(made({False: 0.0}, streams=()), fitted=FITTED)
+    assert handovers_b.said(table) == "No number of streams was run that the paper states a share of."
+    assert not handovers_b.figure(table).axes[0].get_yticklabels()
+
+
+def test_words_name_what_is_missed_by_which_reading() -> None:
+    words = handovers_b.said(handovers_b.beside(made({False: -2.6, True: 0.0}), fitted=FITTED))
+    assert words == (
+        "If the receiver sets the limit anew, 6 of 8 published shares are reached; not 4 streams, dropped (24.02 "
+        "against 26.62) and 8 streams, dropped (67.10 against 69.7). If the sender's limit binds the receiver, 8 of 8 "
+        "published shares are reached."
+    )
+
+
+def test_the_figure_shows_each_share_from_both_readings() -> None:
+    table = handovers_b.beside(made({False: 1.0, True: -2.0}), fitted=FITTED)
+    drawn = handovers_b.figure(table)
+    (axes,) = drawn.axes
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert labels[0] == "2 streams, dropped (14.37 %)"
+    assert len(labels) == 8
+    points = [np.asarray(each.lines[0].get_xdata(), float) for each in axes.containers[1:]]  # type: ignore[attr-defined]
+    assert [each.tolist() for each in points] == [pytest.approx([1.0] * 8), pytest.approx([-2.0] * 8)]
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == pytest.approx(2 * table.drop_duplicates("share")["allowed"].to_numpy())
+    for words, _, _ in handovers_b.READINGS.values():
+        assert words in text(drawn)
+    assert "percentage points" in axes.get_xlabel()
