@@ -1,4 +1,4 @@
-"""Calls of DVC: the two papers' stages side by side at first, as neither needs anything of the other.
+"""Calls of DVC: where much is lacking, two lanes of stages side by side that need nothing of each other.
 
 DVC runs one stage after another, and many of them keep only one core busy. What it allows is that several of its
 processes work on one project, each on stages of its own; they take turns at `dvc.lock`.
@@ -24,18 +24,26 @@ from edgeresearch.files import atomic
 FIRST = "fetch"
 """What all others may need."""
 
-LANES: Sequence[Sequence[str]] = (
+PHASES: Sequence[Sequence[Sequence[str]]] = (
     (
-        *("figure1", "compare", "table2", "notebook-forecasting"),
-        *("elastic", "table3", "notebook-elastic", "notebook-data"),
+        ("figure1", "compare", "table2"),
+        (
+            *("elastic", "table3", "limits", "scheduling", "sweeps", "city"),
+            *("anomaly", "measured", "staleness", "tables-los"),
+        ),
     ),
     (
-        *("limits", "scheduling", "sweeps", "city", "anomaly", "measured", "staleness", "tables-los"),
-        *("notebook-testbed", "notebook-latency", "notebook-limits", "notebook-scheduling", "notebook-city"),
-        *("notebook-anomaly", "notebook-staleness"),
+        ("notebook-data", "notebook-forecasting", "notebook-anomaly"),
+        (
+            *("notebook-elastic", "notebook-testbed", "notebook-latency", "notebook-limits"),
+            *("notebook-scheduling", "notebook-city", "notebook-staleness"),
+        ),
     ),
 )
-"""Stages in an order in which each finds what it needs; no lane needs one of another."""
+"""What is computed, then what shows it, each in two lanes that take about as long as each other.
+
+A lane needs nothing of its neighbour, and its stages stand in an order in which each finds what it needs.
+"""
 
 _GRACE = 5.0
 """Seconds that an interrupted run has to end by itself."""
@@ -48,17 +56,19 @@ def reproduce(place: Path, variables: Mapping[str, str], *, lanes: bool = True) 
     Args:
         place: The project folder.
         variables: The environment.
-        lanes: Whether `LANES` may run side by side. They do so where each lacks results: where one of its stages never
-            ran, or what it made is gone. To look for changes, too, would cost a run with nothing to do twice its time.
+        lanes: Whether lanes of `PHASES` may run side by side. They do so where, in a phase, each lacks results: where
+            one of its stages never ran, or what it made is gone. To look for changes, too, would cost a run with
+            nothing to do twice its time.
 
     Raises:
         RunError: A stage failed; the other lane has run to its end.
     """
-    found = _lacking(place) if lanes else []
+    phases = _phases(place) if lanes else []
     try:
-        if len(found) > 1:
+        if phases:
             _repro(place, variables, [["--single-item", FIRST]])
-            _repro(place, variables, [["--single-item", *lane] for lane in found])
+        for phase in phases:
+            _repro(place, variables, [["--single-item", *lane] for lane in phase])
         _repro(place, variables, [[]])
     finally:
         sort_lock(place)
@@ -105,19 +115,18 @@ def _stages(place: Path) -> list[str]:
         return []
 
 
-def _lacking(place: Path) -> list[list[str]]:
-    """The stages of each lane that lacks results."""
+def _phases(place: Path) -> list[list[list[str]]]:
+    """The stages of all lanes, phase by phase; nothing if in no phase several lanes lack results."""
     known, entries = _stages(place), recovery.entries(place / "dvc.lock")
-    if FIRST not in known:
-        return []
     gone = {
         _group(name)
         for name, entry in entries.items()
         if not all((place / out["path"]).exists() for out in entry.get("outs", []))
     }
     done = {_group(name) for name in entries} - gone
-    lanes = ([name for name in lane if name in known] for lane in LANES)
-    return [lane for lane in lanes if set(lane) - done]
+    phases = [[[name for name in lane if name in known] for lane in phase] for phase in PHASES]
+    lacking = max(sum(not done.issuperset(lane) for lane in phase) for phase in phases)
+    return [[lane for lane in phase if lane] for phase in phases] if lacking > 1 and FIRST in known else []
 
 
 def _repro(place: Path, variables: Mapping[str, str], runs: Sequence[Sequence[str]]) -> None:
@@ -161,7 +170,7 @@ def _wait(runs: Sequence["subprocess.Popen[str]"], place: Path) -> None:
     told = False
     while going := [run for run in runs if run.poll() is None]:
         if not told and len(going) < len(runs) and any(run.returncode for run in runs):
-            print("note: a stage has failed; stages of the other paper go on to their end", file=sys.stderr, flush=True)
+            print("note: a stage has failed; the stages beside it go on to their end", file=sys.stderr, flush=True)
             told = True
         with contextlib.suppress(subprocess.TimeoutExpired):
             going[0].wait(timeout=1)

@@ -36,7 +36,7 @@ def reproduce(
         root: The repository: the folder with `dvc.yaml` and `params.yaml`.
         profile: `paper` for the full run in `root`, or the name of a file in `profiles/`.
         seconds: File that gets the seconds of each stage that runs (see `timings`), one after another.
-        one_by_one: Whether stages of both papers never run at a time (see `lanes`).
+        one_by_one: Whether two stages never run at a time (see `lanes`).
 
     Returns:
         The folder of the results.

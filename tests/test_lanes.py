@@ -40,9 +40,17 @@ stages:
     cmd: python make.py right left
     deps: [make.py, raw]
     outs: [right.txt]
+  show-left:
+    cmd: python make.py show-left show-right
+    deps: [make.py, left/after.txt]
+    outs: [show-left.txt]
+  show-right:
+    cmd: python make.py show-right show-left
+    deps: [make.py, left/after.txt, right.txt]
+    outs: [show-right.txt]
   last:
     cmd: python make.py last
-    deps: [make.py, left/after.txt, right.txt]
+    deps: [make.py, show-left.txt, show-right.txt]
     outs: [last.txt]
 """
 # A stage says that it began. One that is named another waits until that one began, too: alone it fails.
@@ -65,19 +73,21 @@ target.parent.mkdir(exist_ok=True)
 target.write_text(name)
 print("made", target)
 """
-TWO = (("left", "left-after"), ("right", "not-here"))
+TWO = ((("left", "left-after"), ("right", "not-here")), (("show-left",), ("show-right",)))
+HERE = [[["left", "left-after"], ["right"]], [["show-left"], ["show-right"]]]
+ORDER = ["fetch", "left@a", "left@b", "left-after", "right", "show-left", "show-right", "last"]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project with two lanes whose stages wait for each other."""
+    """A project with two phases of two lanes whose stages wait for each other."""
     place = tmp_path / "project"
     for name, text in {".dvc/config": CONFIG, "dvc.yaml": PIPELINE, "make.py": MAKE.replace("WAIT", "60")}.items():
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_text(text)
     for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    monkeypatch.setattr(lanes, "LANES", TWO)
+    monkeypatch.setattr(lanes, "PHASES", TWO)
     return place
 
 
@@ -94,13 +104,13 @@ def test_lanes_run_side_by_side_and_a_second_run_changes_nothing(
     place: Path, variables: Mapping[str, str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     lanes.reproduce(place, variables)
-    once = {"fetch": 1, "left": 2, "left-after": 1, "right": 1, "last": 1}
+    once = dict.fromkeys(["fetch", "left-after", "right", "show-left", "show-right", "last"], 1) | {"left": 2}
     assert _runs(place) == once
     assert (place / "last.txt").read_text() == "last"
     said = capfd.readouterr().out
     assert sorted(re.findall("made .*", said)) == [
         *("made last.txt", "made left/a.txt", "made left/after.txt", "made left/b.txt", "made raw/a.txt"),
-        "made right.txt",
+        *("made right.txt", "made show-left.txt", "made show-right.txt"),
     ]
     lock = (place / "dvc.lock").read_bytes()
     lanes.reproduce(place, variables)
@@ -111,11 +121,11 @@ def test_lanes_run_side_by_side_and_a_second_run_changes_nothing(
 def test_the_lock_file_is_the_same_however_stages_ran(place: Path, variables: Mapping[str, str]) -> None:
     lanes.reproduce(place, variables)
     lock = (place / "dvc.lock").read_bytes()
-    assert list(recovery.entries(place / "dvc.lock")) == ["fetch", "left@a", "left@b", "left-after", "right", "last"]
+    assert list(recovery.entries(place / "dvc.lock")) == ORDER
     once = _runs(place)
     for name in (".dvc/cache", "left"):
         shutil.rmtree(place / name)
-    for name in ("dvc.lock", "right.txt", "last.txt"):
+    for name in ("dvc.lock", "right.txt", "show-left.txt", "show-right.txt", "last.txt"):
         (place / name).unlink()
     lanes.reproduce(place, variables, lanes=False)  # what began before is still there to be met
     assert _runs(place) == {name: 2 * runs for name, runs in once.items()}
@@ -144,26 +154,40 @@ def test_where_one_lane_failed_the_other_is_done_and_stays(
     shown = capfd.readouterr()
     assert "no such thing" in shown.err, "the second lane's errors are told, too"
     assert "failed to reproduce 'right'" in shown.err
-    assert shown.err.count("note: a stage has failed; stages of the other paper go on to their end\n") == 1
+    assert shown.err.count("note: a stage has failed; the stages beside it go on to their end\n") == 1
     assert "Traceback" not in shown.out + shown.err
-    assert list(recovery.entries(place / "dvc.lock")) == ["fetch", "left@a", "left@b", "left-after"], "in order even so"
+    assert list(recovery.entries(place / "dvc.lock")) == ORDER[:4], "in order even so"
     assert not (place / "last.txt").exists()
 
 
 def test_lanes_are_for_what_is_not_here(place: Path, variables: Mapping[str, str]) -> None:
-    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
+    assert lanes._phases(place) == HERE
     lanes.force(place, variables, "fetch")
-    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
-    (place / "began" / "left").touch()
-    lanes._repro(place, variables, [["--single-item", "right"]])
-    assert lanes._lacking(place) == [["left", "left-after"]], "one lane is no reason to run two"
+    assert lanes._phases(place) == HERE
     lanes.reproduce(place, variables)
-    assert lanes._lacking(place) == []
+    assert lanes._phases(place) == []
     (place / "right.txt").unlink()
+    assert lanes._phases(place) == [], "one lane is no reason to run two"
+    (place / "show-left.txt").unlink()
+    assert lanes._phases(place) == [], "nor are two of different phases"
     (place / "left" / "b.txt").unlink()  # as in a clone
-    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
+    assert lanes._phases(place) == HERE
     (place / "dvc.yaml").write_text(PIPELINE.replace("fetch:", "bring:"))
-    assert lanes._lacking(place) == []
+    assert lanes._phases(place) == []
+
+
+def test_what_shows_waits_for_what_is_computed_anew(place: Path, variables: Mapping[str, str]) -> None:
+    """Two lanes lack what shows; what they show is out of date, though it is there: that comes first."""
+    lanes.reproduce(place, variables)
+    for name in ("show-left.txt", "show-right.txt"):
+        (place / name).unlink()
+    shutil.rmtree(place / ".dvc" / "cache")
+    (place / "make.py").write_text(MAKE.replace("WAIT", "61"))
+    lanes.reproduce(place, variables)
+    assert _runs(place) == dict.fromkeys(["left-after", "right", "show-left", "show-right", "last"], 2) | {
+        "fetch": 1,
+        "left": 4,
+    }
 
 
 @pytest.mark.parametrize("text", [b"stages: [\n", b"- a list\n", b"stages:\n", b"stages: 3\n", b"stages: {a: \xff}\n"])
@@ -181,7 +205,7 @@ def test_a_damaged_pipeline_is_left_to_dvc_to_tell(
 @pytest.mark.parametrize("entry", ["outs:", "outs: [{md5: 0}]", "outs: 3", "- a list"])
 def test_a_damaged_entry_counts_as_none(place: Path, entry: str) -> None:
     (place / "dvc.lock").write_text(f"schema: '2.0'\nstages:\n  left:\n    {entry}\n  3:\n    cmd: x\n")
-    assert lanes._lacking(place) == [["left", "left-after"], ["right"]]
+    assert lanes._phases(place) == HERE
     before = (place / "dvc.lock").read_bytes()
     lanes.sort_lock(place)
     assert (place / "dvc.lock").read_bytes() == before
@@ -206,7 +230,7 @@ import os, sys
 from pathlib import Path
 from edgeresearch import lanes
 from edgeresearch.workspace import environment
-lanes.LANES = (("left", "left-after"), ("right",))
+lanes.PHASES = ((("left", "left-after"), ("right",)),)
 place = Path(sys.argv[1])
 lanes.reproduce(place, environment(place, os.environ))
 """
@@ -297,12 +321,14 @@ def _needs(name: str) -> set[str]:
     }
 
 
-def test_the_papers_lanes_hold_every_stage_once_but_the_first_and_what_joins_both() -> None:
-    named = [name for lane in lanes.LANES for name in lane]
+def test_the_lanes_hold_every_stage_once_but_the_first_and_what_joins_all() -> None:
+    named = [name for phase in lanes.PHASES for lane in phase for name in lane]
     assert sorted([*named, lanes.FIRST, "claims", "report"]) == sorted(STAGES)
 
 
-@pytest.mark.parametrize("lane", lanes.LANES, ids=["A", "B"])
-def test_a_lane_needs_nothing_of_the_other_and_finds_what_it_needs(lane: tuple[str, ...]) -> None:
-    for number, name in enumerate(lane):
-        assert _needs(name) <= {lanes.FIRST, *lane[:number]}, name
+@pytest.mark.parametrize(("phase", "lane"), [(0, 0), (0, 1), (1, 0), (1, 1)])
+def test_a_lane_needs_nothing_of_its_neighbour_and_finds_what_it_needs(phase: int, lane: int) -> None:
+    before = {lanes.FIRST, *(name for earlier in lanes.PHASES[:phase] for each in earlier for name in each)}
+    for name in lanes.PHASES[phase][lane]:
+        assert _needs(name) <= before, name
+        before.add(name)

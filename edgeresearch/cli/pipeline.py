@@ -105,7 +105,7 @@ def reproduce(
         Path | None, typer.Option(help="Write the CPU and wall seconds of each stage that runs into this file.")
     ] = None,
     one_by_one: Annotated[
-        bool, typer.Option("--one-by-one", help="Never run stages of both papers at a time; --timings does not either.")
+        bool, typer.Option("--one-by-one", help="Never run two stages at a time; --timings does not either.")
     ] = False,
 ) -> None:
     """Run the pipeline."""
