@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from edgeresearch.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DRAFT = ".draft-"
 """How names begin that are not yet whole; they are no results, and DVC looks past them."""
@@ -48,7 +49,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
                 parent.rmdir()
 
 
-def write_csv(table: pd.DataFrame, path: str | os.PathLike[str], digits: int = 6) -> None:
+def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int = 6) -> None:
     """Write a table as CSV with the same bytes on every machine: `digits` significant digits, LF line ends.
 
     Args:
