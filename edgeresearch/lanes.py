@@ -26,16 +26,16 @@ FIRST = "fetch"
 
 PHASES: Sequence[Sequence[Sequence[str]]] = (
     (
-        ("figure1", "compare", "table2"),
+        ("figure1", "compare", "table2", "measured"),
         (
             *("elastic", "table3", "limits", "scheduling", "sweeps", "city"),
-            *("anomaly", "measured", "staleness", "tables-los"),
+            *("anomaly", "staleness", "tables-los"),
         ),
     ),
     (
-        ("notebook-data", "notebook-forecasting", "notebook-anomaly"),
+        ("notebook-data", "notebook-forecasting", "notebook-anomaly", "notebook-latency"),
         (
-            *("notebook-elastic", "notebook-testbed", "notebook-latency", "notebook-limits"),
+            *("notebook-elastic", "notebook-testbed", "notebook-limits"),
             *("notebook-scheduling", "notebook-city", "notebook-staleness"),
         ),
     ),

@@ -651,6 +651,7 @@ def test_the_notebook_on_staleness_gives_every_figure(root: Path, monkeypatch: p
                 "gateways",
                 "churn",
                 "choices",
+                "handovers",
             },
         ),
     ],
