@@ -40,7 +40,7 @@ PHASES: Sequence[Sequence[Sequence[str]]] = (
         ),
     ),
 )
-"""What is computed, then what shows it, each in two lanes that take about as long as each other.
+"""What is computed, then what shows it, each in two lanes; those of the quick profile take about as long as each other.
 
 A lane needs nothing of its neighbour, and its stages stand in an order in which each finds what it needs.
 """

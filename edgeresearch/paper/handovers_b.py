@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Container, Mapping
+from dataclasses import asdict, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -12,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from edgeresearch.paper import paper_b, style
-from edgeresearch.paper.verdicts_b import DROP_POINTS, HELD_OUT_POINTS, HOP_POINTS
+from edgeresearch.paper.verdicts_b import DROP_POINTS, HELD_OUT_POINTS, HOP_POINTS, Goal
+from edgeresearch.paper.words_b import reached
 
 READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
     {
@@ -23,7 +25,6 @@ READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
 """Of "optimize resource limits; return best-fit" (Algorithm 1), by whether the sender's limit binds: words, colour,
 marker."""
 
-_COLUMNS = ["share", "sender", "published", "measured", "low", "high", "off", "allowed", "reached"]
 DROPPED = 0
 """Stands for "dropped" where a number of hand-overs would stand."""
 
@@ -36,23 +37,24 @@ def beside(found: pd.DataFrame, *, fitted: Container[int]) -> pd.DataFrame:
         fitted: Numbers of streams whose published drop rates the settings were fitted on.
 
     Returns:
-        One row per share and reading, without those that were not run: `share`, in words; `sender`; `published`,
-        `measured`, `low`, `high`, in percent; `off`, in points; `allowed`, the points that count as reached; `reached`.
+        One row per share and reading, without those that were not run: `sender`, the attributes of `verdicts_b.Goal`,
+        and its `verdict`.
     """
-    rows: list[tuple[Any, ...]] = []
+    rows = []
     shares = {(n, DROPPED): value for n, value in paper_b.DROP_PERCENT.items()} | paper_b.HOPS_PERCENT
     keyed: Any = found.assign(hops=found["hops"].fillna(DROPPED)).set_index(["sender", "streams", "hops"])
     for ((streams, hops), published), sender in itertools.product(shares.items(), READINGS):
         if (sender, streams, DROPPED) not in keyed.index:
             continue
         points = HOP_POINTS if hops else DROP_POINTS if streams in fitted else HELD_OUT_POINTS
-        ours: tuple[float, ...] = (0.0, 0.0, 0.0)  # where no training was handed over so often
+        ours = (0.0, 0.0, 0.0)  # where no training was handed over so often
         if (sender, streams, hops) in keyed.index:
-            ours = tuple(float(keyed.loc[(sender, streams, hops), name]) for name in ("percent", "low", "high"))
-        what = f"{hops} hand-overs" if hops else "dropped"
-        off = ours[0] - published
-        rows.append((f"{streams} streams, {what}", sender, published, *ours, off, points, abs(off) <= points))
-    return pd.DataFrame(rows, columns=_COLUMNS)
+            row = keyed.loc[(sender, streams, hops)]
+            ours = float(row["percent"]), float(row["low"]), float(row["high"])
+        what, where = (f"{hops} hand-overs", "Fig. 6") if hops else ("dropped", "Fig. 7")
+        goal = Goal(f"{streams} streams, {what}", where, "%", published, *ours, points)
+        rows.append({"sender": sender, **asdict(goal), "verdict": goal.verdict})
+    return pd.DataFrame(rows, columns=["sender", *(each.name for each in fields(Goal)), "verdict"])
 
 
 def said(table: pd.DataFrame) -> str:
@@ -61,19 +63,11 @@ def said(table: pd.DataFrame) -> str:
     Args:
         table: What `beside` returns.
     """
-    if table.empty:
-        return "No number of streams was run that the paper states a share of."
-    parts = []
-    for sender, (words, _, _) in READINGS.items():
-        mine = table[table["sender"] == sender]
-        missed = [f"{row.share} ({row.measured:.2f} against {row.published:g})" for row in _missed(mine)]
-        tail = f"; not {' and '.join(missed)}" if missed else ""
-        parts.append(f"If {words}, {len(mine) - len(missed)} of {len(mine)} published shares are reached{tail}.")
+    parts = (
+        f"If {words}: {reached(table[table['sender'] == sender], 'Fig. 6', 'Fig. 7')}"
+        for sender, (words, _, _) in READINGS.items()
+    )
     return " ".join(parts)
-
-
-def _missed(table: pd.DataFrame) -> Any:
-    return table[~table["reached"].astype(bool)].itertuples()
 
 
 @style.styled
@@ -83,17 +77,17 @@ def figure(table: pd.DataFrame) -> Figure:
     Args:
         table: What `beside` returns.
     """
-    shares = table.drop_duplicates("share")
-    spots = dict(zip(shares["share"], -np.arange(len(shares)), strict=True))
+    shares = table.drop_duplicates("goal")
+    spots = dict(zip(shares["goal"], -np.arange(len(shares)), strict=True))
     canvas, (axes,) = style.canvas(size=(9.0, 1.9 + 0.36 * len(shares)))
-    axes.barh(list(spots.values()), 2 * shares["allowed"], 0.8, -shares["allowed"], color="#e4e4e4", zorder=0)
+    axes.barh(list(spots.values()), 2 * shares["tolerance"], 0.8, -shares["tolerance"], color="#e4e4e4", zorder=0)
     axes.axvline(0, color=style.INK, lw=1)
     for at, (sender, (_, colour, mark)) in enumerate(READINGS.items()):
         mine = table[table["sender"] == sender]
         bars: Any = [mine["measured"] - mine["low"], mine["high"] - mine["measured"]]
-        heights = mine["share"].map(spots) + 0.17 - 0.34 * at
-        axes.errorbar(mine["off"], heights, xerr=bars, fmt=mark, color=colour, capsize=3)
-    published = [f"{share} ({value:g} %)" for share, value in zip(shares["share"], shares["published"], strict=True)]
+        heights = mine["goal"].map(spots) + 0.17 - 0.34 * at
+        axes.errorbar(mine["measured"] - mine["published"], heights, xerr=bars, fmt=mark, color=colour, capsize=3)
+    published = [f"{share} ({value:g} %)" for share, value in zip(shares["goal"], shares["published"], strict=True)]
     axes.set_yticks(list(spots.values()), published)
     axes.set_xlabel("simulated less published (percentage points)")
     axes.grid(axis="y", visible=False)

@@ -6,6 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from edgeresearch.paper import handovers_b, paper_b
+from edgeresearch.paper.verdicts_b import NOT, REPRODUCED
 
 FITTED = (2, 6, 10)
 
@@ -29,16 +30,17 @@ def text(figure: Figure) -> str:
 def test_every_published_share_stands_beside_both_readings() -> None:
     table = handovers_b.beside(made({False: 1.0, True: -2.0}), fitted=FITTED)
     assert len(table) == 2 * (len(paper_b.DROP_PERCENT) + len(paper_b.HOPS_PERCENT))
-    one = table.set_index(["share", "sender"]).loc[("8 streams, 3 hand-overs", True)]
+    one = table.set_index(["goal", "sender"]).loc[("8 streams, 3 hand-overs", True)]
     assert (one["published"], one["measured"]) == (16.7, pytest.approx(14.7))
     assert (one["low"], one["high"]) == (pytest.approx(14.2), pytest.approx(15.2))
-    assert table["off"].to_numpy() == pytest.approx(np.where(table["sender"], -2.0, 1.0))
-    assert table["reached"].all()
+    off = (table["measured"] - table["published"]).to_numpy()
+    assert off == pytest.approx(np.where(table["sender"], -2.0, 1.0))
+    assert (table["verdict"] == REPRODUCED).all()
 
 
 def test_held_out_drop_rates_must_be_nearer_than_fitted_ones() -> None:
-    table = handovers_b.beside(made({False: 3.0}), fitted=FITTED).set_index("share")
-    assert table["allowed"].to_dict() == {
+    table = handovers_b.beside(made({False: 3.0}), fitted=FITTED).set_index("goal")
+    assert table["tolerance"].to_dict() == {
         "2 streams, dropped": 4.0,
         "4 streams, dropped": 2.5,
         "6 streams, dropped": 4.0,
@@ -48,34 +50,34 @@ def test_held_out_drop_rates_must_be_nearer_than_fitted_ones() -> None:
         "8 streams, 2 hand-overs": 6.0,
         "8 streams, 3 hand-overs": 6.0,
     }
-    assert list(table.index[~table["reached"]]) == ["4 streams, dropped", "8 streams, dropped"]
+    assert list(table.index[table["verdict"] != REPRODUCED]) == ["4 streams, dropped", "8 streams, dropped"]
 
 
 def test_what_was_not_run_is_left_out() -> None:
     table = handovers_b.beside(made({False: 0.0, True: 0.0}, streams=(6,)), fitted=FITTED)
-    assert list(table["share"].unique()) == ["6 streams, dropped", "6 streams, 2 hand-overs"]
+    assert list(table["goal"].unique()) == ["6 streams, dropped", "6 streams, 2 hand-overs"]
     assert handovers_b.beside(made({False: 0.0}, streams=()), fitted=FITTED).empty
 
 
 def test_a_depth_that_no_training_reached_is_a_share_of_nothing() -> None:
     found = made({False: 0.0, True: 0.0})
-    table = handovers_b.beside(found[found["hops"] != 3], fitted=FITTED).set_index("share")
+    table = handovers_b.beside(found[found["hops"] != 3], fitted=FITTED).set_index("goal")
     assert table.loc["8 streams, 3 hand-overs", "measured"].tolist() == [0.0, 0.0]
-    assert not table.loc["8 streams, 3 hand-overs", "reached"].any()
+    assert table.loc["8 streams, 3 hand-overs", "verdict"].tolist() == [NOT, NOT]
 
 
 def test_nothing_to_compare_is_said_and_drawn() -> None:
     table = handovers_b.beside(made({False: 0.0}, streams=()), fitted=FITTED)
-    assert handovers_b.said(table) == "No number of streams was run that the paper states a share of."
+    assert handovers_b.said(table).count("Nothing was measured of Fig. 6, Fig. 7.") == 2
     assert not handovers_b.figure(table).axes[0].get_yticklabels()
 
 
 def test_words_name_what_is_missed_by_which_reading() -> None:
     words = handovers_b.said(handovers_b.beside(made({False: -2.6, True: 0.0}), fitted=FITTED))
     assert words == (
-        "If the receiver sets the limit anew, 6 of 8 published shares are reached; not 4 streams, dropped (24.02 "
-        "against 26.62) and 8 streams, dropped (67.10 against 69.7). If the sender's limit binds the receiver, 8 of 8 "
-        "published shares are reached."
+        "If the receiver sets the limit anew: Fig. 6, Fig. 7: 6 of 8 goals are reached. Not reached: 4 streams, "
+        "dropped (partly: 24.0 against 26.62); 8 streams, dropped (partly: 67.1 against 69.7). If the sender's "
+        "limit binds the receiver: Fig. 6, Fig. 7: 8 of 8 goals are reached."
     )
 
 
@@ -89,7 +91,7 @@ def test_the_figure_shows_each_share_from_both_readings() -> None:
     points = [np.asarray(each.lines[0].get_xdata(), float) for each in axes.containers[1:]]  # type: ignore[attr-defined]
     assert [each.tolist() for each in points] == [pytest.approx([1.0] * 8), pytest.approx([-2.0] * 8)]
     widths = [bar.get_width() for bar in axes.patches]
-    assert widths == pytest.approx(2 * table.drop_duplicates("share")["allowed"].to_numpy())
+    assert widths == pytest.approx(2 * table.drop_duplicates("goal")["tolerance"].to_numpy())
     for words, _, _ in handovers_b.READINGS.values():
         assert words in text(drawn)
     assert "percentage points" in axes.get_xlabel()
