@@ -153,8 +153,7 @@ def calibrate(
 def fitted(section: Mapping[str, Any], targets: Mapping[str, tuple[float, float]], *, seed: int) -> pd.DataFrame:
     """Search as the settings say, on the testbed that they name.
 
-    Eq. 1 is fitted on its grid alone: to refine it with scipy takes three times as long and moved no drop rate by more
-    than half a point.
+    Eq. 1 is fitted on its grid alone: to refine it takes longer and moved no drop rate by more than half a point.
 
     Args:
         section: `los` of the settings as plain values.

@@ -1,5 +1,6 @@
 """The policy that knows everything: how far from the best the others are."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -40,8 +41,9 @@ class Oracle:
     learns = False
 
     def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
-        steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
-        self._limits = sorted(np.geomspace(limits.floor, limits.ceiling, steps).tolist())
+        steps = int(math.log(limits.ceiling / limits.floor) / 0.05) + 2
+        grid = np.geomspace(limits.floor, limits.ceiling, steps).round(9)  # its last digits differ between processors
+        self._limits = sorted(grid.tolist())
         self._bounds = limits.floor, limits.ceiling
         self._plain: _Plain = {}
 

@@ -1,5 +1,6 @@
 """Streams and their trainings: what triggers when, what it takes in truth, and what the monitoring sees of it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -51,7 +52,9 @@ class Truth:
             counts: Numbers of their triggers.
         """
         duration, monitor = normals(key, _DURATION, jobs, counts), normals(key, _MONITOR, jobs, counts)
-        return np.exp(self.noise * duration), self.monitor * monitor
+        # Not numpy's exp: its last digit differs between processors.
+        noise = np.array([math.exp(value) for value in (self.noise * duration).tolist()])
+        return noise, self.monitor * monitor
 
 
 @dataclass(frozen=True, slots=True)

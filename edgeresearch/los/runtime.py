@@ -1,4 +1,9 @@
-"""The job runtime model: how long a training takes under a CPU limit (Paper B, section IV.C, eq. 1 and 2)."""
+"""The job runtime model: how long a training takes under a CPU limit (Paper B, section IV.C, eq. 1 and 2).
+
+Fits give the same bits on every processor: LOS decides on them again and again, and a difference in the last digit
+grows until a decision differs. So they do without BLAS, LAPACK and numpy's `exp`, `log` and `power`, whose results hang
+on the processor; sums, products and roots do not.
+"""
 
 import math
 import struct
@@ -9,7 +14,6 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import least_squares
 
 Floats = npt.NDArray[np.float64]
 Numbers = TypeVar("Numbers", float, Floats)
@@ -19,7 +23,13 @@ BOUNDS = {"a": (1e-9, 1e15), "b": (0.0, 500.0), "c": (0.25, 3.0), "d": (0.0, 1e6
 """Smallest and largest value of each parameter of eq. 1; limits in millicores, times in seconds."""
 
 _GRID = [(b, c) for c in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0) for b in (0.0, 40.0, 160.0)]
-_GRID_B, _LESS_C = np.array([[b] for b, _ in _GRID]), np.array([[-c] for _, c in _GRID])
+_GRID_B = np.array([[0.0], [40.0], [160.0]])
+_SAME, _TIE = 1e-12, 1e-9
+"""Spread of x, as a share of its squares, that tells no slope; mean square error by which one curve beats another."""
+_sum = np.add.reduce
+_LOW = [math.log(BOUNDS["a"][0]), *(low for low, _ in list(BOUNDS.values())[1:])]
+_HIGH = [math.log(BOUNDS["a"][1]), *(high for _, high in list(BOUNDS.values())[1:])]
+"""Of log a, b, c and d."""
 _pack, _unpack = struct.Struct("=dd").pack, struct.Struct("=dd").unpack_from
 _RUN = 16
 """Bytes of a run that is kept."""
@@ -72,27 +82,39 @@ def grid_fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats
     """
     r, t = np.asarray(limits, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
     if len(set(r.tolist())) < 3:
-        level = float(np.exp(np.add.reduce(np.log(t * r)) / len(r)))
+        level = math.exp(math.fsum(map(math.log, (t * r).tolist())) / len(r))
         return Curve(max(level, BOUNDS["a"][0]), 0.0, 1.0, 0.0)
-    x = (r + _GRID_B) ** _LESS_C
-    weight = 1 / (t * t)
-    total, t_weighted = float(np.add.reduce(weight)), float(t @ weight)
-    x_mean, t_mean = (x @ weight) / total, t_weighted / total
-    squares, products = (x * x) @ weight, (x * t) @ weight
-    slope = (products / total - x_mean * t_mean) / np.maximum(squares / total - x_mean * x_mean, 1e-300)
-    rest = t_mean - slope * x_mean
-    bad = (rest < 0) | (slope <= 0)
-    if True in bad.tolist():
-        slope, rest = np.where(bad, products / squares, slope), np.where(bad, 0.0, rest)
-    x *= slope[:, None]
-    x += rest[:, None]
-    x -= t
-    best = int(((x * x) @ weight).argmin())
-    return Curve(float(slope[best]), *_GRID[best], float(rest[best]))
+    x, y = _powers(r) / t, 1 / t  # as errors are relative
+    x_sums, squares, products = _sum(x * y, 1).tolist(), _sum(x * x, 1).tolist(), _sum(x, 1).tolist()
+    total, t_sum, count = float(_sum(y * y)), float(_sum(y)), len(r)
+    least, best = math.inf, Curve(1.0, 0.0, 1.0, 0.0)
+    for (b, c), x_sum, square, product in zip(_GRID, x_sums, squares, products, strict=True):
+        apart = square * total - x_sum * x_sum
+        slope = rest = 0.0
+        if apart > _SAME * square * total:
+            slope = (product * total - x_sum * t_sum) / apart
+            rest = (t_sum - slope * x_sum) / total
+        if slope <= 0 or rest < 0:
+            slope, rest = product / square, 0.0
+        off = count - 2 * (slope * product + rest * t_sum)
+        off += slope * slope * square + rest * (2 * slope * x_sum + rest * total)
+        if off < least - _TIE * count:
+            least, best = off, Curve(slope, b, c, rest)
+    return best
+
+
+def _powers(limits: Floats) -> Floats:
+    """Return (R + b)^-c of each point of the grid and limit, `(points, limits)`, by roots and products alone."""
+    shifted = limits + _GRID_B
+    root = np.sqrt(shifted)
+    fourth = np.sqrt(root)
+    powers = (root, root * fourth, shifted, shifted * fourth, shifted * root, shifted * shifted)
+    found: Floats = 1 / np.concatenate(powers)
+    return found
 
 
 def fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats) -> Curve:
-    """Fit eq. 1 to pairs of limit and duration by bounded least squares of the relative error (scipy, `trf`).
+    """Fit eq. 1 to pairs of limit and duration by bounded least squares of the relative error (Levenberg-Marquardt).
 
     Args:
         limits: Millicores of each run, above 0.
@@ -105,26 +127,55 @@ def fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats) -> 
     if r.shape != t.shape or r.size == 0 or not (np.all(r > 0) and np.all(t > 0)):
         raise ValueError("limits and seconds must be equally many and above 0")
     start = grid_fit(r, t)
-    if len(set(r)) < 3:
+    if len(set(r.tolist())) < 3:
         return start
-    low, high = np.array(list(BOUNDS.values())).T
-    low[0], high[0] = np.log(low[0]), np.log(high[0])
+    values = _within((math.log(start.a), *start[1:]))
+    sums, damping = _moments(r, t, values), 1e-3
+    for _ in range(50):
+        falls = [-row[4] for row in sums[:4]]
+        free = [i for i in range(4) if sums[i][i] > 0 and values[i] != (_HIGH if falls[i] > 0 else _LOW)[i]]
+        rows = [[sums[i][j] * (1 + damping * (i == j)) for j in free] + [falls[i]] for i in free]
+        trial = list(values)
+        for i, change in zip(free, _solve(rows), strict=True):
+            trial[i] += change
+        trial = _within(trial)
+        moved = _moments(r, t, trial)
+        gain = sums[4][4] - moved[4][4]
+        if gain > 0:
+            values, sums, damping = trial, moved, max(damping / 10, 1e-12)
+        else:
+            damping *= 10
+        if 0 <= gain <= 1e-5 * sums[4][4] or damping > 1e6:
+            break
+    return Curve(math.exp(values[0]), *values[1:])
 
-    def parts(values: Floats) -> tuple[Floats, Floats]:
-        shifted = r + values[1]
-        return shifted, np.exp(values[0] - values[2] * np.log(shifted)) / t
 
-    def off(values: Floats) -> Floats:
-        return np.asarray(parts(values)[1] + values[3] / t - 1)
+def _within(values: Sequence[float]) -> list[float]:
+    return [min(max(value, low), high) for value, low, high in zip(values, _LOW, _HIGH, strict=True)]
 
-    def slopes(values: Floats) -> Floats:
-        shifted, part = parts(values)
-        return np.stack([part, -values[2] * part / shifted, -part * np.log(shifted), 1 / t], axis=1)
 
-    begin = np.clip([np.log(start.a), start.b, start.c, start.d], low + 1e-9, high - 1e-9)
-    scale = [1.0, 50.0, 0.5, 10.0]
-    found = least_squares(off, begin, slopes, bounds=(low, high), x_scale=scale, ftol=1e-4, xtol=1e-4, max_nfev=50)
-    return Curve(float(np.exp(found.x[0])), *(float(value) for value in found.x[1:]))
+def _moments(r: Floats, t: Floats, values: Sequence[float]) -> list[list[float]]:
+    """Return the sums of products of the relative errors and their slopes by log a, b, c and d: errors come last."""
+    level, b, c, d = values
+    shifted = r + b
+    log = np.array([math.log(value) for value in shifted.tolist()])
+    part = np.array([math.exp(value) for value in np.minimum(level - c * log, 700).tolist()]) / t
+    rows = np.array([part, -c * part / shifted, -part * log, 1 / t, part + d / t - 1])
+    sums: list[list[float]] = _sum(rows[:, None] * rows, axis=2).tolist()
+    return sums
+
+
+def _solve(rows: list[list[float]]) -> list[float]:
+    """Solve a few linear equations, positive definite, with the right-hand side as their last column."""
+    for i, pivot in enumerate(rows):
+        for row in rows[i + 1 :]:
+            factor = row[i] / pivot[i]
+            row[i:] = [value - factor * above for value, above in zip(row[i:], pivot[i:], strict=True)]
+    found = [0.0] * len(rows)
+    for i in reversed(range(len(rows))):
+        row = rows[i]
+        found[i] = (row[-1] - math.fsum(row[j] * found[j] for j in range(i + 1, len(rows)))) / row[i]
+    return found
 
 
 @dataclass(frozen=True)
@@ -135,8 +186,8 @@ class Fitting:
         enough: Runs before there is a model; until then a job is in its cold start.
         kept: Newest runs that are kept.
         tolerance: Relative error of the newest run above which the curve is fitted anew.
-        refine: Whether scipy refines a fit whose relative error stays above `tolerance`; it does so only as the number
-            of runs doubles, for that takes milliseconds.
+        refine: Whether `fit` refines a fit whose relative error stays above `tolerance`; it does so only as the number
+            of runs doubles.
     """
 
     enough: int = 1

@@ -47,7 +47,7 @@ class Oracle:
 
     def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
         steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
-        self.limits = np.geomspace(limits.floor, limits.ceiling, steps).tolist()
+        self.limits = np.geomspace(limits.floor, limits.ceiling, steps).round(9).tolist()
         self.floor, self.ceiling = limits.floor, limits.ceiling
 
     def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
