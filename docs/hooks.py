@@ -18,8 +18,9 @@ from mkdocs.structure.pages import Page
 from typer.cli import get_docs_for_click
 
 from edgeresearch.cli import app
-from edgeresearch.paper.claims.audit import FILE, PAPERS, VERDICTS, read
-from edgeresearch.paper.claims.table import load
+from edgeresearch.papers.claims.records import RECORDS
+from edgeresearch.papers.claims.rules import VERDICTS
+from edgeresearch.papers.claims.table import FILE, PAPERS, read_claims
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "reports"
@@ -34,7 +35,7 @@ SHOWN = re.compile(r"!\[[^\]]*\]\((figures/[^)]+)\)")
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the figures of `reports/` that the pages show or link to."""
-    shown = {str(claim.figure).removeprefix("reports/") for claim in load() if claim.figure}
+    shown = {claim.figure.removeprefix("reports/") for claim in RECORDS if claim.figure}
     for page in files.documentation_pages():
         shown |= set(SHOWN.findall(page.content_string))
     for place in sorted(shown):
@@ -70,7 +71,7 @@ def claims() -> str:
                 f"`{claim.notebook}`" if claim.notebook else "",
                 verdicts.get(claim.id, UNKNOWN),
             )
-            for claim in load()
+            for claim in RECORDS
             if claim.paper == paper
         ]
         heads = ("what the paper says", "where", "stage", "figure", "notebook", "verdict")
@@ -81,7 +82,7 @@ def claims() -> str:
 def counts() -> str:
     """Return how many claims of each paper have which verdict."""
     verdicts = judged()
-    pairs = [(verdicts.get(claim.id, UNKNOWN), claim.paper) for claim in load()]
+    pairs = [(verdicts.get(claim.id, UNKNOWN), claim.paper) for claim in RECORDS]
     found = pd.DataFrame(pairs, columns=["verdict", "paper"])
     table = found.value_counts().unstack(fill_value=0).reindex(columns=list(PAPERS), fill_value=0)
     order = [verdict for verdict in (*VERDICTS, UNKNOWN) if verdict in table.index]
@@ -110,7 +111,7 @@ def judged() -> dict[str, str]:
     """Return the verdicts of the audit in `reports/` by the claims' ids."""
     if not AUDIT.is_file():
         return {}
-    table = read(AUDIT)
+    table = read_claims(AUDIT)
     return dict(zip(table["id"], table["verdict"], strict=True))
 
 

@@ -184,7 +184,7 @@ def test_bad_settings(refused: Left, command: str, text: str | None, message: st
         ("detect none.csv --out out", "no file none.csv"),
         ("table los", "cannot read reports/tables/los/limits.csv"),
         ("table claims", "reports/tables/table3_elastic.csv: No such file or directory; run"),
-        ("claims", "no reports/claims.csv; run edgeresearch table claims"),
+        ("claims", "cannot read reports/claims.csv"),
         ("notebook none", "no notebook none"),
     ],
 )

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from edgeresearch.cli import app
 from edgeresearch.elastic.view import View
 from edgeresearch.emulator.testbed import Testbed
-from edgeresearch.paper.claims.table import load
+from edgeresearch.papers.claims.records import RECORDS
 from edgeresearch.params import Params
 
 ROOT = Path(__file__).parents[1]
@@ -192,7 +192,7 @@ def test_the_map_holds_every_claim_and_stage(site: Path, hooks: ModuleType) -> N
     page = _Page((site / "claims.html").read_text(encoding="utf-8"))
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     assert {f"stage-{name}" for name in stages} <= page.ids
-    claims = load()
+    claims = RECORDS
     assert {claim.id.lower() for claim in claims} <= page.ids
     figures = {claim.figure.removeprefix("reports/") for claim in claims if claim.figure}
     assert figures <= page.links
@@ -204,7 +204,7 @@ def test_the_map_holds_every_claim_and_stage(site: Path, hooks: ModuleType) -> N
 
 
 def test_verdicts_come_from_the_audit(hooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, *rest = load()
+    first, *rest = RECORDS
     table = pd.read_csv(hooks.AUDIT, dtype=str, keep_default_na=False)
     table = table[table["id"] == first.id].assign(verdict="partly")
     table.to_csv(tmp_path / "claims.csv", index=False)

@@ -14,9 +14,9 @@ from edgeresearch import cli, notebook, params
 from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
 from edgeresearch.paper import tables, traces
-from edgeresearch.paper.claims import audit
-from edgeresearch.paper.claims import table as claims
-from edgeresearch.paper.claims.models import Json, Selection, Setting
+from edgeresearch.papers.claims.measures import Selection, Setting
+from edgeresearch.papers.claims.records import RECORDS
+from edgeresearch.papers.claims.table import read_claims
 from edgeresearch.params import Anomaly, Elastic, Forecast, Los
 from edgeresearch.series import aarhus, qps, registry, utilisation
 from edgeresearch.series.fetch import fetch
@@ -206,11 +206,9 @@ def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> 
 
 def test_the_audit_depends_on_every_module_table_and_setting_that_it_reads() -> None:
     deps = set(_listed(STAGES["claims"], "deps"))
-    assert _modules("claims") == _needed("edgeresearch/paper/claims/table.py") | {"edgeresearch/paper/tables.py"}
-    assert "edgeresearch/paper/claims/claims.yaml" in deps
-    sources = [each.source for each in claims.load()]
-    read = {each.table for each in sources if hasattr(each, "table")}
-    read |= {each.file for each in sources if isinstance(each, Json)}
+    assert _modules("claims") == _needed("edgeresearch/papers/claims/audit.py") | {"edgeresearch/paper/tables.py"}
+    sources = [each.measure for each in RECORDS]
+    read = {str(each.file) for each in sources if hasattr(each, "file")}
     listed = {dep for dep in deps if not dep.startswith("edgeresearch/")}
     assert {path for path in read if not any(_below(path, dep) for dep in listed)} == set()
     assert {dep for dep in listed if not any(_below(path, dep) for path in read)} == set()
@@ -237,19 +235,19 @@ def _makers(path: str) -> list[str]:
 
 
 def test_the_stage_of_a_claim_makes_what_it_is_measured_by() -> None:
-    for each in claims.load():
+    for each in RECORDS:
         assert each.stage in STAGES, each.id
-        table: str = getattr(each.source, "table", "") or getattr(each.source, "file", "")
+        table = str(getattr(each.measure, "file", ""))
         if table.startswith(("reports/", "data/processed/")):
             assert _makers(table) == [each.stage], each.id
         if each.figure:
             assert len(_makers(each.figure)) == 1, each.id
-        assert each.notebook is None or each.notebook in NOTEBOOKS, each.id
+        assert not each.notebook or each.notebook in NOTEBOOKS, each.id
 
 
 @pytest.mark.parametrize("paper", PLACES)
 def test_every_published_figure_and_table_has_claims_and_a_stage_that_makes_it(paper: str) -> None:
-    mine = [each for each in claims.load() if each.paper == paper]
+    mine = [each for each in RECORDS if each.paper == paper]
     for place in PLACES[paper]:
         here = [each for each in mine if re.search(rf"\b{re.escape(place)}(?![0-9IVX])", each.where)]
         made = [each for each in here if each.stage != "claims"]
@@ -523,8 +521,8 @@ def test_stages_write_what_they_declare(root: Path) -> None:
 
 
 def test_the_audit_of_a_small_run_on_stand_ins_says_what_it_lacks(root: Path) -> None:
-    found = audit.read(root / "reports" / "claims.csv").set_index("id")
-    assert len(found) == len(claims.load())
+    found = read_claims(root / "reports" / "claims.csv").set_index("id")
+    assert len(found) == len(RECORDS)
     lacking = found[found["reason"].str.startswith("Not in this profile: ")]
     assert set(lacking["verdict"]) == {"not testable here"}
     assert {"A-T2-RF-MSE", "A-T3-LSTM-STABLE", "A-F2-LOW", "B-F7-04", "B-F7-RISE"} <= set(lacking.index)

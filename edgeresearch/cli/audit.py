@@ -8,7 +8,7 @@ import typer
 from edgeresearch.cli.base import app, described
 
 COLOURS = ("green", "yellow", "red", "magenta", "dim")
-"""Of the verdicts, in the order of `audit.VERDICTS`."""
+"""Of the verdicts, in the order of `rules.VERDICTS`."""
 
 
 @app.command(
@@ -31,10 +31,10 @@ def claims(
     from rich.table import Table
     from rich.text import Text
 
-    from edgeresearch.paper.claims import pages
-    from edgeresearch.paper.claims.audit import FILE, VERDICTS, read
+    from edgeresearch.papers.claims.rules import VERDICTS
+    from edgeresearch.papers.claims.table import FILE, format_value, read_claims, select_claims
 
-    table = pages.chosen(read(reports / FILE), paper, verdict)
+    table = select_claims(read_claims(reports / FILE), paper, verdict)
     shown = Table(title=f"{len(table)} claims", title_justify="left", show_lines=True)
     for column, ratio in {"id": None, "claim": 4, "published": 1, "measured": 1, "verdict": None, "why": 5}.items():
         shown.add_column(column, ratio=ratio, overflow="fold")
@@ -42,7 +42,7 @@ def claims(
     for row in table.to_dict("records"):
         judged = Text(row["verdict"], style=colours.get(row["verdict"], ""))
         judged.append(f" ({row['fitted']})" if row["fitted"] else "", style="dim")
-        words = (f"{row['claim']} ({row['where']})", pages.value(row, "published"), pages.value(row, "measured"))
+        words = (f"{row['claim']} ({row['where']})", format_value(row, "published"), format_value(row, "measured"))
         shown.add_row(row["id"], *map(Text, words), judged, Text(row["reason"]))
     console = Console()
     console.print(shown)

@@ -63,12 +63,12 @@ def export(
     params: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("params.yaml"),
 ) -> None:
     """Export tables and figures."""
-    from edgeresearch.paper.claims import audit
     from edgeresearch.paper.report import exports, printed
+    from edgeresearch.papers.claims.table import FILE, read_claims
 
     run = _run(params)
     tables = printed.printed(run.reports, run.settings)
-    claims = exports.audit(audit.read(run.reports / audit.FILE))
+    claims = exports.audit(read_claims(run.reports / FILE))
     for missing in exports.write([*tables, claims], run.figures, out):
         warn(f"{missing.name} is left out: {missing.reason}")
     print(f"exports: {out}")

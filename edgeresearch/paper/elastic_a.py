@@ -26,6 +26,9 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = MappingProxyType(
 TEXT = ("advance", "expansion", 6.7)
 """The cell that Paper A's text names for its 6.7 %; the table has it under shrinkage."""
 
+RANGES: Mapping[str, tuple[float, float]] = MappingProxyType({"cpu": (30.0, 90.0), "memory": (40.0, 95.0)})
+"""The ranges that Paper A reads off its Figs. 2 and 3, in percent."""
+
 PAPERS = ("lstm", "published", "none")
 """Forecasters whose rows are held against the published cells: the paper's rule ran on an LSTM's forecasts."""
 
@@ -101,8 +104,8 @@ def nine(table: pd.DataFrame, forecaster: str, reading: str = "trace") -> pd.Dat
     return cells.reindex(index=list(PUBLISHED), columns=list(PHASES))
 
 
-def verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """Judge every trace, forecaster and reading by the stated goals.
+def compare_strategies(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare the paper's three strategies on every trace, by forecaster and reading; the claims audit judges by it.
 
     Returns:
         One row each: `cells`, how many of the nine lie within `GOAL` of the published ones; `worst`, the largest
@@ -114,12 +117,12 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
     for (trace, real), part in table.groupby(["trace", "real"], sort=False):
         for maker in [name for name in part["forecaster"].unique() if name != "none"]:
             for reading in part["reading"].unique():
-                found = _judged(part, str(maker), str(reading))
+                found = _compare(part, str(maker), str(reading))
                 rows.append({"trace": trace, "real": real, "forecaster": maker, "reading": reading, **found})
     return pd.DataFrame(rows)
 
 
-def _judged(part: pd.DataFrame, maker: str, reading: str) -> dict[str, Any]:
+def _compare(part: pd.DataFrame, maker: str, reading: str) -> dict[str, Any]:
     cells = nine(part, maker, reading)
     apart = (cells - published()).abs()
     low = nine(part.assign(error_percent=part["low"]), maker, reading)
@@ -152,5 +155,5 @@ def write_table3(names: Sequence[str], reports: Path) -> pd.DataFrame:
     tables = reports / "tables"
     table = table3([paper_a.read(tables / "elastic" / f"{name}.csv") for name in names])
     write_csv(table, tables / "table3_elastic.csv")
-    write_csv(verdicts(table), tables / "table3_verdicts.csv")
+    write_csv(compare_strategies(table), tables / "table3_verdicts.csv")
     return table

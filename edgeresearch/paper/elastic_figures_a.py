@@ -11,11 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from edgeresearch.paper import style
-from edgeresearch.paper.elastic_a import PHASES, PUBLISHED
+from edgeresearch.paper.elastic_a import PHASES, PUBLISHED, RANGES
 from edgeresearch.series.trace import Trace
-
-RANGES = {"cpu": (30.0, 90.0), "memory": (40.0, 95.0)}
-"""The ranges that Paper A reads off its Figs. 2 and 3, in percent."""
 
 WORDS = {"cpu": ("Fig. 2", "CPU usage"), "memory": ("Fig. 3", "memory usage")}
 

@@ -152,7 +152,7 @@ def premium(table: pd.DataFrame, verdicts: pd.DataFrame, forecaster: str = "lstm
 
     Args:
         table: `elastic_a.table3` of all traces.
-        verdicts: `elastic_a.verdicts` of it.
+        verdicts: `elastic_a.compare_strategies` of it.
         forecaster: Whose forecasts Combined acts on.
     """
     rows = verdicts[(verdicts["forecaster"] == forecaster) & (verdicts["reading"] == "trace") & verdicts["real"]]

@@ -1,8 +1,7 @@
 """Paper B's Figs. 6 and 7 under two readings of what is handed over, each beside what is published."""
 
 import itertools
-from collections.abc import Container, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -13,8 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from edgeresearch.paper import paper_b, style
-from edgeresearch.paper.verdicts_b import DROP_POINTS, HELD_OUT_POINTS, HOP_POINTS, Goal
 from edgeresearch.paper.words_b import reached
+from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS
+from edgeresearch.papers.claims.rules import Reading, judge_distance
 
 READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
     {
@@ -25,20 +25,21 @@ READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
 """Of "optimize resource limits; return best-fit" (Algorithm 1), by whether the sender's limit binds: words, colour,
 marker."""
 
+COLUMNS = ["sender", "id", "where", "unit", "published", "measured", "low", "high", "tolerance", "verdict"]
+
 DROPPED = 0
 """Stands for "dropped" where a number of hand-overs would stand."""
 
 
-def beside(found: pd.DataFrame, *, fitted: Container[int]) -> pd.DataFrame:
+def beside(found: pd.DataFrame) -> pd.DataFrame:
     """Put every share that Paper B states of its Figs. 6 and 7 beside what each reading gives.
 
     Args:
         found: `handovers`, as the stage `scheduling` found them.
-        fitted: Numbers of streams whose published drop rates the settings were fitted on.
 
     Returns:
-        One row per share and reading, without those that were not run: `sender`, the attributes of `verdicts_b.Goal`,
-        and its `verdict`.
+        One row per share and reading, without those that were not run, with the columns `COLUMNS`; the verdict is by
+        the rule and the tolerance of the share's claim in the audit.
     """
     rows = []
     shares = {(n, DROPPED): value for n, value in paper_b.DROP_PERCENT.items()} | paper_b.HOPS_PERCENT
@@ -46,15 +47,15 @@ def beside(found: pd.DataFrame, *, fitted: Container[int]) -> pd.DataFrame:
     for ((streams, hops), published), sender in itertools.product(shares.items(), READINGS):
         if (sender, streams, DROPPED) not in keyed.index:
             continue
-        points = HOP_POINTS if hops else DROP_POINTS if streams in fitted else HELD_OUT_POINTS
+        points = HOP_POINTS if hops else DROP_POINTS
         ours = (0.0, 0.0, 0.0)  # where no training was handed over so often
         if (sender, streams, hops) in keyed.index:
             row = keyed.loc[(sender, streams, hops)]
             ours = float(row["percent"]), float(row["low"]), float(row["high"])
         what, where = (f"{hops} hand-overs", "Fig. 6") if hops else ("dropped", "Fig. 7")
-        goal = Goal(f"{streams} streams, {what}", where, "%", published, *ours, points)
-        rows.append({"sender": sender, **asdict(goal), "verdict": goal.verdict})
-    return pd.DataFrame(rows, columns=["sender", *(each.name for each in fields(Goal)), "verdict"])
+        verdict = judge_distance(Reading("", *ours), published, points)
+        rows.append((sender, f"{streams} streams, {what}", where, "%", published, *ours, points, verdict))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def said(table: pd.DataFrame) -> str:
@@ -77,17 +78,17 @@ def figure(table: pd.DataFrame) -> Figure:
     Args:
         table: What `beside` returns.
     """
-    shares = table.drop_duplicates("goal")
-    spots = dict(zip(shares["goal"], -np.arange(len(shares)), strict=True))
+    shares = table.drop_duplicates("id")
+    spots = dict(zip(shares["id"], -np.arange(len(shares)), strict=True))
     canvas, (axes,) = style.canvas(size=(9.0, 1.9 + 0.36 * len(shares)))
     axes.barh(list(spots.values()), 2 * shares["tolerance"], 0.8, -shares["tolerance"], color="#e4e4e4", zorder=0)
     axes.axvline(0, color=style.INK, lw=1)
     for at, (sender, (_, colour, mark)) in enumerate(READINGS.items()):
         mine = table[table["sender"] == sender]
         bars: Any = [mine["measured"] - mine["low"], mine["high"] - mine["measured"]]
-        heights = mine["goal"].map(spots) + 0.17 - 0.34 * at
+        heights = mine["id"].map(spots) + 0.17 - 0.34 * at
         axes.errorbar(mine["measured"] - mine["published"], heights, xerr=bars, fmt=mark, color=colour, capsize=3)
-    published = [f"{share} ({value:g} %)" for share, value in zip(shares["goal"], shares["published"], strict=True)]
+    published = [f"{share} ({value:g} %)" for share, value in zip(shares["id"], shares["published"], strict=True)]
     axes.set_yticks(list(spots.values()), published)
     axes.set_xlabel("simulated less published (percentage points)")
     axes.grid(axis="y", visible=False)

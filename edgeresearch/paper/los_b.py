@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -12,16 +11,14 @@ from edgeresearch.errors import InputError
 from edgeresearch.files import write_csv
 from edgeresearch.intervals import interval
 from edgeresearch.paper import paper_a, paper_b
-from edgeresearch.paper.verdicts_b import verdicts, with_published
+from edgeresearch.papers.claims.audit import judge_claims
+from edgeresearch.papers.claims.records_b import RECORDS_B
 
-TABLE_I: Mapping[str, tuple[int, str, str, str]] = MappingProxyType(
-    {
-        "Cloud": (6, "2", "4 GB", "40 GB"),
-        "Fog": (4, "1", "2 GB", "20 GB"),
-        "Edge": (5, "1", "1 GB", "20 GB"),
-    }
+JUDGED = tuple(
+    f"reports/tables/{name}.csv"
+    for name in ("los/limits", "los/landmarks", "los/hops", "fig7_drop", "los_triggers", "testbed")
 )
-"""Paper B, Table I: instances, vCPU, memory, storage by layer."""
+"""Tables whose claims stand in `los_verdicts.csv`."""
 
 
 def testbed(ours: pd.DataFrame) -> pd.DataFrame:
@@ -36,7 +33,7 @@ def testbed(ours: pd.DataFrame) -> pd.DataFrame:
     table = ours.copy()
     columns = list(table.columns[1:])
     for at, name in enumerate(columns):
-        cells = [TABLE_I[layer][at] if layer in TABLE_I else None for layer in table["Layer"]]
+        cells = [paper_b.TABLE_I[layer][at] if layer in paper_b.TABLE_I else None for layer in table["Layer"]]
         table.insert(2 * at + 2, f"published {name}", pd.Series(cells, dtype=object))
     return table
 
@@ -71,7 +68,7 @@ def figure6(hops: pd.DataFrame) -> pd.DataFrame:
         `streams`, `hops`, `share_percent` (of LOS's attempts), `low`, `high`, `published`.
     """
     table = hops[(hops["policy"] == "los") & (hops["reading"] == "attempts")].copy()
-    table["published"] = with_published(table)
+    table["published"] = paper_b.published_shares(table)
     return table[["streams", "hops", "share_percent", "low", "high", "published"]].reset_index(drop=True)
 
 
@@ -128,10 +125,10 @@ def write(settings: Mapping[str, Any], reports: Path) -> pd.DataFrame:
 
     Args:
         settings: The section `los` as plain values.
-        reports: Folder of the reports; holds `tables/los/`.
+        reports: The folder `reports` of the project; holds `tables/los/`.
 
     Returns:
-        The verdicts.
+        The claims that these tables decide, as the audit has them (`claims.audit.judge_claims`).
 
     Raises:
         InputError: A stage's results are missing or unreadable, LOS was not run, or a file cannot be written.
@@ -143,13 +140,12 @@ def write(settings: Mapping[str, Any], reports: Path) -> pd.DataFrame:
         raise InputError(f"{tables / 'los' / 'drops.csv'} has no rows of los; name it among los.policies")
     limits = figure5(found["limits"], rule=settings["limits"]["rule"])
     drops = figure7(found["drops"], fitted=settings["fitted"])
-    marks = found["landmarks"]
-    marks = marks[(marks["rule"] == settings["limits"]["rule"]) & (marks["together"] == 0)]
-    judged = verdicts(limits, marks, found["hops"], drops)
     write_csv(testbed(selected(settings).table()), tables / "testbed.csv")
     write_csv(limits, tables / "fig5_limits.csv")
     write_csv(figure6(found["hops"]), tables / "fig6_hops.csv")
     write_csv(drops, tables / "fig7_drop.csv")
     write_csv(rates(found["triggers"]), tables / "los_triggers.csv")
+    records = [each for each in RECORDS_B if getattr(each.measure, "file", None) in JUDGED]
+    judged = judge_claims(records, reports.absolute().parent, {"los": settings})
     write_csv(judged, tables / "los_verdicts.csv")
     return judged

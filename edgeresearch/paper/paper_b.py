@@ -1,5 +1,11 @@
 """What Paper B publishes: its tables' and figures' numbers, in one place."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
 DROP_PERCENT = {2: 14.37, 4: 26.62, 6: 43.07, 8: 69.70, 10: 78.26}
 """Dropped trainings by number of streams under LOS (Fig. 7 and section VI.C)."""
 
@@ -47,3 +53,20 @@ FITTED = {
     "residual_45": (RESIDUAL_PERCENT[1], 8.0),
 }
 """What the emulator's settings are fitted to (see `emulator.calibrate`): the value, and the difference that counts."""
+
+TABLE_I: Mapping[str, tuple[int, str, str, str]] = MappingProxyType(
+    {
+        "Cloud": (6, "2", "4 GB", "40 GB"),
+        "Fog": (4, "1", "2 GB", "20 GB"),
+        "Edge": (5, "1", "1 GB", "20 GB"),
+    }
+)
+"""Table I by layer, in the columns `TABLE_I_COLUMNS`."""
+
+TABLE_I_COLUMNS = ("Instances", "vCPU", "Memory", "Storage")
+
+
+def published_shares(hops: pd.DataFrame) -> pd.Series:
+    """Return the published share of each row with `streams` and `hops`, where there is one."""
+    cells: Any = zip(hops["streams"], hops["hops"], strict=True)
+    return pd.Series([HOPS_PERCENT.get(cell) for cell in cells], index=hops.index, dtype=float)

@@ -40,7 +40,7 @@ def figure6(hops: pd.DataFrame, published: pd.Series) -> Figure:
 
     Args:
         hops: What the stage `scheduling` found.
-        published: Published share of each row of `hops` (`verdicts_b.with_published`).
+        published: Published share of each row of `hops` (`paper_b.published_shares`).
     """
     rows = hops.assign(published=published)
     rows = rows[rows["policy"] == "los"]

@@ -10,8 +10,8 @@ import pandas as pd
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.files import write_csv, write_json
 from edgeresearch.paper import architecture, elastic_a, figures_a, los_b, paper_a, style
-from edgeresearch.paper.claims import table as claims
 from edgeresearch.paper.contradictions import contradictions
+from edgeresearch.papers.claims.audit import write_claims
 
 NAMES = ("table2", "figure1", "table3", "los", "claims")
 
@@ -49,7 +49,7 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
     elif name == "los":
         los_b.write(settings, reports)
     elif name == "claims":
-        claims.write(reports.absolute().parent, reports, settings)
+        write_claims(reports.absolute().parent, reports, settings)
     elif name == "figure1":
         architecture.write(
             reports / "tables" / "figure1_architecture.json",

@@ -7,30 +7,33 @@ import pandas as pd
 from edgeresearch.paper import paper_b
 from edgeresearch.paper.names_b import DROPS, POLICIES
 from edgeresearch.paper.sweeps_b import AS_CHOSEN, changes, finalists
-from edgeresearch.paper.verdicts_b import DROP_POINTS, HELD_OUT_POINTS, REPRODUCED
+from edgeresearch.papers.claims.records_b import DROP_POINTS
+from edgeresearch.papers.claims.rules import REPRODUCED, UNTESTABLE
+from edgeresearch.papers.claims.table import format_value
 
-_MORE = {"above": "more than "}
 LITTLE = 1.0
 """Percentage points of a drop rate below which a change is called small."""
 
 
 def reached(verdicts: pd.DataFrame, *places: str) -> str:
-    """Say how many published numbers of some places of the paper are reached, and how far off the others are.
+    """Say how many claims of some places of the paper are reproduced, and how far off the others are.
 
     Args:
-        verdicts: `verdicts_b.verdicts`.
+        verdicts: Rows of the claims audit, or others with the columns `id`, `where`, `published`, `measured`, `low`,
+            `high`, `unit` and `verdict`.
         places: Such as `Fig. 7`.
     """
-    rows = verdicts[verdicts["where"].isin(places) & (verdicts["verdict"] != "")]
+    here = verdicts["where"].map(lambda where: any(place in where for place in places))
+    rows = verdicts[here.astype(bool) & (verdicts["verdict"] != UNTESTABLE)]
     if rows.empty:
         return f"Nothing was measured of {', '.join(places)}."
-    good = rows["verdict"] == REPRODUCED
-    text = f"{', '.join(places)}: {int(good.sum())} of {len(rows)} goals are reached."
     missed = [
-        f"{row.goal} ({row.verdict}: {row.measured:.1f} against {_MORE.get(str(row.kind), '')}{row.published:g})"
-        for row in rows[~good].itertuples()
+        f"{row['id']} ({row['verdict']}: {format_value(row, 'measured')} against {format_value(row, 'published')})"
+        for row in rows.to_dict("records")
+        if row["verdict"] != REPRODUCED
     ]
-    return f"{text} Not reached: {'; '.join(missed)}." if missed else text
+    text = f"{', '.join(places)}: {len(rows) - len(missed)} of {len(rows)} claims are reproduced."
+    return f"{text} The others: {'; '.join(missed)}." if missed else text
 
 
 def held_out(drops: pd.DataFrame) -> str:
@@ -50,11 +53,10 @@ def held_out(drops: pd.DataFrame) -> str:
         ]
         if each:
             parts.append(f"{words}: {'; '.join(each)}.")
-    near = bool((away[rows["held_out"].astype(bool)] <= HELD_OUT_POINTS).all())
-    every = bool((away <= DROP_POINTS).all())
+    near = {held: (away[rows["held_out"].astype(bool) == held] <= DROP_POINTS).all() for held in (True, False)}
     parts.append(
-        f"{'All' if near else 'Not all'} that were held out are within {HELD_OUT_POINTS:g} points; "
-        f"{'all' if every else 'not all'} of both are within {DROP_POINTS:g}."
+        f"{'All' if near[True] else 'Not all'} that were held out are within {DROP_POINTS:g} points; "
+        f"{'so are all' if near[False] else 'not so all'} of the others."
     )
     return " ".join(parts)
 

@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from edgeresearch import cli
 from edgeresearch.cli.audit import COLOURS
-from edgeresearch.paper.claims.audit import COLUMNS, VERDICTS
+from edgeresearch.papers.claims.rules import VERDICTS
+from edgeresearch.papers.claims.table import COLUMNS
 
 runner = CliRunner()
 ROWS = [
@@ -85,7 +86,7 @@ def test_without_an_audit_it_says_what_to_do(
     with pytest.raises(SystemExit) as left:
         cli.main(["claims"])
     assert left.value.code == 2
-    expected = "error: no reports/claims.csv; run edgeresearch table claims or edgeresearch reproduce first\n"
+    expected = "error: cannot read reports/claims.csv: No such file or directory; run edgeresearch reproduce first\n"
     assert capsys.readouterr().err == expected
     assert list(tmp_path.iterdir()) == []
 

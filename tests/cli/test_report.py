@@ -93,7 +93,7 @@ def test_without_an_audit_it_is_one_line(home: Path, capsys: pytest.CaptureFixtu
     before = sorted(home.rglob("*"))
     status, out, error = _left(capsys, *words)
     assert (status, out) == (2, "")
-    assert error == "error: no reports/claims.csv; run edgeresearch table claims or edgeresearch reproduce first\n"
+    assert error.startswith("error: cannot read reports/claims.csv: No such file or directory; run")
     assert sorted(home.rglob("*")) == before
 
 

@@ -286,7 +286,7 @@ def _make_project(
         "table2_forecast": scores,
         "table2_contradictions": contradictions(),
         "table3_elastic": scaled,
-        "table3_verdicts": elastic_a.verdicts(scaled),
+        "table3_verdicts": elastic_a.compare_strategies(scaled),
         "los/limits": limits_b[0],
         "los/landmarks": limits_b[1],
         **{f"los/{name}": scheduled_b[name] for name in ("hops", "drops", "triggers")},

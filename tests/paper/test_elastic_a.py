@@ -35,7 +35,7 @@ def test_table_3_puts_the_published_cells_beside_their_rows_alone(make_elastic: 
 
 def test_verdicts_follow_from_the_numbers(make_elastic: Make) -> None:
     table = elastic_a.table3([make_elastic(), make_elastic("nasa", hours=1.2)])
-    found = elastic_a.verdicts(table).set_index(["trace", "forecaster", "reading"])
+    found = elastic_a.compare_strategies(table).set_index(["trace", "forecaster", "reading"])
     first = found.loc[("elb", "published", "trace")]
     assert (first["cells"], first["worst"], first["worst_advance"]) == (9, 0.0, "shrinkage")
     assert first["best_expansion"] and first["best_shrinkage"]

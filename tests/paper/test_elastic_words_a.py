@@ -39,7 +39,7 @@ def test_traces_that_refuse_are_named_with_the_reason(make_elastic: Make) -> Non
     frames = [make_elastic(), make_elastic("nasa", hours=1.2), make_elastic("goog")]
     worse = (frames[2]["strategy"] == "combined") & (frames[2]["phase"] == "shrinkage")
     frames[2].loc[worse, ["error_percent", "low"]] += 3
-    verdicts = elastic_a.verdicts(elastic_a.table3(frames))
+    verdicts = elastic_a.compare_strategies(elastic_a.table3(frames))
     said = elastic_words_a.ordering(verdicts, "published")
     assert "on 1 of 3 real traces. These refuse: nasa (1.20 times the pod-hours), goog (not best on shrinkage)." in said
     assert "No real trace" in elastic_words_a.ordering(verdicts, "ridge")
@@ -54,7 +54,7 @@ def test_the_price_is_half_of_the_level_and_a_rest(make_elastic: Make) -> None:
     steady = _whole(make_elastic("wiki_de"), "combined", "lstm", 10.3)
     restless = _whole(_whole(make_elastic("elb"), "combined", "lstm", 12.0), "advance", "lstm", 9.0)
     table = elastic_a.table3([steady, restless, make_elastic("paper_a", real=False)])
-    verdicts = elastic_a.verdicts(table)
+    verdicts = elastic_a.compare_strategies(table)
     said = elastic_words_a.premium(table, verdicts)
     assert "elb +20.0 % = -5.0 level +25.0 disagreement where they are above 5 %" in said
     assert said.endswith("wiki_de +3.0 % = +0.0 level +3.0 disagreement elsewhere.")

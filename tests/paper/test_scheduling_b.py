@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from edgeresearch.paper import los_b, scheduling_b, verdicts_b
+from edgeresearch.paper import los_b, paper_b, scheduling_b
 from edgeresearch.paper.names_b import DROPS, POLICIES, READINGS
 
 Frames = dict[str, pd.DataFrame]
@@ -15,7 +15,7 @@ def _text(figure: Figure) -> str:
 
 def test_figure6_shows_every_reading_beside_what_is_published(scheduled_b: Frames) -> None:
     hops = scheduled_b["hops"]
-    figure = scheduling_b.figure6(hops, verdicts_b.with_published(hops))
+    figure = scheduling_b.figure6(hops, paper_b.published_shares(hops))
     assert [each.get_title() for each in figure.axes] == ["2 streams", "6 streams", "8 streams", "10 streams"]
     for each in figure.axes:
         assert len([bar for bar in each.patches if bar.get_height() > 0]) == 4 * len(READINGS)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from edgeresearch.paper.claims.audit import CONTRADICTED, UNTESTABLE, unaided
-from edgeresearch.paper.verdicts_b import NOT, PARTLY, REPRODUCED
+from edgeresearch.papers.claims.rules import CONTRADICTED, NOT, PARTLY, REPRODUCED, UNTESTABLE
+from edgeresearch.papers.claims.table import count_unaided
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def counts(claims: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row per paper, then one of all together (`paper` empty): `claims`, the five verdicts, `MISSED`, and
-        `unaided` (see `audit.unaided`).
+        `unaided` (see `table.count_unaided`).
     """
     rows = [_counted(part, str(paper)) for paper, part in claims.groupby("paper", sort=True)]
     return pd.DataFrame([*rows, _counted(claims, "")])
@@ -67,7 +67,7 @@ def _counted(part: pd.DataFrame, paper: str) -> dict[str, Any]:
     found |= {name: int((part["verdict"] == name).sum()) for name in VERDICTS}
     groups = part["verdict"].map(lambda name: VERDICTS[name].group)
     found |= {group: int((groups == group).sum()) for group in GROUPS}
-    return {**found, "unaided": unaided(part)}
+    return {**found, "unaided": count_unaided(part)}
 
 
 def number(text: str) -> float | None:

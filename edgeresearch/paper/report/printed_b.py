@@ -9,6 +9,7 @@ import pandas as pd
 from edgeresearch.paper import paper_a
 from edgeresearch.paper.names_b import POLICIES
 from edgeresearch.paper.report.cells import NONE, Printed, fixed, spans, with_span
+from edgeresearch.papers.claims.table import read_claims
 
 
 def table1(tables: Path, _: Mapping[str, Any]) -> Printed:
@@ -35,16 +36,17 @@ def figure5(tables: Path, _: Mapping[str, Any]) -> Printed:
     Raises:
         InputError: The verdicts have not been made.
     """
-    rows = paper_a.read(tables / "los_verdicts.csv")
-    rows = rows[rows["where"].str.startswith("Fig. 5") | (rows["where"] == "section VI.B")]
-    pairs = zip(rows["published"], rows["kind"], strict=True)
+    rows = read_claims(tables / "los_verdicts.csv")
+    rows = rows[rows["where"].str.startswith("Fig. 5") & (rows["low"] != "")]
+    numbers = rows[["measured", "low", "high"]].astype(float)
     columns = {
-        "What": rows["goal"],
+        "What": rows["claim"],
         "Where": rows["where"],
         "Unit": rows["unit"],
-        "Published": [f"more than {value:g}" if kind == "above" else f"{value:g}" for value, kind in pairs],
-        "Simulated": fixed(rows["measured"], 1),
-        "95 %": spans(rows["low"], rows["high"], 1),
+        "Published": rows["published"],
+        "Simulated": fixed(numbers["measured"], 1),
+        "95 %": spans(numbers["low"], numbers["high"], 1),
+        "Verdict": rows["verdict"],
     }
     return Printed("b-fig5", "Paper B, Fig. 5: CPU limits and residuals", pd.DataFrame(columns).reset_index(drop=True))
 

@@ -9,14 +9,13 @@ import pandas as pd
 
 from edgeresearch.errors import InputError
 from edgeresearch.files import atomic
-from edgeresearch.paper.claims import audit
-from edgeresearch.paper.claims.audit import PAPERS, VERDICTS
 from edgeresearch.paper.report import claims as report_claims
 from edgeresearch.paper.report import headlines
 from edgeresearch.paper.report.cells import NONE, Printed
 from edgeresearch.paper.report.exports import markdown
 from edgeresearch.paper.report.printed import printed
-from edgeresearch.paper.verdicts_b import PARTLY, REPRODUCED
+from edgeresearch.papers.claims.rules import PARTLY, REPRODUCED, VERDICTS
+from edgeresearch.papers.claims.table import FILE, PAPERS, read_claims
 
 _COLUMNS = {"b-fig7": ("Streams", "LOS, published", "LOS, simulated", "95 %", "Published value was")}
 
@@ -72,7 +71,7 @@ def results(reports: Path, settings: Mapping[str, Any], folder: Path = Path("rep
     Raises:
         InputError: The audit is missing.
     """
-    counts = report_claims.counts(audit.read(reports / audit.FILE)).set_index("paper")
+    counts = report_claims.counts(read_claims(reports / FILE)).set_index("paper")
     tables = {each.name: each for each in printed(reports, settings) if isinstance(each, Printed)}
     told = headlines.headlines(reports)
     parts = [_counted(counts, folder)]

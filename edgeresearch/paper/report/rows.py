@@ -8,7 +8,7 @@ import pandas as pd
 from edgeresearch.paper.report import claims as report_claims
 from edgeresearch.paper.report.cells import Printed, numeric
 from edgeresearch.paper.report.links import Links
-from edgeresearch.paper.verdicts_b import REPRODUCED
+from edgeresearch.papers.claims.rules import REPRODUCED
 
 LAST = 1e99
 """By what cells without a number are sorted."""

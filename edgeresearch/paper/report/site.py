@@ -11,8 +11,6 @@ import pandas as pd
 
 from edgeresearch import notebook_html
 from edgeresearch.folders import gathered
-from edgeresearch.paper.claims import audit
-from edgeresearch.paper.claims.audit import UNTESTABLE
 from edgeresearch.paper.report import claims as report_claims
 from edgeresearch.paper.report import facts as report_facts
 from edgeresearch.paper.report import figures as report_figures
@@ -24,7 +22,8 @@ from edgeresearch.paper.report.minutes import minutes
 from edgeresearch.paper.report.places import PLACES, Place
 from edgeresearch.paper.report.printed import printed
 from edgeresearch.paper.report.rows import claim_row, counted, table_cells, verdict_counts
-from edgeresearch.paper.verdicts_b import PARTLY, REPRODUCED
+from edgeresearch.papers.claims.rules import PARTLY, REPRODUCED, UNTESTABLE
+from edgeresearch.papers.claims.table import FILE, PAPERS, read_claims
 
 SITE = Path("reports") / "site"
 """Where the site goes in the project folder."""
@@ -75,14 +74,14 @@ def build(run: Run, out: Path | None = None) -> Path:
         InputError: The audit is missing, a file is not what it should be, or the folder cannot be written.
     """
     site = out or run.home / SITE
-    claims = audit.read(run.reports / audit.FILE)
+    claims = read_claims(run.reports / FILE)
     traces = {room: report_figures.trace(run.figures, room) for room in ("forecast", "elastic")}
     drawn = _drawings(run.figures, traces, [report_figures.named(path) for path in claims["figure"]])
     links = Links.of(run.home, traces, drawn)
     text = _environment().get_template("index.html.j2").render(_context(run, claims, traces, drawn, links))
     with gathered(site) as draft:
         (draft / "index.html").write_text(text, encoding="utf-8")
-        shutil.copyfile(run.reports / audit.FILE, draft / audit.FILE)
+        shutil.copyfile(run.reports / FILE, draft / FILE)
         _assets(draft / "assets")
         _copies({f"{each.name}.svg": each.file for several in drawn.values() for each in several}, draft / "figures")
         _pages(links.pages, draft / "notebooks")
@@ -150,7 +149,7 @@ def _context(
                 "headlines": told.get(letter, []),
                 "places": [each for each in places if each["paper"] == letter],
             }
-            for letter, title in audit.PAPERS.items()
+            for letter, title in PAPERS.items()
             if letter in counts.index
         ],
         "profile": report_facts.profile(run.settings, run.full, run.profile),

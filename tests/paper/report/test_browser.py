@@ -11,9 +11,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from edgeresearch import notebook_html
-from edgeresearch.paper.claims.audit import FILE, read
 from edgeresearch.paper.report.claims import MISSED
 from edgeresearch.paper.report.site import Run, build
+from edgeresearch.papers.claims.table import FILE, read_claims
 from edgeresearch.params import Params
 
 pytest.importorskip("selenium", reason="selenium is not installed: pip install edgeresearch[dev]")
@@ -170,7 +170,7 @@ def test_the_first_screen_of_a_phone_holds_the_three_numbers(browser: webdriver.
 
 
 def test_claims_are_filtered_by_choice_and_by_text(opened: webdriver.Chrome) -> None:
-    claims = read(ROOT / "reports" / FILE)
+    claims = read_claims(ROOT / "reports" / FILE)
     assert _told(opened) == f"1 to 25 of {len(claims)} claims"
     _choose(opened, "paper", "B")
     mine = claims[claims["paper"] == "B"]
@@ -193,7 +193,7 @@ def test_claims_are_filtered_by_choice_and_by_text(opened: webdriver.Chrome) -> 
 
 
 def test_kinds_and_settings_filter_too(opened: webdriver.Chrome) -> None:
-    claims = read(ROOT / "reports" / FILE)
+    claims = read_claims(ROOT / "reports" / FILE)
     _choose(opened, "kind", "ranking")
     _choose(opened, "fitted", "held out")
     mine = claims[(claims["kind"] == "ranking") & (claims["fitted"] == "held out")]
@@ -224,7 +224,7 @@ def test_a_phone_sorts_by_a_list(browser: webdriver.Chrome, page: Path) -> None:
 
 
 def test_a_number_of_the_first_screen_leads_to_its_claims(opened: webdriver.Chrome) -> None:
-    claims = read(ROOT / "reports" / FILE)
+    claims = read_claims(ROOT / "reports" / FILE)
     against = claims[claims["verdict"].isin(["not reproduced", "contradicted by the paper itself"])]
     opened.find_element(By.CSS_SELECTOR, f".hero > .scores a[data-verdict='{MISSED}']").click()
     WebDriverWait(opened, 10).until(lambda here: "in all" in _told(here))
@@ -235,7 +235,7 @@ def test_a_number_of_the_first_screen_leads_to_its_claims(opened: webdriver.Chro
 
 
 def test_a_link_to_a_claim_shows_its_row_whatever_is_filtered(opened: webdriver.Chrome) -> None:
-    last = read(ROOT / "reports" / FILE)["id"].iloc[-1]
+    last = read_claims(ROOT / "reports" / FILE)["id"].iloc[-1]
     assert f"claim-{last}" not in _rows(opened)
     _choose(opened, "paper", "A")
     opened.execute_script("location.hash = arguments[0]", f"claim-{last}")
@@ -263,7 +263,8 @@ def test_without_scripts_every_claim_is_on_the_page(browser: webdriver.Chrome, p
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         browser.get(page.as_uri())
-        assert len(browser.find_elements(By.CSS_SELECTOR, "#claims tbody tr")) == len(read(ROOT / "reports" / FILE))
+        rows = browser.find_elements(By.CSS_SELECTOR, "#claims tbody tr")
+        assert len(rows) == len(read_claims(ROOT / "reports" / FILE))
         assert not browser.find_element(By.ID, "filter").is_displayed()
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.paper.claims import audit
-from edgeresearch.paper.claims.audit import UNTESTABLE
 from edgeresearch.paper.report.claims import (
     CITATIONS,
     GROUPS,
@@ -18,12 +16,13 @@ from edgeresearch.paper.report.claims import (
     shown,
     value,
 )
-from edgeresearch.paper.verdicts_b import REPRODUCED
+from edgeresearch.papers.claims import rules, table
+from edgeresearch.papers.claims.rules import REPRODUCED, UNTESTABLE
 
 
 def test_every_verdict_of_the_audit_has_its_looks_and_every_paper_its_source() -> None:
-    assert tuple(VERDICTS) == audit.VERDICTS
-    assert set(CITATIONS) == set(audit.PAPERS)
+    assert tuple(VERDICTS) == rules.VERDICTS
+    assert set(CITATIONS) == set(table.PAPERS)
 
 
 def test_every_verdict_has_a_sign_and_a_style_of_its_own() -> None:
@@ -32,7 +31,7 @@ def test_every_verdict_has_a_sign_and_a_style_of_its_own() -> None:
 
 
 def test_verdicts_are_counted_by_paper_and_in_all(project: Path) -> None:
-    found = counts(audit.read(project / "reports" / audit.FILE)).set_index("paper")
+    found = counts(table.read_claims(project / "reports" / table.FILE)).set_index("paper")
     assert list(found.index) == ["A", "B", ""]
     assert found.loc["A", ["claims", REPRODUCED, MISSED, UNTESTABLE, "unaided"]].tolist() == [4, 1, 1, 1, 0]
     assert found.loc["B", ["claims", REPRODUCED, MISSED, UNTESTABLE, "unaided"]].tolist() == [3, 2, 1, 0, 1]

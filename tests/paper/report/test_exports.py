@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.paper.claims.audit import FILE, read
 from edgeresearch.paper.report import exports
 from edgeresearch.paper.report.cells import Missing, Printed
 from edgeresearch.paper.report.exports import _LATEX, audit, latex, markdown, tex, vectors, write
 from edgeresearch.paper.report.printed import TABLES, printed
+from edgeresearch.papers.claims.table import FILE, read_claims
 from edgeresearch.params import Params
 
 SETTINGS = Params().model_dump()
@@ -97,7 +97,7 @@ def test_markdown_keeps_bars_in_their_cells_and_digits_as_they_are() -> None:
 
 
 def test_the_audit_is_a_table_with_units_and_intervals(project: Path) -> None:
-    table = audit(read(project / "reports" / FILE)).table
+    table = audit(read_claims(project / "reports" / FILE)).table
     rows = table.set_index("Claim")
     assert rows.loc["Trainings are dropped.", ["Published", "Measured", "95 %"]].tolist() == [
         "26.62 %",
@@ -110,7 +110,7 @@ def test_the_audit_is_a_table_with_units_and_intervals(project: Path) -> None:
 @pytest.mark.parametrize("real", [False, True])
 def test_everything_is_written_and_what_is_missing_is_named(project: Path, tmp_path: Path, real: bool) -> None:
     reports = REAL if real else project / "reports"
-    tables = [*printed(reports, SETTINGS), audit(read(reports / FILE)), Missing("x", "it rained")]
+    tables = [*printed(reports, SETTINGS), audit(read_claims(reports / FILE)), Missing("x", "it rained")]
     out = tmp_path / "out"
     (out / "mine").mkdir(parents=True)
     assert write(tables, reports / "figures", out) == [tables[-1]]

@@ -76,7 +76,7 @@ def test_policies_that_were_not_run_are_told(reports: Path, place: int, policies
 
 
 def test_without_the_stand_in_scaling_is_not_told(reports: Path, make_elastic: Callable[..., pd.DataFrame]) -> None:
-    table = elastic_a.verdicts(elastic_a.table3([make_elastic("elb")]))
+    table = elastic_a.compare_strategies(elastic_a.table3([make_elastic("elb")]))
     write_csv(table, reports / "tables" / "table3_verdicts.csv")
     assert headlines(reports)["A"][2] == "Not told in this run: paper_a was not replayed."
 

@@ -28,13 +28,9 @@ def test_table_i_has_published_columns_beside_ours(tables: Path) -> None:
 
 def test_figure_5_has_what_is_stated_in_numbers(tables: Path) -> None:
     rows = printed_b.figure5(tables, SETTINGS).table.set_index("What")
-    assert rows.loc["limit in iteration 1", ["Published", "Simulated", "95 %"]].tolist() == [
-        "400",
-        "400.0",
-        "399.0 to 401.0",
-    ]
-    assert rows.loc["limit rises from iteration 46", "Published"] == "more than 0"
-    assert set(rows["Where"]) == {"Fig. 5a", "Fig. 5c", "section VI.B"}
+    first = rows.loc["The first trainings get a CPU limit of 400 millicores on average."]
+    assert first[["Published", "Simulated", "95 %"]].tolist() == ["400", "400.0", "399.0 to 401.0"]
+    assert rows["Where"].str.startswith("Fig. 5").all()
 
 
 def test_figure_6_has_a_row_for_each_number_of_streams(tables: Path) -> None:

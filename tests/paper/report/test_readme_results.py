@@ -96,5 +96,5 @@ def test_without_both_markers_nothing_is_written(project: Path, text: str) -> No
 def test_a_missing_readme_or_audit_is_told(project: Path) -> None:
     with pytest.raises(InputError, match="cannot read .*README.md: No such file"):
         write(project / "README.md", project / "reports", SETTINGS)
-    with pytest.raises(InputError, match="or edgeresearch reproduce first"):
+    with pytest.raises(InputError, match=r"cannot read .*claims\.csv"):
         results(project / "none", SETTINGS)

@@ -4,16 +4,16 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from edgeresearch.paper.claims import audit
 from edgeresearch.paper.report import claims as report_claims
 from edgeresearch.paper.report.cells import Printed
 from edgeresearch.paper.report.links import Links
 from edgeresearch.paper.report.rows import LAST, claim_row, counted, interval, measured, table_cells, verdict_counts
+from edgeresearch.papers.claims.table import FILE, read_claims
 
 
 @pytest.fixture
 def claims(project: Path) -> pd.DataFrame:
-    return audit.read(project / "reports" / audit.FILE)
+    return read_claims(project / "reports" / FILE)
 
 
 @pytest.fixture

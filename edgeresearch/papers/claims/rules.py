@@ -1,0 +1,277 @@
+"""The rules of the claims audit: from a published value and the evidence for it to a verdict and its reason.
+
+A record of a claim names one of these functions; nobody writes a verdict by hand. Where a paper can be read in several
+ways, each reading is judged: a claim is *reproduced* if it is so under all of them, *not reproduced* if it is so under
+all, else *partly*. What the results of a profile do not hold is *not testable here*. Whether settings were fitted on
+the published value does not change the verdict; it stands beside it, and such claims are counted apart.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import isnan
+from typing import Any
+
+NAN = float("nan")
+
+REPRODUCED, PARTLY, NOT = "reproduced", "partly", "not reproduced"
+CONTRADICTED, UNTESTABLE = "contradicted by the paper itself", "not testable here"
+
+MEANING: Mapping[str, str] = {
+    REPRODUCED: "within the stated tolerance; a ranking holds, and not by chance",
+    PARTLY: "near, too vague to tell, under some readings of the paper only, or in means whose intervals meet",
+    NOT: "neither",
+    CONTRADICTED: "the paper's own numbers or sentences disagree",
+    UNTESTABLE: "nothing to measure, or not among the results of this profile",
+}
+"""What each verdict means, in short."""
+
+VERDICTS = tuple(MEANING)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A number under one reading of the paper, with its 95 % interval where there is one."""
+
+    name: str
+    measured: float
+    low: float = NAN
+    high: float = NAN
+
+
+@dataclass(frozen=True)
+class Case:
+    """Whether a claim holds in one place, such as on one trace.
+
+    Attributes:
+        name: The place.
+        holds: Whether it holds, by the means.
+        separated: Whether it holds and the 95 % intervals do not meet.
+        numbers: The numbers, as text.
+    """
+
+    name: str
+    holds: bool
+    separated: bool
+    numbers: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a measure returns; one of `readings`, `cases` and `cells` is filled, or `missing`.
+
+    Attributes:
+        readings: Numbers, one per reading of the paper.
+        cases: Where the claim holds and where it does not.
+        cells: Several values by name, as text.
+        follows: What follows from the paper's own numbers, for a check of the paper against itself.
+        seeds: Over how many seeds or repeats, at most; None where nothing is drawn.
+        data: What it was measured on, and whether that is real.
+        missing: Why there is nothing to judge, else empty.
+    """
+
+    readings: tuple[Reading, ...] = ()
+    cases: tuple[Case, ...] = ()
+    cells: Mapping[str, str] = field(default_factory=dict)
+    follows: str = ""
+    seeds: int | None = None
+    data: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict and why."""
+
+    verdict: str
+    reason: str
+
+
+Rule = Callable[[Evidence, Any], Judgement]
+"""A rule judges evidence beside what is published."""
+
+
+def within(
+    evidence: Evidence,
+    published: float,
+    *,
+    points: float = 0,
+    percent: float | None = None,
+    rest_percent: float | None = None,
+) -> Judgement:
+    """Judge a number by its distance from the published one (see `judge_distance`).
+
+    Args:
+        evidence: Readings.
+        published: The published number.
+        points: The tolerance in the unit of the number, or
+        percent: in percent of the published number, or
+        rest_percent: in percent of what the published number leaves to 1.
+    """
+    if percent is not None:
+        points = abs(published) * percent / 100
+    elif rest_percent is not None:
+        points = abs(1 - published) * rest_percent / 100
+    verdicts = [judge_distance(each, published, points) for each in evidence.readings]
+    parts = [
+        f"{_name(each)}{each.measured:.4g}{_interval(each)} is {abs(each.measured - published):.3g} off {published:.4g}"
+        + (", too vague to tell" if is_vague(each, points) else "")
+        for each in evidence.readings
+    ]
+    return Judgement(combine(verdicts), f"{'; '.join(parts)} (tolerance {points:.3g}){_over_readings(verdicts)}")
+
+
+def judge_distance(value: Reading, published: float, tolerance: float) -> str:
+    """Return the verdict on one number by the rule `within`.
+
+    *Reproduced* if it is within the tolerance and known to within twice the tolerance (by its interval, where it has
+    one); *partly* if it is not known so well, if it is within twice the tolerance, or if its interval reaches into the
+    tolerance; else *not reproduced*.
+    """
+    gap = abs(value.measured - published)
+    if _at_most(gap, tolerance) and not is_vague(value, tolerance):
+        return REPRODUCED
+    reaches = value.low <= published + tolerance and value.high >= published - tolerance
+    return PARTLY if reaches or _at_most(gap, 2 * tolerance) else NOT
+
+
+def is_vague(value: Reading, tolerance: float) -> bool:
+    """Return whether a number is not known to within twice the tolerance; one without an interval is taken as known."""
+    return not isnan(value.low) and not _at_most((value.high - value.low) / 2, 2 * tolerance)
+
+
+def above(evidence: Evidence, published: float) -> Judgement:
+    """Judge "more than": *reproduced* if the whole interval exceeds the published number, *partly* if some of it does.
+
+    Without an interval the number itself decides.
+    """
+    verdicts = []
+    for each in evidence.readings:
+        low, high = (each.measured, each.measured) if isnan(each.low) else (each.low, each.high)
+        verdicts.append(REPRODUCED if low > published else PARTLY if high > published else NOT)
+    parts = [f"{_name(each)}{each.measured:,.4g}{_interval(each)}" for each in evidence.readings]
+    return Judgement(
+        combine(verdicts), f"{'; '.join(parts)}, against more than {published:,g}{_over_readings(verdicts)}"
+    )
+
+
+def below(evidence: Evidence, published: Any, *, bound: float) -> Judgement:
+    """Judge what the paper gives no number for: *reproduced* if ours is below a stated bound."""
+    verdicts = [REPRODUCED if each.measured < bound else NOT for each in evidence.readings]
+    parts = [f"{_name(each)}{each.measured:.4g}" for each in evidence.readings]
+    return Judgement(combine(verdicts), f"{'; '.join(parts)}; below {bound:g} counts{_over_readings(verdicts)}")
+
+
+def same(evidence: Evidence, published: Mapping[str, Any]) -> Judgement:
+    """Judge several values by name: *reproduced* if all are alike, *partly* if more than half are."""
+    cases = [Case(name, evidence.cells.get(name) == plain(each), False, "") for name, each in published.items()]
+    others = [
+        f"{each.name}: {evidence.cells.get(each.name, 'nothing')}, not {plain(published[each.name])}"
+        for each in cases
+        if not each.holds
+    ]
+    return Judgement(_most(cases), "; ".join([f"{len(cases) - len(others)} of {len(cases)} cells are alike", *others]))
+
+
+def ranked(evidence: Evidence, published: Any) -> Judgement:
+    """Judge a ranking of means with intervals.
+
+    *Reproduced* if it holds everywhere with intervals that do not meet; *partly* if it holds in the means in more than
+    half of the places; else *not reproduced*.
+    """
+    held = sum(each.holds for each in evidence.cases)
+    separated = sum(each.separated for each in evidence.cases)
+    verdict = REPRODUCED if separated == len(evidence.cases) else min(_most(evidence.cases), PARTLY, key=_RANK.index)
+    apart = f"; with intervals that do not meet: {separated} of {held}" if held else ""
+    return Judgement(verdict, f"{_list_cases(evidence.cases)}{apart}")
+
+
+def everywhere(evidence: Evidence, published: Any) -> Judgement:
+    """Judge a statement on cases without intervals: *reproduced* if it holds in all, *partly* in more than half."""
+    return Judgement(_most(evidence.cases), _list_cases(evidence.cases))
+
+
+def on_traces(evidence: Evidence, published: Any, *, alpha: float = 0.05) -> Judgement:
+    """Judge a statement on request traces, each taken as a data set of its own.
+
+    *Reproduced* if it holds on so many that it is significant (one-sided sign test at `alpha`; for .05 it takes five
+    traces), *partly* if it holds on more than half; else *not reproduced*.
+    """
+    p = sign_test(evidence.cases)
+    verdict = REPRODUCED if p < alpha else min(_most(evidence.cases), PARTLY, key=_RANK.index)
+    return Judgement(verdict, f"{_list_cases(evidence.cases)}; sign test, p = {p:.2g}")
+
+
+def sign_test(cases: Sequence[Case]) -> float:
+    """Return the p-value of a one-sided sign test: how likely so many cases hold, or more, if each does by 1 in 2."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(sum(each.holds for each in cases), len(cases), alternative="greater").pvalue)
+
+
+def consistent(evidence: Evidence, published: Any) -> Judgement:
+    """Judge a paper by its own numbers: *contradicted by the paper itself* if they disagree, else *reproduced*."""
+    (check,) = evidence.cases
+    return Judgement(REPRODUCED if check.holds else CONTRADICTED, check.numbers)
+
+
+def untestable(evidence: Evidence, published: Any) -> Judgement:
+    """Judge what cannot be measured: *not testable here*."""
+    return Judgement(UNTESTABLE, evidence.missing)
+
+
+def judge(rule: Rule, evidence: Evidence, published: Any) -> Judgement:
+    """Judge evidence by a rule; what is missing is not testable by any."""
+    return (untestable if evidence.missing else rule)(evidence, published)
+
+
+def combine(verdicts: Sequence[str]) -> str:
+    """Return the verdict over several readings of the paper."""
+    return verdicts[0] if len(set(verdicts)) == 1 else PARTLY
+
+
+def plain(value: Any) -> str:
+    """Return a value as text: numbers without needless digits, several joined by `to`."""
+    if isinstance(value, list | tuple):
+        return " to ".join(plain(each) for each in value)
+    try:
+        return str(value) if isinstance(value, bool | str) else f"{float(value):.10g}"
+    except (TypeError, ValueError):
+        return str(value)
+
+
+_RANK = (NOT, PARTLY, REPRODUCED)
+
+
+def _most(cases: Sequence[Case]) -> str:
+    held = sum(each.holds for each in cases)
+    return REPRODUCED if held == len(cases) else PARTLY if 2 * held > len(cases) else NOT
+
+
+def _at_most(gap: float, tolerance: float) -> bool:
+    return gap <= tolerance * (1 + 1e-9)
+
+
+def _name(value: Reading) -> str:
+    return f"{value.name}: " if value.name else ""
+
+
+def _interval(value: Reading) -> str:
+    return "" if isnan(value.low) else f" ({value.low:.4g} to {value.high:.4g})"
+
+
+def _over_readings(verdicts: Sequence[str]) -> str:
+    if len(verdicts) == 1:
+        return ""
+    return f"; {REPRODUCED} under {sum(each == REPRODUCED for each in verdicts)} of {len(verdicts)} readings"
+
+
+def _list_cases(cases: Sequence[Case]) -> str:
+    if len(cases) == 1:
+        return f"{'holds' if cases[0].holds else 'does not hold'}: {_place(cases[0])}"
+    held, lost = ([_place(each) for each in cases if each.holds is holds] for holds in (True, False))
+    text = f"holds in {len(held)} of {len(cases)}{': ' if held else ''}{', '.join(held)}"
+    return f"{text}; not in {', '.join(lost)}" if lost else text
+
+
+def _place(case: Case) -> str:
+    return f"{case.name} ({case.numbers})" if case.name and case.numbers else case.name or case.numbers
