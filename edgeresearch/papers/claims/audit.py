@@ -63,6 +63,9 @@ def _find(claim: Claim, results: Results) -> Evidence:
         return Evidence(missing=f"not in this profile: {absent}")
     except InputError as error:
         raise InputError(f"claim {claim.id}: {error}") from error
+    except (LookupError, TypeError) as error:
+        file = getattr(claim.measure, "file", "the settings")
+        raise InputError(f"claim {claim.id}: {file} has not what is measured: {error!r}; run its stage anew") from error
 
 
 def _row(claim: Claim, evidence: Evidence, results: Results) -> dict[str, Any]:

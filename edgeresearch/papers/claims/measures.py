@@ -1,15 +1,17 @@
 """How claims are measured: from the results of a run to the evidence that rules judge."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError
 from edgeresearch.papers.claims.rules import NAN, Case, Evidence, Reading, plain
 
 Interval = tuple[float, float, float]
@@ -21,12 +23,7 @@ class AbsentError(Exception):
 
 
 class Results:
-    """The results of a run; each file is read once.
-
-    Args:
-        home: The project folder.
-        settings: All settings as plain values.
-    """
+    """The results of a run in a project folder, with all its settings as plain values; each file is read once."""
 
     def __init__(self, home: Path, settings: Mapping[str, Any]) -> None:
         self.home = home
@@ -34,12 +31,7 @@ class Results:
         self._files: dict[str, Any] = {}
 
     def read(self, name: str) -> Any:
-        """Return a file by its path from the project folder: CSV and Parquet as a table, JSON as it is.
-
-        Raises:
-            InputError: It is missing or unreadable.
-            AbsentError: It is of a trace that is not replayed in this profile.
-        """
+        """Return a file by its path from the project folder: CSV and Parquet as a table, JSON as it is."""
         if name not in self._files:
             path = self.home / name
             if path.suffix == ".parquet" and not path.is_file() and path.stem not in self.setting("elastic.traces"):
@@ -52,17 +44,8 @@ class Results:
         return self._files[name]
 
     def setting(self, key: str) -> Any:
-        """Return a setting by its dotted key.
-
-        Raises:
-            InputError: There is none.
-        """
-        here: Any = self.settings
-        for part in key.split("."):
-            if not isinstance(here, Mapping) or part not in here:
-                raise InputError(f"there is no setting {key}{nearest(part, here if isinstance(here, Mapping) else [])}")
-            here = here[part]
-        return here
+        """Return a setting by its dotted key."""
+        return reduce(getitem, key.split("."), self.settings)
 
 
 _READERS: Mapping[str, Callable[[Path], Any]] = {
@@ -76,12 +59,7 @@ class Measure(Protocol):
     """Where the evidence for a claim comes from."""
 
     def find(self, results: Results) -> Evidence:
-        """Return the evidence.
-
-        Raises:
-            InputError: A file is missing, or has not what is asked for.
-            AbsentError: This profile has no such result.
-        """
+        """Return the evidence, or raise `AbsentError` if this profile has none."""
         ...
 
 
@@ -95,6 +73,16 @@ class Except:
 Rows = Mapping[str, Any]
 """Which rows of a table are meant: by column a value, a list of values, or `Except`."""
 
+Column = str | Callable[[pd.DataFrame], pd.Series]
+"""A column of a table, or a function that makes one from it."""
+
+
+def describe_traces(rows: pd.DataFrame, results: Results) -> str:
+    """Name the traces of some rows, and whether they are real."""
+    traces = rows[["trace", "real"]].drop_duplicates()
+    named = {kind: traces.loc[traces["real"] == (kind == "real"), "trace"] for kind in ("real", "synthetic")}
+    return "; ".join(f"{', '.join(names)} ({kind})" for kind, names in named.items() if len(names))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
@@ -103,63 +91,45 @@ class Selection:
     Attributes:
         file: Path of the table from the project folder.
         rows: Which rows.
-        value: A column, or one of `DERIVED`.
-        interval: Columns of the lower and upper end of the 95 % interval.
+        value: A column, or what makes one from the table.
+        interval: The same of the lower and the upper end of the 95 % interval.
         seeds: The column, or the dotted key of the settings, that tells over how many seeds or repeats.
-        data: What rows are of: `traces`, the `testbed` that is emulated, the simulated `service`, sensor `series`, or
-            `streams` of sensors.
-        combine: What several rows become, one of `COMBINE`.
+        describe: Says what rows were measured on, and whether that is real.
+        combine: What several rows become: `sum`, `min`, `max` or `spread`, the largest less the smallest; `only` wants
+            exactly one.
     """
 
     file: str
-    value: str
+    value: Column
     rows: Rows = field(default_factory=dict)
-    interval: tuple[str, str] | None = None
+    interval: tuple[Column, Column] | None = None
     seeds: str | None = None
-    data: str = "traces"
+    describe: Callable[[pd.DataFrame, Results], str] = describe_traces
     combine: str = "only"
 
     def select(self, results: Results, rows: Rows) -> pd.DataFrame:
         """Return rows of the table."""
         return select_rows(results.read(self.file), rows, self.file)
 
-    def column(self, part: pd.DataFrame, name: str) -> pd.Series:
-        """Return a column of rows."""
-        return select_column(part, name, self.file)
-
     def number(self, part: pd.DataFrame, rows: Rows) -> Interval:
         """Return the number of the rows that `rows` selected; the least and the greatest keep their interval."""
-        values = self.column(part, self.value).astype(float)
+        values = select_column(part, self.value).astype(float)
         if self.combine == "only" and len(part) != 1:
             raise InputError(f"{self.file} has {len(part)} rows with {_describe(rows)}; select one, or combine them")
         if values.isna().all():
-            raise AbsentError(f"{self.file} has no {self.value} for {_describe(rows)}")
-        if self.interval is None or self.combine in ("sum", "spread"):
-            return COMBINE[self.combine](values), NAN, NAN
+            raise AbsentError(f"{self.file} has no value for {_describe(rows)}")
+        if self.combine in ("sum", "spread"):
+            return float(values.sum() if self.combine == "sum" else values.max() - values.min()), NAN, NAN
         at: Any = values.idxmax() if self.combine == "max" else values.idxmin()
-        low, high = (float(self.column(part, name)[at]) for name in self.interval)
+        low, high = (float(select_column(part, name)[at]) for name in self.interval) if self.interval else (NAN, NAN)
         return float(values[at]), low, high
 
     def evidence(self, parts: list[pd.DataFrame], results: Results, **more: Any) -> Evidence:
         """Return evidence with what the rows were measured on, and over how many seeds."""
         rows, seeds = pd.concat(parts), None
         if self.seeds is not None:
-            seeds = int(results.setting(self.seeds) if "." in self.seeds else self.column(rows, self.seeds).max())
-        return Evidence(seeds=seeds, data=self._describe_data(rows, results), **more)
-
-    def _describe_data(self, rows: pd.DataFrame, results: Results) -> str:
-        if self.data == "testbed":
-            return f"emulated: {results.setting('los.testbed') or 'Paper B, Table I'}"
-        if self.data == "service":
-            return f"simulated service; {Path(self.file).stem} (synthetic)"
-        if self.data == "series":
-            return "; ".join(f"{row.trace} ({row.data})" for row in rows.itertuples())
-        if self.data == "streams":
-            kind = "real" if rows["real"].all() else "synthetic"
-            return f"{int(rows['sensors'].max())} Aarhus streams ({kind}), anomalies injected, drops emulated"
-        traces = rows[["trace", "real"]].drop_duplicates()
-        named = {kind: traces.loc[traces["real"] == (kind == "real"), "trace"] for kind in ("real", "synthetic")}
-        return "; ".join(f"{', '.join(names)} ({kind})" for kind, names in named.items() if len(names))
+            seeds = int(results.setting(self.seeds) if "." in self.seeds else rows[self.seeds].max())
+        return Evidence(seeds=seeds, data=self.describe(rows, results), **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,25 +179,19 @@ class Order(Selection):
     def find(self, results: Results) -> Evidence:
         """Return where the order holds; places that lack one of the numbers are left out."""
         cases, parts, lacking = [], [], ""
-        for name, group in self._groups(self.select(results, self.rows)):
+        table = self.select(results, self.rows)
+        for name, group in table.groupby(self.each, sort=False) if self.each else [("", table)]:
             try:
                 chosen = [select_rows(group, rows, self.file) for rows in self.sequence]
             except AbsentError as absent:
                 lacking = str(absent)
                 continue
             numbers = [self.number(part, rows) for part, rows in zip(chosen, self.sequence, strict=True)]
-            cases.append(self.compare(name, numbers))
+            cases.append(self.compare(str(name) if self.each in (None, "trace") else f"{self.each} {name}", numbers))
             parts += chosen
         if not cases:
             raise AbsentError(lacking)
         return self.evidence(parts, results, cases=tuple(cases))
-
-    def _groups(self, table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-        if self.each is None:
-            yield "", table
-            return
-        for name, group in table.groupby(self.column(table, self.each), sort=False):
-            yield str(name) if self.each == "trace" else f"{self.each} {name}", group
 
     def compare(self, name: str, numbers: list[Interval]) -> Case:
         """Return whether numbers are in order, and whether their intervals are, too."""
@@ -260,12 +224,12 @@ class Count(Selection):
         """Return on which rows the claim holds."""
         table = self.select(results, self.rows)
         if self.real:
-            table = table[self.column(table, "data") != "synthetic"]
+            table = table[table["data"] != "synthetic"]
             if table.empty:
                 raise AbsentError("there are synthetic stand-ins alone, no real data")
         cases = tuple(
             Case(str(name), bool(self.holds(value)), False, _format(value))
-            for name, value in zip(self.column(table, self.each), self.column(table, self.value), strict=True)
+            for name, value in zip(table[self.each], select_column(table, self.value), strict=True)
         )
         return self.evidence([table], results, cases=cases)
 
@@ -281,7 +245,7 @@ class Cells:
     def find(self, results: Results) -> Evidence:
         """Return the cells by their columns."""
         part = select_rows(results.read(self.file), self.rows, self.file)
-        cells = {name: plain(select_column(part, name, self.file).iloc[0]) for name in self.columns}
+        cells = {name: plain(part[name].iloc[0]) for name in self.columns}
         return Evidence(cells=cells, data="settings")
 
 
@@ -301,12 +265,8 @@ class Json:
 
     def find(self, results: Results) -> Evidence:
         """Return one number per reading."""
-        content = results.read(self.file)
-        try:
-            values = tuple(Reading(name, float(each)) for name, each in self.numbers(content).items())
-        except (KeyError, IndexError, TypeError) as error:
-            raise InputError(f"{self.file} has not the numbers asked for: {error!r}") from error
-        return Evidence(readings=values, data=self.data)
+        numbers = self.numbers(results.read(self.file))
+        return Evidence(readings=tuple(Reading(name, float(each)) for name, each in numbers.items()), data=self.data)
 
 
 @dataclass(frozen=True)
@@ -324,86 +284,42 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Arithmetic:
-    """A paper beside its own numbers: whether they agree, what follows from them, and a sentence that shows it."""
+class Known:
+    """Evidence that no run changes: a paper beside its own numbers, or that there is nothing to measure."""
 
-    agrees: bool
-    follows: str
-    says: str
+    evidence: Evidence
 
     def find(self, results: Results) -> Evidence:
-        """Return the check as the one case."""
-        case = Case("", bool(self.agrees), False, self.says)
-        return Evidence(cases=(case,), follows=self.follows, data="the paper's own numbers")
+        """Return the evidence."""
+        return self.evidence
 
 
-def compare_places(places: Mapping[str, str]) -> Arithmetic:
+def check(agrees: bool, follows: str, says: str) -> Known:
+    """Return whether a paper agrees with its own numbers, what follows from them, and a sentence that shows it."""
+    case = Case("", bool(agrees), False, says)
+    return Known(Evidence(cases=(case,), follows=follows, data="the paper's own numbers"))
+
+
+def compare_places(places: Mapping[str, str]) -> Known:
     """Return whether a paper says the same in several places."""
     shown = "; ".join(f"{place}: {text}" for place, text in places.items())
-    return Arithmetic(len(set(places.values())) == 1, shown, shown)
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """No measure, and why."""
-
-    reason: str
-
-    def find(self, results: Results) -> Evidence:
-        """Return the reason."""
-        return Evidence(missing=self.reason)
-
-
-COMBINE: Mapping[str, Callable[[pd.Series], float]] = {
-    "only": lambda numbers: float(numbers.iloc[0]),
-    "sum": lambda numbers: float(numbers.sum()),
-    "min": lambda numbers: float(numbers.min()),
-    "max": lambda numbers: float(numbers.max()),
-    "spread": lambda numbers: float(numbers.max() - numbers.min()),
-}
-"""What several numbers become; `only` wants exactly one."""
-
-DERIVED: Mapping[str, Callable[[pd.DataFrame], pd.Series]] = {
-    "tails": lambda table: table["mae"] / np.sqrt(table["mse"]),
-    "executed_percent": lambda table: 100 - table["drop_percent"],
-    "executed_low": lambda table: 100 - table["high"],
-    "executed_high": lambda table: 100 - table["low"],
-    "r2_low": lambda table: 1 - (1 - table["r2"]) * table["mse_high"] / table["mse"],
-    "r2_high": lambda table: 1 - (1 - table["r2"]) * table["mse_low"] / table["mse"],
-    "daily_cycle": lambda table: table["day"] - table["half_day"],
-}
-"""What follows from columns of a table: MAE over RMSE; trainings that were not dropped, with their interval; the
-interval of R², which is 1 - MSE / variance, from that of the MSE, the variance being known; by how much the
-autocorrelation at a day exceeds that at half a day."""
+    return check(len(set(places.values())) == 1, shown, shown)
 
 
 def select_rows(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:
-    """Return the rows of a table that have the values asked for.
-
-    Raises:
-        InputError: A column is not there; the message has the table's name.
-        AbsentError: No row is.
-    """
+    """Return the rows of a table that have the values asked for, or raise `AbsentError` with the table's name."""
     asked = np.ones(len(table), dtype=bool)
     for key, wanted in rows.items():
-        hits = select_column(table, key, name).isin(_values(wanted)).to_numpy()
+        hits = table[key].isin(_values(wanted)).to_numpy()
         asked &= ~hits if isinstance(wanted, Except) else hits
     if not asked.any():
         raise AbsentError(f"{name} has no rows with {_describe(rows)}")
     return table[asked]
 
 
-def select_column(table: pd.DataFrame, name: str, where: str) -> pd.Series:
-    """Return a column of a table, or what is derived from some.
-
-    Raises:
-        InputError: The table has no such column.
-    """
-    if name in DERIVED:
-        return DERIVED[name](table)
-    if name not in table.columns:
-        raise InputError(f"{where} has no column {name!r}{nearest(name, map(str, table.columns))}")
-    return table[name]
+def select_column(table: pd.DataFrame, column: Column) -> pd.Series:
+    """Return a column of a table, or what is made of some."""
+    return table[column] if isinstance(column, str) else column(table)
 
 
 def _values(wanted: Any) -> list[Any]:

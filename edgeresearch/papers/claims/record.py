@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from edgeresearch.paper import paper_b
 from edgeresearch.papers.claims.measures import Measure, Results
 from edgeresearch.papers.claims.rules import Rule
-from edgeresearch.papers.claims.table import FITTED, HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Claim:
         unit: Of the value.
         measure: Where ours comes from.
         rule: What makes a verdict of the two.
-        fit: Whether settings were chosen with the published value in view, from the results' settings where it hangs on
-            them; None where it is no matter of settings.
+        fit: Whether settings were chosen with the published value in view, or what tells it from the settings of the
+            results; None where it is no matter of settings.
         stage: The stage of the pipeline that makes our value.
         figure: Path of the figure that shows it, else empty.
         notebook: Name of the notebook that shows it, else empty.
@@ -54,22 +52,3 @@ class Claim:
     figure: str = ""
     notebook: str = ""
     caveat: str = ""
-
-
-def fit_of_streams(streams: int) -> Callable[[Results], Fit]:
-    """Return whether settings are fitted on Paper B's drop rate with so many streams, by `los.fitted`."""
-
-    def fit(results: Results) -> Fit:
-        among = results.setting("los.fitted")
-        relation = FITTED if streams in among else HELD_OUT
-        return Fit(relation, f"settings are fitted on {', '.join(map(str, among))} streams")
-
-    return fit
-
-
-def fit_of_target(target: str) -> Fit:
-    """Return whether settings were searched that meet a target of Paper B whose name in `paper_b.FITTED` starts so."""
-    among = [name for name in paper_b.FITTED if name == target or name.startswith(f"{target}_")]
-    if among:
-        return Fit(FITTED, f"settings were searched that bring {', '.join(among)} close to the paper's")
-    return Fit(HELD_OUT, f"{target} is not among what settings were searched for")

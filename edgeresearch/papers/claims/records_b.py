@@ -1,23 +1,37 @@
 """The claims of Paper B, one record each, in the order of the paper."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import pandas as pd
+
 from edgeresearch.paper import paper_b
 from edgeresearch.papers.claims.measures import (
-    Arithmetic,
     Cell,
     Cells,
     Count,
     Json,
-    Nothing,
+    Known,
     Order,
+    Results,
     Setting,
+    check,
     compare_places,
 )
-from edgeresearch.papers.claims.record import Claim, Fit, fit_of_streams, fit_of_target
-from edgeresearch.papers.claims.rules import above, below, consistent, everywhere, ranked, same, untestable, within
+from edgeresearch.papers.claims.record import Claim, Fit
+from edgeresearch.papers.claims.rules import (
+    Evidence,
+    above,
+    below,
+    consistent,
+    everywhere,
+    ranked,
+    same,
+    untestable,
+    within,
+)
 from edgeresearch.papers.claims.table import FITTED, HELD_OUT, SET
 
 DROP_POINTS, HOP_POINTS = 2.5, 6.0
@@ -42,11 +56,51 @@ arithmetic = partial(
     fit=Fit(SET, "nothing is measured, the paper's own numbers are put together"),
 )
 
+
+def describe_testbed(rows: pd.DataFrame, results: Results) -> str:
+    """Name the testbed that is emulated."""
+    return f"emulated: {results.setting('los.testbed') or 'Paper B, Table I'}"
+
+
+def describe_series(rows: pd.DataFrame, results: Results) -> str:
+    """Name the sensor series, and whether they are real."""
+    return "; ".join(f"{row.trace} ({row.data})" for row in rows.itertuples())
+
+
+def describe_streams(rows: pd.DataFrame, results: Results) -> str:
+    """Count the sensor streams, and say whether they are real."""
+    kind = "real" if rows["real"].all() else "synthetic"
+    return f"{int(rows['sensors'].max())} Aarhus streams ({kind}), anomalies injected, drops emulated"
+
+
+def fit_of_streams(streams: int) -> Callable[[Results], Fit]:
+    """Return whether settings are fitted on Paper B's drop rate with so many streams, by `los.fitted`."""
+
+    def fit(results: Results) -> Fit:
+        among = results.setting("los.fitted")
+        relation = FITTED if streams in among else HELD_OUT
+        return Fit(relation, f"settings are fitted on {', '.join(map(str, among))} streams")
+
+    return fit
+
+
+def fit_of_target(target: str) -> Fit:
+    """Return whether settings were searched that meet a target of Paper B whose name in `paper_b.FITTED` starts so."""
+    among = [name for name in paper_b.FITTED if name == target or name.startswith(f"{target}_")]
+    if among:
+        return Fit(FITTED, f"settings were searched that bring {', '.join(among)} close to the paper's")
+    return Fit(HELD_OUT, f"{target} is not among what settings were searched for")
+
+
 # Figs. 1 to 3
 drawn = partial(
     statement,
     published=None,
-    measure=Nothing("a drawing states nothing that could be measured; here it is drawn from the objects that are run"),
+    measure=Known(
+        Evidence(
+            missing="a drawing states nothing that could be measured; here it is drawn from the objects that are run"
+        )
+    ),
     rule=untestable,
     stage="notebook-testbed",
     notebook="20-testbed",
@@ -72,7 +126,7 @@ in_iteration = partial(
     Cell,
     file=f"{TABLES}/los/limits.csv",
     seeds="los.adaptation.repeats",
-    data="testbed",
+    describe=describe_testbed,
     readings=OWN_OR_SHARED,
 )
 LIMIT = in_iteration(value="limit_millicores", interval=("limit_millicores_low", "limit_millicores_high"))
@@ -83,7 +137,7 @@ landmark = partial(
     value="value",
     interval=("value_low", "value_high"),
     seeds="los.adaptation.repeats",
-    data="testbed",
+    describe=describe_testbed,
     readings=OWN_OR_SHARED,
 )
 
@@ -105,7 +159,7 @@ forwarded = partial(
     value="share_percent",
     interval=("low", "high"),
     seeds="los.repeats",
-    data="testbed",
+    describe=describe_testbed,
     readings={"of what looked for a place": {"reading": "attempts"}, "of what ran": {"reading": "placed"}},
 )
 exceeds_half = partial(hops, kind="statement", published=MOST, rule=above)
@@ -126,10 +180,13 @@ dropped = partial(
     value="drop_percent",
     interval=("low", "high"),
     seeds="los.repeats",
-    data="testbed",
+    describe=describe_testbed,
 )
 executed = partial(
-    dropped, rows={"policy": "los"}, value="executed_percent", interval=("executed_low", "executed_high")
+    dropped,
+    rows={"policy": "los"},
+    value=lambda table: 100 - table["drop_percent"],
+    interval=(lambda table: 100 - table["high"], lambda table: 100 - table["low"]),
 )
 
 # Other sentences of section VI.C
@@ -142,8 +199,10 @@ emulated = partial(
     stage="scheduling",
     notebook="23-scheduling",
 )
-in_order = partial(Order, value="drop_percent", interval=("low", "high"), seeds="los.repeats", data="testbed")
-in_order_of_means = partial(Order, seeds="los.repeats", data="testbed", combine="sum")
+in_order = partial(
+    Order, value="drop_percent", interval=("low", "high"), seeds="los.repeats", describe=describe_testbed
+)
+in_order_of_means = partial(Order, seeds="los.repeats", describe=describe_testbed, combine="sum")
 ALL_STREAMS = tuple({"streams": count} for count in paper_b.DROP_PERCENT)
 
 sensors = partial(
@@ -159,10 +218,10 @@ follows_the_day = partial(
     Count,
     file=f"{TABLES}/data_series.csv",
     each="trace",
-    value="daily_cycle",
+    value=lambda table: table["day"] - table["half_day"],  # of the autocorrelation
     holds=lambda excess: excess > 0.1,
     real=True,
-    data="series",
+    describe=describe_series,
 )
 DAY = "Shown is by how much the autocorrelation at a day exceeds that at half a day; a random walk has none of it"
 
@@ -177,7 +236,7 @@ retraining = partial(
         value="difference",
         interval=("low", "high"),
         seeds="anomaly.staleness.seeds",
-        data="streams",
+        describe=describe_streams,
     ),
     stage="staleness",
     figure="reports/figures/staleness/contrasts.png",
@@ -200,12 +259,10 @@ _TAKES = (1000 - _FREE) / _JOBS
 _REMAINING = 1000 - _EXHAUST * _TAKES
 
 
-def _product(*factors: int, stated: int) -> Arithmetic:
+def _product(*factors: int, stated: int) -> Known:
     """Return whether a number is the product of others."""
     result = math.prod(factors)
-    return Arithmetic(
-        result == stated, f"{result}", f"{' × '.join(map(str, factors))} = {result:,}; stated: {stated:,}"
-    )
+    return check(result == stated, f"{result}", f"{' × '.join(map(str, factors))} = {result:,}; stated: {stated:,}")
 
 
 RECORDS_B: tuple[Claim, ...] = (
@@ -293,7 +350,9 @@ RECORDS_B: tuple[Claim, ...] = (
         id="B-F4-LATENCIES",
         where="Fig. 4 and section VI.A",
         claim="The latencies from an edge node to an edge, a fog and a cloud node rise and fall during an experiment.",
-        measure=Nothing("the paper's figure shows a curve as an example and states none of its numbers"),
+        measure=Known(
+            Evidence(missing="the paper's figure shows a curve as an example and states none of its numbers")
+        ),
         stage="notebook-latency",
         figure=f"{FIGURES}/latency/figure4.png",
         notebook="21-latency",
@@ -437,7 +496,7 @@ RECORDS_B: tuple[Claim, ...] = (
             value="training_seconds",
             interval=("training_seconds_low", "training_seconds_high"),
             seeds="los.adaptation.repeats",
-            data="testbed",
+            describe=describe_testbed,
         ),
         rule=ranked,
         fit=Fit(SET, "the run time follows eq. 1 by the settings, whose time falls with the limit"),
@@ -487,7 +546,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="Limits of 400 and 130 millicores go with residuals of 80 and 40 %.",
         published=_RESIDUAL_LAST,
         unit="%",
-        measure=Arithmetic(
+        measure=check(
             abs(_INVERSE - _RESIDUAL_LAST) <= 5,
             f"{_INVERSE:.1f}",
             f"if time is inverse to the limit, {_RESIDUAL_FIRST:g} % at {_FIRST:g} becomes {_INVERSE:.1f} % at "
@@ -500,7 +559,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="Limits that fall by a tenth after each training that meets its period go from 400 to 130 in 32 steps.",
         published=paper_b.PLATEAU_ITERATION,
         unit="steps",
-        measure=Arithmetic(
+        measure=check(
             paper_b.PLATEAU_ITERATION == _STEPS,
             f"{_STEPS}",
             f"{_FIRST:g} × 0.9ⁿ is {_LEVEL:g} or less from n = {_STEPS} on, not from {paper_b.PLATEAU_ITERATION}",
@@ -512,7 +571,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="Limits are chosen so that the difference between training time and period is least.",
         published=_RESIDUAL_LAST,
         unit="%",
-        measure=Arithmetic(
+        measure=check(
             _RESIDUAL_LAST <= 5,
             "0",
             f"eq. 3 is least at a residual of 0; the plateau of Fig. 5c is at {_RESIDUAL_LAST:g} %",
@@ -545,7 +604,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="26 prediction jobs run on the five edge nodes, which train for them themselves.",
         published=26,
         unit="jobs",
-        measure=Arithmetic(
+        measure=check(
             _JOBS < _EXHAUST,
             f"{_JOBS:g}",
             f"26 prediction jobs on 5 nodes are {_JOBS:g} on each; {_EXHAUST} exhaust one so that none trains",
@@ -558,7 +617,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="A first training gets 85 % of the CPU that is free, and 400 millicores on average.",
         published=_FIRST,
         unit="millicores",
-        measure=Arithmetic(
+        measure=check(
             _REMAINING < _FREE,
             f"{_REMAINING:.0f} free",
             f"{_FIRST:g} millicores are 85 % of {_FREE:.0f} free ones; {_JOBS:g} prediction jobs on a node then take "
@@ -686,7 +745,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="With 6 streams, more than half of the edge nodes are fully occupied.",
         published=MOST,
         unit="%",
-        measure=Arithmetic(100 * 3 / 5 > MOST, f"{100 * 3 / 5:g}", f"3 of 5 are {100 * 3 / 5:g} %, against {MOST:g} %"),
+        measure=check(100 * 3 / 5 > MOST, f"{100 * 3 / 5:g}", f"3 of 5 are {100 * 3 / 5:g} %, against {MOST:g} %"),
     ),
     emulated(
         id="B-VIC-CLOUD",
@@ -700,7 +759,7 @@ RECORDS_B: tuple[Claim, ...] = (
             rows={"policy": "los", "layer": "cloud"},
             value="share_percent",
             seeds="los.repeats",
-            data="testbed",
+            describe=describe_testbed,
             combine="max",
         ),
         rule=partial(within, points=1),
@@ -719,7 +778,7 @@ RECORDS_B: tuple[Claim, ...] = (
             value="triggers",
             interval=("low", "high"),
             seeds="los.repeats",
-            data="testbed",
+            describe=describe_testbed,
             readings={"every 3 to 5 min": {"trigger": "period"}, "after 1,000 samples": {"trigger": "samples"}},
         ),
         rule=above,
@@ -741,7 +800,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="1,000 samples at distances of 200 to 800 ms are there every 3 to 5 minutes.",
         published="3 to 5",
         unit="minutes",
-        measure=Arithmetic(
+        measure=check(
             all(math.isclose(one, two, rel_tol=0.1) for one, two in zip(_MINUTES, (3, 5), strict=True)),
             f"{_MINUTES[0]:.1f} to {_MINUTES[1]:.1f}",
             f"1000 samples every 0.2 to 0.8 s take {_MINUTES[0]:.1f} to {_MINUTES[1]:.1f} min, not 3 to 5",
@@ -753,7 +812,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="The 3,800 triggers that are named go with a training every 3 to 5 minutes.",
         published=paper_b.TRIGGERS,
         unit="triggers",
-        measure=Arithmetic(
+        measure=check(
             _TRIGGERS[0] <= paper_b.TRIGGERS <= _TRIGGERS[1],
             f"{_TRIGGERS[0]:,.0f} to {_TRIGGERS[1]:,.0f}",
             f"{sum(paper_b.DROP_PERCENT)} streams, {paper_b.REPEATS} repeats of {paper_b.HOURS} h, one trigger each 3 "
@@ -789,7 +848,7 @@ RECORDS_B: tuple[Claim, ...] = (
         claim="21.74 to 73.38 % more trainings are executed than at the source alone, where none is.",
         published="21.74 to 73.38",
         unit="%",
-        measure=Arithmetic(
+        measure=check(
             not _LEFT_OUT,
             _SPAN,
             f"by Fig. 7, {_SPAN} % are executed; the range leaves out {', '.join(_LEFT_OUT)}",

@@ -9,6 +9,7 @@ the published value does not change the verdict; it stands beside it, and such c
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isnan
+from numbers import Real
 from typing import Any
 
 NAN = float("nan")
@@ -90,34 +91,15 @@ Rule = Callable[[Evidence, Any], Judgement]
 """A rule judges evidence beside what is published."""
 
 
-def within(
-    evidence: Evidence,
-    published: float,
-    *,
-    points: float = 0,
-    percent: float | None = None,
-    rest_percent: float | None = None,
-) -> Judgement:
-    """Judge a number by its distance from the published one (see `judge_distance`).
+def within(evidence: Evidence, published: float, *, points: float = 0) -> Judgement:
+    """Judge a number by its distance from the published one; `points` is the tolerance (see `judge_distance`)."""
 
-    Args:
-        evidence: Readings.
-        published: The published number.
-        points: The tolerance in the unit of the number, or
-        percent: in percent of the published number, or
-        rest_percent: in percent of what the published number leaves to 1.
-    """
-    if percent is not None:
-        points = abs(published) * percent / 100
-    elif rest_percent is not None:
-        points = abs(1 - published) * rest_percent / 100
+    def compare(value: Reading) -> str:
+        off = f" is {abs(value.measured - published):.3g} off {published:.4g}"
+        return f"{off}, too vague to tell" if is_vague(value, points) else off
+
     verdicts = [judge_distance(each, published, points) for each in evidence.readings]
-    parts = [
-        f"{_name(each)}{each.measured:.4g}{_interval(each)} is {abs(each.measured - published):.3g} off {published:.4g}"
-        + (", too vague to tell" if is_vague(each, points) else "")
-        for each in evidence.readings
-    ]
-    return Judgement(combine(verdicts), f"{'; '.join(parts)} (tolerance {points:.3g}){_over_readings(verdicts)}")
+    return _combine(evidence.readings, verdicts, f" (tolerance {points:.3g})", compare)
 
 
 def judge_distance(value: Reading, published: float, tolerance: float) -> str:
@@ -148,17 +130,13 @@ def above(evidence: Evidence, published: float) -> Judgement:
     for each in evidence.readings:
         low, high = (each.measured, each.measured) if isnan(each.low) else (each.low, each.high)
         verdicts.append(REPRODUCED if low > published else PARTLY if high > published else NOT)
-    parts = [f"{_name(each)}{each.measured:,.4g}{_interval(each)}" for each in evidence.readings]
-    return Judgement(
-        combine(verdicts), f"{'; '.join(parts)}, against more than {published:,g}{_over_readings(verdicts)}"
-    )
+    return _combine(evidence.readings, verdicts, f", against more than {published:,g}")
 
 
 def below(evidence: Evidence, published: Any, *, bound: float) -> Judgement:
     """Judge what the paper gives no number for: *reproduced* if ours is below a stated bound."""
     verdicts = [REPRODUCED if each.measured < bound else NOT for each in evidence.readings]
-    parts = [f"{_name(each)}{each.measured:.4g}" for each in evidence.readings]
-    return Judgement(combine(verdicts), f"{'; '.join(parts)}; below {bound:g} counts{_over_readings(verdicts)}")
+    return _combine(evidence.readings, verdicts, f"; below {bound:g} counts")
 
 
 def same(evidence: Evidence, published: Mapping[str, Any]) -> Judgement:
@@ -169,7 +147,8 @@ def same(evidence: Evidence, published: Mapping[str, Any]) -> Judgement:
         for each in cases
         if not each.holds
     ]
-    return Judgement(_most(cases), "; ".join([f"{len(cases) - len(others)} of {len(cases)} cells are alike", *others]))
+    text = "; ".join([f"{len(cases) - len(others)} of {len(cases)} cells are alike", *others])
+    return Judgement(_grade(cases, not others), text)
 
 
 def ranked(evidence: Evidence, published: Any) -> Judgement:
@@ -180,14 +159,15 @@ def ranked(evidence: Evidence, published: Any) -> Judgement:
     """
     held = sum(each.holds for each in evidence.cases)
     separated = sum(each.separated for each in evidence.cases)
-    verdict = REPRODUCED if separated == len(evidence.cases) else min(_most(evidence.cases), PARTLY, key=_RANK.index)
+    verdict = _grade(evidence.cases, separated == len(evidence.cases))
     apart = f"; with intervals that do not meet: {separated} of {held}" if held else ""
     return Judgement(verdict, f"{_list_cases(evidence.cases)}{apart}")
 
 
 def everywhere(evidence: Evidence, published: Any) -> Judgement:
     """Judge a statement on cases without intervals: *reproduced* if it holds in all, *partly* in more than half."""
-    return Judgement(_most(evidence.cases), _list_cases(evidence.cases))
+    proven = all(each.holds for each in evidence.cases)
+    return Judgement(_grade(evidence.cases, proven), _list_cases(evidence.cases))
 
 
 def on_traces(evidence: Evidence, published: Any, *, alpha: float = 0.05) -> Judgement:
@@ -196,16 +176,10 @@ def on_traces(evidence: Evidence, published: Any, *, alpha: float = 0.05) -> Jud
     *Reproduced* if it holds on so many that it is significant (one-sided sign test at `alpha`; for .05 it takes five
     traces), *partly* if it holds on more than half; else *not reproduced*.
     """
-    p = sign_test(evidence.cases)
-    verdict = REPRODUCED if p < alpha else min(_most(evidence.cases), PARTLY, key=_RANK.index)
-    return Judgement(verdict, f"{_list_cases(evidence.cases)}; sign test, p = {p:.2g}")
+    from scipy.stats import binomtest  # late: it takes longer to import than all else here
 
-
-def sign_test(cases: Sequence[Case]) -> float:
-    """Return the p-value of a one-sided sign test: how likely so many cases hold, or more, if each does by 1 in 2."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(sum(each.holds for each in cases), len(cases), alternative="greater").pvalue)
+    p = binomtest(sum(each.holds for each in evidence.cases), len(evidence.cases), alternative="greater").pvalue
+    return Judgement(_grade(evidence.cases, p < alpha), f"{_list_cases(evidence.cases)}; sign test, p = {p:.2g}")
 
 
 def consistent(evidence: Evidence, published: Any) -> Judgement:
@@ -224,45 +198,33 @@ def judge(rule: Rule, evidence: Evidence, published: Any) -> Judgement:
     return (untestable if evidence.missing else rule)(evidence, published)
 
 
-def combine(verdicts: Sequence[str]) -> str:
-    """Return the verdict over several readings of the paper."""
-    return verdicts[0] if len(set(verdicts)) == 1 else PARTLY
-
-
 def plain(value: Any) -> str:
-    """Return a value as text: numbers without needless digits, several joined by `to`."""
-    if isinstance(value, list | tuple):
-        return " to ".join(plain(each) for each in value)
-    try:
-        return str(value) if isinstance(value, bool | str) else f"{float(value):.10g}"
-    except (TypeError, ValueError):
-        return str(value)
+    """Return a value as text, a number without needless digits."""
+    return f"{float(value):.10g}" if isinstance(value, Real) and not isinstance(value, bool) else str(value)
 
 
-_RANK = (NOT, PARTLY, REPRODUCED)
+def _combine(
+    readings: Sequence[Reading], verdicts: list[str], end: str, compare: Callable[[Reading], str] = lambda _: ""
+) -> Judgement:
+    """Return the verdict over several readings of the paper, with the numbers of each."""
+    parts = [
+        (f"{each.name}: " if each.name else "")
+        + f"{each.measured:,.4g}"
+        + ("" if isnan(each.low) else f" ({each.low:,.4g} to {each.high:,.4g})")
+        + compare(each)
+        for each in readings
+    ]
+    if len(readings) > 1:
+        end += f"; {REPRODUCED} under {verdicts.count(REPRODUCED)} of {len(readings)} readings"
+    return Judgement(verdicts[0] if len(set(verdicts)) == 1 else PARTLY, "; ".join(parts) + end)
 
 
-def _most(cases: Sequence[Case]) -> str:
-    held = sum(each.holds for each in cases)
-    return REPRODUCED if held == len(cases) else PARTLY if 2 * held > len(cases) else NOT
+def _grade(cases: Sequence[Case], proven: bool) -> str:
+    return REPRODUCED if proven else PARTLY if 2 * sum(each.holds for each in cases) > len(cases) else NOT
 
 
 def _at_most(gap: float, tolerance: float) -> bool:
     return gap <= tolerance * (1 + 1e-9)
-
-
-def _name(value: Reading) -> str:
-    return f"{value.name}: " if value.name else ""
-
-
-def _interval(value: Reading) -> str:
-    return "" if isnan(value.low) else f" ({value.low:.4g} to {value.high:.4g})"
-
-
-def _over_readings(verdicts: Sequence[str]) -> str:
-    if len(verdicts) == 1:
-        return ""
-    return f"; {REPRODUCED} under {sum(each == REPRODUCED for each in verdicts)} of {len(verdicts)} readings"
 
 
 def _list_cases(cases: Sequence[Case]) -> str:
