@@ -54,7 +54,7 @@ $(PEERS)/.installed: bench/peers.txt
 	@touch $@
 
 timings: $(STAMP)  ## measure the CPU seconds of every forecaster (long); the pipeline shows them
-	@for trace in $$($(PY) -c 'from edgeresearch.params import load; print(*load("params.yaml").forecast.traces)'); do \
+	@for trace in $$($(PY) -c 'from edgeresearch.config import load; print(*load("params.yaml").forecast.traces)'); do \
 		OMP_NUM_THREADS=1 $(PY) -m edgeresearch compare $$trace --timings data/measured/fit_seconds.csv || exit 1; \
 	done
 

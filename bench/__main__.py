@@ -23,7 +23,7 @@ from rich.table import Table  # noqa: E402
 
 from bench import detectors, elastic, emulator, figure, forecast, forecasters, leaf, scaling, sweep  # noqa: E402
 from bench.timing import COLUMNS, Row  # noqa: E402
-from edgeresearch.files import write_csv, write_json  # noqa: E402
+from edgeresearch.io import write_csv, write_json  # noqa: E402
 
 PARTS: Mapping[str, ModuleType] = {
     "forecast": forecast,

@@ -15,10 +15,10 @@ import numpy as np
 from river.anomaly import HalfSpaceTrees
 
 from bench.timing import Row, in_turn
-from edgeresearch.anomaly.detector import IFTM
+from edgeresearch.anomaly.base import Array
+from edgeresearch.anomaly.detectors import IFTM
 from edgeresearch.anomaly.identity import LSTM, Autoencoder
-from edgeresearch.anomaly.samples import Array
-from edgeresearch.series import synthetic
+from edgeresearch.data import synthetic
 
 TREES = "river's HalfSpaceTrees(25 trees, height 8)"
 STREAMED, WHOLE = "sample by sample", "whole array"

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import simpy
 
-from edgeresearch.emulator.chance import chance
-from edgeresearch.emulator.log import Log
-from edgeresearch.emulator.mesh import Mesh
+from edgeresearch.emulator.network import Mesh
+from edgeresearch.emulator.simulation import Log
 from edgeresearch.emulator.view import Policy
-from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.request import Reason, Report, Request
+from edgeresearch.emulator.workload import Job, Truth, chance
+from edgeresearch.scheduling.messages import Availability, Reason, Report, Request
 
 Process = Generator[simpy.Event, Any, None]
 

@@ -9,15 +9,12 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from bench.timing import Row, in_turn
-from edgeresearch.elastic.arrivals import spread
-from edgeresearch.elastic.capacity import Capacity
-from edgeresearch.elastic.checks import Floats, Ints
-from edgeresearch.elastic.outcome import Outcome
-from edgeresearch.elastic.plan import horizon, measured, replay
-from edgeresearch.elastic.settings import Settings
-from edgeresearch.elastic.strategies import STRATEGIES
-from edgeresearch.series import synthetic
-from edgeresearch.series.windows import targets
+from edgeresearch.autoscaling.arrivals import spread
+from edgeresearch.autoscaling.policies import STRATEGIES, Capacity
+from edgeresearch.autoscaling.replay import horizon, measured, replay
+from edgeresearch.autoscaling.simulator import Floats, Ints, Outcome, Settings
+from edgeresearch.data import synthetic
+from edgeresearch.data.features import targets
 
 SERVICE = Settings()
 CAPACITY = Capacity()

@@ -10,16 +10,15 @@ from functools import partial
 import numpy as np
 
 from bench.timing import Row, seconds
-from edgeresearch.emulator.emulation import emulate
-from edgeresearch.emulator.log import Log
-from edgeresearch.emulator.mesh import Mesh, Node, geometric
+from edgeresearch.emulator.network import Mesh, Node, geometric
 from edgeresearch.emulator.policies import Los
+from edgeresearch.emulator.simulation import Log, emulate
 from edgeresearch.emulator.view import Policy, View
 from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.los.limits import Limits
-from edgeresearch.los.request import Decision, Reason, Report, Request
-from edgeresearch.los.runtime import Curve, Fitting
-from edgeresearch.los.schedule import Rules
+from edgeresearch.scheduling.job_history import Limits
+from edgeresearch.scheduling.los import Rules
+from edgeresearch.scheduling.messages import Decision, Reason, Report, Request
+from edgeresearch.scheduling.runtime_model import Curve, Fitting
 
 PERIOD, INTERVAL, HOPS, SLOW = 240.0, 5.0, 4, 0.3
 TRUTH = Truth({"fast": Curve(52_000.0, 0.0, 1.0, 2.0), "slow": Curve(260_000.0, 0.0, 1.0, 10.0)}, noise=0.05)

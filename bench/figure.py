@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
-from edgeresearch.paper.style import (
+from edgeresearch.plotting.style import (
     BLUE,
     BROWN,
     GREEN,

@@ -22,9 +22,9 @@ import torch
 
 from bench.forecast import HIDDEN, ONE, WINDOW
 from bench.timing import Row, Spent, both, spent
+from edgeresearch.data import features, synthetic
 from edgeresearch.errors import InputError
-from edgeresearch.forecast.lstm import ResidualLSTM
-from edgeresearch.series import synthetic, windows
+from edgeresearch.forecasting.lstm import ResidualLSTM
 
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
@@ -136,7 +136,7 @@ def _task(peer: str, values: np.ndarray, *, epochs: int, seed: int) -> dict[str,
 
 def _peer(other: Asked, peer: str, values: np.ndarray, size: Size) -> Iterator[Row]:
     first, table = cut(values), values[:, None]
-    wanted = windows.targets(values, [1])[:, 0]
+    wanted = features.targets(values, [1])[:, 0]
     fits: list[tuple[Spent, Spent]] = []
     whole: list[tuple[Spent, Spent]] = []
     errors: list[tuple[float, float]] = []

@@ -19,12 +19,10 @@ import numpy as np
 
 from bench.emulator import INTERVAL, TRUTH, Away, Here, World, check, ours, world
 from bench.timing import Row, both, spent
-from edgeresearch.emulator.chance import chance
-from edgeresearch.emulator.log import Log
+from edgeresearch.emulator.simulation import Log
 from edgeresearch.emulator.view import Policy
-from edgeresearch.emulator.workload import Job
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.request import Reason, Report, Request
+from edgeresearch.emulator.workload import Job, chance
+from edgeresearch.scheduling.messages import Availability, Reason, Report, Request
 
 Process = Generator[Any, Any, None]
 PEER = "LEAF, state on one board"

@@ -15,13 +15,13 @@ import torch
 from bench import elastic
 from bench.forecast import HIDDEN, ONE, WINDOW
 from bench.timing import Row, seconds
-from edgeresearch.elastic.checks import Floats, Ints
-from edgeresearch.elastic.plan import replay
+from edgeresearch.autoscaling.replay import replay
+from edgeresearch.autoscaling.simulator import Floats, Ints
+from edgeresearch.config import Params
+from edgeresearch.data import features, synthetic
 from edgeresearch.emulator import experiment
-from edgeresearch.emulator.selection import selected
-from edgeresearch.forecast.lstm import ResidualLSTM
-from edgeresearch.params import Params
-from edgeresearch.series import synthetic, windows
+from edgeresearch.emulator.city import city_from_settings
+from edgeresearch.forecasting.lstm import ResidualLSTM
 
 STRATEGIES = ("combined", "hpa")
 
@@ -77,7 +77,7 @@ def _service(name: str, arrivals: Ints, forecast: Floats) -> float:
 
 def _fit(steps: int, epochs: int) -> Callable[[], float]:
     values = synthetic.request_rate(np.random.default_rng(0), like="wiki_de", steps=steps).values.to_numpy()
-    wanted = windows.targets(values, [1])[:, 0]
+    wanted = features.targets(values, [1])[:, 0]
 
     def cost() -> float:
         model = ResidualLSTM(
@@ -91,7 +91,7 @@ def _fit(steps: int, epochs: int) -> Callable[[], float]:
 def setup(streams: int) -> experiment.Setup:
     """Return Paper B's experiment with room for so many streams."""
     section = Params().model_dump(mode="json")["los"]
-    made = experiment.setup(section, selected(section))
+    made = experiment.setup(section, city_from_settings(section))
     rule = made.testbed.stream_rule
     assert rule is not None
     sources = sum(len(layer.members) for layer in made.testbed.layers if layer.name == rule.layer)

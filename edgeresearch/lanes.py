@@ -19,7 +19,7 @@ import yaml
 
 from edgeresearch import recovery
 from edgeresearch.errors import RunError
-from edgeresearch.files import atomic
+from edgeresearch.io import atomic
 
 FIRST = "fetch"
 """What all others may need."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgeresearch import notebook_html
 from edgeresearch.errors import InputError, RunError, nearest
-from edgeresearch.files import atomic
+from edgeresearch.io import atomic
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager

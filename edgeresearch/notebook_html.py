@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeresearch.files import atomic
+from edgeresearch.io import atomic
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup

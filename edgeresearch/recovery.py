@@ -17,7 +17,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.files import DRAFT, atomic
+from edgeresearch.io import DRAFT, atomic
 
 RESULTS = ("reports", "data/processed")
 """Folders that stages fill."""

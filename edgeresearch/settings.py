@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,6 +15,10 @@ class Section(BaseModel):
     """A group of settings: frozen, no unknown keys, no silent conversion of one type to another."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some values changed, checked as at construction."""
+        return type(self)(**{**dict(self), **changes})
 
 
 S = TypeVar("S", bound=Section)

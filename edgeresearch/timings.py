@@ -107,7 +107,7 @@ def update(
     """
     import pandas as pd
 
-    from edgeresearch.files import write_csv
+    from edgeresearch.io import write_csv
 
     old = read(path)
     if not rows:

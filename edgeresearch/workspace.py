@@ -14,9 +14,10 @@ from typing import Any
 
 import yaml
 
-from edgeresearch import folders, lanes, params, recovery, timings
+from edgeresearch import config, io, lanes, recovery, timings
 from edgeresearch.errors import InputError
-from edgeresearch.files import atomic
+from edgeresearch.io import atomic
+from edgeresearch.settings import merge
 
 COPIED = ("dvc.yaml", ".dvcignore", "edgeresearch", "notebooks", "data/measured", "data/calibration.json")
 """What a workspace holds besides its settings, where it exists; the package is there for stages to depend on."""
@@ -28,7 +29,7 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEX
 
 
 def reproduce(
-    root: str | Path, profile: str = params.PAPER, seconds: Path | None = None, *, one_by_one: bool = False
+    root: str | Path, profile: str = config.PAPER, seconds: Path | None = None, *, one_by_one: bool = False
 ) -> Path:
     """Run the pipeline as far as it is out of date.
 
@@ -48,9 +49,9 @@ def reproduce(
     root = Path(root).absolute()
     if not (root / "dvc.yaml").is_file():
         raise InputError(f"no dvc.yaml in {root}; run this in the folder of a checkout")
-    settings = params.load(root / "params.yaml", profile)
-    place = root if profile == params.PAPER else prepare(root, profile, root / "build")
-    folders.check(place / "reports")
+    settings = config.load(root / "params.yaml", profile)
+    place = root if profile == config.PAPER else prepare(root, profile, root / "build")
+    io.check(place / "reports")
     with recovery.guarded(place), timings.recorded(seconds, _machine() if seconds else "") as first:
         variables = environment(root, os.environ, first)
         if settings.data.source != "synthetic" and (variables.get(MIRROR) or settings.data.mirror):
@@ -61,7 +62,7 @@ def reproduce(
 
 
 def _machine() -> str:
-    from edgeresearch.forecast.compare import machine
+    from edgeresearch.forecasting.evaluation import machine
 
     return machine()
 
@@ -87,8 +88,8 @@ def prepare(root: Path, profile: str, build: Path) -> Path:
         InputError: The settings are wrong, or the workspace cannot be written.
     """
     place = build / profile
-    settings = params.merged(root / "params.yaml", profile)
-    params.parse(settings, f"{root / 'params.yaml'} with profile {profile}")
+    settings = config.merged(root / "params.yaml", profile)
+    config.parse(settings, f"{root / 'params.yaml'} with profile {profile}")
     _write(place / "params.yaml", _dumped(settings, root, place))
     _write(place / ".dvc" / "config", _CONFIG.encode())
     for name in COPIED:
@@ -115,7 +116,7 @@ def environment(root: Path, base: Mapping[str, str], first: Sequence[str] = ()) 
 def _dumped(settings: dict[str, Any], root: Path, place: Path) -> bytes:
     mirror = settings.get("data", {}).get("mirror")
     if mirror is not None and not Path(mirror).is_absolute():
-        settings = params.merge(settings, {"data": {"mirror": os.path.relpath(root / mirror, place)}})
+        settings = merge(settings, {"data": {"mirror": os.path.relpath(root / mirror, place)}})
     return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True).encode()
 
 

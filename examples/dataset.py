@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from edgeresearch.forecast.evaluate import evaluate, pose
-from edgeresearch.series.table import read
-from edgeresearch.series.trace import Origin, Trace
+from edgeresearch.data.csv import read_trace
+from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.forecasting.evaluation import evaluate, pose
 
 path = Path(__file__).with_name("synthetic_requests.csv")
-trace, said = read(path)  # what is not said is guessed, and told
+trace, said = read_trace(path)  # what is not said is guessed, and told
 print(*said, sep="\n")
 
 table = pd.read_csv(path, parse_dates=["time"], index_col="time")

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from edgeresearch.forecast.evaluate import metrics, pose
-from edgeresearch.forecast.rows import WindowStream
-from edgeresearch.series.table import read
+from edgeresearch.data.csv import read_trace
+from edgeresearch.forecasting.base import WindowStream
+from edgeresearch.forecasting.evaluation import metrics, pose
 
 
 class Blend(RegressorMixin, BaseEstimator):
@@ -26,7 +26,7 @@ class Blend(RegressorMixin, BaseEstimator):
         return WindowStream(self.predict, window=1, targets=len(self.usual))
 
 
-trace, _ = read(Path(__file__).with_name("synthetic_requests.csv"))
+trace, _ = read_trace(Path(__file__).with_name("synthetic_requests.csv"))
 problem = pose(trace, horizons=[4])  # an hour ahead; the last fifth is judged
 rows = problem.table.to_numpy()
 model = Blend([problem.table.columns.get_loc("season_mean_4")])

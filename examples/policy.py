@@ -1,11 +1,11 @@
 """A scheduling policy of your own: where a training runs, decided on what a node can know; beside LOS and in-situ."""
 
+from edgeresearch.config import Params
 from edgeresearch.emulator.experiment import scheduling, setup
 from edgeresearch.emulator.policies import Learning
-from edgeresearch.emulator.summary import drop_rates
+from edgeresearch.emulator.results import drop_rates
 from edgeresearch.emulator.testbed import paper_b
-from edgeresearch.los.request import Decision, Reason
-from edgeresearch.params import Params
+from edgeresearch.scheduling.messages import Decision, Reason
 
 
 class TwoChoices(Learning):  # here if feasible, else to the less utilised one of two random neighbours

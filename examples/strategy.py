@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from edgeresearch.elastic.arrivals import spread
-from edgeresearch.elastic.capacity import Capacity
-from edgeresearch.elastic.plan import replay
-from edgeresearch.elastic.settings import Settings
-from edgeresearch.series.synthetic import qps
+from edgeresearch.autoscaling.arrivals import spread
+from edgeresearch.autoscaling.policies import Capacity
+from edgeresearch.autoscaling.replay import replay
+from edgeresearch.autoscaling.simulator import Settings
+from edgeresearch.data.synthetic import qps
 
 
 class Unhurried:  # expands at once, shrinks only to the highest load of the last 20 decisions

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from edgeresearch.emulator.own import los_file
-from edgeresearch.params import Params
+from edgeresearch.config import Params
+from edgeresearch.emulator.api import los_file
 
 testbed = Path(__file__).with_name("testbed.yaml")
 out = sys.argv[1] if len(sys.argv) > 1 else "results"

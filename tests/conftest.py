@@ -2,14 +2,27 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from hypothesis import settings
 
+from edgeresearch.config import Params
+from edgeresearch.emulator.experiment import Setup, setup
+from edgeresearch.emulator.testbed import Testbed, paper_b
+from edgeresearch.settings import parsed
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+EDGE = {"name": "edge", "nodes": 3, "vcpu": 1, "memory": 1024}
+FOG = {"name": "fog", "nodes": 1, "vcpu": 1, "memory": 2048}
+CLOUD = {"name": "cloud", "nodes": 2, "vcpu": 2, "memory": 4096}
+STREAM = {"node": "edge-1", "period": 240, "cpu": 950}
 
 
 @pytest.fixture
@@ -35,3 +48,38 @@ def no_idle_workers() -> Iterator[None]:
     loky = sys.modules.get("joblib.externals.loky.reusable_executor")
     if loky is not None and loky._executor is not None:
         loky._executor.shutdown(wait=True)
+
+
+@pytest.fixture(scope="session")
+def paper() -> Setup:
+    """Paper B's experiment with this package's settings."""
+    return setup(Params().los.model_dump(), paper_b())
+
+
+@pytest.fixture(scope="session")
+def loaded(paper: Setup) -> Setup:
+    """Paper B's experiment with heavy trainings, many of which are dropped."""
+    return replace(paper, testbed=paper.testbed.with_rule(work=6.0))
+
+
+@pytest.fixture(scope="session")
+def tiny(paper: Setup) -> Callable[..., Setup]:
+    """Make a setup on a small testbed: one stream on the first of three edge nodes, which it fills; no noise."""
+
+    def make(**data: Any) -> Setup:
+        usual = {"layers": [EDGE, FOG, CLOUD], "streams": [STREAM]}
+        truth = replace(paper.truth, noise=0.0, monitor=0.0)
+        return replace(paper, testbed=parsed({**usual, **data}, Testbed, "tiny").checked(), truth=truth, interval=1.0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_triggers() -> Callable[..., pd.DataFrame]:
+    """Make one row per trigger from rows of repeat, end, reason and hops; all of two streams under one policy."""
+
+    def make(*rows: tuple[int, str, str, int], streams: int = 2, policy: str = "los") -> pd.DataFrame:
+        table = pd.DataFrame(rows, columns=["repeat", "end", "reason", "hops"])
+        return table.assign(streams=streams, policy=policy)
+
+    return make

@@ -242,7 +242,7 @@ def test_a_mirror_that_lacks_a_file(refused: Left) -> None:
 
 
 def test_a_mirror_with_another_checksum(refused: Left) -> None:
-    from edgeresearch.series.registry import pins
+    from edgeresearch.data.datasets import pins
 
     bad = Path("mirror") / next(iter(pins()))
     bad.parent.mkdir(parents=True)
@@ -275,9 +275,9 @@ def server() -> Iterator[str]:
 def test_a_download_with_another_checksum_is_not_kept(
     refused: Left, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgeresearch.series import fetch
+    from edgeresearch.data import download
 
-    monkeypatch.setattr(fetch, "_address", lambda url, base: server)
+    monkeypatch.setattr(download, "_address", lambda url, base: server)
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

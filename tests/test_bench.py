@@ -9,8 +9,8 @@ import pytest
 from bench import __main__ as command
 from bench import elastic, leaf, plain
 from bench.timing import WALL, Row, Spent, both, in_turn, spent
-from edgeresearch.elastic.service import run
-from edgeresearch.files import write_csv
+from edgeresearch.autoscaling.simulator import run
+from edgeresearch.io import write_csv
 
 
 def test_the_quick_mode_writes_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

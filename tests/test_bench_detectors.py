@@ -7,7 +7,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import detectors
-from edgeresearch.anomaly.baselines import HalfSpaceTrees
+from edgeresearch.anomaly.detectors import HalfSpaceTrees
 
 needs_pyod = pytest.mark.skipif(detectors.pyod_missing() is not None, reason="pyod is not installed: extra 'detectors'")
 TINY = detectors.Size(train=120, samples=60, slow=10, epochs=1, repeats=2)

@@ -10,9 +10,9 @@ import pytest
 from bench import __main__ as command
 from bench import emulator
 from bench.timing import Row
-from edgeresearch.emulator.log import Log
+from edgeresearch.emulator.simulation import Log
 from edgeresearch.emulator.view import Policy
-from edgeresearch.los.request import Reason
+from edgeresearch.scheduling.messages import Reason
 
 needs_simpy = pytest.mark.skipif(emulator.simpy_missing() is not None, reason="simpy is not installed: extra 'bench'")
 TINY = emulator.Size(nodes=40, small=20, large=40, curve=(30,), hours=0.2, growth_hours=0.2, repeats=2)

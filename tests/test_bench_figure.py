@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from bench import figure
 from bench.timing import Row
-from edgeresearch.files import write_csv, write_json
+from edgeresearch.io import write_csv, write_json
 
 ROWS = [
     ("forecast", Row("a fit", "4838 steps", "torch", [1.0, 2.0, 3.0], [10.0, 10.0, 10.0], 0.5)),

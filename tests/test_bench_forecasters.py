@@ -12,9 +12,9 @@ from bench import __main__ as command
 from bench import forecasters
 from bench.forecast import ONE
 from bench.timing import Row, Spent
+from edgeresearch.data import synthetic
 from edgeresearch.errors import InputError
-from edgeresearch.forecast.lstm import ResidualLSTM
-from edgeresearch.series import synthetic
+from edgeresearch.forecasting.lstm import ResidualLSTM
 
 needs_peers = pytest.mark.skipif(
     forecasters.peers_missing() is not None, reason="no environment .venv-peers: make bench-peers"

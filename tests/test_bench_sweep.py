@@ -8,8 +8,8 @@ import yaml
 from bench import __main__ as shown
 from bench import sweep
 from bench.timing import Row
-from edgeresearch.params import Params
-from edgeresearch.sweep.store import TABLE
+from edgeresearch.config import Params
+from edgeresearch.sweeps.runner import TABLE
 
 TINY = sweep.Size(seeds=1, hours=(0.5,), repeats=1)
 

@@ -41,9 +41,9 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         options["warn"]("no mirror")
         return pd.DataFrame({"file": ["a.csv"], "source": ["synthetic"], "sha256": ["f" * 64], "real": [False]})
 
-    module = types.ModuleType("edgeresearch.series.fetch")
+    module = types.ModuleType("edgeresearch.data.download")
     module.fetch = fetch  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "edgeresearch.series.fetch", module)
+    monkeypatch.setitem(sys.modules, "edgeresearch.data.download", module)
     monkeypatch.delenv("EDGERESEARCH_DATA_MIRROR", raising=False)
     monkeypatch.chdir(tmp_path)
     return called

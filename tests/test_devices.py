@@ -12,8 +12,8 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 
-from edgeresearch.anomaly.networks import AutoencoderNetwork, LSTMNetwork
-from edgeresearch.forecast.modules import SequenceLSTM, WindowLSTM
+from edgeresearch.anomaly.identity import AutoencoderNetwork, LSTMNetwork
+from edgeresearch.nn import SequenceLSTM, WindowLSTM
 
 PACKAGE = Path(__file__).parents[1] / "edgeresearch"
 HARD_CODED = re.compile(r"""\.cuda\(|["'](cuda|mps|xpu)\b|device=["']|torch\.device\(""")

@@ -20,11 +20,11 @@ import typer
 import yaml
 from pydantic import BaseModel
 
+from edgeresearch.autoscaling.policies import View
 from edgeresearch.cli import app
-from edgeresearch.elastic.view import View
+from edgeresearch.config import Params
 from edgeresearch.emulator.testbed import Testbed
 from edgeresearch.papers.claims.records import RECORDS
-from edgeresearch.params import Params
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

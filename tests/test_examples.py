@@ -10,11 +10,9 @@ import pandas as pd
 import pytest
 
 from edgeresearch import cli
-from edgeresearch.elastic.capacity import Capacity
-from edgeresearch.elastic.view import Strategy, View
-from edgeresearch.forecast.protocol import Forecaster, Stream
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.request import Reason, Request
+from edgeresearch.autoscaling.policies import Capacity, Strategy, View
+from edgeresearch.forecasting.base import Forecaster, Stream
+from edgeresearch.scheduling.messages import Availability, Reason, Request
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples"

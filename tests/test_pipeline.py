@@ -10,16 +10,16 @@ import nbformat
 import pytest
 import yaml
 
-from edgeresearch import cli, notebook, params
+from edgeresearch import cli, config, notebook
+from edgeresearch.config import Anomaly, Elastic, Forecast, Los
+from edgeresearch.data import datasets
+from edgeresearch.data.download import fetch
 from edgeresearch.errors import InputError
-from edgeresearch.files import write_csv
-from edgeresearch.paper import tables, traces
+from edgeresearch.io import write_csv
+from edgeresearch.papers import tables, traces
 from edgeresearch.papers.claims.measures import Selection, Setting
 from edgeresearch.papers.claims.records import RECORDS
 from edgeresearch.papers.claims.table import read_claims
-from edgeresearch.params import Anomaly, Elastic, Forecast, Los
-from edgeresearch.series import aarhus, qps, registry, utilisation
-from edgeresearch.series.fetch import fetch
 
 ROOT = Path(__file__).parents[1]
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -163,36 +163,36 @@ def _modules(stage: str) -> set[str]:
     return {dep for dep in _listed(STAGES[stage], "deps") if dep.endswith(".py")}
 
 
-BUILT = [ROOT / f"edgeresearch/forecast/{name}.py" for name in ("baselines", "lstm", "paper_lstm", "windowed")]
+BUILT = [ROOT / f"edgeresearch/forecasting/{name}.py" for name in ("baselines", "lstm", "paper_lstm", "windowed")]
 """What `models.build` imports when it makes a model."""
 
 
 def test_comparing_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    starts = {ROOT / "edgeresearch/forecast/compare.py", *BUILT}
+    starts = {ROOT / "edgeresearch/forecasting/evaluation.py", *BUILT}
     for start in sorted(starts):
         _imported(start, starts)
     needed = {str(path.relative_to(ROOT)) for path in starts}
     named = {dep for dep in _listed(STAGES["compare"], "deps") if dep.endswith(".py")}
-    assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
+    assert named == needed - {"edgeresearch/forecasting/base.py"}  # types alone
 
 
 def test_replaying_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    starts = {ROOT / "edgeresearch/elastic/experiment.py", ROOT / "edgeresearch/forecast/compare.py", *BUILT}
+    starts = {ROOT / "edgeresearch/autoscaling/compare.py", ROOT / "edgeresearch/forecasting/evaluation.py", *BUILT}
     for start in sorted(starts):
         _imported(start, starts)
     needed = {str(path.relative_to(ROOT)) for path in starts}
     named = {dep for dep in _listed(STAGES["elastic"], "deps") if dep.endswith(".py")}
-    assert named == needed - {"edgeresearch/forecast/protocol.py"}  # types alone
+    assert named == needed - {"edgeresearch/forecasting/base.py"}  # types alone
 
 
 @pytest.mark.parametrize("name", ["limits", "scheduling", "sweeps"])
 def test_emulating_depends_on_every_module_that_it_runs_and_no_other(name: str) -> None:
-    assert _modules(name) == _needed("edgeresearch/emulator/stages.py")
+    assert _modules(name) == _needed("edgeresearch/papers/scheduling.py")
     assert TESTBED in _listed(STAGES[name], "deps")
 
 
 def test_growing_a_city_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    assert _modules("city") == _needed("edgeresearch/emulator/city_growth.py", rooms=CITY_ROOMS)
+    assert _modules("city") == _needed("edgeresearch/papers/city_growth.py", rooms=CITY_ROOMS)
     deps = set(_listed(STAGES["notebook-city"], "deps"))
     assert _modules("notebook-city") == _needed("notebooks/24-city.ipynb", rooms=CITY_ROOMS) | {PAGES[0]}
     assert {TESTBED, "data/raw"} <= deps & set(_listed(STAGES["city"], "deps"))
@@ -200,13 +200,13 @@ def test_growing_a_city_depends_on_every_module_that_it_runs_and_no_other() -> N
 
 
 def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    assert _modules("tables-los") == _needed("edgeresearch/paper/los_b.py") | {"edgeresearch/paper/tables.py"}
+    assert _modules("tables-los") == _needed("edgeresearch/papers/los_b.py") | {"edgeresearch/papers/tables.py"}
     assert TESTBED in _listed(STAGES["tables-los"], "deps")
 
 
 def test_the_audit_depends_on_every_module_table_and_setting_that_it_reads() -> None:
     deps = set(_listed(STAGES["claims"], "deps"))
-    assert _modules("claims") == _needed("edgeresearch/papers/claims/audit.py") | {"edgeresearch/paper/tables.py"}
+    assert _modules("claims") == _needed("edgeresearch/papers/claims/audit.py") | {"edgeresearch/papers/tables.py"}
     sources = [each.measure for each in RECORDS]
     read = {str(each.file) for each in sources if hasattr(each, "file")}
     listed = {dep for dep in deps if not dep.startswith("edgeresearch/")}
@@ -265,20 +265,20 @@ def test_paper_bs_notebooks_depend_on_every_module_that_they_run_and_no_other(na
 
 
 def test_detecting_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    start = ROOT / "edgeresearch/anomaly/experiment.py"
+    start = ROOT / "edgeresearch/papers/detection.py"
     needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, ANOMALY_ROOMS)}
     assert _modules("anomaly") == needed
 
 
 def test_staleness_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    start = ROOT / "edgeresearch/anomaly/staleness.py"
+    start = ROOT / "edgeresearch/papers/staleness.py"
     needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, ANOMALY_ROOMS)}
     assert _modules("staleness") == needed
     assert "data/processed/los/triggers.parquet" in _listed(STAGES["staleness"], "deps")
 
 
 def test_measured_costs_depend_on_every_module_that_they_run_and_no_other() -> None:
-    start = ROOT / "edgeresearch/emulator/measured.py"
+    start = ROOT / "edgeresearch/papers/figure7_measured.py"
     needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, f"{ANOMALY_ROOMS}|los|emulator")}
     assert _modules("measured") == needed
     assert {TESTBED, "data/calibration.json"} <= set(_listed(STAGES["measured"], "deps"))
@@ -303,7 +303,7 @@ def test_a_stage_depends_on_the_paper_modules_that_it_runs(name: str) -> None:
         modules = {word.strip() for line in named for word in line.split(",")}
         modules |= set(re.findall(r"^from edgeresearch\.paper\.(\w+) import", source, flags=re.M))
         assert modules
-        assert {f"edgeresearch/paper/{module}.py" for module in modules} <= deps
+        assert {f"edgeresearch/papers/{module}.py" for module in modules} <= deps
 
 
 def test_a_comparison_depends_on_every_setting_that_can_change_it() -> None:
@@ -349,7 +349,7 @@ def test_staleness_and_measured_costs_depend_on_every_setting_that_can_change_th
 
 
 def test_settings_that_stages_name_exist() -> None:
-    known = params.Params().model_dump()
+    known = config.Params().model_dump()
     for stage in STAGES.values():
         for key in stage.get("params", []):
             here: Any = known
@@ -447,7 +447,7 @@ def test_the_report_comes_last_and_depends_on_all_that_it_shows() -> None:
     assert {path for path in shown - read if not path.startswith("reports/metrics/")} <= {"reports/claims.md"}
     sections = {"forecast": Forecast, "los": Los, "anomaly": Anomaly}
     keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields if key != "workers"}
-    assert set(STAGES["report"]["params"]) == set(params.Params.model_fields) - set(sections) | keys
+    assert set(STAGES["report"]["params"]) == set(config.Params.model_fields) - set(sections) | keys
 
 
 def test_git_leaves_to_dvc_what_dvc_keeps() -> None:
@@ -468,8 +468,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     header = (ROOT / "data" / "measured" / "fit_seconds.csv").read_text().splitlines()[0]
     (root / "data" / "measured" / "fit_seconds.csv").write_text(header + "\n")
     (root / "data" / "calibration.json").write_bytes((ROOT / "data" / "calibration.json").read_bytes())
-    specs = [*qps.TRACES.values(), *utilisation.TRACES.values()]
-    wanted = {spec.file for spec in specs} | {name for name in registry.pins() if "158324.csv" in name}
+    specs = [*datasets.REQUEST_TRACES.values(), *datasets.UTILISATION_TRACES.values()]
+    wanted = {spec.file for spec in specs} | {name for name in datasets.pins() if "158324.csv" in name}
     fetch(root / "data" / "raw", source="synthetic", files=sorted(wanted), seed=5, warn=lambda _: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -480,7 +480,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ):
             _run(words)
         raw = root / "data" / "raw"
-        shown = traces.summary([qps.load("elb", raw), aarhus.traffic(raw, 158324), aarhus.pollution(raw, 158324)])
+        shown = traces.summary(
+            [datasets.load_requests("elb", raw), datasets.traffic(raw, 158324), datasets.pollution(raw, 158324)]
+        )
         write_csv(shown, root / "reports" / "tables" / "data_series.csv")  # as the notebook 00-data does, which is slow
         _run("table claims")
     return root
@@ -591,13 +593,13 @@ def test_the_elastic_notebook_gives_every_figure(root: Path, monkeypatch: pytest
 @pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
 def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert aarhus.sensors(root / "data" / "raw") == [158324]
+    assert datasets.sensors(root / "data" / "raw") == [158324]
     monkeypatch.chdir(root)
     notebook.run("00-data", root / "build" / "data.ipynb", {}, html=root / "reports" / "notebooks" / "00-data.html")
     for path in _outs(STAGES["notebook-data"]):
         assert (root / path).exists(), path
     table = (root / "reports" / "tables" / "data_series.csv").read_text().splitlines()
-    assert len(table) == 1 + len(qps.TRACES) + 1 + 2 + len(utilisation.TRACES) + 1
+    assert len(table) == 1 + len(datasets.REQUEST_TRACES) + 1 + 2 + len(datasets.UTILISATION_TRACES) + 1
     assert all(",synthetic," in line for line in table[1:])
     assert len(_bytes(root / "reports" / "figures" / "data")) == 12
 

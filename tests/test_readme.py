@@ -28,7 +28,7 @@ def test_your_own_trace_from_python(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_forecaster_from_scratch(capsys: pytest.CaptureFixture[str]) -> None:
-    from edgeresearch.forecast.protocol import Forecaster, Stream
+    from edgeresearch.forecasting.base import Forecaster, Stream
 
     names: dict[str, object] = {}
     exec(compile(BLOCKS[1], "README.md", "exec"), names)
@@ -47,7 +47,7 @@ def test_a_forecaster_from_scratch(capsys: pytest.CaptureFixture[str]) -> None:
 def test_it_names_targets_and_folders_that_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert set(re.findall(r"make ([a-z-]+)\b", re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL))) <= targets
-    for path in ("edgeresearch/series/", "edgeresearch/forecast/", "edgeresearch/paper/", "bench/", "profiles/"):
+    for path in ("edgeresearch/data/", "edgeresearch/forecasting/", "edgeresearch/papers/", "bench/", "profiles/"):
         assert f"`{path}`" in TEXT
         assert (ROOT / path).is_dir()
 

@@ -8,7 +8,7 @@ import yaml
 
 from edgeresearch import recovery
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.files import DRAFT
+from edgeresearch.io import DRAFT
 from edgeresearch.recovery import guarded, is_cut, keep_lock, tidy
 
 ENTRY = {"cmd": "make", "deps": [{"path": "a", "md5": "0"}], "outs": [{"path": "reports/a.csv", "size": 4}]}

@@ -9,7 +9,7 @@ import typer
 from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeresearch.params import Params
+    from edgeresearch.config import Params
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 """The command line; the commands add themselves to it."""
@@ -30,7 +30,7 @@ def warn(message: str) -> None:
 
 def read_settings(path: Path | None) -> "Params":
     """Read the settings: from a file, or `params.yaml` if it is here, or as they are by themselves."""
-    from edgeresearch.params import Params, load
+    from edgeresearch.config import Params, load
 
     usual = Path("params.yaml")
     if path is None and not usual.is_file():

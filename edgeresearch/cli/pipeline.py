@@ -10,7 +10,7 @@ from edgeresearch.cli.base import PARAMS, app, described, pair, read_settings, s
 from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeresearch.params import Params
+    from edgeresearch.config import Params
 
 
 @app.command(
@@ -33,9 +33,9 @@ def data(
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
 ) -> None:
     """Fetch the data files and write down where each comes from."""
-    from edgeresearch.files import write_csv
-    from edgeresearch.params import parse
-    from edgeresearch.series.fetch import fetch
+    from edgeresearch.config import parse
+    from edgeresearch.data.download import fetch
+    from edgeresearch.io import write_csv
 
     settings = read_settings(params)
     if source:  # by way of parse, so that a wrong word is told as one in the file is
@@ -136,7 +136,7 @@ def compare(
     ] = None,
 ) -> None:
     """Compare the forecasters on one trace."""
-    from edgeresearch.forecast import compare as work
+    from edgeresearch.forecasting import evaluation as work
 
     settings = read_settings(params)
     series = work.trace(trace, folder or Path(settings.data.folder), settings.seed)
@@ -164,8 +164,8 @@ def replay(
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
 ) -> None:
     """Replay the strategies on one trace."""
-    from edgeresearch.elastic import experiment as work
-    from edgeresearch.forecast.compare import trace as load
+    from edgeresearch.autoscaling import compare as work
+    from edgeresearch.forecasting.evaluation import trace as load
 
     settings = read_settings(params)
     series = load(trace, folder or Path(settings.data.folder), settings.seed)
@@ -194,7 +194,7 @@ def table(
     reports: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("reports"),
 ) -> None:
     """Make one table of the paper."""
-    from edgeresearch.paper import tables
+    from edgeresearch.papers import tables
 
     tables.write(name, reports, tables.part(name, read_settings(params).model_dump()))
     print(f"{name}: {reports}")
@@ -227,34 +227,34 @@ def emulate(
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
 ) -> None:
     """Emulate one of Paper B's experiments."""
-    from edgeresearch.emulator import stages
+    from edgeresearch.papers import scheduling
 
     settings = read_settings(params)
     section = settings.los.model_dump()
     if truth_model and truth is None and what != "measured":
         raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
     if what == "measured":
-        from edgeresearch.emulator import measured
+        from edgeresearch.papers import figure7_measured
 
         if truth_model:
             raise InputError("measured takes the times of every model; leave --truth-model out")
-        measured.write(section, truth or Path("data/calibration.json"), seed=settings.seed, out=out)
-        print(f"measured: {out / measured.TABLE}")
+        figure7_measured.write(section, truth or Path("data/calibration.json"), seed=settings.seed, out=out)
+        print(f"measured: {out / figure7_measured.TABLE}")
         return
     if truth:
-        from edgeresearch.emulator.measured import ground
+        from edgeresearch.papers.figure7_measured import ground
 
         section, said = ground(section, truth, truth_model or "lstm")
         print(said)
     if what == "city":
         _city(section, settings.seed, out)
         return
-    found = stages.write(what, section, seed=settings.seed, out=out)
-    print(f"{', '.join(name for name in found if name != 'rows')}: {out / stages.TABLES}")
+    found = scheduling.write(what, section, seed=settings.seed, out=out)
+    print(f"{', '.join(name for name in found if name != 'rows')}: {out / scheduling.TABLES}")
 
 
 def _city(section: dict[str, Any], seed: int, out: Path) -> None:
-    from edgeresearch.emulator import city_growth
+    from edgeresearch.papers import city_growth
 
     found = city_growth.write(section, seed=seed, out=out, warn=warn)
     sums = found.costs.groupby(["nodes", "policy"], sort=False)[["triggers", "cpu_seconds"]].sum().reset_index()
@@ -308,8 +308,8 @@ def fit(
 def _fit_elastic(settings: "Params", trials: int, draws: int, neutral: bool) -> None:
     from rich.console import Console
 
-    from edgeresearch.elastic import calibrate as work
-    from edgeresearch.paper.elastic_a import published
+    from edgeresearch.papers import fit_a as work
+    from edgeresearch.papers.elastic_a import published
 
     start, cells = settings.elastic.model_dump(), published()
     start = work.neutral(start) if neutral else start
@@ -321,14 +321,14 @@ def _fit_elastic(settings: "Params", trials: int, draws: int, neutral: bool) -> 
 def _fit_los(settings: "Params", out: Path) -> None:
     from rich.console import Console
 
-    from edgeresearch.emulator import calibrate
-    from edgeresearch.files import write_csv
-    from edgeresearch.paper.paper_b import FITTED
+    from edgeresearch.io import write_csv
+    from edgeresearch.papers import fit_b
+    from edgeresearch.papers.paper_b import FITTED
 
     with Console(stderr=True).status("searching"):
-        found = calibrate.fitted(settings.los.model_dump(), FITTED, seed=settings.seed)
+        found = fit_b.fitted(settings.los.model_dump(), FITTED, seed=settings.seed)
     write_csv(found, out)
-    best = found[found["stage"] == calibrate.LAST].sort_values("loss").head(5)
+    best = found[found["stage"] == fit_b.LAST].sort_values("loss").head(5)
     show(best.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell).T.reset_index(), "the five best")
     print(f"evaluations: {out}")
 
@@ -365,25 +365,26 @@ def anomaly(
 
 
 def _sensors(settings: "Params", folder: Path, _: Path | None, out: Path) -> None:
-    from edgeresearch.anomaly import experiment
+    from edgeresearch.papers import detection
 
-    found = experiment.write(folder, settings.anomaly.model_dump(), seed=settings.seed, out=out)
+    found = detection.write(folder, settings.anomaly.model_dump(), seed=settings.seed, out=out)
     columns = ["detector", "point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day"]
-    pooled = found.table[found.table["sensor"] == experiment.POOLED]
+    pooled = found.table[found.table["sensor"] == detection.POOLED]
     for kind, rows in pooled.groupby("kind", sort=False):
         shown = rows[columns].rename(columns={"false_alarms_per_day": "false/day"})  # eighty columns are few
         told = shown.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell)
         show(told, f"{kind}: all sensors together")
-    print(f"tables: {out / experiment.TABLES}")
+    print(f"tables: {out / detection.TABLES}")
 
 
 def _staleness(settings: "Params", folder: Path, triggers: Path | None, out: Path) -> None:
-    from edgeresearch.anomaly import experiment, outcomes, staleness
-    from edgeresearch.emulator.stages import TRIGGERS
+    from edgeresearch.papers import detection, staleness
+    from edgeresearch.papers import staleness as outcomes
+    from edgeresearch.papers.scheduling import TRIGGERS
 
     emulated = outcomes.read(triggers or out / TRIGGERS)
     found = staleness.write(folder, settings.anomaly.model_dump(), emulated, seed=settings.seed, out=out)
     columns = ["data", "policy", "streams", "drop_percent", "mean_age", "event_f1", "low", "high", "auc_pr"]
     rows = found.table.loc[found.table["threshold"] == staleness.MAIN, columns]
     show(rows.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell), "all sensors together")
-    print(f"tables: {out / experiment.TABLES}")
+    print(f"tables: {out / detection.TABLES}")

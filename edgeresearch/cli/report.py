@@ -8,12 +8,12 @@ import typer
 from edgeresearch.cli.base import app, described, warn
 
 if TYPE_CHECKING:
-    from edgeresearch.paper.report.site import Run
+    from edgeresearch.papers.report.site import Run
 
 
 def _run(params: Path) -> "Run":
-    from edgeresearch.paper.report.site import Run
-    from edgeresearch.params import Params, load
+    from edgeresearch.config import Params, load
+    from edgeresearch.papers.report.site import Run
 
     home = Path().absolute()
     name = home.name if home.parent.name == "build" else "own"  # a profile's workspace is build/NAME
@@ -39,8 +39,8 @@ def report(
     """Make the report."""
     import webbrowser
 
-    from edgeresearch.paper.report import readme_results
-    from edgeresearch.paper.report import site as work
+    from edgeresearch.papers.report import readme_results
+    from edgeresearch.papers.report import site as work
 
     run = _run(params)
     if readme:
@@ -63,8 +63,8 @@ def export(
     params: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("params.yaml"),
 ) -> None:
     """Export tables and figures."""
-    from edgeresearch.paper.report import exports, printed
     from edgeresearch.papers.claims.table import FILE, read_claims
+    from edgeresearch.papers.report import exports, printed
 
     run = _run(params)
     tables = printed.printed(run.reports, run.settings)

@@ -11,11 +11,11 @@ from edgeresearch.cli.base import PARAMS, app, described, read_settings, show
 from edgeresearch.errors import RunError
 
 if TYPE_CHECKING:
-    from edgeresearch.sweep.own import Report
+    from edgeresearch.sweeps.api import Report
 
 SHOWN = 30
 """Settings that are shown; the summary has all."""
-DRAWING = "edgeresearch.paper.own_sweep"
+DRAWING = "edgeresearch.plotting.sweep"
 """What draws the figure; it takes a second to be loaded."""
 
 
@@ -44,7 +44,7 @@ def sweep(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    from edgeresearch.sweep.own import FAILED, sweep_file
+    from edgeresearch.sweeps.api import FAILED, sweep_file
 
     ahead = threading.Thread(target=importlib.import_module, args=(DRAWING,))
 

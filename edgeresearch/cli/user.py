@@ -39,8 +39,8 @@ def forecast(
     """Forecast a trace of one's own."""
     from rich.console import Console
 
-    from edgeresearch.forecast.own import apply_file, forecast_file
-    from edgeresearch.paper.own_trace import draw
+    from edgeresearch.forecasting.api import apply_file, forecast_file
+    from edgeresearch.plotting.forecast import draw
 
     fit = {"model": model, "horizon": horizon, "seasonality": seasonality, "window": window, "seed": seed}
     given: dict[str, Any] = {name: option for name, option in fit.items() if option is not None}
@@ -102,8 +102,8 @@ def elastic(
     """Replay scaling strategies on a trace of one's own."""
     from rich.console import Console
 
-    from edgeresearch.elastic.own import elastic_file
-    from edgeresearch.paper.own_elastic import draw
+    from edgeresearch.autoscaling.api import elastic_file
+    from edgeresearch.plotting.replay import draw
 
     options = {
         **{"strategies": strategy, "forecaster": forecaster, "q_max": qmax, "start_delay": start_delay},
@@ -183,8 +183,8 @@ def los(
     """Run LOS and other policies on a testbed of one's own."""
     from rich.console import Console
 
-    from edgeresearch.emulator.own import los_file
-    from edgeresearch.paper.own_los import draw
+    from edgeresearch.emulator.api import los_file
+    from edgeresearch.plotting.emulation import draw
 
     if truth_model and truth is None:
         raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
@@ -196,7 +196,7 @@ def los(
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
     place, work = testbed or section.testbed, section.model_dump()
     if truth:
-        from edgeresearch.emulator.measured import ground
+        from edgeresearch.papers.figure7_measured import ground
 
         work, said = ground(work, truth, truth_model or "lstm")
         print(said)
@@ -239,11 +239,11 @@ def calibrate(
     """Measure training times."""
     from rich.console import Console
 
-    from edgeresearch import folders
-    from edgeresearch.emulator import calibration as work
+    from edgeresearch import io
+    from edgeresearch.profiling import training_cost as work
 
     settings = read_settings(params)
-    folders.check(out.parent)  # before minutes of trainings
+    io.check(out.parent)  # before minutes of trainings
     options = {"limits": limit or None, "repeats": repeats, "samples": samples}
     chosen: dict[str, Any] = settings.anomaly.calibration.model_dump() | {
         name: option for name, option in options.items() if option is not None
@@ -286,8 +286,8 @@ def detect(
     """Look for anomalies in a stream of one's own."""
     from rich.console import Console
 
-    from edgeresearch.anomaly.own import detect_file
-    from edgeresearch.paper.own_detect import draw
+    from edgeresearch.anomaly.api import detect_file
+    from edgeresearch.plotting.detection import draw
 
     options = {
         **{"identity": identity, "threshold": threshold, "train": train, "every": every, "k": k},

@@ -1,24 +1,263 @@
-"""A testbed as large as a city: Paper B's, district by district (Table I), on the places of real sensors.
+"""Paper B's testbed grown to the size of a city."""
 
-Paper B ends with "larger infrastructure scenarios in order to demonstrate realistic smart city use cases" as its future
-work (section VII). Here a district of the city is what its testbed is: five edge nodes, four fog and six cloud nodes,
-one gateway in each layer. With 15 nodes the city is that testbed.
-"""
-
+import gzip
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 from pydantic import PrivateAttr
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
-from edgeresearch.emulator.city_graph import Ints, districts, last, linked, numbered
-from edgeresearch.emulator.city_places import Floats, Places, sized
-from edgeresearch.emulator.city_places import places as read_places
-from edgeresearch.emulator.mesh import Link, Mesh, Node
-from edgeresearch.emulator.testbed import Testbed, paper_b
+from edgeresearch.data import datasets
+from edgeresearch.data.datasets import METADATA
+from edgeresearch.emulator.network import Link, Mesh, Node
+from edgeresearch.emulator.testbed import Testbed, load, paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.settings import parsed
+
+Floats = npt.NDArray[np.float64]
+
+EARTH = 6_371_008.8
+"""Mean radius, in metres."""
+PUBLISHED = ("POINT_1_LAT", "POINT_1_LNG")
+"""Columns of the published file: the measuring point where the road of a sensor begins; several may share it."""
+OWN = ("latitude", "longitude")
+"""Columns of a file of one's own."""
+
+
+class Spread(NamedTuple):
+    """What the stand-in has in common with Aarhus, measured on the published file.
+
+    Attributes:
+        sensors: How many.
+        points: On so many measuring points.
+        east: Standard deviation of their places from west to east, in metres.
+        north: From south to north.
+    """
+
+    sensors: int = 449
+    points: int = 208
+    east: float = 2685.0
+    north: float = 3766.0
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Places of edge nodes.
+
+    Attributes:
+        metres: East and north of the middle, `(nodes, 2)`.
+        said: Where they come from, for tables and figures.
+        real: Whether nodes stand there in truth: not so in a stand-in, nor in a city that was made larger.
+    """
+
+    metres: Floats
+    said: str
+    real: bool
+
+
+def places(file: str | Path | None, *, seed: int) -> Places:
+    """Return the places of the sensors in a file, or a stand-in that says so.
+
+    Args:
+        file: The published table of the Aarhus sensors (see `PUBLISHED`) or one of one's own (see `OWN`), as CSV; a
+            stand-in if it is None or missing, or if the table is itself the stand-in that `fetch` made.
+        seed: Draws the stand-in.
+
+    Raises:
+        InputError: The file is there but cannot be read, lacks the columns, or holds no usable place.
+    """
+    if file is None or not Path(file).is_file():
+        return standin(seed)
+    table, names = _read(Path(file))
+    degrees = table.to_numpy(dtype=np.float64)
+    if not len(degrees) or not (np.abs(degrees) <= (90.0, 180.0)).all():
+        raise InputError(f"{file} has no row, or a latitude or longitude out of range or missing; give degrees")
+    if names == OWN:
+        return Places(metres(degrees), Path(file).name, True)
+    if not datasets.is_real(Path(file), METADATA):  # the stand-in that `fetch` made has 42 sensors, no city
+        return standin(seed)
+    return Places(metres(degrees), "Aarhus, where its traffic sensors stand", True)
+
+
+def metres(degrees: Floats) -> Floats:
+    """Return places in metres east and north of their mean: the equirectangular projection, exact enough for a city.
+
+    Args:
+        degrees: Latitude and longitude, `(places, 2)`.
+    """
+    from_mean = np.radians(degrees - degrees.mean(axis=0))
+    east = from_mean[:, 1] * math.cos(math.radians(float(degrees[:, 0].mean())))
+    found: Floats = EARTH * np.column_stack([east, from_mean[:, 0]])
+    return found
+
+
+def standin(seed: int, spread: Spread = Spread()) -> Places:  # noqa: B008 - a named tuple
+    """Return a random city with as many sensors on as many measuring points, spread as far, as Aarhus.
+
+    Args:
+        seed: Draws the points (normal in both directions) and who stands at which; each has one sensor at least.
+        spread: What it has in common with Aarhus.
+    """
+    rng = np.random.default_rng([seed, spread.sensors])
+    points = rng.normal(0.0, (spread.east, spread.north), (spread.points, 2))
+    at = np.concatenate([np.arange(spread.points), rng.integers(0, spread.points, spread.sensors - spread.points)])
+    return Places(points[at], "SYNTHETIC places: a random city as wide as Aarhus", False)
+
+
+def sized(found: Places, count: int) -> Places:
+    """Return as many places, as dense: those nearest to the middle, of the city or of mirrored copies side by side.
+
+    Args:
+        found: Places of one city.
+        count: How many are wanted.
+    """
+    own = found.metres
+    if count == len(own):
+        return found
+    span = np.maximum(np.ptp(own, axis=0), 1.0)
+    margin = span / (2 * math.sqrt(len(own)))  # about half the way to a neighbour, so that copies do not touch
+    low, wide = own.min(axis=0) - margin, span + 2 * margin
+    along = 1
+    while along * along * len(own) < count:
+        along += 2  # odd: the city itself stays in the middle
+    tiles = np.arange(along) - along // 2
+    inside = own - low
+    copies = []
+    for east in tiles:
+        for north in tiles:
+            odd = np.array([east % 2, north % 2]) == 1
+            copies.append(low + wide * (east, north) + np.where(odd, wide - inside, inside))
+    every = np.concatenate(copies)
+    away = (np.abs(every - np.median(own, axis=0)) / wide).max(axis=1)
+    nearest = np.sort(np.argsort(away, kind="stable")[:count])
+    if along == 1:
+        return Places(every[nearest], f"{found.said}; the {count:,} in the middle", found.real)
+    return Places(every[nearest], f"{found.said}; mirrored copies of it, {count / len(own):.1f} cities", False)
+
+
+def _read(file: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
+    try:
+        columns = pd.read_csv(file, nrows=0).columns
+        names = next((each for each in (PUBLISHED, OWN) if set(each) <= set(columns)), None)
+        if names is None:
+            raise InputError(f"{file} lacks the columns {' and '.join(OWN)}; give the places in degrees")
+        return pd.read_csv(file, usecols=list(names), dtype=np.float64)[list(names)], names
+    except (OSError, EOFError, ValueError, gzip.BadGzipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}; give a CSV of places") from error
+
+
+Ints = npt.NDArray[np.int64]
+
+
+def districts(metres: Floats, size: int) -> Ints:
+    """Divide places into compact parts of `size` at most, as even as can be, by halving them along their longer side.
+
+    Args:
+        metres: The places, `(nodes, 2)`.
+        size: Places of a part at most.
+
+    Returns:
+        Number of each place's part.
+    """
+    found = np.zeros(len(metres), dtype=np.int64)
+    parts = [(np.arange(len(metres)), -(-len(metres) // size))]
+    number = 0
+    while parts:
+        here, count = parts.pop()
+        if count == 1:
+            found[here] = number
+            number += 1
+            continue
+        side = int(np.argmax(np.ptp(metres[here], axis=0)))
+        left = count // 2
+        here = here[np.argsort(metres[here, side], kind="stable")]
+        cut = round(len(here) * left / count)
+        parts += [(here[cut:], count - left), (here[:cut], left)]
+    return found
+
+
+def linked(metres: Floats, neighbours: int) -> Ints:
+    """Link places with their nearest ones; parts that are cut off reach further, until all is one.
+
+    Args:
+        metres: The places, `(nodes, 2)`.
+        neighbours: How many each is linked to at least.
+
+    Returns:
+        Pairs, the smaller number first, ascending, `(links, 2)`: the graph is connected.
+    """
+    count = len(metres)
+    tree, reach = cKDTree(metres), min(neighbours + 1, count)
+    pairs = _pairs(np.arange(count), _near(tree, metres, reach)[1])
+    reach = min(4 * reach, count)
+    while True:
+        graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+        parts, labels = connected_components(graph, directed=False)
+        if parts == 1:
+            return pairs
+        outside = np.flatnonzero(labels != np.argmax(np.bincount(labels)))
+        away, near = _near(tree, metres[outside], reach)
+        away[labels[near] == labels[outside][:, None]] = np.inf
+        closest = away.argmin(axis=1)
+        gap, goal = (each[np.arange(len(outside)), closest] for each in (away, near))
+        order = np.lexsort((outside, gap, labels[outside]))  # by part, the shortest way out first
+        _, first = np.unique(labels[outside][order], return_index=True)
+        chosen = order[first][np.isfinite(gap[order[first]])]
+        reach = reach if len(chosen) else min(2 * reach, count)
+        pairs = _pairs(np.append(pairs[:, 0], outside[chosen]), np.append(pairs[:, 1], goal[chosen])[:, None])
+
+
+def _near(tree: cKDTree, metres: Floats, count: int) -> tuple[Floats, Ints]:
+    """Return distances and numbers of so many nearest places, each `(places, count)`."""
+    away, near = tree.query(metres, k=range(1, count + 1))
+    return np.asarray(away), np.asarray(near)
+
+
+def _pairs(ones: Ints, others: Ints) -> Ints:
+    """Return each pair of a node and one of those in its row once, the smaller number first, and no loops."""
+    pairs = np.sort(np.column_stack([np.repeat(ones, others.shape[1]), others.ravel()]), axis=1)
+    return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+
+
+def numbered(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
+    """Number edge nodes so that streams, which come to them in order, come to the districts in turn.
+
+    Args:
+        metres: Places of the edge nodes, `(nodes, 2)`.
+        homes: Number of each one's district.
+
+    Returns:
+        The order: the outermost of every district, then the next ones; the innermost, which is the gateway, is the last
+        of its district. And the districts' middles, `(districts, 2)`.
+    """
+    count = np.bincount(homes)
+    sites = np.column_stack([np.bincount(homes, metres[:, side]) / count for side in (0, 1)])
+    away = np.linalg.norm(metres - sites[homes], axis=1)
+    order = np.lexsort((-away, homes))
+    rank = np.arange(len(homes)) - np.repeat(np.cumsum(count) - count, count)
+    return order[np.lexsort((homes[order], rank))], sites
+
+
+def last(homes: Ints) -> list[int]:
+    """Return the last edge node of each district.
+
+    Args:
+        homes: Number of each node's district.
+    """
+    found = np.zeros(int(homes.max()) + 1, dtype=np.int64)
+    np.maximum.at(found, homes, np.arange(len(homes)))
+    return found.tolist()
+
 
 NAME = "city"
 """What a testbed is called that is no file but a city."""
@@ -183,10 +422,22 @@ def selected(section: Mapping[str, Any], *, nodes: int | None = None, seed: int 
     Raises:
         InputError: See `places` and `city`.
     """
-    found = read_places(section["places"], seed=seed)
+    found = places(section["places"], seed=seed)
     kept = {name: section[name] for name in ("district", "neighbours", "share")}
     return city(found, nodes=section["nodes"] if nodes is None else nodes, **kept)
 
 
 def _links(pairs: Ints, latency: float, bandwidth: float) -> Iterator[Link]:
     return (Link(one, other, latency, bandwidth) for one, other in pairs.tolist())
+
+
+def city_from_settings(section: Mapping[str, Any]) -> Testbed:
+    """Return the testbed that the section `los` of the settings names: a file, or `city`; Paper B's if it names none.
+
+    Raises:
+        InputError: The file cannot be read or describes no testbed that fits the settings.
+    """
+    path = section["testbed"]
+    if path == "city":
+        return selected(section["city"])
+    return paper_b() if path is None else load(path, start=section["truth"]["start"])

@@ -9,16 +9,14 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from edgeresearch.emulator.chance import children
-from edgeresearch.emulator.emulation import Step, emulate
-from edgeresearch.emulator.outcome import Outcome
 from edgeresearch.emulator.policies import Maker, maker
+from edgeresearch.emulator.results import Outcome, traffic
+from edgeresearch.emulator.simulation import Step, emulate
 from edgeresearch.emulator.testbed import Testbed
-from edgeresearch.emulator.traffic import traffic
-from edgeresearch.emulator.workload import Truth
-from edgeresearch.los.limits import Limits
-from edgeresearch.los.runtime import Curve, Fitting
-from edgeresearch.los.schedule import Rules
+from edgeresearch.emulator.workload import Truth, children
+from edgeresearch.scheduling.job_history import Limits
+from edgeresearch.scheduling.los import Rules
+from edgeresearch.scheduling.runtime_model import Curve, Fitting
 
 
 @dataclass(frozen=True)

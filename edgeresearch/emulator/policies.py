@@ -1,19 +1,168 @@
-"""Policies that decide where trainings run: LOS itself, and what it is compared with."""
+"""Scheduling policies: LOS and what it is compared with."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeresearch.emulator.oracle import Oracle
 from edgeresearch.emulator.view import Policy, View
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.knowledge import Knowledge
-from edgeresearch.los.limits import Limits
-from edgeresearch.los.request import Decision, Reason, Report, Request
-from edgeresearch.los.runtime import Fitting
-from edgeresearch.los.schedule import Rules, feasible, schedule
+from edgeresearch.scheduling.job_history import Knowledge, Limits
+from edgeresearch.scheduling.los import Rules, feasible, schedule
+from edgeresearch.scheduling.messages import Availability, Decision, Reason, Report, Request
+from edgeresearch.scheduling.runtime_model import Fitting, complete
+
+Floats = npt.NDArray[np.float64]
+_Plain = dict[str, tuple[float, list[float]]]
+"""By node class: the last training's work, and its t_job but for the noise under each limit of the grid."""
+_ROUNDING = 1e-9
+
+
+class _Choice(NamedTuple):
+    """A limit on a node; the smallest choice is the best."""
+
+    held: float
+    away: bool
+    node: int
+    limit: float
+    seconds: float
+
+
+class Oracle:
+    """Knows every node's true state and how long each training will take, and takes what holds the least CPU time.
+
+    It drops what meets its period at no node that it reaches. It shows how far from the best a policy is: where it
+    drops nothing nobody can do better, elsewhere it is greedy and the best may drop less.
+    """
+
+    name = "oracle"
+    listens = False
+    learns = False
+
+    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
+        steps = int(math.log(limits.ceiling / limits.floor) / 0.05) + 2
+        grid = np.geomspace(limits.floor, limits.ceiling, steps).round(9)  # its last digits differ between processors
+        self._limits = sorted(grid.tolist())
+        self._bounds = limits.floor, limits.ceiling
+        self._plain: _Plain = {}
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        """Return what the node does that has the request now."""
+        if request.tried:
+            return Decision(Reason.CHOSEN, view.node, True, request.limit)
+        search = _Search(view, request.period, self._limits, *self._bounds, self._plain)
+        open_ = search.least()
+        best = None
+        while True:
+            node = int(open_.argmin())
+            if open_[node] == np.inf or (best is not None and open_[node] > best.held):
+                break
+            open_[node] = np.inf
+            found = search.best(node)
+            if found is not None:
+                best = found if best is None else min(best, found)
+        if best is None:
+            return Decision(Reason.FULL)
+        return Decision(Reason.CHOSEN, best.node, not best.away, best.limit, best.seconds)
+
+    def learn(self, report: Report) -> None:
+        """Learn nothing: it knows."""
+
+    def fail(self, job: int, memory: float) -> None:
+        """Learn nothing: it knows."""
+
+
+class _Step(NamedTuple):
+    """A limit of the grid on a node class, where it meets the period without a transfer.
+
+    Attributes:
+        limit: In millicores.
+        job: t_job, in seconds.
+        rest: CPU time that this and every larger one hold at least, whatever the transfer takes.
+    """
+
+    limit: float
+    job: float
+    rest: float
+
+
+class _Search:
+    """What one training would hold where: of a grid of limits and of all that is free, those that meet its period."""
+
+    def __init__(
+        self, view: View, period: float, limits: Sequence[float], floor: float, ceiling: float, plain: _Plain
+    ) -> None:
+        self._view = view
+        self._period = period
+        self._limits = limits
+        self._floor, self._ceiling = floor, ceiling
+        self._board, self._ahead = view.survey(), view.ahead()
+        self._plain = plain
+        self._steps: dict[int, list[_Step]] = {}
+
+    def best(self, node: int) -> _Choice | None:
+        """Return the best limit on a node; None if all that is free there does not meet the period."""
+        ahead, kind = self._ahead, int(self._board.kind[node])
+        send, away = ahead.send(node), node != self._view.node
+        most = min(float(self._board.cpu[node]), self._ceiling)
+        whole = complete(ahead.job(self._board.kinds[kind], most), send, ahead.overhead)
+        if whole > self._period:
+            return None
+        best = _Choice(most * whole, away, node, most, whole)
+        for limit, job, rest in self._steps[kind]:
+            if limit >= most or rest > best.held:
+                break
+            whole = complete(job, send, ahead.overhead)
+            if whole <= self._period:
+                best = min(best, _Choice(limit * whole, away, node, limit, whole))
+        return best
+
+    def least(self) -> Floats:
+        """Return what the best of each node does not fall below, `(nodes,)`; infinite where there is surely none.
+
+        A transfer takes `Ahead.soonest` at least, and the smallest limit of the grid for each second of it.
+        """
+        board, ahead = self._board, self._ahead
+        send, most = ahead.soonest(), np.minimum(board.cpu, self._ceiling)
+        able = self._view.reached() & (most >= self._floor) & (board.memory >= ahead.memory)
+        found = np.full(len(most), np.inf)
+        for kind, name in enumerate(board.kinds):
+            nodes = np.flatnonzero(able & (board.kind == kind))
+            if not len(nodes):
+                continue
+            own, far = most[nodes], send[nodes]
+            whole = ahead.job(name, own) + far + ahead.overhead
+            steps = self._steps[kind] = self._grid(name)
+            held = np.minimum(own * whole, self._through(steps, far))
+            found[nodes] = np.where(whole <= self._period * (1 + _ROUNDING), held * (1 - _ROUNDING), np.inf)
+        return found
+
+    def _through(self, steps: Sequence[_Step], far: Floats) -> Floats:
+        """Return what steps hold at least with transfers of so many seconds, `(nodes,)`: the first may be too slow."""
+        if not steps:
+            return np.full(len(far), np.inf)
+        limits, jobs, rest = np.array([*steps, (0.0, 0.0, np.inf)]).T
+        spare = np.maximum.accumulate(self._period * (1 + _ROUNDING) - (jobs[:-1] + self._ahead.overhead))
+        first = np.searchsorted(spare, far)
+        return np.asarray(rest[first] + limits[first] * far)
+
+    def _grid(self, kind: str) -> list[_Step]:
+        """Return the steps on a node class, the smallest limit first."""
+        ahead, steps, rest = self._ahead, [], np.inf
+        work, plain = self._plain.get(kind, (np.nan, []))
+        if work != ahead.work:
+            plain = [ahead.plain(kind, limit) for limit in self._limits]
+            self._plain[kind] = ahead.work, plain
+        for limit, job in zip(reversed(self._limits), reversed(plain), strict=True):
+            job *= ahead.noise
+            whole = complete(job, 0.0, ahead.overhead)
+            if whole <= self._period:
+                rest = min(rest, limit * whole)
+                steps.append(_Step(limit, job, rest))
+        return steps[::-1]
+
 
 _LITTLE = 1e-6
 

@@ -1,24 +1,386 @@
-"""A testbed as a YAML file; Paper B's own ships with it (Table I, section VI.A)."""
+"""Testbeds: their schema, validation and loading."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
-from pydantic import PrivateAttr
+from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, PrivateAttr
 
-from edgeresearch.emulator.emulation import Change
-from edgeresearch.emulator.faults import fault
-from edgeresearch.emulator.mesh import Link, Mesh, Node, full, near
-from edgeresearch.emulator.parts import Churn, Layer, NamedLink, Stream, StreamRule, Work
+from edgeresearch.emulator.network import Link, Mesh, Node, full, near
+from edgeresearch.emulator.simulation import Change
 from edgeresearch.emulator.workload import Job
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.los.runtime import Curve
+from edgeresearch.scheduling.runtime_model import Curve
 from edgeresearch.settings import Section, parsed, read_yaml
+
+
+def _ascending(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] > values[1]:
+        raise ValueError("give the smaller one first")
+    return values
+
+
+Range = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_ascending)]
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(gt=0, le=1_000_000)]
+
+
+class Layer(Section):
+    """Nodes of one layer; the layers of a testbed stand from the edge upwards.
+
+    Attributes:
+        name: Such as `edge`.
+        nodes: How many, named `edge-1` and so on; or
+        names: their names.
+        cpu: Of each, in millicores; or
+        vcpu: of each, of 1000 millicores.
+        memory: Of each, in megabytes.
+        storage: Of each, in gigabytes; only told.
+        kind: Node class, within which a training runs equally fast; the layer's name if None.
+        speed: Of that class: trainings take 1/speed of the CPU time.
+        mesh: `full`: all are direct neighbours; `near`: scattered, neighbours within a radius; `links`: as listed.
+        degree: Mean number of direct neighbours within the layer, for `near` alone.
+        latency: Of a link within the layer (of the longest, for `near`), one way, without sway, in seconds.
+        bandwidth: Of a link within the layer, in megabits per second.
+        sway: Latency that a node adds at most as it moves, in seconds.
+        sway_period: Range of the time in which that rises and falls once, in seconds.
+        gateways: Nodes that are linked to the next layer; they are also where the layer below arrives. The first node
+            if empty.
+        upward: Whether its gateways are linked to the next layer's gateways only, or to all of its nodes.
+        uplink_latency: To the next layer, one way, without sway, in seconds.
+        uplink_bandwidth: Of each link to the next layer, in megabits per second.
+        uplink_shared: Whether transfers share it.
+    """
+
+    name: Name
+    nodes: Count | None = None
+    names: tuple[Name, ...] = ()
+    cpu: PositiveFloat | None = None
+    vcpu: PositiveFloat | None = None
+    memory: PositiveFloat
+    storage: NonNegativeFloat | None = None
+    kind: str | None = None
+    speed: PositiveFloat = 1.0
+    mesh: Literal["full", "near", "links"] = "full"
+    degree: PositiveFloat | None = None
+    latency: NonNegativeFloat = 0.001
+    bandwidth: PositiveFloat = 100.0
+    sway: NonNegativeFloat = 0.0
+    sway_period: Range = (1200.0, 3600.0)
+    gateways: tuple[str, ...] = ()
+    upward: Literal["gateway", "all"] = "gateway"
+    uplink_latency: NonNegativeFloat = 0.010
+    uplink_bandwidth: PositiveFloat = 100.0
+    uplink_shared: bool = True
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the nodes."""
+        return self.names or tuple(f"{self.name}-{i + 1}" for i in range(self.nodes or 0))
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Names of the gateways."""
+        return self.gateways or self.members[:1]
+
+    @property
+    def millicores(self) -> float:
+        """CPU of each node, in millicores."""
+        return self.cpu if self.cpu is not None else 1000 * (self.vcpu or 0.0)
+
+    @property
+    def node_class(self) -> str:
+        """Node class."""
+        return self.kind if self.kind is not None else self.name
+
+
+class NamedLink(Section):
+    """A link between two nodes; it takes the place of one that their layers would give.
+
+    Attributes:
+        between: Names of the two.
+        latency: One way, in seconds; that of the layer, or of the lower layer's uplink, if None.
+        bandwidth: In megabits per second; likewise.
+        shared: Whether transfers share it; likewise.
+    """
+
+    between: tuple[str, str]
+    latency: NonNegativeFloat | None = None
+    bandwidth: PositiveFloat | None = None
+    shared: bool | None = None
+
+
+class Work(Section):
+    """What a stream costs.
+
+    Attributes:
+        cpu: What its prediction job takes at the source, in millicores.
+        memory: What its prediction job takes, in megabytes.
+        training_memory: Largest use of a training, in megabytes.
+        megabytes: Model and cached samples that a training needs.
+        work: Factor on the part of its trainings' time that hangs on the CPU (a in eq. 1).
+    """
+
+    cpu: NonNegativeFloat = 0.0
+    memory: NonNegativeFloat = 0.0
+    training_memory: PositiveFloat = 64.0
+    megabytes: NonNegativeFloat = 0.5
+    work: PositiveFloat = 1.0
+
+
+class Stream(Work):
+    """One stream.
+
+    Attributes:
+        node: Name of its source.
+        period: Time between two triggers, in seconds; or
+        sample_interval: time between two samples, in seconds, and
+        samples: how many trigger a training.
+        begin: When the stream begins, in seconds; its first trigger comes a period later.
+    """
+
+    node: str
+    period: PositiveFloat | None = None
+    samples: PositiveInt = 1000
+    sample_interval: PositiveFloat | None = None
+    begin: NonNegativeFloat = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Time between two triggers."""
+        return self.period if self.period is not None else self.samples * (self.sample_interval or 0.0)
+
+
+class StreamRule(Work):
+    """Streams by a rule (Paper B, section VI.C): so many per node, on a layer's nodes in order.
+
+    Attributes:
+        layer: Whose nodes are sources.
+        count: How many streams.
+        per_node: How many on one node at most.
+        trigger: Which of the two readings holds, `period` or `samples`.
+        period: Range of the time between two triggers, in seconds.
+        samples: How many samples trigger a training.
+        sample_interval: Range of the time between two samples, in seconds.
+    """
+
+    layer: str
+    count: PositiveInt
+    per_node: PositiveInt = 2
+    trigger: Literal["period", "samples"] = "period"
+    period: Range = (180.0, 300.0)
+    samples: PositiveInt = 1000
+    sample_interval: Range = (0.2, 0.8)
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Range of the time between two triggers."""
+        low, high = self.sample_interval
+        return self.period if self.trigger == "period" else (self.samples * low, self.samples * high)
+
+
+class NamedChange(Section):
+    """A node leaves or joins.
+
+    Attributes:
+        time: When, in seconds.
+        node: Its name.
+        up: Whether it joins.
+    """
+
+    time: NonNegativeFloat
+    node: str
+    up: bool
+
+
+class Rate(Section):
+    """How often the nodes of a layer come and go; both times are exponential, and all begin in the mesh.
+
+    Attributes:
+        layer: Whose nodes.
+        stays: Mean time in the mesh, in seconds.
+        away: Mean time away, in seconds.
+    """
+
+    layer: str
+    stays: Annotated[float, Field(ge=1)]
+    away: Annotated[float, Field(ge=1)]
+
+
+class Churn(Section):
+    """Nodes that leave and join: listed ones, and rates by layer."""
+
+    changes: tuple[NamedChange, ...] = ()
+    rates: tuple[Rate, ...] = ()
+
+
+MOST_LINKS = 1_000_000
+"""More are refused: they would take gigabytes."""
+
+
+def fault(
+    layers: Sequence[Layer],
+    links: Sequence[NamedLink],
+    streams: Sequence[Stream],
+    rule: StreamRule | None,
+    churn: Churn,
+    start: float,
+) -> str | None:
+    """Return one line on the first fault, the dotted path of its key first; None if there is none.
+
+    Args:
+        layers: From the edge upwards.
+        links: Between named nodes.
+        streams: One by one.
+        rule: For streams.
+        churn: Who leaves and joins.
+        start: t_start of a training's container, in seconds: no period may be as short.
+    """
+    # Each check takes for granted what those before it found in order.
+    found = next(itertools.chain(_of_layers(layers), _between_layers(layers)), None)
+    if found is not None:
+        return found
+    if streams and rule is not None:
+        return "stream_rule: streams are listed, too; give one of the two"
+    home = {name: layer for layer in layers for name in layer.members}
+    rest = (
+        _of_links(links, home),
+        _of_streams(streams, home, start),
+        _of_rule(rule, layers, start),
+        _of_churn(churn, layers, home),
+    )
+    return next(itertools.chain.from_iterable(rest), None)
+
+
+def _of_layers(layers: Sequence[Layer]) -> Iterator[str]:
+    if not layers:
+        yield "layers: there is none; give at least one"
+    for at, layer in enumerate(layers):
+        yield from _of_layer(f"layers[{at}]", layer)
+
+
+def _of_layer(here: str, layer: Layer) -> Iterator[str]:
+    if (layer.nodes is None) == (not layer.names):
+        yield f"{here}.nodes: give nodes (how many) or names (which), one of the two"
+    if (layer.cpu is None) == (layer.vcpu is None):
+        yield f"{here}.cpu: give cpu (millicores) or vcpu, one of the two"
+    if (layer.degree is None) == (layer.mesh == "near"):
+        yield f"{here}.degree: a mean number of neighbours goes with mesh: near, and with that alone"
+    yield from _twice((f"{here}.gateways[{k}]", name) for k, name in enumerate(layer.gateways))
+    own = set(layer.members)
+    for k, name in enumerate(layer.gateways):
+        if name not in own:
+            yield f"{here}.gateways[{k}]: {layer.name} has no node {name}{nearest(name, own)}"
+
+
+def _between_layers(layers: Sequence[Layer]) -> Iterator[str]:
+    yield from _twice((f"layers[{at}].name", layer.name) for at, layer in enumerate(layers))
+    yield from _twice((f"layers[{at}].names", name) for at, layer in enumerate(layers) for name in layer.members)
+    speeds: dict[str, float] = {}
+    for at, layer in enumerate(layers):
+        if speeds.setdefault(layer.node_class, layer.speed) != layer.speed:
+            yield f"layers[{at}].speed: kind {layer.node_class} has two speeds; give it one, or give another kind"
+    total = 0.0
+    for at, layer in enumerate(layers):
+        count = len(layer.members)
+        each = {"full": count - 1, "near": min(layer.degree or 0, count - 1), "links": 0}[layer.mesh]
+        total += count * each / 2
+        if at + 1 < len(layers):
+            above = layers[at + 1]
+            total += len(layer.ways) * len(above.members if layer.upward == "all" else above.ways)
+        if total > MOST_LINKS:
+            yield f"layers[{at}].nodes: {total:.0f} links are more than {MOST_LINKS}; set mesh: near and a degree"
+
+
+def _of_links(links: Sequence[NamedLink], home: Mapping[str, Layer]) -> Iterator[str]:
+    seen = set()
+    for at, link in enumerate(links):
+        for k, name in enumerate(link.between):
+            yield from _unknown(f"links[{at}].between[{k}]", name, home)
+        if link.between[0] == link.between[1]:
+            yield f"links[{at}].between: {link.between[0]} is linked to itself; name two nodes"
+        if frozenset(link.between) in seen:
+            yield f"links[{at}].between: {' and '.join(link.between)} are linked twice; keep one of the links"
+        seen.add(frozenset(link.between))
+
+
+def _of_streams(streams: Sequence[Stream], home: Mapping[str, Layer], start: float) -> Iterator[str]:
+    here = defaultdict[str, list[Work]](list)
+    for at, stream in enumerate(streams):
+        yield from _unknown(f"streams[{at}].node", stream.node, home)
+        if (stream.period is None) == (stream.sample_interval is None):
+            yield f"streams[{at}].period: give period or sample_interval, one of the two"
+        key = "period" if stream.sample_interval is None else "sample_interval"
+        yield from _short(f"streams[{at}].{key}", stream.seconds, start)
+        here[stream.node].append(stream)
+        yield from _over_full(f"streams[{at}]", here[stream.node], stream.node, home[stream.node])
+
+
+def _of_rule(rule: StreamRule | None, layers: Sequence[Layer], start: float) -> Iterator[str]:
+    if rule is None:
+        return
+    yield from _unknown("stream_rule.layer", rule.layer, [layer.name for layer in layers], "layer")
+    layer = next(layer for layer in layers if layer.name == rule.layer)
+    key = "period" if rule.trigger == "period" else "sample_interval"
+    yield from _short(f"stream_rule.{key}[0]", rule.seconds[0], start)
+    room = rule.per_node * len(layer.members)
+    if rule.count > room:
+        yield (
+            f"stream_rule.count: {rule.count} streams are more than {len(layer.members)} nodes of {layer.name} take, "
+            f"{rule.per_node} each; give at most {room}, or more per_node"
+        )
+    most = min(rule.per_node, rule.count)
+    yield from _over_full("stream_rule", [rule] * most, layer.members[0], layer)
+
+
+def _over_full(here: str, works: Sequence[Work], node: str, layer: Layer) -> Iterator[str]:
+    cpu, memory = sum(work.cpu for work in works), sum(work.memory for work in works)
+    for key, taken, has, unit in (("cpu", cpu, layer.millicores, "m"), ("memory", memory, layer.memory, "MB")):
+        if taken > has * (1 + 1e-9):
+            count = len(works)
+            yield f"{here}.{key}: prediction jobs on {node} ({count}) take {taken:g} {unit}, it has {has:g}; give less"
+
+
+def _of_churn(churn: Churn, layers: Sequence[Layer], home: Mapping[str, Layer]) -> Iterator[str]:
+    for at, rate in enumerate(churn.rates):
+        yield from _unknown(f"churn.rates[{at}].layer", rate.layer, [layer.name for layer in layers], "layer")
+    yield from _twice((f"churn.rates[{at}].layer", rate.layer) for at, rate in enumerate(churn.rates))
+    rated = {rate.layer for rate in churn.rates}
+    for at, change in enumerate(churn.changes):
+        yield from _unknown(f"churn.changes[{at}].node", change.node, home)
+        if home[change.node].name in rated:
+            yield f"churn.changes[{at}].node: {change.node}'s layer has a rate, too; give one of the two"
+    there: dict[str, bool] = {}
+    for at, change in sorted(enumerate(churn.changes), key=lambda each: each[1].time):
+        if there.get(change.node, True) == change.up:
+            state = "in the mesh" if change.up else "away"
+            yield f"churn.changes[{at}].up: {change.node} is {state} already at {change.time:g} s; leave it out"
+        there[change.node] = change.up
+
+
+def _short(here: str, period: float, start: float) -> Iterator[str]:
+    if period <= start:
+        yield f"{here}: a period of {period:g} s is no longer than the container's start of {start:g} s; give more"
+
+
+def _unknown(here: str, name: str, known: Collection[str], what: str = "node") -> Iterator[str]:
+    if name not in known:
+        yield f"{here}: there is no {what} {name}{nearest(name, known) or f'; name one of the {what}s'}"
+
+
+def _twice(named: Iterable[tuple[str, str]]) -> Iterator[str]:
+    seen = set()
+    for here, name in named:
+        if name in seen:
+            yield f"{here}: {name} is there twice; name it once"
+        seen.add(name)
+
 
 PAPER_B = Path(__file__).with_name("paper_b.yaml")
 """Paper B's testbed."""

@@ -1,21 +1,243 @@
-"""What a node sees when it decides, and what a policy is."""
+"""States of the nodes, and what a node sees of them."""
 
+import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
-from edgeresearch.emulator.ahead import Ahead
-from edgeresearch.emulator.board import Board
-from edgeresearch.emulator.chance import uniform
-from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.node import Host
-from edgeresearch.emulator.routes import Routes
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.request import Decision, Report, Request
-from edgeresearch.los.runtime import complete
+from edgeresearch.emulator.network import Mesh, Routes, Transfers
+from edgeresearch.emulator.workload import Job, Truth, uniform
+from edgeresearch.scheduling.messages import Availability, Decision, Report, Request
+from edgeresearch.scheduling.runtime_model import Numbers, complete
+
+KEPT = 256 * 2**20
+"""Bytes of times to every node that are kept at most, for as many sources as fit."""
+
+Floats = npt.NDArray[np.float64]
+_BELOW = 1 - 1e-9  # sums are taken in another order than a transfer's
+
+
+class Soonest:
+    """Times that no transfer falls below, whichever way it takes, whatever moves, is shared, or is away.
+
+    Args:
+        mesh: Nodes and links.
+    """
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+        self._times: dict[tuple[int, float], Floats] = {}
+        self._most = max(1, KEPT // (8 * len(mesh.nodes) or 1))
+
+    def seconds(self, start: int, megabytes: float) -> Floats:
+        """Return the least time from a node to each other, `(nodes,)`, infinite without a way; not to be changed."""
+        times = self._times.get((start, megabytes))
+        if times is None:
+            if len(self._times) >= self._most:
+                del self._times[next(iter(self._times))]
+            far = self._mesh.latencies
+            took = far.data + 8 * megabytes * self._slowness.data
+            links = csr_array((took, far.indices, far.indptr), shape=far.shape)
+            times = self._times[start, megabytes] = dijkstra(links, indices=[start])[0] * _BELOW
+        return times
+
+    @cached_property
+    def _slowness(self) -> csr_array:
+        """Seconds per megabit of the links, in the order of `Mesh.latencies`."""
+        links = self._mesh.links
+        ends = [link.one for link in links], [link.other for link in links]
+        slow = [1 / link.bandwidth for link in links]
+        both = (ends[0] + ends[1], ends[1] + ends[0])
+        return csr_array((np.array(slow + slow, dtype=np.float64), both), shape=self._mesh.latencies.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The training that is looked a place for: what it needs, and how long it and its transfer will take.
+
+    Attributes:
+        path: Nodes that had the request so far; the one that looks comes last.
+        time: Now, in seconds.
+        work: Factor on the part of the time that depends on the CPU, with what it has drifted to.
+        noise: Factor on its duration.
+        overhead: t_start + t_stop, in seconds.
+    """
+
+    path: Sequence[int]
+    time: float
+    work: float
+    noise: float
+    overhead: float
+    _job: Job
+    _truth: Truth
+    _routes: Routes
+    _transfers: Transfers
+    _soonest: Soonest
+
+    @property
+    def memory(self) -> float:
+        """Megabytes that it needs to start."""
+        return self._job.training_memory
+
+    def job(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job on a node class under a limit, or each of an array of them, in millicores; in seconds."""
+        return self.plain(kind, limit) * self.noise
+
+    def plain(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job but for the noise: the same for each training of as much `work`."""
+        return self._truth.seconds(kind, limit, self.work)[0]
+
+    def send(self, node: int) -> float:
+        """Return t_send to a node that the one that looks reaches, if it began now, in seconds."""
+        path = (*self.path[:-1], *self._routes.path(self.path[-1], node))
+        return self._transfers.ahead(path, self._job.megabytes, self.time)
+
+    def soonest(self) -> Floats:
+        """Return what t_send to each node does not fall below, `(nodes,)`; not to be changed."""
+        return self._soonest.seconds(self.path[-1], self._job.megabytes)
+
+
+Run = tuple[float, float, float, float, int]
+"""What a training holds: start (its decision; the reservation holds from then on) and end (everything done, container
+removed), in seconds; millicores; megabytes; its place in the log."""
+
+
+class Host:
+    """State of one node.
+
+    Attributes:
+        number: The node's.
+        kind: Node class.
+        capacity: CPU, in millicores.
+        cpu: CPU that prediction jobs leave, in millicores.
+        memory: Memory that they leave, in megabytes.
+        phase: Time of an exchange, in seconds; the others follow in intervals.
+        up: Whether it is in the mesh.
+        since: When it joined, in seconds.
+        runs: Reservations by their starts, those of the recent past among them.
+        idle: When the last of all reservations so far ends, in seconds: from then on all is free.
+    """
+
+    __slots__ = ("capacity", "cpu", "idle", "kind", "memory", "number", "phase", "runs", "since", "up")
+
+    def __init__(self, number: int, kind: str, capacity: float, memory: float, phase: float) -> None:
+        self.number = number
+        self.kind = kind
+        self.capacity = capacity
+        self.cpu = capacity
+        self.memory = memory
+        self.phase = phase
+        self.up = True
+        self.since = 0.0
+        self.runs: tuple[Run, ...] = ()
+        self.idle = -math.inf
+
+    def free(self, now: float) -> tuple[float, float]:
+        """Return free CPU and memory now, after all that was decided: millicores, megabytes."""
+        cpu, memory = self.cpu, self.memory
+        if self.idle <= now:
+            return cpu, memory
+        for _, end, millicores, megabytes, _ in self.runs:
+            if end > now:
+                cpu -= millicores
+                memory -= megabytes
+        return cpu, memory
+
+    def published(self, time: float) -> tuple[float, float]:
+        """Return free CPU and memory at an exchange of the recent past: millicores, megabytes.
+
+        What ended at that very moment is free again; what was decided at that very moment is not yet in it.
+        """
+        cpu, memory = self.cpu, self.memory
+        for start, end, millicores, megabytes, _ in self.runs:
+            if start < time < end:
+                cpu -= millicores
+                memory -= megabytes
+        return cpu, memory
+
+    def reserve(self, run: Run, forget: float) -> None:
+        """Take a run, for which there must be room, and forget those that ended before `forget`, in seconds."""
+        if self.idle <= forget:
+            self.runs, self.idle = (run,), run[1]
+            return
+        runs = self.runs
+        while runs and runs[0][1] <= forget:
+            runs = runs[1:]
+        if len(runs) > 3:
+            runs = tuple(old for old in runs if old[1] > forget)
+        self.runs = (*runs, run)
+        if run[1] > self.idle:
+            self.idle = run[1]
+
+
+class Board:
+    """Free CPU and memory of every node, `(nodes,)`, as `Host.free` has them; read anew only where they changed.
+
+    What is free on a node changes when a training starts, which is told (`start`), when one ends, which follows from
+    what was told (`at`), and as the node leaves or joins (`change`).
+
+    Args:
+        hosts: The nodes, by their numbers.
+        time: Now, in seconds.
+
+    Attributes:
+        cpu: Free CPU, in millicores; of a node that is away minus infinity.
+        memory: Free memory, in megabytes; likewise.
+        utilisation: Share of the CPU in use; infinite of a node that is away.
+        kinds: Node classes.
+        kind: Place of each node's class among them.
+        count: Nodes in the mesh.
+    """
+
+    __slots__ = ("_ends", "_hosts", "count", "cpu", "kind", "kinds", "memory", "utilisation")
+
+    def __init__(self, hosts: Sequence[Host], time: float) -> None:
+        self._hosts = hosts
+        self.cpu: Floats = np.empty(len(hosts))
+        self.memory: Floats = np.empty(len(hosts))
+        self.utilisation: Floats = np.empty(len(hosts))
+        self.kinds = sorted({host.kind for host in hosts})
+        self.kind = np.array([self.kinds.index(host.kind) for host in hosts], dtype=np.intp)
+        self.count = sum(host.up for host in hosts)
+        self._ends = [(run[1], host.number) for host in hosts for run in host.runs]
+        heapq.heapify(self._ends)
+        for host in hosts:
+            self._read(host.number, time)
+
+    def at(self, time: float) -> "Board":
+        """Return the board as it is at a time, in seconds, not before an earlier one: trainings have ended by then."""
+        ends = self._ends
+        while ends and ends[0][0] <= time:
+            self._read(heapq.heappop(ends)[1], time)
+        return self
+
+    def start(self, node: int, end: float, time: float) -> None:
+        """Take the news that a training started on a node, which ends at `end`, in seconds."""
+        heapq.heappush(self._ends, (end, node))
+        self._read(node, time)
+
+    def change(self, node: int, time: float, *, up: bool) -> None:
+        """Take the news that a node joined, or left with all that ran there."""
+        self.count += 1 if up else -1
+        self._read(node, time)
+
+    def _read(self, node: int, time: float) -> None:
+        host = self._hosts[node]
+        if not host.up:
+            self.cpu[node] = self.memory[node] = -math.inf
+            self.utilisation[node] = math.inf
+            return
+        cpu, memory = host.free(time)
+        self.cpu[node], self.memory[node] = cpu, memory
+        self.utilisation[node] = 1 - cpu / host.capacity
+
 
 LOST_IN_A_ROW = 8
 """Lost exchanges after which a reader has the one before them, come what may."""

@@ -1,1 +1,1 @@
-"""The papers' figures and tables, published beside measured; what they show is computed elsewhere."""
+"""The study of both papers: published numbers, experiments, figures, claims, the report."""

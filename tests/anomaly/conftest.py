@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeresearch.anomaly.model import Autoencoded, Recurrent
-from edgeresearch.anomaly.samples import Array, Scale
+from edgeresearch.anomaly.base import Array, Scale
+from edgeresearch.anomaly.inference import Autoencoded, Recurrent
 
 Make = Callable[..., Autoencoded | Recurrent]
 

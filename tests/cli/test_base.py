@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from edgeresearch.cli.base import described, pair, read_settings, show, warn
+from edgeresearch.config import Params
 from edgeresearch.errors import InputError
-from edgeresearch.params import Params
 
 
 def test_help_keeps_its_examples_on_lines_of_their_own() -> None:

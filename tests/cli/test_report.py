@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from edgeresearch import cli, workspace
-from edgeresearch.paper.report import readme_results
-from edgeresearch.paper.report import site as report
+from edgeresearch.papers.report import readme_results
+from edgeresearch.papers.report import site as report
 
 CLAIMS = (
     "id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted"
@@ -115,7 +115,7 @@ def test_reproduce_ends_with_the_report_where_there_is_one(
 
 
 def _settings() -> dict[str, Any]:
-    from edgeresearch.params import Params
+    from edgeresearch.config import Params
 
     return Params().model_dump()
 

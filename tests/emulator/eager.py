@@ -5,13 +5,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgeresearch.emulator.chance import chance, uniform
-from edgeresearch.emulator.emulation import Change, Step
-from edgeresearch.emulator.mesh import Mesh
+from edgeresearch.emulator.network import Mesh
+from edgeresearch.emulator.simulation import Change, Step
 from edgeresearch.emulator.view import LOST_IN_A_ROW, Policy
-from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.request import Reason, Report, Request
+from edgeresearch.emulator.workload import Job, Truth, chance, uniform
+from edgeresearch.scheduling.messages import Availability, Reason, Report, Request
 
 ENDED, CHANGED, EXCHANGED, TRIGGERED = range(4)  # what happens first at one and the same moment
 State = tuple[float, float, float]

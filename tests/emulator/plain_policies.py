@@ -4,10 +4,10 @@ import numpy as np
 
 from edgeresearch.emulator.policies import Learning, Maker
 from edgeresearch.emulator.view import View
-from edgeresearch.los.limits import Limits
-from edgeresearch.los.request import Decision, Reason, Report, Request
-from edgeresearch.los.runtime import Fitting
-from edgeresearch.los.schedule import Rules
+from edgeresearch.scheduling.job_history import Limits
+from edgeresearch.scheduling.los import Rules
+from edgeresearch.scheduling.messages import Decision, Reason, Report, Request
+from edgeresearch.scheduling.runtime_model import Fitting
 
 
 class Cloud(Learning):

@@ -1,21 +1,41 @@
+"""Paper B's testbed grown to the size of a city."""
+
+import gzip
+import os
 import pickle
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgeresearch.config import Params
+from edgeresearch.data import datasets
+from edgeresearch.data.datasets import METADATA
+from edgeresearch.data.download import fetch
 from edgeresearch.emulator import city as cities
-from edgeresearch.emulator.city import City, city
-from edgeresearch.emulator.city_places import Places, standin
+from edgeresearch.emulator.city import (
+    City,
+    Places,
+    city,
+    city_from_settings,
+    districts,
+    last,
+    linked,
+    metres,
+    numbered,
+    places,
+    sized,
+    standin,
+)
 from edgeresearch.emulator.experiment import Setup, run
-from edgeresearch.emulator.mesh import Mesh
-from edgeresearch.emulator.selection import selected
-from edgeresearch.emulator.testbed import paper_b
+from edgeresearch.emulator.network import Mesh
+from edgeresearch.emulator.testbed import PAPER_B, paper_b
 from edgeresearch.errors import InputError
-from edgeresearch.params import Params
 
 DISTRICT = {"edge": 5, "fog": 4, "cloud": 6}
 STANDIN = standin(0)
@@ -149,7 +169,7 @@ def test_the_settings_make_a_city(tmp_path: Path) -> None:
     other = cities.selected(section, seed=1).plan.places.metres
     assert (other != cities.selected(section).plan.places.metres).any()
     whole = {**Params().los.model_dump(), "testbed": "city", "city": section}
-    chosen = selected(whole)
+    chosen = city_from_settings(whole)
     assert isinstance(chosen, City)
     assert not chosen.plan.places.real
     mine = tmp_path / "mine.csv"
@@ -164,3 +184,189 @@ def test_a_city_of_thousands_is_built_in_a_moment() -> None:
     assert len(mesh.links) < 4 * len(mesh.nodes)
     assert max(len(each) for each in mesh.neighbours) < 60
     assert isinstance(made.plan.places, Places) and not made.plan.places.real
+
+
+@given(st.integers(1, 80), st.integers(1, 7), st.integers(0, 99))
+def test_districts_are_even_and_none_is_too_large(count: int, size: int, seed: int) -> None:
+    places = np.random.default_rng(seed).normal(size=(count, 2))
+    found = np.bincount(districts(places, size))
+    assert found.sum() == count
+    assert len(found) == -(-count // size)
+    assert found.min() >= 1
+    assert found.max() <= size
+
+
+def test_districts_are_compact() -> None:
+    corners = np.array([(0.0, 0.0), (0.0, 9.0), (9.0, 0.0), (9.0, 9.0)])
+    places = np.concatenate([corner + np.random.default_rng(1).random((5, 2)) for corner in corners])
+    found = districts(places, 5).reshape(4, 5)
+    assert (found == found[:, :1]).all()
+    assert len(set(found[:, 0])) == 4
+
+
+@given(st.integers(1, 60), st.integers(1, 5), st.integers(0, 99), st.booleans())
+def test_what_is_near_is_linked_and_all_is_one(count: int, neighbours: int, seed: int, shared: bool) -> None:
+    places = np.random.default_rng(seed).normal(size=(count, 2))
+    if shared:  # many at one place see only each other
+        places = np.repeat(places[: -(-count // 8)], 8, axis=0)[:count]
+    pairs = linked(places, neighbours)
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert len(np.unique(pairs, axis=0)) == len(pairs)
+    graph = nx.Graph(pairs.tolist())
+    graph.add_nodes_from(range(count))
+    assert nx.is_connected(graph)
+    if not shared:
+        away = np.linalg.norm(places[:, None] - places, axis=2)
+        for node in range(count):
+            nearest = np.argsort(away[node])[1 : neighbours + 1]
+            assert set(nearest.tolist()) <= set(graph[node])
+
+
+def test_far_parts_are_linked_by_their_shortest_ways_out() -> None:
+    places = np.array([(x, 0.0) for x in (0, 1, 2, 3, 100, 101, 102, 200, 201, 202)])
+    pairs = {tuple(pair) for pair in linked(places, 2).tolist()}
+    assert {(3, 4), (6, 7)} <= pairs
+    assert not {(one, other) for one, other in pairs if other - one > 3}
+
+
+@given(st.integers(1, 60), st.integers(1, 6), st.integers(0, 99))
+def test_districts_get_streams_in_turn_and_their_middle_last(count: int, size: int, seed: int) -> None:
+    places = np.random.default_rng(seed).normal(size=(count, 2))
+    homes = districts(places, size)
+    order, middles = numbered(places, homes)
+    assert sorted(order) == list(range(count))
+    parts = len(middles)
+    assert homes[order][:parts].tolist() == list(range(parts))
+    for part in range(parts):
+        mine = order[homes[order] == part]
+        assert middles[part] == pytest.approx(places[mine].mean(axis=0))
+        away = np.linalg.norm(places[mine] - middles[part], axis=1)
+        assert (np.diff(away) <= 1e-12).all(), "the outermost first"
+        assert order[last(homes[order])[part]] == mine[-1]
+
+
+REAL = Path(os.environ.get("EDGERESEARCH_DATA_MIRROR") or Path(__file__).parents[2] / "data" / "raw") / METADATA
+
+
+def _write(path: Path, **columns: list[float]) -> Path:
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def _haversine(one: np.ndarray, other: np.ndarray) -> float:
+    (a, b), (c, d) = np.radians(one), np.radians(other)
+    half = np.sin((c - a) / 2) ** 2 + np.cos(a) * np.cos(c) * np.sin((d - b) / 2) ** 2
+    return float(2 * cities.EARTH * np.arcsin(np.sqrt(half)))
+
+
+@given(st.lists(st.tuples(st.floats(56.05, 56.25), st.floats(10.05, 10.3)), min_size=2, max_size=8))
+def test_metres_are_those_on_the_globe_to_a_few_thousandths(at: list[tuple[float, float]]) -> None:
+    degrees = np.array(at)
+    found = metres(degrees)
+    assert found.mean(axis=0) == pytest.approx([0, 0], abs=1e-3)
+    truth = _haversine(degrees[0], degrees[1])
+    assert np.linalg.norm(found[0] - found[1]) == pytest.approx(truth, rel=5e-3, abs=0.1)
+
+
+@pytest.mark.skipif(not datasets.is_real(REAL, METADATA), reason="the published file is not here")
+def test_the_sensors_of_aarhus_are_the_spread_of_the_stand_in() -> None:
+    found = places(REAL, seed=0)
+    assert found.real and found.said.startswith("Aarhus")
+    spread = cities.Spread()
+    assert len(found.metres) == spread.sensors
+    assert len(np.unique(found.metres.round(3), axis=0)) == spread.points
+    assert found.metres.std(axis=0).round() == pytest.approx([spread.east, spread.north], abs=1)
+
+
+def test_a_missing_file_is_a_stand_in_that_says_so(tmp_path: Path) -> None:
+    for file in (None, tmp_path / "none.csv", tmp_path):
+        found = places(file, seed=3)
+        assert not found.real and "SYNTHETIC" in found.said
+        assert (found.metres == standin(3).metres).all()
+    assert (standin(3).metres != standin(4).metres).any()
+    assert len(np.unique(standin(3).metres, axis=0)) == cities.Spread().points
+
+
+def test_the_stand_in_that_is_fetched_is_no_city(tmp_path: Path) -> None:
+    fetch(tmp_path, source="synthetic", files=[METADATA], seed=1, warn=lambda _: None)
+    found = places(tmp_path / METADATA, seed=1)
+    assert not found.real and len(found.metres) == cities.Spread().sensors
+
+
+def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = _write(tmp_path / "mine.csv", name=[1, 2], longitude=[10.0, 10.0], latitude=[56.0, 56.01])
+    found = places(str(file), seed=0)
+    assert found.real and found.said == "mine.csv"
+    assert found.metres == pytest.approx(np.array([[0, -556], [0, 556]]), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"latitude": [56.0], "east": [1.0]}, "lacks the columns latitude and longitude"),
+        ({"latitude": [], "longitude": []}, "no row"),
+        ({"latitude": [96.0], "longitude": [1.0]}, "out of range"),
+        ({"latitude": [float("nan")], "longitude": [1.0]}, "missing"),
+        ({"latitude": ["north"], "longitude": [1.0]}, "cannot read"),
+    ],
+)
+def test_what_is_no_file_of_places_is_refused(tmp_path: Path, columns: dict[str, list[float]], message: str) -> None:
+    with pytest.raises(InputError, match=message) as raised:
+        places(_write(tmp_path / "bad.csv", **columns), seed=0)
+    assert "bad.csv" in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.csv.gz").write_bytes(gzip.compress(b"latitude,longitude\n" * 99)[:20])
+    with pytest.raises(InputError, match="cannot read"):
+        places(tmp_path / "bad.csv.gz", seed=0)
+
+
+def test_a_smaller_city_is_the_middle_of_it() -> None:
+    whole = Places(np.array([[float(x), 0.0] for x in (-40, -3, 0, 1, 2, 50)]), "here", True)
+    assert sized(whole, 6) is whole
+    part = sized(whole, 3)
+    assert sorted(part.metres[:, 0]) == [0, 1, 2]
+    assert part.real and part.said == "here; the 3 in the middle"
+
+
+@given(st.integers(1, 60), st.integers(2, 7))
+def test_a_city_of_any_size_has_as_many_places_and_is_as_dense(count: int, seed: int) -> None:
+    whole = Places(np.random.default_rng(seed).uniform(0, 1000, (20, 2)), "here", True)
+    found = sized(whole, count)
+    assert found.metres.shape == (count, 2)
+    assert len(np.unique(found.metres, axis=0)) == count
+    assert found.real == (count <= 20)
+    assert ("mirrored" in found.said) == (count > 20)
+    assert (found.metres == sized(whole, count).metres).all()
+
+
+def test_copies_are_mirrored_so_that_the_city_goes_on_at_its_border() -> None:
+    whole = Places(np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 2.0]]), "here", True)
+    found = sized(whole, 27)
+    east = sorted(set(found.metres[:, 0].round(9)))
+    margin = 4 / (2 * 3**0.5)
+    gaps = [3, 1, 2 * margin, 1, 3, 2 * margin, 3, 1]
+    assert np.diff(east) == pytest.approx(gaps)
+    assert set(map(tuple, whole.metres)) <= set(map(tuple, found.metres.round(9)))
+
+
+SECTION: dict[str, Any] = Params().los.model_dump()
+
+
+def test_without_a_name_it_is_the_papers() -> None:
+    assert city_from_settings(SECTION) is paper_b()
+
+
+def test_a_named_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(PAPER_B.read_text(encoding="utf-8").replace("nodes: 5", "nodes: 6"), encoding="utf-8")
+    assert len(city_from_settings({**SECTION, "testbed": str(path)}).layers[0].members) == 6
+
+
+def test_periods_must_outlast_the_containers_start(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(PAPER_B.read_bytes())
+    truth = {**SECTION["truth"], "start": 1e6}
+    with pytest.raises(InputError, match="mine.yaml"):
+        city_from_settings({**SECTION, "testbed": str(path), "truth": truth})

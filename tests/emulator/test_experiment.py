@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.emulation import Step
+from edgeresearch.config import Params
 from edgeresearch.emulator.experiment import Setup, children, run, scheduling, setup
 from edgeresearch.emulator.policies import POLICIES
+from edgeresearch.emulator.simulation import Step
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
-from edgeresearch.los.runtime import Curve
-from edgeresearch.params import Params
+from edgeresearch.scheduling.runtime_model import Curve
 
 KEYS = ["streams", "policy", "repeat"]
 

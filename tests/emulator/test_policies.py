@@ -1,3 +1,5 @@
+"""Scheduling policies: LOS and what it is compared with."""
+
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
@@ -5,28 +7,28 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.emulation import Step
+from edgeresearch.config import PolicyName
+from edgeresearch.emulator.city import city, places
 from edgeresearch.emulator.experiment import Setup, run, scheduling
-from edgeresearch.emulator.outcome import Outcome
-from edgeresearch.emulator.policies import POLICIES, Cloud, Learning, LeastLoaded, Los, maker
-from edgeresearch.emulator.routes import Routes
+from edgeresearch.emulator.network import Routes
+from edgeresearch.emulator.policies import POLICIES, Cloud, Learning, LeastLoaded, Los, Oracle, _Search, maker
+from edgeresearch.emulator.results import Outcome
+from edgeresearch.emulator.simulation import Step
+from edgeresearch.emulator.view import Ahead, View
 from edgeresearch.errors import InputError
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.limits import Limits
-from edgeresearch.los.request import Reason, Report, Request
-from edgeresearch.los.runtime import Fitting
-from edgeresearch.los.schedule import Rules
-from edgeresearch.sections import PolicyName
+from edgeresearch.scheduling.job_history import Limits
+from edgeresearch.scheduling.los import Rules
+from edgeresearch.scheduling.messages import Availability, Decision, Reason, Report, Request
+from edgeresearch.scheduling.runtime_model import Fitting
+from tests.emulator import plain_policies
 from tests.emulator.plain_policies import PLAIN
 from tests.emulator.worlds import LIMITS, Case, cases
 
 Tiny = Callable[..., Setup]
-
-ALONE = {"layers": [{"name": "edge", "nodes": 1, "vcpu": 1, "memory": 1024}]}
 PAIR = {"layers": [{"name": "edge", "nodes": 2, "vcpu": 1, "memory": 1024}]}
 
 
@@ -35,7 +37,136 @@ def full(*nodes: str, **more: Any) -> list[dict[str, Any]]:
     return [{"node": node, "period": 240.0, "cpu": 950.0, **more} for node in nodes]
 
 
-def go(setup: Setup, name: str, *, hours: float = 1.0, seed: int = 1) -> tuple[pd.DataFrame, list[Step], Outcome]:
+def go(setup: Setup, *, seed: int = 1) -> pd.DataFrame:
+    return run(setup, policy="oracle", hours=1.0, seed=np.random.SeedSequence(seed)).triggers()
+
+
+@given(case=cases(most=10))
+@settings(max_examples=60, deadline=None)
+def test_it_decides_what_trying_every_limit_on_every_node_decides(case: Case) -> None:
+    steps: list[Step] = []
+    plain: list[Step] = []
+    mine = case.run("oracle", watch=steps.append)
+    other = case.run(plain_policies.Oracle, watch=plain.append)
+    assert steps == plain
+    assert bytes(mine.log) == bytes(other.log)
+    assert (mine.handed, mine.megabytes, mine.synced) == (other.handed, other.megabytes, other.synced)
+
+
+class Careful(Oracle):
+    """Checks at every decision that no node is better than what is said of it beforehand."""
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        if not request.tried:
+            search = _Search(view, request.period, self._limits, *self._bounds, self._plain)
+            least = search.least()
+            for node in view.everyone():
+                most = min(node.cpu, LIMITS.ceiling)
+                able = most >= LIMITS.floor and view.reaches(node.node)
+                able = able and view.foresee(node.node, most) <= request.period
+                if able:
+                    best = search.best(node.node)
+                    assert best is not None
+                    assert least[node.node] <= best.held
+                elif least[node.node] < np.inf:  # it may be promising from afar
+                    assert search.best(node.node) is None
+        return super().decide(request, view, rng)
+
+
+@given(case=cases(most=10))
+@settings(max_examples=40, deadline=None)
+def test_no_node_is_better_than_its_bound(case: Case) -> None:
+    case.run(Careful)
+
+
+def test_few_nodes_are_looked_at_closely(paper: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    send = Ahead.send
+
+    def counted(ahead: Ahead, node: int) -> float:
+        looked.append(node)
+        return send(ahead, node)
+
+    monkeypatch.setattr(Ahead, "send", counted)
+    district = {"edge": 5, "fog": 4, "cloud": 6}
+    large = replace(paper, testbed=city(places(None, seed=1), nodes=150, district=district, neighbours=4, share=0.6))
+    table = run(large, policy="oracle", hours=0.25, seed=np.random.SeedSequence(1)).triggers()
+    assert (table["hops"] > 0).any()
+    assert len(looked) < 0.25 * 150 * len(table)
+
+
+def test_the_oracle_knows_where_memory_is_short(tiny: Tiny) -> None:
+    streams = [{**each, "training_memory": 1100.0} for each in full("edge-1")]
+    table = go(tiny(streams=streams))
+    assert set(table["reason"]) <= {str(Reason.CHOSEN), str(Reason.FULL)}
+    assert (table.loc[table["end"] == "finished", "layer"] != "edge").all()
+
+
+def test_the_oracle_drops_nothing_where_capacity_suffices(paper: Setup, tiny: Tiny) -> None:
+    light = replace(paper, testbed=paper.testbed.with_rule(work=1.0))
+    rows, _ = scheduling(light, streams=[4, 8], policies=["oracle"], repeats=1, hours=1, seed=2)
+    assert (rows["end"] == "finished").all()
+    table = go(tiny(streams=full("edge-1", "edge-2", "edge-3")))
+    assert (table["end"] == "finished").all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_oracle_never_drops_more_than_los(loaded: Setup, seed: int) -> None:
+    both, _ = scheduling(loaded, streams=[6, 10], policies=["los", "oracle"], repeats=1, hours=0.5, seed=seed)
+    rate = both["end"].eq("dropped").groupby([both["streams"], both["policy"]]).mean().unstack()
+    assert (rate["oracle"] <= rate["los"]).all()
+
+
+def test_what_the_oracle_places_meets_its_period(loaded: Setup) -> None:
+    rows, _ = scheduling(loaded, streams=[8], policies=["los", "oracle"], repeats=2, hours=1, seed=3)
+    ran = rows[rows["end"] == "finished"]
+    mine, los = (ran[ran["policy"] == name] for name in ("oracle", "los"))
+    assert len(mine) > 50
+    assert (mine["complete"] <= mine["period"] * (1 + 1e-6)).all()
+    assert (los["complete"] > los["period"]).any()
+
+
+def test_the_oracle_takes_what_holds_the_least_cpu_time(tiny: Tiny) -> None:
+    setup = tiny(**PAIR, streams=full("edge-1", cpu=0))
+    table = go(setup)
+    overhead = setup.truth.start + setup.truth.stop
+    limits = np.geomspace(setup.limits.floor, setup.limits.ceiling, 2000)
+    held = [limit * (setup.curve.seconds(limit) + overhead) for limit in limits]
+    assert set(table["node"]) == {0}
+    assert (table["limit"] * table["complete"]).to_numpy() == pytest.approx(min(held), rel=1e-3)
+
+
+def test_the_oracle_finds_the_last_bit_of_room(tiny: Tiny) -> None:
+    # Only all of the node's 333 millicores meet the period, and no step of a grid of limits hits them.
+    setup = tiny()
+    needed = setup.curve.seconds(333.0) + setup.truth.start + setup.truth.stop
+    layers = [{"name": "edge", "nodes": 1, "cpu": 333.0, "memory": 1024}]
+    for spare, end in ((1e-6, "finished"), (-1e-6, "dropped")):
+        stream = {"node": "edge-1", "period": needed + spare}
+        table = go(tiny(layers=layers, streams=[stream]))
+        assert set(table["end"]) == {end}, spare
+
+
+def test_the_oracle_reaches_no_farther_than_the_mesh(tiny: Tiny) -> None:
+    layers = [{"name": "edge", "names": ["a", "b"], "vcpu": 1, "memory": 1024, "mesh": "links"}]
+    table = go(tiny(layers=layers, streams=full("a")))
+    assert set(table["reason"]) == {str(Reason.FULL)}
+
+
+def test_the_oracle_learns_nothing() -> None:
+    made = Oracle(Rules(), LIMITS, Fitting())
+    before = dict(vars(made))
+    made.learn(Report(0, 1, "fast", 60.0, 400.0, 50.0, 54.0, 0.9, 64.0, 0.5, 3.0))
+    made.fail(0, 100.0)
+    assert vars(made) == before and not made.learns and not made.listens
+
+
+ALONE = {"layers": [{"name": "edge", "nodes": 1, "vcpu": 1, "memory": 1024}]}
+
+
+def go_policies(
+    setup: Setup, name: str, *, hours: float = 1.0, seed: int = 1
+) -> tuple[pd.DataFrame, list[Step], Outcome]:
     steps: list[Step] = []
     outcome = run(setup, policy=name, hours=hours, seed=np.random.SeedSequence(seed), watch=steps.append)
     return outcome.triggers(), steps, outcome
@@ -86,7 +217,7 @@ def test_an_unknown_policy_is_told() -> None:
 
 @pytest.mark.parametrize("name", list(POLICIES))
 def test_an_idle_source_trains_at_once(tiny: Tiny, name: str) -> None:
-    table, _, _ = go(tiny(**PAIR, streams=full("edge-1", cpu=0)), name)
+    table, _, _ = go_policies(tiny(**PAIR, streams=full("edge-1", cpu=0)), name)
     assert len(table) == 14
     if name == "cloud":  # there is none
         assert set(table["reason"]) == {str(Reason.ALONE)}
@@ -106,7 +237,7 @@ def test_an_idle_source_trains_at_once(tiny: Tiny, name: str) -> None:
     ],
 )
 def test_a_full_node_alone_drops_all(tiny: Tiny, name: str, reason: Reason) -> None:
-    table, _, _ = go(tiny(**ALONE, streams=full("edge-1")), name)
+    table, _, _ = go_policies(tiny(**ALONE, streams=full("edge-1")), name)
     assert (table["end"] == "dropped").all() and set(table["reason"]) == {str(reason)}
 
 
@@ -146,7 +277,7 @@ def test_a_learning_policy_places_what_is_feasible(paper: Setup) -> None:
 
 
 def test_los_offloads_to_a_neighbour(tiny: Tiny) -> None:
-    table, steps, _ = go(tiny(streams=full("edge-1")), "los")
+    table, steps, _ = go_policies(tiny(streams=full("edge-1")), "los")
     assert (table["end"] == "finished").all() and (table["hops"] == 1).all()
     assert steps[0].decision.reason == Reason.COLD_NEIGHBOUR
     assert {step.decision.reason for step in steps[2:]} == {Reason.FEASIBLE, Reason.LOCAL}
@@ -154,7 +285,7 @@ def test_los_offloads_to_a_neighbour(tiny: Tiny) -> None:
 
 
 def test_los_does_what_algorithm_1_says(tiny: Tiny) -> None:
-    _, steps, _ = go(tiny(streams=full("edge-1", "edge-2", "edge-3")), "los")
+    _, steps, _ = go_policies(tiny(streams=full("edge-1", "edge-2", "edge-3")), "los")
     for step, following in zip(steps, steps[1:], strict=False):
         if step.decision.run or step.decision.node is None:
             assert not following.request.tried
@@ -168,26 +299,26 @@ def test_los_does_what_algorithm_1_says(tiny: Tiny) -> None:
 
 
 def test_in_situ_never_leaves_the_source(rows: pd.DataFrame, tiny: Tiny) -> None:
-    table, steps, _ = go(tiny(streams=full("edge-1", cpu=500)), "in_situ")
+    table, steps, _ = go_policies(tiny(streams=full("edge-1", cpu=500)), "in_situ")
     assert (table["hops"] == 0).all() and (table["end"] == "finished").any()
     assert {step.node for step in steps} == {0}
     assert (rows.loc[rows["policy"] == "in_situ", "reason"] == Reason.FULL).all()
 
 
 def test_random_goes_to_every_neighbour(tiny: Tiny) -> None:
-    table, _, _ = go(tiny(streams=full("edge-1")), "random", hours=4)
+    table, _, _ = go_policies(tiny(streams=full("edge-1")), "random", hours=4)
     assert (table["end"] == "finished").mean() > 0.9
     assert set(table.loc[table["hops"] == 1, "node"]) == {1, 2, 3}
 
 
 def test_random_ends_in_a_cycle_or_at_the_hop_limit(tiny: Tiny) -> None:
-    table, _, _ = go(tiny(**PAIR, streams=full("edge-1", "edge-2")), "random")
+    table, _, _ = go_policies(tiny(**PAIR, streams=full("edge-1", "edge-2")), "random")
     assert set(table["reason"]) == {str(Reason.CYCLE)} and set(table["hops"]) == {1}
     setup = tiny(
         layers=[{"name": "edge", "nodes": 6, "vcpu": 1, "memory": 1024}],
         streams=full(*map("edge-{}".format, range(1, 7))),
     )
-    table, steps, _ = go(replace(setup, rules=replace(setup.rules, hop_limit=2)), "random")
+    table, steps, _ = go_policies(replace(setup, rules=replace(setup.rules, hop_limit=2)), "random")
     assert set(table["reason"]) == {str(Reason.CYCLE), str(Reason.HOPS)}
     assert set(table.loc[table["reason"] == Reason.HOPS, "hops"]) == {2}
 
@@ -196,7 +327,7 @@ def test_random_ends_in_a_cycle_or_at_the_hop_limit(tiny: Tiny) -> None:
 
 
 def test_the_cloud_gets_all_in_turn(tiny: Tiny) -> None:
-    table, steps, outcome = go(tiny(streams=full("edge-2")), "cloud")
+    table, steps, outcome = go_policies(tiny(streams=full("edge-2")), "cloud")
     assert (table["layer"] == "cloud").all()
     names = [outcome.mesh.nodes[node].name for node in table["node"]]
     assert names[:4] in (["cloud-1", "cloud-2"] * 2, ["cloud-2", "cloud-1"] * 2)
@@ -207,14 +338,14 @@ def test_the_cloud_gets_all_in_turn(tiny: Tiny) -> None:
 
 def test_a_full_cloud_drops(tiny: Tiny) -> None:
     streams = [*full("edge-1"), *full("cloud-1", "cloud-2", cpu=1950)]
-    table, _, _ = go(tiny(streams=streams), "cloud")
+    table, _, _ = go_policies(tiny(streams=streams), "cloud")
     assert set(table["reason"]) == {str(Reason.FULL)}
     assert set(table.loc[table["job"] > 0, "hops"]) == {0}
 
 
 def test_a_cloud_that_is_cut_off_gets_nothing(tiny: Tiny) -> None:
     churn = {"changes": [{"time": 1250, "node": "fog-1", "up": False}]}
-    table, _, _ = go(tiny(streams=full("edge-2"), churn=churn), "cloud")
+    table, _, _ = go_policies(tiny(streams=full("edge-2"), churn=churn), "cloud")
     late = table["time"] > 1250
     assert (table.loc[~late, "end"] == "finished").all()
     assert set(table.loc[late, "reason"]) == {str(Reason.ALONE)}
@@ -232,18 +363,18 @@ def test_any_layer_can_be_the_cloud(paper: Setup) -> None:
 def test_the_least_loaded_node_of_all_is_taken(tiny: Tiny) -> None:
     others = [{"node": node, "period": 7000.0, "cpu": cpu} for node, cpu in (("edge-2", 300), ("fog-1", 200))]
     busy = [{"node": node, "period": 7000.0, "cpu": 900} for node in ("edge-3", "cloud-2")]
-    table, _, outcome = go(tiny(streams=[*full("edge-1"), *others, *busy]), "least_loaded")
+    table, _, outcome = go_policies(tiny(streams=[*full("edge-1"), *others, *busy]), "least_loaded")
     # cloud-1 is idle; of the 2000 millicores of cloud-2 45 % are in use, more than anywhere but on edge-1 and edge-3
     assert {outcome.mesh.nodes[node].name for node in table["node"]} == {"cloud-1"}
     assert outcome.result.synced == len(table) * len(outcome.mesh.nodes)
 
 
 def test_of_equally_loaded_nodes_the_first_is_taken_if_it_can_be_reached(tiny: Tiny) -> None:
-    table, _, _ = go(tiny(streams=full("edge-1")), "least_loaded")
+    table, _, _ = go_policies(tiny(streams=full("edge-1")), "least_loaded")
     assert set(table["node"]) == {1} and set(table["hops"]) == {1}
     layers = [{"name": "edge", "names": ["a", "b", "c"], "vcpu": 1, "memory": 1024, "mesh": "links"}]
     setup = tiny(layers=layers, streams=full("a"), links=[{"between": ["a", "c"]}])
-    table, _, _ = go(setup, "least_loaded")
+    table, _, _ = go_policies(setup, "least_loaded")
     assert set(table["node"]) == {2}
 
 

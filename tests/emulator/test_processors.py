@@ -12,7 +12,7 @@ RUN = """
 import sys
 from edgeresearch.emulator.experiment import scheduling, setup
 from edgeresearch.emulator.testbed import paper_b
-from edgeresearch.params import Params
+from edgeresearch.config import Params
 
 made = setup(Params().los.model_dump(), paper_b())
 for policy, repeats in (("los", 20), ("oracle", 2)):

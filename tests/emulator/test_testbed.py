@@ -1,3 +1,5 @@
+"""Testbeds: their schema, validation and loading."""
+
 import itertools
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,456 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.emulation import Change
-from edgeresearch.emulator.mesh import Link, Mesh
-from edgeresearch.emulator.routes import Routes
-from edgeresearch.emulator.testbed import PAPER_B, SAID_PARTS, Testbed, load, paper_b
+from edgeresearch.emulator import testbed as module
+from edgeresearch.emulator.network import Link, Mesh, Routes
+from edgeresearch.emulator.simulation import Change
+from edgeresearch.emulator.testbed import (
+    PAPER_B,
+    SAID_PARTS,
+    Churn,
+    Layer,
+    NamedChange,
+    NamedLink,
+    Rate,
+    Stream,
+    StreamRule,
+    Testbed,
+    fault,
+    load,
+    paper_b,
+)
 from edgeresearch.errors import InputError
-from edgeresearch.los.runtime import Curve
-from edgeresearch.settings import parsed
+from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.settings import Section, parsed
 
-EDGE: dict[str, Any] = {"name": "edge", "nodes": 3, "vcpu": 1, "memory": 1024}
-CLOUD: dict[str, Any] = {"name": "cloud", "names": ["east", "west"], "cpu": 2500, "memory": 4096, "latency": 0.003}
-SMALL: dict[str, Any] = {"layers": [EDGE, CLOUD]}
+EDGE = Layer(name="edge", nodes=3, vcpu=1.0, memory=1024.0)
+CLOUD = Layer(name="cloud", nodes=2, vcpu=2.0, memory=4096.0)
+
+
+def _fault(
+    *layers: Layer,
+    links: list[NamedLink] | None = None,
+    streams: list[Stream] | None = None,
+    rule: StreamRule | None = None,
+    changes: list[NamedChange] | None = None,
+    rates: list[Rate] | None = None,
+    start: float = 0.0,
+) -> str | None:
+    churn = Churn(changes=tuple(changes or ()), rates=tuple(rates or ()))
+    return fault(layers or (EDGE, CLOUD), links or (), streams or (), rule, churn, start)
+
+
+def _edge(**changes: Any) -> Layer:
+    return Layer(**{"name": "edge", "nodes": 3, "vcpu": 1.0, "memory": 1024.0, **changes})
+
+
+def _link(one: str, other: str) -> NamedLink:
+    return NamedLink(between=(one, other))
+
+
+def _away(time: float, node: str, up: bool = False) -> NamedChange:
+    return NamedChange(time=time, node=node, up=up)
+
+
+def test_nothing_is_wrong_with_what_fits() -> None:
+    streams = [Stream(node="edge-1", period=200.0, cpu=500.0), Stream(node="edge-1", sample_interval=0.2, cpu=500.0)]
+    changes = [_away(5, "edge-2"), _away(9, "edge-2", True), _away(9.5, "edge-2"), _away(1, "edge-3")]
+    rates = [Rate(layer="cloud", stays=60, away=60)]
+    assert _fault(links=[_link("edge-1", "cloud-2")], streams=streams, changes=changes, rates=rates, start=5) is None
+    assert _fault(rule=StreamRule(layer="edge", count=6, cpu=500.0, memory=512.0)) is None
+
+
+def test_there_must_be_a_layer() -> None:
+    assert fault((), (), (), None, Churn(), 0.0) == "layers: there is none; give at least one"
+
+
+@pytest.mark.parametrize("changes", [{"nodes": None}, {"names": ("a", "b")}], ids=["neither", "both"])
+def test_nodes_are_counted_or_named(changes: dict[str, Any]) -> None:
+    found = _fault(CLOUD, _edge(**changes))
+    assert found == "layers[1].nodes: give nodes (how many) or names (which), one of the two"
+
+
+@pytest.mark.parametrize("changes", [{"vcpu": None}, {"cpu": 1000.0}], ids=["neither", "both"])
+def test_cpu_is_given_in_one_unit(changes: dict[str, Any]) -> None:
+    assert _fault(_edge(**changes)) == "layers[0].cpu: give cpu (millicores) or vcpu, one of the two"
+
+
+@pytest.mark.parametrize("changes", [{"mesh": "near"}, {"degree": 6.0}, {"mesh": "links", "degree": 6.0}])
+def test_a_degree_goes_with_scattered_nodes(changes: dict[str, Any]) -> None:
+    found = _fault(_edge(**changes))
+    assert found == "layers[0].degree: a mean number of neighbours goes with mesh: near, and with that alone"
+    assert _fault(_edge(mesh="near", degree=6.0)) is None
+
+
+def test_a_gateway_exists_and_is_named_once() -> None:
+    found = _fault(_edge(gateways=("edge-1", "edge-9")))
+    assert found is not None
+    assert found.startswith("layers[0].gateways[1]: edge has no node edge-9; did you mean edge-")
+    assert _fault(_edge(gateways=("qqq",))) == "layers[0].gateways[0]: edge has no node qqq"
+    assert _fault(_edge(gateways=("cloud-1",)), CLOUD) == "layers[0].gateways[0]: edge has no node cloud-1"
+    found = _fault(_edge(gateways=("edge-2", "edge-2")))
+    assert found == "layers[0].gateways[1]: edge-2 is there twice; name it once"
+
+
+def test_names_are_there_once() -> None:
+    assert _fault(EDGE, CLOUD, EDGE) == "layers[2].name: edge is there twice; name it once"
+    found = _fault(_edge(nodes=None, names=("a", "b", "a")))
+    assert found == "layers[0].names: a is there twice; name it once"
+    found = _fault(EDGE, _edge(name="fog", nodes=None, names=("f", "edge-2")))
+    assert found == "layers[1].names: edge-2 is there twice; name it once"
+
+
+def test_a_node_class_has_one_speed() -> None:
+    fog = _edge(name="fog", kind="edge", speed=2.0)
+    assert _fault(EDGE, fog) == "layers[1].speed: kind edge has two speeds; give it one, or give another kind"
+    assert _fault(_edge(speed=2.0), fog) is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "links"),
+    [
+        ((_edge(nodes=10),), 45),
+        ((_edge(nodes=10, mesh="links"),), 0),
+        ((_edge(nodes=10, mesh="near", degree=4.0),), 20),
+        ((_edge(nodes=10, mesh="near", degree=40.0),), 45),
+        ((EDGE, CLOUD), 3 + 1 + 1),
+        ((_edge(upward="all", gateways=("edge-1", "edge-2")), CLOUD), 3 + 4 + 1),
+        ((EDGE, CLOUD.model_copy(update={"gateways": ("cloud-1", "cloud-2")})), 3 + 2 + 1),
+    ],
+)
+def test_too_many_links_are_refused(monkeypatch: pytest.MonkeyPatch, layers: tuple[Layer, ...], links: int) -> None:
+    monkeypatch.setattr(module, "MOST_LINKS", links)
+    assert _fault(*layers) is None
+    monkeypatch.setattr(module, "MOST_LINKS", links - 1)
+    found = _fault(*layers)
+    assert found is not None
+    assert ".nodes: " in found
+    assert f"are more than {links - 1}; set mesh: near and a degree" in found
+
+
+def test_a_huge_layer_is_refused_before_it_is_built() -> None:
+    found = _fault(_edge(nodes=100_000))
+    assert found == "layers[0].nodes: 4999950000 links are more than 1000000; set mesh: near and a degree"
+
+
+def test_a_link_joins_two_known_nodes_once() -> None:
+    found = _fault(links=[_link("edge-1", "edge-2"), _link("edge-1", "egde-3")])
+    assert found is not None
+    assert found.startswith("links[1].between[1]: there is no node egde-3; did you mean edge-")
+    found = _fault(links=[_link("moon", "edge-1")])
+    assert found == "links[0].between[0]: there is no node moon; name one of the nodes"
+    found = _fault(links=[_link("edge-1", "edge-1")])
+    assert found == "links[0].between: edge-1 is linked to itself; name two nodes"
+    found = _fault(links=[_link("edge-1", "edge-2"), _link("edge-2", "edge-1")])
+    assert found == "links[1].between: edge-2 and edge-1 are linked twice; keep one of the links"
+
+
+def test_streams_are_listed_or_ruled() -> None:
+    found = _fault(streams=[Stream(node="edge-1", period=9.0)], rule=StreamRule(layer="edge", count=1))
+    assert found == "stream_rule: streams are listed, too; give one of the two"
+
+
+def test_a_stream_has_a_known_node_and_one_period() -> None:
+    found = _fault(streams=[Stream(node="moon", period=240.0)])
+    assert found == "streams[0].node: there is no node moon; name one of the nodes"
+    for stream in (Stream(node="edge-1"), Stream(node="edge-1", period=9.0, sample_interval=0.2)):
+        found = _fault(streams=[stream])
+        assert found == "streams[0].period: give period or sample_interval, one of the two"
+
+
+@given(st.floats(0.1, 1000), st.floats(0, 1000))
+def test_a_period_is_longer_than_the_start_of_the_container(period: float, start: float) -> None:
+    said = f"a period of {period:g} s is no longer than the container's start of {start:g} s; give more"
+    listed = _fault(streams=[Stream(node="edge-1", period=period)], start=start)
+    ruled = _fault(rule=StreamRule(layer="edge", count=1, period=(period, 1001.0)), start=start)
+    if period <= start:
+        assert listed == f"streams[0].period: {said}"
+        assert ruled == f"stream_rule.period[0]: {said}"
+    else:
+        assert listed is None
+        assert ruled is None
+
+
+def test_a_period_of_samples_is_told_by_their_interval() -> None:
+    found = _fault(streams=[Stream(node="edge-1", samples=10, sample_interval=0.5)], start=5)
+    assert found is not None
+    assert found.startswith("streams[0].sample_interval: a period of 5 s is no longer than")
+    rule = StreamRule(layer="edge", count=1, trigger="samples", samples=10, sample_interval=(0.5, 2.0))
+    found = _fault(rule=rule, start=5)
+    assert found is not None
+    assert found.startswith("stream_rule.sample_interval[0]: a period of 5 s")
+    assert _fault(rule=rule.model_copy(update={"trigger": "period"}), start=5) is None
+
+
+def test_prediction_jobs_fit_into_their_node() -> None:
+    one = Stream(node="edge-1", period=9.0, cpu=400.0, memory=300.0)
+    elsewhere = one.model_copy(update={"node": "edge-2"})
+    assert _fault(streams=[one, elsewhere, one, elsewhere]) is None
+    found = _fault(streams=[one, elsewhere, one, elsewhere, one])
+    assert found == "streams[4].cpu: prediction jobs on edge-1 (3) take 1200 m, it has 1000; give less"
+    found = _fault(streams=[Stream(node="cloud-2", period=9.0, memory=5000.0)])
+    assert found == "streams[0].memory: prediction jobs on cloud-2 (1) take 5000 MB, it has 4096; give less"
+
+
+@given(st.integers(1, 6), st.integers(1, 6), st.floats(0, 1200), st.floats(0, 1200))
+def test_a_rule_fits_if_no_node_is_over_full(count: int, per_node: int, cpu: float, memory: float) -> None:
+    found = _fault(rule=StreamRule(layer="edge", count=count, per_node=per_node, cpu=cpu, memory=memory))
+    most = min(count, per_node)
+    if count > 3 * per_node:
+        assert found is not None
+        assert found.startswith(
+            f"stream_rule.count: {count} streams are more than 3 nodes of edge take, {per_node} each"
+        )
+    elif most * cpu > 1000 * (1 + 1e-9):
+        assert found is not None
+        assert found.startswith(f"stream_rule.cpu: prediction jobs on edge-1 ({most}) take")
+    elif most * memory > 1024 * (1 + 1e-9):
+        assert found is not None
+        assert found.startswith(f"stream_rule.memory: prediction jobs on edge-1 ({most}) take")
+    else:
+        assert found is None
+
+
+def test_a_rule_has_a_known_layer() -> None:
+    found = _fault(rule=StreamRule(layer="edgy", count=1))
+    assert found == "stream_rule.layer: there is no layer edgy; did you mean edge?"
+    found = _fault(rule=StreamRule(layer="moon", count=1))
+    assert found == "stream_rule.layer: there is no layer moon; name one of the layers"
+
+
+def test_churn_names_known_nodes_and_layers_once() -> None:
+    found = _fault(rates=[Rate(layer="fogg", stays=9, away=9)])
+    assert found == "churn.rates[0].layer: there is no layer fogg; name one of the layers"
+    found = _fault(rates=[Rate(layer="edge", stays=9, away=9), Rate(layer="edge", stays=8, away=8)])
+    assert found == "churn.rates[1].layer: edge is there twice; name it once"
+    assert _fault(changes=[_away(1, "moon")]) == "churn.changes[0].node: there is no node moon; name one of the nodes"
+    found = _fault(rates=[Rate(layer="edge", stays=9, away=9)], changes=[_away(1, "cloud-1"), _away(2, "edge-1")])
+    assert found == "churn.changes[1].node: edge-1's layer has a rate, too; give one of the two"
+
+
+@given(st.lists(st.booleans(), max_size=6), st.randoms(use_true_random=False))
+def test_a_node_leaves_and_joins_in_turn(ups: list[bool], random: Any) -> None:
+    changes = [_away(10.0 * i, "edge-1", up) for i, up in enumerate(ups)]
+    wrong = next((i for i, up in enumerate(ups) if up != (i % 2 == 1)), None)
+    random.shuffle(changes)
+    found = _fault(changes=changes)
+    if wrong is None:
+        assert found is None
+    else:
+        state = "in the mesh" if ups[wrong] else "away"
+        at = next(i for i, change in enumerate(changes) if change.time == 10.0 * wrong)
+        assert found == f"churn.changes[{at}].up: edge-1 is {state} already at {10 * wrong} s; leave it out"
+
+
+LAYER: dict[str, Any] = {"name": "edge", "nodes": 2, "vcpu": 1, "memory": 1024}
+LINK: dict[str, Any] = {"between": ["a", "b"]}
+STREAM: dict[str, Any] = {"node": "a", "period": 240}
+RULE: dict[str, Any] = {"layer": "edge", "count": 4}
+CHANGE: dict[str, Any] = {"time": 60, "node": "a", "up": False}
+RATE: dict[str, Any] = {"layer": "edge", "stays": 3600, "away": 600}
+GOOD = [
+    (Layer, LAYER),
+    (NamedLink, LINK),
+    (Stream, STREAM),
+    (StreamRule, RULE),
+    (NamedChange, CHANGE),
+    (Rate, RATE),
+]
+
+
+@pytest.mark.parametrize(("model", "data"), GOOD, ids=lambda each: getattr(each, "__name__", ""))
+def test_a_part_takes_its_keys_and_is_frozen(model: type[Section], data: dict[str, Any]) -> None:
+    part = parsed(data, model, "here")
+    dumped = part.model_dump(mode="json")
+    assert {key: dumped[key] for key in data} == data
+    assert parsed(dumped, model, "here") == part
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(part, next(iter(data)), next(iter(data.values())))
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "key"),
+    [(*each, key) for each in GOOD for key in each[1] if key not in ("nodes", "vcpu", "period")],
+)
+def test_what_has_no_default_is_asked_for(model: type[Section], data: dict[str, Any], key: str) -> None:
+    with pytest.raises(InputError, match=f"^here: {key} .*required$"):
+        parsed({name: value for name, value in data.items() if name != key}, model, "here")
+
+
+@pytest.mark.parametrize(("model", "data"), GOOD, ids=lambda each: getattr(each, "__name__", ""))
+def test_an_unknown_key_is_refused(model: type[Section], data: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="^here: unknown key color"):
+        parsed({**data, "color": "red"}, model, "here")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", ""),
+        ("name", 5),
+        ("nodes", 0),
+        ("nodes", -1),
+        ("nodes", 2.5),
+        ("nodes", 10**7),
+        ("names", [""]),
+        ("names", "edge-1"),
+        ("cpu", 0),
+        ("cpu", -1000),
+        ("vcpu", 0),
+        ("vcpu", -1),
+        ("vcpu", "1"),
+        ("vcpu", float("nan")),
+        ("memory", 0),
+        ("memory", -1),
+        ("memory", float("inf")),
+        ("storage", -1),
+        ("speed", 0),
+        ("mesh", "ring"),
+        ("degree", 0),
+        ("latency", -0.001),
+        ("bandwidth", 0),
+        ("sway", -0.1),
+        ("sway_period", [0, 10]),
+        ("sway_period", [20, 10]),
+        ("sway_period", [20]),
+        ("gateways", "edge-1"),
+        ("upward", "some"),
+        ("uplink_latency", -1),
+        ("uplink_bandwidth", -1),
+        ("uplink_shared", "maybe"),
+    ],
+)
+def test_a_layer_refuses(key: str, value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed({**LAYER, key: value}, Layer, "here")
+    assert str(caught.value).startswith(f"here: {key}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "key", "value"),
+    [
+        (NamedLink, LINK, "between", ["a"]),
+        (NamedLink, LINK, "latency", -1),
+        (NamedLink, LINK, "bandwidth", 0),
+        (NamedLink, LINK, "shared", 1),
+        (Stream, STREAM, "period", 0),
+        (Stream, STREAM, "period", -240),
+        (Stream, STREAM, "samples", 0),
+        (Stream, STREAM, "sample_interval", 0),
+        (Stream, STREAM, "begin", -1),
+        (Stream, STREAM, "cpu", -1),
+        (Stream, STREAM, "memory", -1),
+        (Stream, STREAM, "training_memory", 0),
+        (Stream, STREAM, "megabytes", -0.5),
+        (Stream, STREAM, "work", 0),
+        (StreamRule, RULE, "count", 0),
+        (StreamRule, RULE, "per_node", 0),
+        (StreamRule, RULE, "trigger", "rate"),
+        (StreamRule, RULE, "period", [0, 300]),
+        (StreamRule, RULE, "period", [300, 180]),
+        (StreamRule, RULE, "period", 240),
+        (StreamRule, RULE, "samples", 1.5),
+        (StreamRule, RULE, "sample_interval", [0.8, 0.2]),
+        (NamedChange, CHANGE, "time", -1),
+        (NamedChange, CHANGE, "up", "yes"),
+        (Rate, RATE, "stays", 0),
+        (Rate, RATE, "away", 0.5),
+    ],
+)
+def test_another_part_refuses(model: type[Section], data: dict[str, Any], key: str, value: object) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed({**data, key: value}, model, "here")
+    assert str(caught.value).startswith(f"here: {key}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_range_turned_around_is_told_so() -> None:
+    with pytest.raises(InputError, match="^here: period is \\[300, 180\\]; give the smaller one first$"):
+        parsed({**RULE, "period": [300, 180]}, StreamRule, "here")
+    assert parsed({**RULE, "period": [240, 240]}, StreamRule, "here").seconds == (240, 240)
+
+
+@given(st.integers(1, 50))
+def test_nodes_are_named_after_their_layer(count: int) -> None:
+    layer = Layer(name="fog", nodes=count, vcpu=1.0, memory=1.0)
+    assert len(layer.members) == len(set(layer.members)) == count
+    assert (layer.members[0], layer.members[-1]) == ("fog-1", f"fog-{count}")
+    assert layer.ways == ("fog-1",)
+
+
+def test_nodes_may_have_names_of_their_own() -> None:
+    layer = Layer(name="fog", names=("bridge", "tower"), vcpu=1.0, memory=1.0)
+    assert layer.members == ("bridge", "tower")
+    assert layer.ways == ("bridge",)
+    assert layer.model_copy(update={"gateways": ("tower",)}).ways == ("tower",)
+
+
+def test_a_layer_without_nodes_has_no_members() -> None:
+    assert Layer(name="fog", vcpu=1.0, memory=1.0).members == ()
+
+
+def test_cpu_is_told_in_millicores_or_whole() -> None:
+    assert Layer(name="a", nodes=1, vcpu=1.5, memory=1.0).millicores == 1500
+    assert Layer(name="a", nodes=1, cpu=250.0, memory=1.0).millicores == 250
+    assert Layer(name="a", nodes=1, memory=1.0).millicores == 0
+
+
+def test_the_node_class_is_the_layer_unless_told() -> None:
+    assert Layer(name="edge", nodes=1, vcpu=1.0, memory=1.0).node_class == "edge"
+    assert Layer(name="edge", nodes=1, vcpu=1.0, memory=1.0, kind="arm").node_class == "arm"
+
+
+@given(st.integers(1, 5000), st.floats(0.001, 10))
+def test_samples_make_a_period(samples: int, interval: float) -> None:
+    assert Stream(node="a", samples=samples, sample_interval=interval).seconds == samples * interval
+    rule = StreamRule(
+        layer="edge", count=1, trigger="samples", samples=samples, sample_interval=(interval, 2 * interval)
+    )
+    assert rule.seconds == (samples * interval, samples * 2 * interval)
+
+
+def test_the_two_readings_of_the_paper_are_the_defaults_of_a_rule() -> None:
+    rule = StreamRule(layer="edge", count=10)
+    assert rule.per_node == 2
+    assert rule.seconds == (180, 300)
+    assert rule.model_copy(update={"trigger": "samples"}).seconds == (200, 800)
+
+
+def test_a_stream_with_neither_has_no_period() -> None:
+    assert Stream(node="a").seconds == 0
+    assert Stream(node="a", period=240.0).seconds == 240
+
+
+def test_there_is_no_churn_unless_told() -> None:
+    assert Churn() == Churn(changes=(), rates=())
+    churn = parsed({"changes": [CHANGE], "rates": [RATE]}, Churn, "here")
+    assert churn.changes == (NamedChange(time=60, node="a", up=False),)
+    assert churn.rates == (Rate(layer="edge", stays=3600, away=600),)
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        ({"changes": [CHANGE, {**CHANGE, "time": -1}]}, "changes[1].time"),
+        ({"rates": [{**RATE, "stays": 0}]}, "rates[0].stays"),
+    ],
+)
+def test_a_fault_within_a_list_is_told_by_its_place(data: dict[str, Any], key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parsed(data, Churn, "here")
+    assert str(caught.value).startswith(f"here: {key} is ")
+
+
+EDGE_testbed: dict[str, Any] = {"name": "edge", "nodes": 3, "vcpu": 1, "memory": 1024}
+CLOUD_testbed: dict[str, Any] = {
+    "name": "cloud",
+    "names": ["east", "west"],
+    "cpu": 2500,
+    "memory": 4096,
+    "latency": 0.003,
+}
+SMALL: dict[str, Any] = {"layers": [EDGE_testbed, CLOUD_testbed]}
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
@@ -33,7 +474,7 @@ def _named(mesh: Mesh) -> set[tuple[str, str]]:
     return {(mesh.nodes[link.one].name, mesh.nodes[link.other].name) for link in mesh.links}
 
 
-def _link(mesh: Mesh, one: str, other: str) -> Link:
+def _link_testbed(mesh: Mesh, one: str, other: str) -> Link:
     number = {node.name: i for i, node in enumerate(mesh.nodes)}
     return mesh.neighbours[number[one]][number[other]]
 
@@ -131,7 +572,7 @@ def test_a_testbed_survives_being_written_and_read(tmp_path: Path) -> None:
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.data())
 @settings(max_examples=40)
 def test_gateways_alone_are_linked_upward(low: int, high: int, top: int, data: st.DataObject) -> None:
-    layers = [{**EDGE, "name": name, "nodes": count} for name, count in (("a", low), ("b", high), ("c", top))]
+    layers = [{**EDGE_testbed, "name": name, "nodes": count} for name, count in (("a", low), ("b", high), ("c", top))]
     ways = {}
     for layer in layers[:2]:
         count = data.draw(st.integers(1, layer["nodes"]))
@@ -155,43 +596,43 @@ def test_gateways_alone_are_linked_upward(low: int, high: int, top: int, data: s
 
 def test_nodes_and_links_have_what_their_layer_says() -> None:
     uplink = {"uplink_latency": 0.2, "uplink_bandwidth": 7, "uplink_shared": False}
-    edge = {**EDGE, "sway": 0.1, "sway_period": [60, 60], "kind": "arm", "bandwidth": 11, **uplink}
-    mesh = _testbed(layers=[edge, CLOUD]).mesh(_rng())
+    edge = {**EDGE_testbed, "sway": 0.1, "sway_period": [60, 60], "kind": "arm", "bandwidth": 11, **uplink}
+    mesh = _testbed(layers=[edge, CLOUD_testbed]).mesh(_rng())
     node = mesh.nodes[1]
     assert (node.name, node.layer, node.kind, node.cpu, node.memory) == ("edge-2", "edge", "arm", 1000, 1024)
     assert (node.sway, node.sway_period) == (0.1, 60)
     assert (mesh.nodes[4].name, mesh.nodes[4].kind, mesh.nodes[4].cpu) == ("west", "cloud", 2500)
-    assert _link(mesh, "edge-1", "edge-2") == Link(0, 1, 0.001, 11.0)
-    assert _link(mesh, "east", "west") == Link(3, 4, 0.003, 100.0)
-    assert _link(mesh, "edge-1", "east") == Link(0, 3, 0.2, 7.0, False)
+    assert _link_testbed(mesh, "edge-1", "edge-2") == Link(0, 1, 0.001, 11.0)
+    assert _link_testbed(mesh, "east", "west") == Link(3, 4, 0.003, 100.0)
+    assert _link_testbed(mesh, "edge-1", "east") == Link(0, 3, 0.2, 7.0, False)
 
 
 def test_links_may_be_listed_alone() -> None:
     links = [{"between": ["edge-2", "edge-1"]}, {"between": ["edge-2", "edge-3"], "latency": 0.4, "bandwidth": 3}]
-    testbed = _testbed(layers=[{**EDGE, "mesh": "links"}, CLOUD], links=links)
+    testbed = _testbed(layers=[{**EDGE_testbed, "mesh": "links"}, CLOUD_testbed], links=links)
     mesh = testbed.mesh(_rng())
     assert _named(mesh) == {("edge-2", "edge-1"), ("edge-2", "edge-3"), ("east", "west"), ("edge-1", "east")}
-    assert _link(mesh, "edge-1", "edge-2") == Link(1, 0, 0.001, 100.0)
-    assert _link(mesh, "edge-2", "edge-3") == Link(1, 2, 0.4, 3.0)
+    assert _link_testbed(mesh, "edge-1", "edge-2") == Link(1, 0, 0.001, 100.0)
+    assert _link_testbed(mesh, "edge-2", "edge-3") == Link(1, 2, 0.4, 3.0)
     assert testbed.warnings(mesh) == []
 
 
 def test_a_listed_link_takes_the_place_of_the_layers_own_and_may_go_between_layers() -> None:
-    edge = {**EDGE, "uplink_latency": 0.2, "uplink_bandwidth": 7}
+    edge = {**EDGE_testbed, "uplink_latency": 0.2, "uplink_bandwidth": 7}
     links = [
         {"between": ["edge-3", "edge-1"], "latency": 0.4},
         {"between": ["east", "edge-1"], "shared": False},
         {"between": ["west", "edge-2"]},
     ]
-    mesh = _testbed(layers=[edge, CLOUD], links=links).mesh(_rng())
+    mesh = _testbed(layers=[edge, CLOUD_testbed], links=links).mesh(_rng())
     assert len(mesh.links) == 3 + 1 + 2
-    assert _link(mesh, "edge-1", "edge-3") == Link(2, 0, 0.4, 100.0)
-    assert _link(mesh, "edge-1", "east") == Link(3, 0, 0.2, 7.0, False)
-    assert _link(mesh, "edge-2", "west") == Link(4, 1, 0.2, 7.0, True)
+    assert _link_testbed(mesh, "edge-1", "edge-3") == Link(2, 0, 0.4, 100.0)
+    assert _link_testbed(mesh, "edge-1", "east") == Link(3, 0, 0.2, 7.0, False)
+    assert _link_testbed(mesh, "edge-2", "west") == Link(4, 1, 0.2, 7.0, True)
 
 
 def test_scattered_nodes_see_about_as_many_as_they_should() -> None:
-    testbed = _testbed(layers=[{**EDGE, "nodes": 600, "mesh": "near", "degree": 6}, CLOUD])
+    testbed = _testbed(layers=[{**EDGE_testbed, "nodes": 600, "mesh": "near", "degree": 6}, CLOUD_testbed])
     mesh = testbed.mesh(_rng(1))
     inside = [link for link in mesh.links if max(link.one, link.other) < 600]
     assert 2 * len(inside) / 600 == pytest.approx(6, rel=0.1)
@@ -202,7 +643,7 @@ def test_scattered_nodes_see_about_as_many_as_they_should() -> None:
 
 def test_what_is_cut_off_is_allowed_and_said(tmp_path: Path) -> None:
     links = [{"between": ["edge-1", "edge-2"]}]
-    path = _written(tmp_path, {"layers": [{**EDGE, "mesh": "links"}, CLOUD], "links": links})
+    path = _written(tmp_path, {"layers": [{**EDGE_testbed, "mesh": "links"}, CLOUD_testbed], "links": links})
     testbed = load(path)
     mesh = testbed.mesh(_rng())
     assert mesh.islands() == [[0, 1, 3, 4], [2]]
@@ -211,8 +652,8 @@ def test_what_is_cut_off_is_allowed_and_said(tmp_path: Path) -> None:
 
 def test_many_cut_off_nodes_are_summed_up() -> None:
     links = [{"between": [f"edge-{i}", f"edge-{i + 1}"]} for i in (10, 11, 12)]
-    cloud = {**CLOUD, "names": list("abcdef")}
-    testbed = _testbed(layers=[cloud, {**EDGE, "mesh": "links", "nodes": 13}], links=links)
+    cloud = {**CLOUD_testbed, "names": list("abcdef")}
+    testbed = _testbed(layers=[cloud, {**EDGE_testbed, "mesh": "links", "nodes": 13}], links=links)
     said = testbed.warnings(testbed.mesh(_rng()))
     assert said[0] == "testbed: layers[1]: edge-10, edge-11, edge-12 and 1 more cannot reach most of the mesh"
     assert said[1] == "testbed: layers[1]: edge-2 cannot reach most of the mesh"
@@ -307,7 +748,11 @@ def test_times_in_the_mesh_and_away_have_their_means() -> None:
 
 
 def test_curves_take_the_cpu_time_by_the_speed_of_the_class() -> None:
-    layers = [{**EDGE, "kind": "arm", "speed": 0.5}, {**EDGE, "name": "fog"}, {**CLOUD, "speed": 4}]
+    layers = [
+        {**EDGE_testbed, "kind": "arm", "speed": 0.5},
+        {**EDGE_testbed, "name": "fog"},
+        {**CLOUD_testbed, "speed": 4},
+    ]
     testbed = _testbed(layers=layers)
     assert testbed.speeds() == {"arm": 0.5, "fog": 1.0, "cloud": 4.0}
     curves = testbed.curves(Curve(1000.0, 20.0, 1.5, 7.0))
@@ -375,14 +820,14 @@ def test_a_testbed_put_together_in_code_is_checked_when_it_is_used() -> None:
     [
         ({}, "layers: there is none"),
         ({"layers": []}, "layers: there is none"),
-        ({"layer": [EDGE]}, "unknown key layer; did you mean layers?"),
-        ({"layers": EDGE}, "layers is {"),
-        ({"layers": [EDGE, EDGE]}, "layers[1].name: edge is there twice"),
-        ({"layers": [{**EDGE, "vcpu": -1}]}, "layers[0].vcpu is -1; input should be greater than 0"),
-        ({"layers": [{**EDGE, "memory": -5}]}, "layers[0].memory is -5; input should be greater than 0"),
-        ({"layers": [{**EDGE, "bandwith": 5}]}, "layers[0].bandwith is 5"),
+        ({"layer": [EDGE_testbed]}, "unknown key layer; did you mean layers?"),
+        ({"layers": EDGE_testbed}, "layers is {"),
+        ({"layers": [EDGE_testbed, EDGE_testbed]}, "layers[1].name: edge is there twice"),
+        ({"layers": [{**EDGE_testbed, "vcpu": -1}]}, "layers[0].vcpu is -1; input should be greater than 0"),
+        ({"layers": [{**EDGE_testbed, "memory": -5}]}, "layers[0].memory is -5; input should be greater than 0"),
+        ({"layers": [{**EDGE_testbed, "bandwith": 5}]}, "layers[0].bandwith is 5"),
         ({"layers": [{"nodes": 2}]}, "layers[0].name is "),
-        ({"layers": [{**EDGE, "gateways": ["edge-4"]}]}, "layers[0].gateways[0]: edge has no node edge-4"),
+        ({"layers": [{**EDGE_testbed, "gateways": ["edge-4"]}]}, "layers[0].gateways[0]: edge has no node edge-4"),
         ({**SMALL, "links": [{"between": ["edge-1", "up"]}]}, "links[0].between[1]: there is no node up"),
         ({**SMALL, "streams": [{"node": "edge-7", "period": 9}]}, "streams[0].node: there is no node edge-7"),
         ({**SMALL, "streams": [{"node": "edge-1", "period": 0}]}, "streams[0].period is 0; input should be greater"),
@@ -441,7 +886,7 @@ def test_one_wrong_value_in_a_good_file_is_told_by_its_key(
     tmp_path_factory: Any, section: str, at: int, data: st.DataObject
 ) -> None:
     good = {
-        "layers": [{**EDGE, "gateways": ["edge-2"], "sway": 0.1}, {**CLOUD, "storage": 40}],
+        "layers": [{**EDGE_testbed, "gateways": ["edge-2"], "sway": 0.1}, {**CLOUD_testbed, "storage": 40}],
         "streams": [{"node": "edge-1", "period": 240, "cpu": 5}, {"node": "east", "period": 99, "work": 2}],
     }
     key = data.draw(st.sampled_from(sorted(good[section][at])))

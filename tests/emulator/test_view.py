@@ -1,27 +1,312 @@
+"""States of the nodes, and what a node sees of them."""
+
+import itertools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.ahead import Ahead, Soonest
-from edgeresearch.emulator.chance import uniform
-from edgeresearch.emulator.mesh import Link, Mesh, Node
-from edgeresearch.emulator.node import Host
-from edgeresearch.emulator.routes import Routes
-from edgeresearch.emulator.transfer import Transfers
-from edgeresearch.emulator.view import LOST_IN_A_ROW, View
-from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.los.availability import Availability
-from edgeresearch.los.runtime import Curve
+from edgeresearch.emulator import view as module
+from edgeresearch.emulator.network import Link, Mesh, Node, Routes, Transfers
+from edgeresearch.emulator.view import LOST_IN_A_ROW, Ahead, Board, Host, Run, Soonest, View
+from edgeresearch.emulator.workload import Job, Truth, uniform
+from edgeresearch.scheduling.messages import Availability
+from edgeresearch.scheduling.runtime_model import Curve
+from tests.emulator.worlds import meshes
+
+TRUTH = Truth({"fast": Curve(16_000.0, 10.0, 0.9, 10.0), "slow": Curve(0.0, 0.0, 1.0, 30.0)}, start=2.0, stop=1.0)
+LINE = Mesh(
+    [Node(f"n{i}", "edge", "fast", 1000.0, 500.0) for i in range(4)],
+    [Link(0, 1, 0.5, 8.0), Link(2, 1, 0.25, 4.0, shared=True)],
+)
+
+
+def look(mesh: Mesh, *path: int, megabytes: float = 0.5, time: float = 0.0) -> Ahead:
+    job = Job(path[0], 60.0, 0.0, training_memory=64.0, megabytes=megabytes)
+    return Ahead(path, time, 2.0, 1.5, 3.0, job, TRUTH, Routes(mesh), Transfers(mesh), Soonest(mesh))
+
+
+def test_it_says_what_the_training_will_take() -> None:
+    ahead = look(LINE, 0)
+    assert ahead.memory == 64
+    assert ahead.job("fast", 400.0) == TRUTH.seconds("fast", 400.0, 2.0)[0] * 1.5
+    assert ahead.send(0) == 0
+    assert ahead.send(2) == pytest.approx(0.5 + 0.5 + 0.25 + 1.0)
+
+
+def test_what_was_sent_on_already_is_on_the_way_too() -> None:
+    assert look(LINE, 0, 1).send(2) == look(LINE, 0).send(2)
+    assert look(LINE, 0, 1).send(0) == 2 * look(LINE, 0).send(1)
+
+
+@pytest.mark.parametrize("kind", ["fast", "slow"])
+def test_many_limits_at_once_take_as_long_as_one_by_one(kind: str) -> None:
+    ahead, limits = look(LINE, 0), np.geomspace(50, 1000, 40)
+    assert ahead.job(kind, limits) == pytest.approx([ahead.job(kind, limit) for limit in limits.tolist()], rel=1e-13)
+
+
+def test_times_without_a_way_are_infinite() -> None:
+    assert Soonest(LINE).seconds(0, 0.5) == pytest.approx([0, 1.0, 2.25, np.inf])
+    assert np.isinf(Soonest(LINE).seconds(3, 0.5)[:3]).all()
+    assert Soonest(Mesh(LINE.nodes, [])).seconds(0, 0.5).tolist() == [0, np.inf, np.inf, np.inf]
+
+
+def test_links_that_take_no_time_are_links() -> None:
+    mesh = Mesh(LINE.nodes, [Link(0, 1, 0.0, 8.0), Link(1, 3, 0.1, 8.0)])
+    assert Soonest(mesh).seconds(0, 0.0) == pytest.approx([0, 0, np.inf, 0.1])
+
+
+def test_times_that_are_forgotten_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 2 * 8 * len(LINE.nodes))
+    soonest = Soonest(LINE)
+    found = [soonest.seconds(start, 0.5).tolist() for start in range(4)]
+    assert len(soonest._times) == 2
+    assert [soonest.seconds(start, 0.5).tolist() for start in range(4)] == found
+    again = soonest.seconds(3, 0.5)
+    assert soonest.seconds(3, 0.5) is again
+
+
+def test_transfers_under_way_are_met_but_none_begins() -> None:
+    ahead = look(LINE, 1)
+    alone = ahead.send(2)
+    assert ahead.send(2) == alone == 0.25 + 1.0
+    ahead._transfers.seconds((1, 2), 0.5, 0.0)
+    assert ahead.send(2) == 0.25 + 2.0
+    assert ahead.soonest()[2] <= alone
+    assert ahead.soonest() == pytest.approx([1.0, 0, 1.25, np.inf])
+
+
+def test_a_wider_link_round_about_can_be_sooner_than_the_way() -> None:
+    links = [Link(0, 1, 0.01, 1.0), Link(0, 2, 0.02, 100.0), Link(2, 1, 0.02, 100.0)]
+    mesh = Mesh(LINE.nodes, links)
+    assert look(mesh, 0).send(1) == pytest.approx(0.01 + 4.0)
+    assert Soonest(mesh).seconds(0, 0.5)[1] == pytest.approx(0.04 + 0.08)
+
+
+@given(
+    mesh=meshes(most=9),
+    megabytes=st.sampled_from([0.0, 0.5, 5.0]),
+    time=st.floats(0, 2000),
+    away=st.sets(st.integers(0, 8)),
+)
+@settings(max_examples=100)
+def test_no_transfer_is_sooner(mesh: Mesh, megabytes: float, time: float, away: set[int]) -> None:
+    routes, transfers, soonest = Routes(mesh), Transfers(mesh), Soonest(mesh)
+    every = range(len(mesh.nodes))
+    for node in away & set(every):
+        routes.change(node, up=False)
+    for start, goal in itertools.product(every, every):
+        if routes.reaches(start, goal):
+            path = routes.path(start, goal)
+            took = (transfers.seconds if start % 2 == 0 else transfers.ahead)(path, megabytes, time)
+            assert soonest.seconds(start, megabytes)[goal] <= took
+            if len(path) == 1:
+                assert took == 0
+
+
+def hosts() -> list[Host]:
+    return [Host(i, "slow" if i == 1 else "fast", 1000.0 + 500 * i, 512.0, 0.0) for i in range(3)]
+
+
+def start(board: Board, host: Host, time: float, took: float, cpu: float = 100.3) -> None:
+    host.reserve((time, time + took, cpu, 12.1, 0), time)
+    board.start(host.number, time + took, time)
+
+
+def test_it_shows_what_is_free() -> None:
+    nodes = hosts()
+    nodes[2].cpu = 1500.0
+    board = Board(nodes, 0.0)
+    assert board.cpu.tolist() == [1000, 1500, 1500]
+    assert board.utilisation.tolist() == [0, 0, 0.25]
+    assert board.memory.tolist() == [512] * 3
+    assert board.kinds == ["fast", "slow"]
+    assert board.kind.tolist() == [0, 1, 0]
+    assert board.count == 3
+
+
+def test_what_ends_is_free_again_at_that_moment() -> None:
+    nodes = hosts()
+    board = Board(nodes, 0.0)
+    start(board, nodes[1], 5.0, 10.0, 300.0)
+    start(board, nodes[1], 6.0, 2.0, 500.0)
+    assert board.at(7.9).cpu[1] == 700
+    assert board.at(8.0).cpu[1] == 1200
+    assert board.at(14.9).utilisation[1] == 1 - 1200 / 1500
+    assert board.at(15.0).cpu[1] == 1500
+
+
+def test_what_began_before_it_was_asked_for_ends_too() -> None:
+    nodes = hosts()
+    nodes[0].reserve((1.0, 9.0, 400.0, 12.0, 0), 0.0)
+    board = Board(nodes, 3.0)
+    assert board.cpu[0] == 600
+    assert board.at(9.0).cpu[0] == 1000
+
+
+def test_who_is_away_has_nothing() -> None:
+    nodes = hosts()
+    nodes[0].up = False
+    board = Board(nodes, 0.0)
+    assert board.count == 2
+    assert (board.cpu[0], board.memory[0], board.utilisation[0]) == (-math.inf, -math.inf, math.inf)
+    nodes[0].up = True
+    board.change(0, 4.0, up=True)
+    assert (board.count, board.cpu[0]) == (3, 1000)
+
+
+def test_what_ended_with_its_node_does_not_end_again() -> None:
+    nodes = hosts()
+    board = Board(nodes, 0.0)
+    start(board, nodes[0], 1.0, 10.0, 400.0)
+    nodes[0].up, nodes[0].runs = False, ()
+    board.change(0, 5.0, up=False)
+    nodes[0].up = True
+    board.change(0, 6.0, up=True)
+    start(board, nodes[0], 7.0, 10.0, 300.0)
+    assert board.at(11.0).cpu[0] == 700
+    assert board.at(17.0).cpu[0] == 1000
+
+
+@given(st.data())
+@settings(max_examples=100)
+def test_it_always_shows_what_the_hosts_say_to_the_bit(data: st.DataObject) -> None:
+    nodes = hosts()
+    board, time = Board(nodes, 0.0), 0.0
+    for _ in range(data.draw(st.integers(1, 30))):
+        time += data.draw(st.sampled_from([0.0, 0.5, 1.0, 2.5]))
+        host = nodes[data.draw(st.integers(0, 2))]
+        what = data.draw(st.sampled_from(["start", "start", "change", "look"]))
+        if what == "start" and host.up:
+            start(board, host, time, data.draw(st.sampled_from([1.0, 2.0, 3.5])), data.draw(st.floats(1, 300)))
+        elif what == "change":
+            host.up, host.runs = not host.up, ()
+            board.change(host.number, time, up=host.up)
+        elif what == "look":
+            board.at(time)
+    board.at(time)
+    here = [host for host in nodes if host.up]
+    assert board.count == len(here)
+    for host in here:
+        cpu, memory = host.free(time)
+        assert (board.cpu[host.number], board.memory[host.number]) == (cpu, memory)
+        assert board.utilisation[host.number] == 1 - cpu / host.capacity
+    assert np.isinf(board.utilisation).sum() == 3 - len(here)
+
+
+@pytest.fixture
+def host() -> Host:
+    return Host(3, "fast", 1000.0, 512.0, -2.0)
+
+
+def booked(start: float, end: float, cpu: float = 100.0, memory: float = 10.0, job: int = 0) -> Run:
+    return start, end, cpu, memory, job
+
+
+def test_a_new_host_is_free_and_in_the_mesh(host: Host) -> None:
+    assert host.free(0.0) == (1000.0, 512.0)
+    assert host.published(-2.0) == (1000.0, 512.0)
+    assert (host.number, host.kind, host.capacity, host.phase, host.up, host.since) == (3, "fast", 1000, -2, True, 0)
+
+
+@pytest.mark.parametrize(("now", "cpu"), [(5.0, 900), (9.999, 900), (10.0, 1000), (50.0, 1000)])
+def test_a_reservation_holds_from_its_start_until_before_its_end(host: Host, now: float, cpu: float) -> None:
+    host.reserve(booked(5.0, 10.0), 0.0)
+    assert host.free(now)[0] == cpu
+
+
+@pytest.mark.parametrize(("time", "cpu"), [(4.0, 1000), (5.0, 1000), (5.001, 900), (9.999, 900), (10.0, 1000)])
+def test_an_exchange_comes_after_ends_and_before_decisions_of_its_moment(host: Host, time: float, cpu: float) -> None:
+    host.reserve(booked(5.0, 10.0), 0.0)
+    assert host.published(time)[0] == cpu
+
+
+def test_a_host_is_idle_from_the_end_of_its_longest_reservation(host: Host) -> None:
+    assert host.idle == -math.inf
+    host.reserve(booked(0.0, 10.0), 0.0)
+    host.reserve(booked(1.0, 5.0), 0.0)
+    assert host.idle == 10.0
+    assert [host.free(now)[0] for now in (1.0, 5.0, 9.999, 10.0)] == [800.0, 900.0, 900.0, 1000.0]
+    host.runs = ()
+    assert host.free(2.0) == (1000.0, 512.0)
+
+
+def test_reservations_add_up(host: Host) -> None:
+    host.cpu, host.memory = 600.0, 300.0
+    host.reserve(booked(0.0, 10.0, 100.0, 50.0), 0.0)
+    host.reserve(booked(1.0, 5.0, 200.0, 60.0), 0.0)
+    assert host.free(2.0) == (300.0, 190.0)
+    assert host.published(0.5) == (500.0, 250.0)
+    assert host.free(7.0) == (500.0, 250.0)
+
+
+def test_what_ended_before_the_horizon_is_forgotten(host: Host) -> None:
+    host.reserve(booked(0.0, 10.0), 0.0)
+    host.reserve(booked(20.0, 30.0), 10.0)
+    assert [run[0] for run in host.runs] == [20.0]
+    host.reserve(booked(31.0, 40.0), 29.9)
+    assert [run[0] for run in host.runs] == [20.0, 31.0]
+
+
+def test_short_ones_behind_a_long_one_are_forgotten_too(host: Host) -> None:
+    host.reserve(booked(0.0, 1000.0, 1.0), 0.0)
+    for start in range(1, 100):
+        host.reserve(booked(start, start + 0.5, 1.0), start - 2)
+    assert len(host.runs) <= 5
+    assert host.runs[0][1] == 1000.0
+    assert host.free(99.2)[0] == 998.0
+
+
+@given(
+    runs=st.lists(st.tuples(st.floats(0, 100), st.floats(0.1, 50)), max_size=20),
+    back=st.floats(0, 30),
+)
+def test_forgetting_changes_nothing_within_the_horizon(runs: list[tuple[float, float]], back: float) -> None:
+    host, all_ = Host(0, "fast", 1000.0, 512.0, 0.0), []
+    for start, took in sorted(runs):
+        run = booked(start, start + took, 10.0, 1.0)
+        host.reserve(run, start - back)
+        all_.append(run)
+        for time in (start - back + 1e-6, start - back / 2, start):
+            held = sum(begin < time < end for begin, end, *_ in all_)
+            assert host.published(time) == (1000 - 10 * held, 512 - held)
+        assert host.free(start)[0] == 1000 - 10 * sum(end > start for _, end, *_ in all_)
+
+
+def test_the_memory_of_a_host_does_not_grow_with_time(host: Host) -> None:
+    for start in range(0, 100_000, 60):
+        host.reserve(booked(float(start), start + 50.0), start - 5.0)
+    assert len(host.runs) == 1
+    assert not math.isnan(host.free(1e9)[0])
+
+
+def test_forgetting_leaves_what_others_hold_as_it_was(host: Host) -> None:
+    host.reserve(booked(0.0, 1.0), 0.0)
+    before = host.runs
+    host.reserve(booked(5.0, 6.0), 2.0)
+    assert len(before) == 1
+    assert before[0][0] == 0.0
+
+
+def test_a_long_training_is_kept_however_old_it_is(host: Host) -> None:
+    host.reserve(booked(0.0, 1e6), 0.0)
+    for start in range(10, 1000, 10):
+        host.reserve(booked(float(start), start + 5.0), start - 5.0)
+    assert host.free(1000.0)[0] == 900.0
+    assert host.published(999.0)[0] == 900.0
+
 
 NODES = [Node(f"n{i}", "edge", "slow" if i == 2 else "fast", 1000.0, 512.0) for i in range(4)]
 LINKS = [Link(0, 2, 0.02, 50.0), Link(0, 1, 0.01, 100.0), Link(2, 3, 0.03, 25.0)]
 Make = Callable[..., tuple[View, list[Host]]]
 
 
-def look(node: int = 0, time: float = 103.0, nodes: list[Node] = NODES, **settings: float) -> tuple[View, list[Host]]:
+def look_view(
+    node: int = 0, time: float = 103.0, nodes: list[Node] = NODES, **settings: float
+) -> tuple[View, list[Host]]:
     hosts = [Host(i, each.kind, each.cpu, each.memory, -float(i)) for i, each in enumerate(nodes)]
     mesh = Mesh(nodes, LINKS)
     view = View(mesh, hosts, Routes(mesh), **{"interval": 10.0, **settings})  # type: ignore[arg-type]
@@ -34,7 +319,7 @@ def busy(host: Host, start: float, end: float, cpu: float = 250.0) -> None:
 
 
 def test_a_node_knows_itself_as_it_is_now() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     busy(hosts[0], 103.0, 200.0)
     assert view.here() == Availability(0, 103.0, 750.0, 500.0, 0.25, "fast")
     assert isinstance(view.here(), Availability)
@@ -42,7 +327,7 @@ def test_a_node_knows_itself_as_it_is_now() -> None:
 
 
 def test_neighbours_are_known_as_they_last_published() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     busy(hosts[1], 98.0, 200.0)  # it published at 99
     busy(hosts[2], 99.0, 200.0)  # and this one at 98
     assert view.neighbours() == [
@@ -53,21 +338,21 @@ def test_neighbours_are_known_as_they_last_published() -> None:
 
 
 def test_they_can_be_asked_one_by_one() -> None:
-    view, _ = look()
+    view, _ = look_view()
     around = view.around()
     assert next(around).node == 1
     assert [node.node for node in around] == [2]
-    assert list(look(node=3)[0].around()) == look(node=3)[0].neighbours()
+    assert list(look_view(node=3)[0].around()) == look_view(node=3)[0].neighbours()
 
 
 def test_fresh_views_show_what_was_decided_at_this_very_moment() -> None:
-    view, hosts = look(interval=0.0)
+    view, hosts = look_view(interval=0.0)
     busy(hosts[1], 103.0, 200.0)
     assert view.neighbours()[0][:3] == (1, 103.0, 750.0)
 
 
 def test_who_is_away_is_not_seen() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     hosts[1].up = False
     assert [node.node for node in view.neighbours()] == [2]
     assert [node.node for node in view.everyone()] == [0, 2, 3]
@@ -76,7 +361,7 @@ def test_who_is_away_is_not_seen() -> None:
 
 
 def test_who_joined_published_then() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     hosts[1].since = 101.0
     hosts[2].since = 50.0
     assert [node.time for node in view.neighbours()] == [101.0, 98.0]
@@ -85,14 +370,14 @@ def test_who_joined_published_then() -> None:
 
 def test_latencies_are_those_of_now() -> None:
     nodes = [Node("n0", "edge", "fast", 1000.0, 512.0, sway=0.1, sway_period=100.0), *NODES[1:]]
-    assert [node.latency for node in look(nodes=nodes, time=125.0)[0].neighbours()] == pytest.approx([0.06, 0.07])
-    assert [node.latency for node in look(nodes=nodes, time=150.0)[0].neighbours()] == pytest.approx([0.11, 0.12])
+    assert [node.latency for node in look_view(nodes=nodes, time=125.0)[0].neighbours()] == pytest.approx([0.06, 0.07])
+    assert [node.latency for node in look_view(nodes=nodes, time=150.0)[0].neighbours()] == pytest.approx([0.11, 0.12])
 
 
 @given(time=st.floats(0, 1000), loss=st.floats(0, 1), seed=st.integers(0, 2**64 - 1))
 @settings(max_examples=200)
 def test_a_lost_exchange_leaves_the_one_before_it(time: float, loss: float, seed: int) -> None:
-    view, hosts = look(time=time, loss=loss, seed=seed)
+    view, hosts = look_view(time=time, loss=loss, seed=seed)
     for node in view.neighbours():
         phase = hosts[node.node].phase
         last = math.floor((time - phase) / 10)
@@ -105,7 +390,7 @@ def test_losses_are_the_readers_own() -> None:
     times = {node: [] for node in (0, 3)}  # type: dict[int, list[float]]
     for time in range(100, 1000, 10):
         for reader, seen in times.items():
-            view, _ = look(node=reader, time=time + 3.0, loss=0.5)
+            view, _ = look_view(node=reader, time=time + 3.0, loss=0.5)
             seen.append(next(node.time for node in view.neighbours() if node.node == 2))
     assert times[0] != times[3]
     late = sum(seen < time for seen, time in zip(times[0], range(98, 1000, 10), strict=False))
@@ -114,11 +399,11 @@ def test_losses_are_the_readers_own() -> None:
 
 def test_without_loss_nothing_is_older_than_an_interval() -> None:
     for time in range(0, 100):
-        assert all(0 <= node.age(time) < 10 for node in look(time=float(time))[0].neighbours())
+        assert all(0 <= node.age(time) < 10 for node in look_view(time=float(time))[0].neighbours())
 
 
 def test_global_knowledge_is_counted() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     busy(hosts[3], 103.0, 200.0)
     assert [node.cpu for node in view.everyone()] == [1000, 1000, 1000, 750]
     assert view.synced == 4
@@ -139,7 +424,7 @@ def test_ways_lead_through_nodes_that_are_there() -> None:
 
 
 def test_global_knowledge_as_arrays_is_the_same_and_counts_the_same() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     assert view.board is None
     busy(hosts[3], 103.0, 200.0)
     hosts[2].up = False
@@ -168,7 +453,7 @@ def test_all_that_can_be_reached_is_told_at_once() -> None:
 
 
 def test_only_an_oracle_sees_the_future() -> None:
-    view, _ = look()
+    view, _ = look_view()
     for ask in (view.ahead, lambda: view.foresee(0, 100.0)):
         with pytest.raises(ValueError, match="future"):
             ask()
@@ -187,7 +472,7 @@ def test_only_an_oracle_sees_the_future() -> None:
 
 
 def test_prediction_jobs_count_as_use() -> None:
-    view, hosts = look()
+    view, hosts = look_view()
     hosts[0].cpu, hosts[1].cpu, hosts[1].memory = 600.0, 530.0, 400.0
     assert view.here()[2:5] == (600.0, 512.0, pytest.approx(0.4))
     assert view.neighbours()[0][2:5] == (530.0, 400.0, pytest.approx(0.47))
@@ -200,7 +485,7 @@ def test_prediction_jobs_count_as_use() -> None:
 )
 @settings(max_examples=200)
 def test_what_is_read_was_true_at_an_exchange(time: float, interval: float, runs: list[tuple[float, float]]) -> None:
-    view, hosts = look(time=time, interval=interval)
+    view, hosts = look_view(time=time, interval=interval)
     for start, took in sorted(run for run in runs if run[0] <= time):
         host = hosts[1]
         host.runs = (*host.runs, (start, start + took, 100.0, 1.0, 0))

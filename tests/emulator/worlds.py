@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.emulation import Change, Result, Step, emulate
-from edgeresearch.emulator.mesh import Link, Mesh, Node
+from edgeresearch.emulator.network import Link, Mesh, Node
 from edgeresearch.emulator.policies import Maker, maker
+from edgeresearch.emulator.simulation import Change, Result, Step, emulate
 from edgeresearch.emulator.view import Policy
 from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.los.limits import Limits
-from edgeresearch.los.runtime import Curve, Fitting
-from edgeresearch.los.schedule import Rules
+from edgeresearch.scheduling.job_history import Limits
+from edgeresearch.scheduling.los import Rules
+from edgeresearch.scheduling.runtime_model import Curve, Fitting
 
 LIMITS = Limits(floor=40.0)
 CURVES = {"fast": Curve(9000.0, 10.0, 0.9, 4.0), "slow": Curve(90_000.0, 0.0, 1.1, 10.0)}

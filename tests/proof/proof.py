@@ -20,7 +20,7 @@ from time import monotonic
 import pytest
 import yaml
 
-from edgeresearch.files import DRAFT
+from edgeresearch.io import DRAFT
 from edgeresearch.workspace import MIRROR
 
 ROOT = Path(__file__).parents[2]

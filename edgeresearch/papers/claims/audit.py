@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from edgeresearch.errors import InputError
-from edgeresearch.files import atomic, write_csv, write_json
+from edgeresearch.io import atomic, write_csv, write_json
 from edgeresearch.papers.claims.measures import AbsentError, Results
 from edgeresearch.papers.claims.record import Claim, Fit
 from edgeresearch.papers.claims.records import RECORDS

@@ -4,12 +4,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from edgeresearch.paper import elastic_a, paper_a
-from edgeresearch.paper.contradictions import contradictions
+from edgeresearch.papers import elastic_a, paper_a
 from edgeresearch.papers.claims.measures import Cell, Count, Except, Json, Known, Order, Setting, check, compare_places
 from edgeresearch.papers.claims.record import Claim, Fit
 from edgeresearch.papers.claims.rules import consistent, on_traces, same, within
 from edgeresearch.papers.claims.table import FITTED, HELD_OUT, SET
+from edgeresearch.papers.contradictions import contradictions
 
 TABLE2 = "reports/tables/table2_forecast.csv"
 TABLE3 = "reports/tables/table3_elastic.csv"

@@ -7,7 +7,7 @@ from functools import partial
 
 import pandas as pd
 
-from edgeresearch.paper import paper_b
+from edgeresearch.papers import paper_b
 from edgeresearch.papers.claims.measures import (
     Cell,
     Cells,

@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from edgeresearch.config import Params
 from edgeresearch.errors import InputError
-from edgeresearch.paper import handovers_b, los_b
+from edgeresearch.papers import handovers_b, los_b
 from edgeresearch.papers.claims import rules
 from edgeresearch.papers.claims.audit import judge_claims, write_claims
 from edgeresearch.papers.claims.measures import Cell
@@ -17,7 +18,6 @@ from edgeresearch.papers.claims.record import Claim, Fit
 from edgeresearch.papers.claims.records import RECORDS
 from edgeresearch.papers.claims.rules import CONTRADICTED, PARTLY, REPRODUCED, UNTESTABLE, VERDICTS
 from edgeresearch.papers.claims.table import COLUMNS, FILE, FITTED, HELD_OUT, count_verdicts, read_claims
-from edgeresearch.params import Params
 
 ROOT = Path(__file__).parents[3]
 SETTINGS: dict[str, Any] = Params().model_dump()

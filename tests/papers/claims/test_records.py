@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeresearch.paper import elastic_a, paper_a, paper_b
+from edgeresearch.papers import elastic_a, paper_a, paper_b
 from edgeresearch.papers.claims import records_a, records_b, rules
 from edgeresearch.papers.claims.measures import Cell, Count, Known, Order, Results
 from edgeresearch.papers.claims.record import Claim, Fit

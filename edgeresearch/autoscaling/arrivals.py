@@ -1,0 +1,163 @@
+"""Requests that arrive in each step."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from edgeresearch.autoscaling.simulator import Floats, Ints, within
+from edgeresearch.data import trace as grid
+from edgeresearch.data.csv import text
+from edgeresearch.data.trace import Trace
+from edgeresearch.errors import InputError
+
+_UNITS = {"second": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "h": 3600.0}
+_PER = re.compile(r"\bper (\d+ )?(second|s|minute|min|hour|h)\b")
+
+
+def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: float | None = None) -> Ints:
+    """Spread a trace to whole requests per step.
+
+    The requests of a slot of the trace are rounded so that their sums stay right (error diffusion). They fall on the
+    slot's steps as a Poisson process would, given their number: multinomially, in proportion to a rate that runs
+    linearly between the middles of the slots. So each slot keeps its total exactly, and a trace of steps of its own is
+    left as it is.
+
+    Args:
+        trace: Request rates; the first column is used. A unit "... per minute" gives the time it counts; without one,
+            values are counts per slot.
+        rng: Places the requests.
+        dt: Length of a step, in seconds, at most 1; a slot of the trace must be a multiple of it.
+        mean: Mean load to scale the trace to, in requests per second, as real traces differ in size by orders of
+            magnitude; None keeps it.
+
+    Returns:
+        `(slots · slot / dt,)`.
+
+    Raises:
+        InputError: The trace has gaps, negative values or, with a mean, no request; or a slot is no multiple of `dt`.
+    """
+    within("dt", dt, 0, 1, above=True)
+    slot = trace.step.total_seconds()
+    steps = round(slot / dt)
+    if steps < 1 or abs(steps * dt - slot) > 1e-9 * slot:
+        raise InputError(f"{trace.name}: its step of {slot:g} s is no multiple of dt = {dt:g} s; change dt")
+    rate = qps(trace)
+    if mean is not None:
+        within("mean load", mean, 0, above=True)
+        if not rate.any():
+            raise InputError(f"{trace.name} has no request to scale to {mean:g} per second; use another trace")
+        rate *= mean / rate.mean()
+    ends = np.floor(np.cumsum(rate * slot) + 0.5).astype(np.int64)
+    totals: Ints = np.diff(ends, prepend=np.int64(0))
+    if steps == 1:
+        return totals
+    middles = np.arange(len(rate)) + 0.5
+    weights = np.interp((np.arange(len(rate) * steps) + 0.5) / steps, middles, rate).reshape(-1, steps)
+    weights[weights.sum(axis=1) == 0] = 1.0
+    return rng.multinomial(totals, weights / weights.sum(axis=1, keepdims=True)).reshape(-1)
+
+
+def qps(trace: Trace) -> Floats:
+    """Return the first column of a trace in requests per second, `(slots,)`.
+
+    Raises:
+        InputError: The trace is empty, has gaps or negative values.
+    """
+    values = trace.values.to_numpy(dtype=np.float64, copy=True)
+    gaps = ~np.isfinite(values)
+    if not len(values):
+        raise InputError(f"{trace.name} is empty; use a trace with at least one value")
+    if gaps.any():
+        _, longest = _longest(~gaps)
+        first = f", the first at {trace.frame.index[int(gaps.argmax())]}"
+        raise InputError(
+            f"{trace.name} has {int(gaps.sum())} of {len(values)} values missing{first}; fill them, or take the "
+            f"longest stretch without gaps ({longest} values) by `without_gaps`"
+        )
+    if values.min() < 0:
+        at = int(values.argmin())
+        raise InputError(f"{trace.name}: load {values[at]:g} at {trace.frame.index[at]} is negative; mend the trace")
+    per = _PER.search(trace.unit)
+    seconds = int(per[1] or 1) * _UNITS[per[2]] if per else trace.step.total_seconds()
+    return values / seconds
+
+
+def without_gaps(trace: Trace) -> Trace:
+    """Return the longest stretch of a trace in which every value of its first column was observed.
+
+    Raises:
+        InputError: No value was observed.
+    """
+    start, length = _longest(np.isfinite(trace.values.to_numpy(dtype=np.float64)))
+    if not length:
+        raise InputError(f"{trace.name} has no observed value; use another trace")
+    frame: pd.DataFrame = trace.frame.iloc[start : start + length]
+    return replace(trace, frame=frame)
+
+
+def _longest(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
+    """Return start and length of the longest run of true values, the first of several."""
+    starts, lengths = grid.runs(observed)
+    if not len(starts):
+        return 0, 0
+    at = int(lengths.argmax())
+    return int(starts[at]), int(lengths[at])
+
+
+def filled(trace: Trace, limit: int, path: str | Path) -> tuple[Trace, list[str]]:
+    """Interpolate gaps of at most `limit` steps linearly, between the value before and the value after.
+
+    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike `series.windows.fill`,
+    which carries the last value so that a forecaster sees nothing of what comes, this looks ahead: what is filled is
+    made up, and rather too easy to forecast.
+
+    Args:
+        trace: The trace; its first column is used.
+        limit: Longest gap that is filled, in steps; 0 fills none.
+        path: The file, for the message.
+
+    Returns:
+        The trace without gaps, `repairs` counting the steps filled, and a line that says so, if any were.
+
+    Raises:
+        InputError: The limit is negative, or a gap is longer than it or has no value on one side.
+    """
+    if limit < 0:
+        raise InputError(f"fill {limit} is below 0; use 0 or more")
+    values = trace.values.to_numpy(dtype=np.float64, copy=True)
+    missing = np.isnan(values)
+    starts, lengths = grid.runs(missing)
+    # A gap at either end has nothing to be drawn to.
+    short = (lengths <= limit) & (starts > 0) & (starts + lengths < len(values))
+    known, steps = np.flatnonzero(~missing), np.flatnonzero(missing)[np.repeat(short, lengths)]
+    if len(steps):
+        values[steps] = np.interp(steps, known, values[known])
+    if np.isnan(values).any():
+        raise InputError(_refused(trace, values, limit, path))
+    if not len(steps):
+        return trace, []
+    frame = trace.frame.assign(**{str(trace.frame.columns[0]): values})
+    gaps = f"{len(starts)} gap{'s' if len(starts) > 1 else ''} of at most {lengths.max()}"
+    said = (
+        f"filled: {len(steps)} of {len(values)} steps, in {gaps}, by straight lines, easier to forecast than real load"
+    )
+    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}), [said]
+
+
+def _refused(trace: Trace, values: Floats, limit: int, path: str | Path) -> str:
+    missing = np.isnan(values)
+    _, gaps = grid.runs(missing)
+    starts, lengths = grid.runs(~missing)
+    at = int(lengths.argmax())
+    index = pd.DatetimeIndex(trace.frame.index)
+    first, last = index[[starts[at], starts[at] + lengths[at] - 1]]
+    return (
+        f"{path}: {int(missing.sum())} of {len(values)} steps of {text(trace.step)} are missing"
+        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let --fill "
+        f"interpolate gaps up to a length (the longest here is {gaps.max()}), or cut the file to its longest stretch "
+        f"without {'such ' if limit else ''}gaps, {first} to {last}"
+    )

@@ -1,0 +1,479 @@
+"""A service of pods under a stream of requests, step by step."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from edgeresearch.errors import InputError
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+
+def within(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> None:
+    """Raise unless a setting is finite and within its bounds.
+
+    Args:
+        name: The setting, for the message.
+        value: What was given.
+        low: Lowest value.
+        high: Highest value.
+        above: Whether `low` itself is refused.
+
+    Raises:
+        InputError: It is not.
+    """
+    if not np.isfinite(value) or value > high or value < low or (above and value == low):
+        bound = f"above {low:g}" if above else f"at least {low:g}"
+        bound += "" if np.isinf(high) else f" and at most {high:g}"
+        raise InputError(f"{name} is {value:g}; give a number {bound}")
+
+
+def counts(name: str, values: npt.ArrayLike, low: int = 0) -> Ints:
+    """Return whole numbers, one per step, as they were given.
+
+    Args:
+        name: What they are, for the message.
+        values: `(steps,)`; floats are taken where they are whole.
+        low: Lowest value.
+
+    Raises:
+        InputError: The array is empty or has several dimensions, or a value is not finite, not whole, or too low.
+    """
+    given = series(name, values)
+    result = given.astype(np.int64, copy=False)
+    if given.dtype.kind == "f" and not np.array_equal(result, given):
+        at = int(np.flatnonzero(result != given)[0])
+        raise InputError(
+            f"{name}: {_number(given[at])} at step {at} is not a whole number; round the values, or `spread` a trace"
+        )
+    if result.min() < low:
+        at = int(np.flatnonzero(result < low)[0])
+        raise InputError(f"{name}: {result[at]} at step {at} is below {low}; give whole numbers of at least {low}")
+    return result
+
+
+def load(name: str, values: npt.ArrayLike) -> Floats:
+    """Return a load as floats.
+
+    Raises:
+        InputError: The array is empty or has several dimensions, or a value is negative or not finite.
+    """
+    result = series(name, values).astype(np.float64, copy=False)
+    if result.min() < 0:
+        at = int(np.flatnonzero(result < 0)[0])
+        raise InputError(f"{name}: {_number(result[at])} at step {at} is negative; a load is at least 0")
+    return result
+
+
+def series(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return numbers of one dimension.
+
+    Raises:
+        InputError: The array is empty, has several dimensions, or holds something that is not a finite number.
+    """
+    given = np.asarray(values)
+    if given.ndim != 1 or not len(given) or given.dtype.kind not in "iuf":
+        raise InputError(
+            f"{name}: expected one number per step, got {given.dtype} of shape {given.shape}; pass one column"
+        )
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        at = int(np.flatnonzero(~np.isfinite(given))[0])
+        raise InputError(
+            f"{name}: {given[at]} at step {at} is not a finite number; fill the gap or take a stretch without gaps"
+        )
+    return given
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"
+
+
+def schedule(wanted: Ints, delay: float, spread: float, dt: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Return the ready pods of each step, and the steps in which ready pods were removed.
+
+    Pods are slots: slot i is wanted while `wanted` is above i, so the newest pods go first. A slot runs from the step
+    in which it becomes wanted to the step in which it no longer is, and is ready once its delay has passed; a pod that
+    is removed while it starts was never ready. The pods of the first step are ready at once. With equal delays the
+    ready pods are the sliding minimum of the wanted ones.
+
+    Args:
+        wanted: Pods wanted in each step, `(steps,)`, at least 0.
+        delay: Mean start delay, in seconds.
+        spread: Half the width of the uniform distribution around it, in seconds.
+        dt: Length of a step, in seconds.
+        rng: Draws one delay per started pod, in order of time and, within a step, of slots; not used without spread.
+
+    Returns:
+        Ready pods, `(steps,)`, and a step for each removed ready pod, in no order.
+    """
+    steps = len(wanted)
+    at = np.flatnonzero(wanted[1:] != wanted[:-1]) + 1
+    before, after = wanted[at - 1], wanted[at]
+    starts, start_slots = _events(at, before, after)
+    ends, end_slots = _events(at, after, before)
+    first, last = int(wanted[0]), int(wanted[-1])
+    begins = np.concatenate([np.zeros(first, dtype=np.int64), starts + _delays(len(starts), delay, spread, dt, rng)])
+    ends = np.concatenate([ends, np.full(last, steps)])
+    # Both are in time order, and a slot starts and ends in turn: sorted by slot, the k-th start meets the k-th end.
+    begins = begins[_by_slot(np.concatenate([np.arange(first), start_slots]))]
+    ends = ends[_by_slot(np.concatenate([end_slots, np.arange(last)]))]
+    worked = begins < ends
+    ready = np.bincount(begins[worked], minlength=steps)
+    gone = ends[worked & (ends < steps)]
+    ready[:steps] -= np.bincount(gone, minlength=steps)
+    return np.cumsum(ready, out=ready), gone
+
+
+def _events(at: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints]:
+    """Return step and slot of every slot from `low` to below `high`, for the steps where there are any."""
+    size = np.maximum(high - low, 0)
+    slots = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size - low, size)
+    return np.repeat(at, size), slots
+
+
+def _by_slot(slots: Ints) -> Ints:
+    # numpy sorts 16-bit integers stably by radix, in linear time.
+    small = not len(slots) or int(slots.max()) < 2**16
+    return np.argsort(slots.astype(np.uint16) if small else slots, kind="stable")
+
+
+def _delays(count: int, delay: float, spread: float, dt: float, rng: np.random.Generator) -> Ints:
+    seconds = rng.uniform(delay - spread, delay + spread, count) if spread else np.full(count, delay)
+    return np.ceil(seconds / dt - 1e-9).astype(np.int64)
+
+
+MILLION = 1_000_000
+"""Shares and fractions of a request are whole millionths, so that nothing is lost to rounding."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the service and its pods behave; the same for every strategy and phase.
+
+    The paper states none of these but the rule that 80 % of Q_max is planned with. CPU and memory are a model: a pod's
+    CPU grows linearly from `cpu_idle` to 100 % at full use; its memory is `memory_idle`, plus `memory_load` for the
+    requests in flight at full use, plus `memory_queue` when the queue is full. The defaults stay within the ranges that
+    Paper A's Figs. 2 and 3 show (30 to 90 %, 40 to 95 %) at ordinary loads.
+
+    Attributes:
+        q_max: Requests that a ready pod serves per second; in step t it takes ⌊(t + 1) q⌋ - ⌊t q⌋ with q = q_max · dt.
+        start_delay: Mean time from wanting a pod to its readiness (image pull, start, readiness probe), in seconds.
+        start_spread: Half the width of the uniform distribution around it, in seconds, at most `start_delay`.
+        base_error: Share of the requests taken that fails whatever happens, to a millionth.
+        timeout: Longest wait, in seconds: ⌊q_max · timeout⌋ requests may wait per ready pod.
+        grace: Time a removed pod has to finish its requests (Kubernetes: 30 s), in seconds.
+        service_time: Mean of the exponential service times, in seconds.
+        dt: Length of a step, in seconds, at most 1.
+        cpu_idle: CPU of an idle pod, in percent.
+        memory_idle: Memory of an idle pod, in percent.
+        memory_load: What its requests in flight add at full use, in percent.
+        memory_queue: What its part of a full queue adds, in percent.
+    """
+
+    q_max: float = 20.0
+    start_delay: float = 30.0
+    start_spread: float = 0.0
+    base_error: float = 0.03
+    timeout: float = 1.0
+    grace: float = 30.0
+    service_time: float = 0.2
+    dt: float = 1.0
+    cpu_idle: float = 10.0
+    memory_idle: float = 40.0
+    memory_load: float = 40.0
+    memory_queue: float = 15.0
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            InputError: A setting is out of its range.
+        """
+        within("q_max", self.q_max, 0, 1e9, above=True)
+        within("dt", self.dt, 0, 1, above=True)
+        for name in ("start_delay", "start_spread", "timeout", "grace", "memory_idle", "memory_load", "memory_queue"):
+            within(name, getattr(self, name), 0)
+        within("service_time", self.service_time, 0, above=True)
+        within("base_error", self.base_error, 0, 1)
+        within("cpu_idle", self.cpu_idle, 0, 100)
+        if self.start_spread > self.start_delay:
+            raise InputError(f"start_spread {self.start_spread:g} is above start_delay {self.start_delay:g}; lower it")
+        if self.memory_idle + self.memory_load + self.memory_queue > 100:
+            raise InputError("memory_idle, memory_load and memory_queue add up to more than 100 percent; lower one")
+
+    @property
+    def longest_start(self) -> float:
+        """Longest start delay, in seconds."""
+        return self.start_delay + self.start_spread
+
+    @property
+    def room(self) -> int:
+        """Requests that may wait per ready pod."""
+        return int(self.q_max * self.timeout + 1e-9)
+
+    @property
+    def drain_loss(self) -> float:
+        """Share of a removed pod's requests in flight that outlive the grace period."""
+        return float(np.exp(-self.grace / self.service_time))
+
+    def per_step(self, steps: int) -> Ints:
+        """Return the requests that one ready pod takes in each step: ⌊(t + 1) q⌋ - ⌊t q⌋, `(steps,)`."""
+        whole, part = divmod(round(self.q_max * self.dt * MILLION), MILLION)
+        if not part:
+            return np.full(steps, whole, dtype=np.int64)
+        return whole + np.diff(np.arange(steps + 1) * part // MILLION)
+
+    def check_length(self, steps: int) -> None:
+        """Raise unless a trace lasts longer than a pod takes to start.
+
+        Raises:
+            InputError: It does not.
+        """
+        if self.longest_start >= steps * self.dt:
+            raise InputError(
+                f"a pod takes up to {self.longest_start:g} s to start, the trace lasts {steps * self.dt:g} s; "
+                "use a longer trace or a shorter start delay"
+            )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Requests and pods of every step; all arrays are `(steps,)` but `gone`.
+
+    At the end of every step, served + failed + waiting = arrived, summed from the first step on.
+
+    Attributes:
+        settings: The service.
+        arrived: Requests that arrived.
+        wanted: Pods wanted.
+        ready: Pods that serve.
+        capacity: Requests that they can take.
+        waiting: Requests that wait at the end of the step.
+        served: Requests that succeeded.
+        base: Requests that failed whatever happened.
+        overload: Requests that failed because too many were waiting.
+        drain: Requests that failed with a removed pod.
+        gone: A step for each ready pod that was removed, in no order.
+    """
+
+    settings: Settings
+    arrived: Ints
+    wanted: Ints
+    ready: Ints
+    capacity: Ints
+    waiting: Ints
+    served: Ints
+    base: Ints
+    overload: Ints
+    drain: Ints
+    gone: Ints
+
+    @property
+    def failed(self) -> Ints:
+        """Requests that failed, of all causes."""
+        return self.base + self.overload + self.drain
+
+    @property
+    def starting(self) -> Ints:
+        """Pods that are wanted but not ready yet."""
+        return self.wanted - self.ready
+
+    @property
+    def draining(self) -> Ints:
+        """Removed pods within their grace period: they hold their place, and take no new request."""
+        steps = len(self.wanted)
+        length = int(np.ceil(self.settings.grace / self.settings.dt - 1e-9))
+        over = np.minimum(self.gone + length, steps)
+        return np.cumsum(np.bincount(self.gone, minlength=steps + 1) - np.bincount(over, minlength=steps + 1))[:steps]
+
+    @property
+    def pod_hours(self) -> float:
+        """Hours of pods that start, serve or drain."""
+        return float((self.wanted.sum() + self.draining.sum()) * self.settings.dt / 3600)
+
+    @property
+    def error_percent(self) -> float:
+        """Failed requests among those that arrived, in percent; NaN where none arrived."""
+        arrived = int(self.arrived.sum())
+        return 100 * int(self.failed.sum()) / arrived if arrived else float("nan")
+
+    @property
+    def utilisation(self) -> Floats:
+        """Requests taken among those that the ready pods can take, 0 to 1; 0 in a step in which they can take none."""
+        return _ratio(self.served + self.base + self.drain, self.capacity)
+
+    @property
+    def pod_cpu(self) -> Floats:
+        """CPU of a ready pod, in percent of its limit: from `cpu_idle` when idle to 100 at full use."""
+        idle = self.settings.cpu_idle
+        return idle + (100 - idle) * self.utilisation
+
+    @property
+    def cpu(self) -> Floats:
+        """CPU of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 2)."""
+        return self._of_all(self.pod_cpu, self.settings.cpu_idle)
+
+    @property
+    def pod_memory(self) -> Floats:
+        """Memory of a ready pod, in percent of its limit: idle, plus requests in flight, plus its part of the queue."""
+        full = _ratio(self.waiting, self.ready * self.settings.room)
+        return (
+            self.settings.memory_idle + self.settings.memory_load * self.utilisation + self.settings.memory_queue * full
+        )
+
+    @property
+    def memory(self) -> Floats:
+        """Memory of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 3)."""
+        return self._of_all(self.pod_memory, self.settings.memory_idle)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per step: requests by fate, pods by state, CPU and memory."""
+        names = (
+            "arrived", "served", "base", "overload", "drain", "waiting", "wanted", "starting", "ready", "draining",
+            "pod_cpu", "cpu", "pod_memory", "memory",
+        )  # fmt: skip
+        seconds = np.arange(len(self.wanted)) * self.settings.dt
+        return pd.DataFrame({"seconds": seconds, **{name: getattr(self, name) for name in names}})
+
+    def _of_all(self, ready: Floats, idle: float) -> Floats:
+        pods = self.wanted + self.draining
+        return np.asarray((self.ready * ready + (pods - self.ready) * idle) / pods)
+
+
+def _ratio(part: Ints, whole: Ints) -> Floats:
+    """Return the quotients, 0 where the whole is 0."""
+    result = np.zeros(len(part))
+    np.divide(part, whole, out=result, where=whole > 0)
+    return result
+
+
+def queue(net: Ints, room: Ints) -> Ints:
+    """Return the length of a bounded queue: W_t = min(max(W_{t-1} + net_t, 0), room_t), with W_{-1} = 0.
+
+    Without the bound this is Lindley's recursion, a cumulative sum less its running minimum. That queue is never
+    shorter than the bounded one, so only where it is busy does the bound need a second look: there the steps, which are
+    clamps w → min(max(w + a, l), u), are composed block by block, at a cost that is linear however heavy the overload.
+
+    Args:
+        net: Arrivals less capacity of each step, `(steps,)`.
+        room: Most that may wait at the end of each step, `(steps,)`, at least 0.
+
+    Returns:
+        `(steps,)`.
+    """
+    total = np.cumsum(net)
+    lowest = np.minimum.accumulate(total)
+    np.minimum(lowest, 0, out=lowest)
+    total -= lowest
+    if not (total > room).any():
+        return total
+    busy = total > 0
+    # The step after a busy period empties the bounded queue as well: it separates the periods once they are joined.
+    busy[1:] |= busy[:-1].copy()
+    at = np.flatnonzero(busy)
+    total[at] = _clamped(net[at], room[at])
+    return total
+
+
+def _clamped(net: Ints, room: Ints) -> Ints:
+    """Run the recursion in about √steps blocks side by side.
+
+    A block maps the length before it to the length after it: w → min(max(w + a, l), u), where a is its sum of `net` and
+    l and u are where it ends from an empty and from an endless queue.
+    """
+    length = int(np.ceil(np.sqrt(len(net))))
+    blocks = -(-len(net) // length)
+    padding = (0, blocks * length - len(net))
+    steps = np.ascontiguousarray(np.pad(net, padding).reshape(blocks, length).T)
+    rooms = np.ascontiguousarray(np.pad(room, padding, mode="edge").reshape(blocks, length).T)
+    low = np.zeros(blocks, dtype=np.int64)
+    high = rooms.max(initial=0) - np.minimum(steps, 0).sum(axis=0)
+    for step, bound in zip(steps, rooms, strict=True):
+        for state in (low, high):
+            state += step
+            np.maximum(state, 0, out=state)
+            np.minimum(state, bound, out=state)
+    state = np.zeros(blocks, dtype=np.int64)
+    before = 0
+    for block, (shift, empty, endless) in enumerate(
+        zip(steps.sum(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    ):
+        state[block] = before
+        before = min(max(before + shift, empty), endless)
+    for step, bound in zip(steps, rooms, strict=True):
+        state += step
+        np.maximum(state, 0, out=state)
+        np.minimum(state, bound, out=state)
+        step[:] = state
+    return steps.T.reshape(-1)[: len(net)]
+
+
+def run(arrivals: npt.ArrayLike, wanted: npt.ArrayLike, *, settings: Settings, rng: np.random.Generator) -> Outcome:
+    """Serve a trace with a given number of wanted pods.
+
+    In every step the ready pods take what waits and what arrives, up to their capacity. As much as they serve within
+    the timeout may wait; the rest fails by overload. Of what is taken, the base share fails, and so do the requests
+    that a removed pod had in flight and could not finish within its grace period. Requests are whole and conserved:
+    served + failed + waiting = arrived at the end of every step. No random number enters but the start delays.
+
+    Args:
+        arrivals: Requests of each step, `(steps,)`.
+        wanted: Pods wanted in each step, `(steps,)`, at least 1. Those of the first step are ready at once.
+        settings: The service.
+        rng: Draws the start delays, in the order of the starts; not used where they have no spread.
+
+    Raises:
+        InputError: An array is no series of such numbers, their lengths differ, or a pod takes longer to start than the
+            trace lasts.
+    """
+    arrived, wanted = counts("arrivals", arrivals), counts("wanted pods", wanted, 1)
+    steps = len(arrived)
+    if len(wanted) != steps:
+        raise InputError(
+            f"{steps} steps of arrivals, but {len(wanted)} of wanted pods; give one number of pods per step"
+        )
+    settings.check_length(steps)
+    ready, gone = schedule(wanted, settings.start_delay, settings.start_spread, settings.dt, rng)
+    capacity = settings.per_step(steps)
+    capacity = np.multiply(capacity, ready, out=capacity)
+    waiting = queue(arrived - capacity, ready * settings.room)
+    handled = arrived.copy()
+    handled[1:] += waiting[:-1]
+    overload = handled - waiting
+    np.minimum(handled, capacity, out=handled)
+    overload -= handled
+    base = _share(handled, settings.base_error)
+    drain = _drain_losses(handled, base, ready, gone, settings)
+    served = np.subtract(handled, base, out=handled)
+    served -= drain
+    return Outcome(settings, arrived, wanted, ready, capacity, waiting, served, base, overload, drain, gone)
+
+
+def _share(amounts: Ints, share: float) -> Ints:
+    """Return a share of whole numbers, whole by error diffusion: up to any step it is the share of their sum, cut."""
+    total = np.cumsum(amounts)
+    total *= round(share * MILLION)
+    total //= MILLION
+    total[1:] -= total[:-1].copy()
+    return total
+
+
+def _drain_losses(handled: Ints, base: Ints, ready: Ints, gone: Ints, settings: Settings) -> Ints:
+    """Return the requests that removed pods lose, whole by error diffusion.
+
+    A pod has rate x service time requests in flight, by Little's law, with its rate of the step before. Service times
+    are exponential: exp(-grace / service time) of those outlive the grace period. They fail in the step of the removal,
+    at most as many as are served in it.
+    """
+    losses = np.zeros_like(handled)
+    if settings.drain_loss == 0 or not len(gone):
+        return losses
+    at, pods = np.unique(gone, return_counts=True)
+    in_flight: Floats = pods * handled[at - 1] / ready[at - 1] * (settings.service_time / settings.dt)
+    lost = np.floor(np.cumsum(in_flight * settings.drain_loss)).astype(np.int64)
+    losses[at] = np.minimum(np.diff(lost, prepend=0), handled[at] - base[at])
+    return losses

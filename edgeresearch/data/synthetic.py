@@ -1,0 +1,461 @@
+"""Synthetic series that stand in for data that is missing."""
+
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.signal import lfilter
+from scipy.special import i0e, ndtr
+
+from edgeresearch.data import datasets, trace
+from edgeresearch.data import datasets as traces
+from edgeresearch.data.datasets import METADATA
+from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+_MINUTE, _FIVE = pd.Timedelta(minutes=1), pd.Timedelta(minutes=5)
+_PEAK = 14.0
+"""Hour of the day at which request rates and utilisation peak."""
+
+
+@dataclass(frozen=True)
+class Bursts:
+    """A mixture of errors: small Gaussian ones, and rare bursts of either sign.
+
+    Attributes:
+        probability: Share of steps with a burst.
+        size: Mean size of a burst, in the unit of the series.
+        spread: Coefficient of variation of the size, which is gamma distributed.
+        small: Standard deviation of the other steps' errors.
+    """
+
+    probability: float
+    size: float
+    spread: float
+    small: float
+
+
+def bursts(mae: float, rmse: float, small_share: float = 0.5, spread: float = 0.25) -> Bursts:
+    """Solve for the mixture that has a given mean absolute and root mean square error.
+
+    With burst probability p, mean size B, spread c and small deviation s: MAE = (1-p) s √(2/π) + p B and
+    RMSE² = (1-p) s² + p B² (1+c²). The two published numbers leave one freedom; `small_share`, the part of the MAE that
+    the small errors make up, settles it. For Paper A, Table 2, LSTM (.90, √11.2): p ≈ .020, B ≈ 23 QPS, s ≈ .58 QPS.
+
+    Args:
+        mae: Mean absolute error.
+        rmse: Root mean square error.
+        small_share: Part of the MAE that is due to small errors, strictly between 0 and 1.
+        spread: Coefficient of variation of a burst's size, above 0.
+
+    Raises:
+        InputError: No mixture has these errors: the RMSE is too close to the MAE.
+    """
+    if not 0 < small_share < 1 or spread <= 0 or mae <= 0:
+        raise InputError("bursts need a positive MAE and spread and a small share within (0, 1); change these settings")
+    small, large = (small_share * mae) ** 2 * np.pi / 2, ((1 - small_share) * mae) ** 2 * (1 + spread**2)
+    middle = rmse**2 - small + large
+    root = middle**2 - 4 * rmse**2 * large
+    if middle <= 0 or root < 0:
+        raise InputError(f"no bursts give an RMSE of {rmse:g} beside an MAE of {mae:g}; raise the RMSE")
+    p = float((middle - np.sqrt(root)) / (2 * rmse**2))
+    return Bursts(p, (1 - small_share) * mae / p, spread, small_share * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
+
+
+def qps(
+    rng: np.random.Generator,
+    *,
+    steps: int = 14 * 1440,
+    step: pd.Timedelta = _MINUTE,
+    variance: float = 162.0,
+    mae: float = 0.9,
+    rmse: float = 3.35,
+    daily_share: float = 0.5,
+    small_share: float = 0.5,
+    mean: float = 60.0,
+) -> Trace:
+    """Make a stand-in for Paper A's request trace, which was never published.
+
+    The series is a daily cosine plus a first-order autoregression whose innovations are the mixture of `bursts`: the
+    error that a forecaster who knows the model cannot avoid. Paper A, Table 2 fixes the mixture (MAE .90 beside RMSE
+    3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (`daily_share`; not
+    published) lies in the cosine, whose amplitude is thus √(2·81) = 12.7 QPS; the other half in the autoregression,
+    whose coefficient is thus √(1 - 11.2/81) = .928. The mean (not published) is 60 QPS, nearly five deviations above 0;
+    what still falls below is cut to 0.
+
+    Args:
+        rng: Source of randomness.
+        steps: Length of the series.
+        step: Distance of two steps.
+        variance: Variance of the series.
+        mae: Mean absolute error of the best one-step forecast.
+        rmse: Its root mean square error.
+        daily_share: Part of the variance in the daily cycle, from 0 to below 1.
+        small_share: See `bursts`.
+        mean: Mean of the series.
+
+    Returns:
+        The trace `paper_a`: one column, `requests`, in requests per second, never negative.
+
+    Raises:
+        InputError: The numbers contradict each other.
+    """
+    noise = variance * (1 - daily_share)
+    if not 0 <= daily_share < 1 or noise < rmse**2:
+        share = f"variance {variance:g}, {daily_share:g} of it daily,"
+        raise InputError(f"{share} leaves no room for an RMSE of {rmse:g}; raise the variance or lower the RMSE")
+    index = _index("2024-01-01", steps, step)
+    coefficient = float(np.sqrt(1 - rmse**2 / noise))
+    burn_in = int(10 / (1 - coefficient))
+    errors = _errors(rng, steps + burn_in, bursts(mae, rmse, small_share))
+    rest = lfilter([1.0], [1.0, -coefficient], errors)[burn_in:]
+    daily = np.sqrt(2 * variance * daily_share) * np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24)
+    values = np.maximum(mean + daily + rest, 0.0)
+    return _trace("paper_a", {"requests": values}, index, step, "requests per second", "calibrated to Paper A, Table 2")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Measured statistics of a real request trace, over its observed values.
+
+    Attributes:
+        start: First stamp.
+        steps: Slots from the first to the last.
+        mean: Mean.
+        std: Standard deviation.
+        lag1: Autocorrelation at one step.
+        day: Autocorrelation at one day.
+    """
+
+    start: str
+    steps: int
+    mean: float
+    std: float
+    lag1: float
+    day: float
+
+
+RATES: Mapping[str, Rate] = MappingProxyType(
+    {
+        "nasa": Rate("1995-07-01 00:00:00", 89280, 42.18, 29.15, 0.826, 0.501),
+        "worldcup98": Rate("1998-04-30 21:30:00", 125310, 10796, 19256, 0.999, 0.619),
+        "elb": Rate("2014-04-10 00:04:00", 4040, 61.84, 56.66, 0.227, 0.093),
+        "goog": Rate("2015-02-26 21:42:53", 15842, 20.74, 18.56, 0.704, 0.167),
+        "wiki_de": Rate("2019-07-01 00:00:00", 6048, 112089, 14311, 0.975, 0.937),
+        "retailrocket": Rate("2015-06-17 03:05:00", 6048, 112061, 14541, 0.937, 0.849),
+        "twitter_second": Rate("2021-08-01 00:00:00", 1899061, 64.89, 41.15, 0.958, 0.315),
+        "twitter_minute": Rate("2021-08-01 00:00:00", 31651, 3894, 2386, 0.939, 0.333),
+    }
+)
+"""Measured on the traces that `edgeresearch.data.datasets.load` returns for the pinned files."""
+
+
+def request_rate(rng: np.random.Generator, *, like: str, steps: int | None = None) -> Trace:
+    """Make a stand-in for a real request trace, with its step, length, mean, deviation and autocorrelations.
+
+    The logarithm is a daily cosine plus an autoregression of two hours' memory plus noise, weighted so that the values
+    have the autocorrelations of `RATES` at one step and one day. Values are positive, and whole numbers unless the
+    original is rescaled. There are no outages. Long memory, events and spikes of the original are not imitated.
+
+    Args:
+        rng: Source of randomness.
+        like: Name of the real trace, a key of `RATES`.
+        steps: Length; that of the original where None.
+
+    Returns:
+        The trace `like`, with the origin of a synthetic series.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    if like not in RATES:
+        raise InputError(f"unknown request trace {like!r}; choose one of {', '.join(RATES)}")
+    rate, spec = RATES[like], traces.REQUEST_TRACES[like]
+    step = spec.step * spec.every
+    index = _index(rate.start, rate.steps if steps is None else steps, step)
+    amplitude, variance, lag1 = _logarithm(rate)
+    noise = _noise(rng, len(index), spec.season, lag1)
+    values = np.exp(amplitude * np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24) + np.sqrt(variance) * noise)
+    values *= rate.mean / values.mean()
+    if not spec.scale:
+        values = np.maximum(np.round(values), 1.0)
+    note = "; ".join(filter(None, [f"stand-in for {spec.description}", spec.scale]))
+    return _trace(like, {"requests": values}, index, step, spec.unit, note)
+
+
+def traffic(rng: np.random.Generator, *, steps: int = 17568, length: float = 1000.0, name: str = "traffic") -> Trace:
+    """Make a stand-in for a traffic sensor of Aarhus, with the statistics of the mean of 42 sensors.
+
+    Counts are Poisson around an intensity with two rush hours a day (05:30 and 13:30 UTC): mean 4.2, standard deviation
+    4.6, autocorrelation .77 at one step and .48 at a day. Speed is about 46 km/h, lower with more vehicles; NaN, as its
+    time, where no vehicle passed.
+
+    Args:
+        rng: Source of randomness.
+        steps: Length of the series, in steps of 5 minutes.
+        length: Length of the road, in metres.
+        name: Name of the trace.
+
+    Returns:
+        Columns vehicle_count, avg_speed, avg_measured_time, as `edgeresearch.data.datasets.traffic` returns them.
+    """
+    index = _index("2014-08-01", steps, _FIVE)
+    hours = _hours(index)
+    shape = sum(np.exp(-0.5 * ((hours - rush) / 2.5) ** 2) for rush in (5.5, 13.5)) + np.zeros(steps)
+    intensity = np.exp(2.50 * shape + np.sqrt(0.21) * _noise(rng, steps, 288, 0.93))
+    count = rng.poisson(4.24 * intensity / intensity.mean()).astype(float)
+    flow = lfilter([np.sqrt(1 - 0.9**2)], [1.0, -0.9], rng.standard_normal(steps))
+    speed = np.maximum(np.round(49 + 8 * flow - 0.6 * count), 4.0)
+    speed[count == 0] = np.nan
+    columns = {"vehicle_count": count, "avg_speed": speed, "avg_measured_time": np.round(3.6 * length / speed)}
+    return _trace(name, columns, index, _FIVE, "vehicles per 5 min", "stand-in for CityPulse Aarhus traffic")
+
+
+def pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = "pollution") -> Trace:
+    """Make a stand-in for a pollution series of Aarhus, which was generated in much the same way.
+
+    Each column is an independent integer random walk with increments uniform on -5..5, reflected at 15 and 215.
+
+    Args:
+        rng: Source of randomness.
+        steps: Length of the series, in steps of 5 minutes.
+        name: Name of the trace.
+
+    Returns:
+        One column per pollutant, as `edgeresearch.data.datasets.pollution` returns them; no season.
+    """
+    low, high = 15, 215
+    columns = {}
+    for pollutant in ("ozone", "particullate_matter", "carbon_monoxide", "sulfure_dioxide", "nitrogen_dioxide"):
+        increments = rng.integers(-5, 6, steps)
+        walk = np.cumsum(increments) + rng.integers(0, high - low + 1)
+        # Folding a free walk into the band is reflection at both bounds.
+        folded = walk % (2 * (high - low))
+        columns[pollutant] = (low + np.minimum(folded, 2 * (high - low) - folded)).astype(float)
+    index = _index("2014-08-01 00:05:00", steps, _FIVE)
+    note = "generated by the publisher, not measured; this is a stand-in of the same kind"
+    return _trace(name, columns, index, _FIVE, "index without unit", note, season=False)
+
+
+def utilisation(
+    rng: np.random.Generator,
+    *,
+    steps: int = 2016,
+    step: pd.Timedelta = _FIVE,
+    cpu: tuple[float, float] = (30.0, 90.0),
+    memory: tuple[float, float] | None = (40.0, 95.0),
+    name: str = "utilisation",
+) -> Trace:
+    """Make a processor and memory utilisation series within given ranges, by default those of Paper A, Figs. 2 and 3.
+
+    Each is a daily cosine plus Gaussian noise of two hours' memory, mapped by its distribution function into the
+    range.
+
+    Args:
+        rng: Source of randomness.
+        steps: Length of the series.
+        step: Distance of two steps.
+        cpu: Lowest and highest processor utilisation, in percent.
+        memory: The same of the memory; None leaves the column out.
+        name: Name of the trace.
+
+    Returns:
+        Columns cpu_percent and, unless left out, memory_percent.
+
+    Raises:
+        InputError: A range is not within 0..100 or is empty.
+    """
+    index = _index("2024-01-01", steps, step)
+    cycle = np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24)
+    season = trace.steps_per_day(step)
+    columns = {}
+    for column, limits, lag1 in (("cpu_percent", cpu, 0.8), ("memory_percent", memory, 0.95)):
+        if limits is None:
+            continue
+        low, high = limits
+        if not 0 <= low < high <= 100:
+            raise InputError(f"{column}: the range {low:g} to {high:g} is not within 0 to 100; give (low, high)")
+        columns[column] = low + (high - low) * ndtr(cycle + np.sqrt(0.5) * _noise(rng, steps, season, lag1))
+    return _trace(name, columns, index, step, "percent", "within the ranges of Paper A, Figs. 2 and 3")
+
+
+def _errors(rng: np.random.Generator, steps: int, mixture: Bursts) -> Floats:
+    shape = 1 / mixture.spread**2
+    size = rng.gamma(shape, mixture.size / shape, steps) * rng.choice([-1.0, 1.0], steps)
+    return np.where(rng.random(steps) < mixture.probability, size, mixture.small * rng.standard_normal(steps))
+
+
+def _logarithm(rate: Rate) -> tuple[float, float, float]:
+    """Solve for the logarithm of a series with given statistics: a daily cosine plus Gaussian noise.
+
+    With amplitude d, and noise of variance n and autocorrelation r at one step and 0 at a day, relative second moments
+    are A = I0(2d) / I0(d)² at a day, A exp(nr) at one step and A exp(n) at no distance; I0 is the modified Bessel
+    function.
+
+    Returns:
+        Amplitude, variance of the noise, and its autocorrelation at one step.
+    """
+    square = (rate.std / rate.mean) ** 2
+    day = float(np.log1p(rate.day * square))
+    amplitude = brentq(lambda d: np.log(i0e(2 * d)) - 2 * np.log(i0e(d)) - day, 0.0, 50.0)
+    variance = float(np.log1p(square)) - day
+    return float(amplitude), variance, (float(np.log1p(rate.lag1 * square)) - day) / variance
+
+
+def _noise(rng: np.random.Generator, steps: int, season: int, lag1: float) -> Floats:
+    """Return Gaussian noise of variance 1 with a given autocorrelation at one step.
+
+    It is an autoregression with a memory of two hours plus white noise; where `lag1` is too high for that, an
+    autoregression alone.
+    """
+    memory = max(float(np.exp(-12 / season)), lag1)
+    slow = lag1 / memory
+    start = memory * rng.standard_normal(1)
+    rest, _ = lfilter([np.sqrt(1 - memory**2)], [1.0, -memory], rng.standard_normal(steps), zi=start)
+    return np.asarray(np.sqrt(slow) * rest + np.sqrt(1 - slow) * rng.standard_normal(steps))
+
+
+def _index(start: str, steps: int, step: pd.Timedelta) -> pd.DatetimeIndex:
+    if steps < 1:
+        raise InputError(f"a series of {steps} steps is empty; ask for at least one step")
+    return trace.index(start, steps, step)
+
+
+def _hours(index: pd.DatetimeIndex) -> Floats:
+    day = pd.Timedelta(days=1).value
+    return np.asarray(index.asi8 % day / day * 24, dtype=np.float64)
+
+
+def _trace(
+    name: str,
+    columns: Mapping[str, Floats],
+    index: pd.DatetimeIndex,
+    step: pd.Timedelta,
+    unit: str,
+    note: str,
+    season: bool = True,
+) -> Trace:
+    frame = pd.DataFrame(columns, index=index)
+    daily = trace.steps_per_day(step) if season else None
+    return Trace(name, frame, step, unit, Origin("synthetic", note=note), {}, daily)
+
+
+_RANGES = {
+    "alibaba_8days": (2243, (16.0, 79.0), (78.0, 95.0)),
+    "alibaba_day1": (8641, (14.0, 77.0), (80.0, 92.0)),
+    "google2019": (8064, (32.0, 59.0), (24.0, 40.0)),
+    "ec2_825cc2": (4034, (18.7, 99.1), None),
+    "asg_misconfiguration": (18050, (11.5, 100.0), None),
+}
+"""Rows, and measured lowest and highest processor and memory utilisation in percent."""
+
+_START = {"ec2_825cc2": "2014-04-10 00:04:00", "asg_misconfiguration": "2014-05-14 01:14:00"}
+
+
+def make(name: str, seed: int) -> bytes:
+    """Return the decompressed bytes of the stand-in for a pinned file.
+
+    The same name and seed give the same bytes, whatever other files are made.
+
+    Args:
+        name: Path of the file within a data folder.
+        seed: Not negative.
+
+    Raises:
+        InputError: No such file is pinned, or the seed is negative.
+    """
+    datasets.pin(name)
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative; use 0 or more")
+    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    aarhus = re.fullmatch(r"aarhus_\w+/(traffic|pollution)Data(\d+)(_feb_jun_2014)?\.csv\.gz", name)
+    if name == METADATA:
+        table = _metadata(rng)
+    elif aarhus and aarhus[1] == "traffic":
+        table = _traffic(rng, int(aarhus[2]), bool(aarhus[3]))
+    elif aarhus:
+        table = _pollution(rng)
+    elif name.startswith("qps/"):
+        table = _requests(rng, name)
+    else:
+        table = _utilisation(rng, name)
+    ends = "\r\n" if name.startswith("aarhus") else "\n"
+    return table.to_csv(index=False, lineterminator=ends, float_format="%.10g").encode()
+
+
+def _traffic(rng: np.random.Generator, sensor: int, winter: bool) -> pd.DataFrame:
+    start, steps = ("2014-02-13 11:30", 33338) if winter else ("2014-08-01 08:00", 17472)
+    frame = traffic(rng, steps=steps).frame
+    frame.iloc[0] = frame.iloc[0].fillna(40.0)  # the feed repeats the last speed, and the first row has none before it
+    frame = frame.ffill().astype(int)
+    stamps = pd.date_range(start, periods=steps, freq="5min")
+    return pd.DataFrame(
+        {
+            "status": "OK",
+            "avgMeasuredTime": frame["avg_measured_time"].to_numpy(),
+            "avgSpeed": frame["avg_speed"].to_numpy(),
+            "extID": 0,
+            "medianMeasuredTime": frame["avg_measured_time"].to_numpy(),
+            "TIMESTAMP": stamps.strftime("%Y-%m-%dT%H:%M:%S"),
+            "vehicleCount": frame["vehicle_count"].to_numpy(),
+            "_id": np.arange(steps),
+            "REPORT_ID": sensor,
+        }
+    )
+
+
+def _pollution(rng: np.random.Generator) -> pd.DataFrame:
+    frame = pollution(rng).frame.astype(int)
+    stamps = pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d %H:%M:%S")
+    return frame.assign(longitude=10.2, latitude=56.15, timestamp=stamps)
+
+
+def _metadata(rng: np.random.Generator) -> pd.DataFrame:
+    names = datasets.pins()
+    found = (re.fullmatch(r"aarhus_traffic/trafficData(\d+)\.csv\.gz", name) for name in names)
+    sensors = sorted(int(match[1]) for match in found if match)
+    count = len(sensors)
+    return pd.DataFrame(
+        {
+            "REPORT_ID": sensors,
+            "POINT_1_STREET": "stand-in",
+            "ROAD_TYPE": "MAJOR_ROAD",
+            "DISTANCE_IN_METERS": rng.integers(300, 3000, count),
+            "NDT_IN_KMH": rng.integers(40, 90, count),
+            "POINT_1_LAT": rng.uniform(56.1, 56.25, count).round(6),
+            "POINT_1_LNG": rng.uniform(10.05, 10.3, count).round(6),
+            "POINT_2_LAT": rng.uniform(56.1, 56.25, count).round(6),
+            "POINT_2_LNG": rng.uniform(10.05, 10.3, count).round(6),
+        }
+    )
+
+
+def _requests(rng: np.random.Generator, name: str) -> pd.DataFrame:
+    short = next(key for key, spec in datasets.REQUEST_TRACES.items() if spec.file == name)
+    spec = datasets.REQUEST_TRACES[short]
+    values = request_rate(rng, like=short).values
+    whole = values if spec.scale else values.astype(int)
+    if spec.time is None:
+        return pd.DataFrame({spec.value: whole.to_numpy()})
+    stamps = pd.DatetimeIndex(values.index).strftime("%Y-%m-%d %H:%M:%S")
+    return pd.DataFrame({spec.time: stamps, spec.value: whole.to_numpy()})
+
+
+def _utilisation(rng: np.random.Generator, name: str) -> pd.DataFrame:
+    short = next(key for key, spec in datasets.UTILISATION_TRACES.items() if spec.file == name)
+    spec = datasets.UTILISATION_TRACES[short]
+    steps, cpu, memory = _RANGES[short]
+    frame = utilisation(rng, steps=steps, step=spec.step, cpu=cpu, memory=memory).frame / spec.percent
+    table = frame.set_axis([spec.cpu, spec.memory][: frame.shape[1]], axis=1)
+    if spec.time is not None:
+        stamps = pd.date_range(_START[short], periods=steps, freq=spec.step).strftime("%Y-%m-%d %H:%M:%S")
+        table.insert(0, spec.time, stamps)
+    return table

@@ -1,0 +1,434 @@
+"""The mesh: nodes, links, latencies, ways, transfers."""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.sparse import coo_array, csr_array
+from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.spatial import cKDTree
+
+from edgeresearch.errors import InputError
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node.
+
+    Attributes:
+        name: For people.
+        layer: Such as `edge`, `fog`, `cloud`.
+        kind: Node class; nodes of one class run a training equally fast.
+        cpu: Capacity, in millicores.
+        memory: Capacity, in megabytes.
+        sway: Latency that its network interface adds at most as it moves, in seconds.
+        sway_period: Time in which that rises and falls once, in seconds.
+        sway_phase: Where in that period it begins, between 0 and 1.
+    """
+
+    name: str
+    layer: str
+    kind: str
+    cpu: float
+    memory: float
+    sway: float = 0.0
+    sway_period: float = 3600.0
+    sway_phase: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Two direct neighbours.
+
+    Attributes:
+        one: Number of a node.
+        other: Number of another.
+        latency: One way while both stand nearest, in seconds.
+        bandwidth: In megabits per second.
+        shared: Whether transfers share the bandwidth, as on an uplink between layers.
+    """
+
+    one: int
+    other: int
+    latency: float
+    bandwidth: float
+    shared: bool = False
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Nodes and the links between direct neighbours; `routes.Routes` knows the ways between the others.
+
+    Attributes:
+        nodes: Numbered from 0.
+        links: Undirected.
+    """
+
+    nodes: Sequence[Node]
+    links: Sequence[Link]
+
+    def __post_init__(self) -> None:
+        """Check nodes and links.
+
+        Raises:
+            InputError: A node's capacity or period is not above 0 or its sway is below; a link ends nowhere, at its own
+                beginning, or is there twice; a latency is negative or not finite, a bandwidth not above 0.
+        """
+        for node in self.nodes:
+            if not (node.cpu > 0 and node.memory > 0 and node.sway >= 0 and node.sway_period > 0):
+                raise InputError(f"{node.name}: cpu, memory and sway_period must be above 0, sway not below: {node}")
+        count, seen = len(self.nodes), set()
+        for link in self.links:
+            low, high = (link.one, link.other) if link.one < link.other else (link.other, link.one)
+            if low < 0 or high >= count or low == high or low * count + high in seen:
+                raise InputError(f"link {link.one}-{link.other} is a second one, a loop, or ends outside the mesh")
+            if not (0 <= link.latency < math.inf and link.bandwidth > 0):
+                raise InputError(f"link {low}-{high} must have a finite latency of at least 0 and a bandwidth above 0")
+            seen.add(low * count + high)
+
+    @cached_property
+    def neighbours(self) -> list[dict[int, Link]]:
+        """By node: the links to its direct neighbours, by their numbers in ascending order."""
+        around: list[dict[int, Link]] = [{} for _ in self.nodes]
+        for link in self.links:
+            around[link.one][link.other] = link
+            around[link.other][link.one] = link
+        return [dict(sorted(each.items())) for each in around]
+
+    @cached_property
+    def layers(self) -> dict[str, list[int]]:
+        """Numbers of the nodes by their layer, in ascending order."""
+        found: dict[str, list[int]] = {}
+        for number, node in enumerate(self.nodes):
+            found.setdefault(node.layer, []).append(number)
+        return found
+
+    @cached_property
+    def still(self) -> bool:
+        """Whether no node moves."""
+        return all(node.sway == 0 for node in self.nodes)
+
+    def sway(self, node: int, time: float) -> float:
+        """Return the latency that a node's movement adds at a time: up and down in straight lines, in seconds."""
+        moving = self.nodes[node]
+        if moving.sway == 0:
+            return 0.0
+        part = (time / moving.sway_period + moving.sway_phase) % 1.0
+        return moving.sway * (1 - abs(2 * part - 1))
+
+    def latency(self, link: Link, time: float) -> float:
+        """Return the latency of a link at a time, one way, in seconds."""
+        return link.latency + self.sway(link.one, time) + self.sway(link.other, time)
+
+    @cached_property
+    def graph(self) -> "nx.Graph":
+        """The mesh as a graph of networkx: nodes by number, edges with `latency` and `bandwidth`."""
+        import networkx as nx  # a quarter of what an emulation has to import, and seldom asked for
+
+        graph = nx.Graph()
+        graph.add_nodes_from((i, {"name": n.name, "layer": n.layer}) for i, n in enumerate(self.nodes))
+        graph.add_edges_from((k.one, k.other, {"latency": k.latency, "bandwidth": k.bandwidth}) for k in self.links)
+        return graph
+
+    @cached_property
+    def latencies(self) -> csr_array:
+        """Latencies of the links between nodes that stand nearest, in seconds, `(nodes, nodes)`, symmetric."""
+        count = len(self.links)
+        one = np.fromiter((link.one for link in self.links), np.int32, count)
+        other = np.fromiter((link.other for link in self.links), np.int32, count)
+        far = np.fromiter((link.latency for link in self.links), np.float64, count)
+        ends = (np.concatenate([one, other]), np.concatenate([other, one]))
+        return csr_array((np.concatenate([far, far]), ends), shape=(len(self.nodes), len(self.nodes)))
+
+    def islands(self) -> list[list[int]]:
+        """Return the connected parts of the mesh, the largest first, each in ascending order."""
+        count, labels = connected_components(self.latencies, directed=False)
+        order = np.argsort(labels, kind="stable")
+        parts = np.split(order, np.cumsum(np.bincount(labels, minlength=count))[:-1])
+        return sorted((part.tolist() for part in parts if len(part)), key=lambda part: (-len(part), part))
+
+
+def full(numbers: Sequence[int], *, latency: float, bandwidth: float) -> list[Link]:
+    """Link every node to every other, as those of one layer are in Paper B's testbed (section VI.A).
+
+    Args:
+        numbers: Of the nodes.
+        latency: Of every link, in seconds.
+        bandwidth: Of every link, in megabits per second.
+    """
+    return [Link(one, other, latency, bandwidth) for one, other in itertools.combinations(numbers, 2)]
+
+
+def near(
+    numbers: Sequence[int], *, degree: float, latency: float, bandwidth: float, rng: np.random.Generator
+) -> tuple[list[Link], npt.NDArray[np.float64]]:
+    """Scatter nodes over a unit square and link those within the radius that gives a mean degree.
+
+    Args:
+        numbers: Of the nodes.
+        degree: Mean number of neighbours, above 0, that is expected; all others at most.
+        latency: Of a link as long as the radius, in seconds; shorter links have less.
+        bandwidth: Of every link, in megabits per second.
+        rng: Draws the places.
+
+    Returns:
+        The links, and the places, `(nodes, 2)`.
+
+    Raises:
+        InputError: The degree is not above 0.
+    """
+    if not degree > 0:
+        raise InputError(f"a mean degree of {degree:g} links nothing; give one above 0")
+    numbers = list(numbers)  # one object per number: a range would make one per link
+    places = rng.random((len(numbers), 2))
+    radius = _radius(len(numbers), degree)
+    ends = cKDTree(places).query_pairs(radius, output_type="ndarray")
+    ends = ends[np.lexsort((ends[:, 1], ends[:, 0]))]
+    far = latency / radius * np.linalg.norm(places[ends[:, 0]] - places[ends[:, 1]], axis=1)
+    links = [
+        Link(numbers[one], numbers[other], length, bandwidth)
+        for (one, other), length in zip(ends.tolist(), far.tolist(), strict=True)
+    ]
+    return links, places
+
+
+def _radius(nodes: int, degree: float) -> float:
+    """Radius in the unit square within which a node has `degree` others on average."""
+
+    def others(radius: float) -> float:
+        # Chance that two random points of the unit square are within a radius of at most 1: the circle, less what lies
+        # beyond the border.
+        return (nodes - 1) * radius**2 * (math.pi - 8 / 3 * radius + radius**2 / 2)
+
+    if others(1.0) <= degree:
+        return math.sqrt(2)
+    return float(brentq(lambda radius: others(radius) - degree, 0.0, 1.0, xtol=1e-12))
+
+
+def geometric(
+    nodes: Sequence[Node], *, degree: float, latency: float, bandwidth: float, rng: np.random.Generator
+) -> tuple[Mesh, npt.NDArray[np.float64]]:
+    """Make a mesh of nodes that are scattered over a unit square: see `near` for the arguments and errors.
+
+    Returns:
+        The mesh, and the places, `(nodes, 2)`.
+    """
+    links, places = near(range(len(nodes)), degree=degree, latency=latency, bandwidth=bandwidth, rng=rng)
+    return Mesh(nodes, links), places
+
+
+KEPT = 512 * 2**20
+"""Bytes of next hops that are kept at most: of all nodes, for as many goals as fit."""
+
+_SHORT = np.iinfo(np.int16).max
+Numbers = npt.NDArray[np.int32]
+
+
+class Routes:
+    """What a node knows of those that are not its neighbours: the next hop on the fastest path to them, nothing more.
+
+    Paths go by the latencies of nodes that stand nearest, through nodes that are in the mesh. They follow at once when
+    a node leaves or joins, as the protocol's do within seconds; a path is looked for when it is asked for.
+
+    Args:
+        mesh: Nodes and links; at first every node is in it.
+    """
+
+    __slots__ = ("_away", "_layers", "_mesh", "_most", "_open", "_parts", "_small", "_ways")
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+        self._away: set[int] = set()
+        self._open: csr_array | None = None
+        self._parts: tuple[list[int], Numbers] | None = None
+        self._layers: dict[tuple[int, str], list[int]] = {}
+        self._ways: dict[int, npt.NDArray[np.integer]] = {}
+        count = len(mesh.nodes)
+        self._small = np.dtype(np.int16 if count <= _SHORT else np.int32)
+        self._most = max(1, KEPT // (count * self._small.itemsize or 1))
+
+    def change(self, node: int, *, up: bool) -> None:
+        """Let a node join or leave."""
+        (self._away.discard if up else self._away.add)(node)
+        self._open = self._parts = None
+        self._layers.clear()
+        self._ways.clear()
+
+    def next_hop(self, start: int, goal: int) -> int | None:
+        """Return the neighbour of `start` that lies on the fastest path to `goal`; None if there is none."""
+        following = self._way(goal).item(start)
+        return following if following >= 0 else None
+
+    def reaches(self, start: int, goal: int) -> bool:
+        """Return whether there is a way; a node that is in the mesh reaches itself."""
+        if start == goal:
+            return goal not in self._away
+        parts, _ = self._parts or self._found()
+        return parts[start] == parts[goal]
+
+    def reached(self, start: int) -> npt.NDArray[np.bool_]:
+        """Return of every node whether `start` reaches it, `(nodes,)`."""
+        if start in self._away:
+            return np.zeros(len(self._mesh.nodes), dtype=np.bool_)
+        _, parts = self._parts or self._found()
+        return np.asarray(parts == parts[start])
+
+    def within(self, start: int, layer: str) -> list[int]:
+        """Return the nodes of a layer that `start` reaches, in ascending order; not to be changed."""
+        if start in self._away:
+            return []
+        parts, _ = self._parts or self._found()
+        part = parts[start]
+        nodes = self._layers.get((part, layer))
+        if nodes is None:
+            every = self._mesh.layers.get(layer, [])
+            nodes = self._layers[part, layer] = [node for node in every if parts[node] == part]
+        return nodes
+
+    def path(self, start: int, goal: int) -> list[int]:
+        """Return the nodes on the way from `start` to `goal`, both among them, next hop by next hop.
+
+        Raises:
+            ValueError: There is no way.
+        """
+        if start == goal:
+            return [start]
+        nodes, here, following = [start], start, self._way(goal).item
+        while here != goal:
+            here = following(here)
+            if here < 0:
+                raise ValueError(f"node {goal} cannot be reached from node {start}")
+            nodes.append(here)
+        return nodes
+
+    def _way(self, goal: int) -> npt.NDArray[np.integer]:
+        """The next hop of every node towards `goal`, `(nodes,)`; negative where there is none."""
+        way = self._ways.get(goal)
+        if way is None:
+            if len(self._ways) >= self._most:
+                del self._ways[next(iter(self._ways))]
+            # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
+            _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
+            way = self._ways[goal] = before[0].astype(self._small)
+        return way
+
+    def _found(self) -> tuple[list[int], Numbers]:
+        """Numbers of the parts that nodes lie in: as a list, for one of them, and as an array, for all."""
+        parts = connected_components(self._links(), directed=False)[1]
+        self._parts = parts.tolist(), parts
+        return self._parts
+
+    def _links(self) -> csr_array:
+        if self._open is None:
+            every = self._mesh.latencies
+            if self._away:
+                links, away = coo_array(every), list(self._away)
+                here = ~(np.isin(links.row, away) | np.isin(links.col, away))
+                every = csr_array((links.data[here], (links.row[here], links.col[here])), shape=links.shape)
+            self._open = every
+        return self._open
+
+
+def latencies(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[float]) -> pd.DataFrame:
+    """Return the latency from one node to others over time, one way, along the way that packets take.
+
+    Args:
+        mesh: The network.
+        start: Number of the node.
+        goals: Numbers of the others, by what they are called.
+        times: In seconds.
+
+    Returns:
+        One row per time and goal: `seconds`, `goal`, `hops` (links on the way), `milliseconds`.
+
+    Raises:
+        ValueError: There is no way to a goal.
+    """
+    rows, routes = [], Routes(mesh)
+    for name, goal in goals.items():
+        way = routes.path(start, goal)
+        links = [mesh.neighbours[one][other] for one, other in zip(way, way[1:], strict=False)]
+        far = [1000 * sum(mesh.latency(link, time) for link in links) for time in times]
+        rows.append(
+            pd.DataFrame({"seconds": np.asarray(times, float), "goal": name, "hops": len(links), "milliseconds": far})
+        )
+    return pd.concat(rows, ignore_index=True)
+
+
+def others(mesh: Mesh, start: int) -> dict[str, int]:
+    """Return the first node of each layer by its name, `start` itself left out."""
+    found: dict[str, int] = {}
+    for number, node in enumerate(mesh.nodes):
+        if number != start:
+            found.setdefault(node.layer, number)
+    return found
+
+
+class Transfers:
+    """Transfers under way: on a shared link each takes its part of the bandwidth, as it stands when it begins."""
+
+    __slots__ = ("_around", "_asked", "_legs", "_mesh", "_still", "_under_way")
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+        self._around = mesh.neighbours
+        self._still = mesh.still
+        self._under_way: dict[tuple[int, int], list[float]] = {}
+        self._asked: tuple[float, float] | None = None  # megabytes and time of the legs that were looked at
+        self._legs: dict[tuple[int, int], float] = {}
+
+    def ahead(self, path: Sequence[int], megabytes: float, time: float) -> float:
+        """Return what `seconds` would if the transfer began now; legs that ways have in common are looked at once."""
+        if self._asked != (megabytes, time):
+            self._asked, self._legs = (megabytes, time), {}
+        total, legs = 0.0, self._legs
+        for leg in zip(path, path[1:], strict=False):
+            took = legs.get(leg)
+            if took is None:
+                took = legs[leg] = self._seconds(leg, megabytes, time, begin=False)
+            total += took
+        return total
+
+    def seconds(self, path: Sequence[int], megabytes: float, time: float) -> float:
+        """Return how long a transfer takes that begins now; later ones meet it.
+
+        Args:
+            path: Nodes from the source to where the training runs, both among them; each two are neighbours.
+            megabytes: What is sent.
+            time: Now, in seconds; never before an earlier call.
+        """
+        self._asked = None
+        return self._seconds(path, megabytes, time, begin=True)
+
+    def _seconds(self, path: Sequence[int], megabytes: float, time: float, *, begin: bool) -> float:
+        total = 0.0
+        here = path[0]
+        for there in path[1:]:
+            link = self._around[here][there]
+            far = link.latency if self._still else self._mesh.latency(link, time)
+            if link.shared:
+                others = self._others(link, time)
+                took = far + 8 * megabytes / (link.bandwidth / (len(others) + 1))
+                if begin:
+                    others.append(time + took)
+            else:
+                took = far + 8 * megabytes / link.bandwidth
+            total += took
+            here = there
+        return total
+
+    def _others(self, link: Link, time: float) -> list[float]:
+        """Ends of the transfers under way on a link."""
+        others = self._under_way.setdefault((link.one, link.other), [])
+        others[:] = [end for end in others if end > time]
+        return others

@@ -1,0 +1,397 @@
+"""What runs come to: by policy, node, reason, hop and link."""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from edgeresearch.emulator.network import Mesh, Routes
+from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, Result, Step
+from edgeresearch.emulator.workload import Job
+from edgeresearch.scheduling.messages import Reason
+from edgeresearch.stats import interval
+
+
+def decisions(policy: str, mesh: Mesh, triggers: pd.DataFrame, steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
+    """Yield every decision of a run in order, as plain values.
+
+    Each has `policy`, `time` (seconds), `job`, `node` (who decides), `tried` (the token), `action` (`run`, `hand over`
+    or `drop`) and `reason`; where they are known also `goal` (to whom it is handed over, or who runs it), `limit`
+    (millicores), `expected` (t_complete, seconds) and `beyond` (how far eq. 1 was extrapolated for that, a factor). The
+    last one on a trigger also has how it ended: `end`, with `complete` (t_complete, seconds) if it ran. A trigger whose
+    previous training still runs has one line alone: it is dropped before anybody decides.
+
+    Args:
+        policy: Its name.
+        mesh: Where it ran.
+        triggers: One row per trigger, as `Outcome.triggers` returns them.
+        steps: Every decision, in order.
+    """
+    names = [node.name for node in mesh.nodes]
+    of = defaultdict[tuple[float, int], list[Step]](list)
+    for step in steps:
+        of[step.time, step.request.job].append(step)
+    columns = ["time", "job", "node", "end", "reason", "complete"]
+    rows = zip(*(triggers[name].tolist() for name in columns), strict=True)
+    for time, job, node, end, reason, complete in rows:
+        first = {"policy": policy, "time": time, "job": job}
+        course = of.pop((time, job), [])
+        if not course:
+            yield {**first, "node": names[node], "tried": [], "action": "drop", "reason": reason, "end": end}
+        for step in course:
+            line = {**first, **_told(step, names)}
+            if step is course[-1]:
+                line["end"] = end
+                if end != "dropped":
+                    line["complete"] = complete
+                elif line["action"] == "run":  # it could not start there after all
+                    line["dropped"] = reason
+            yield line
+
+
+def _told(step: Step, names: Sequence[str]) -> dict[str, Any]:
+    reason, goal, run, limit, seconds, beyond = step.decision
+    action = "drop" if goal is None else "run" if run else "hand over"
+    tried = [names[node] for node in step.request.tried]
+    found = {"goal": None if goal is None else names[goal], "limit": limit, "expected": seconds, "beyond": beyond}
+    line = {"node": names[step.node], "tried": tried, "action": action, "reason": str(reason)}
+    return {**line, **{key: value for key, value in found.items() if value is not None}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One emulation.
+
+    Attributes:
+        policy: Name of what decided.
+        mesh: Where it ran.
+        jobs: Its streams.
+        result: What it gave.
+        seconds: How long it was, in virtual time.
+        listens: Whether the policy's nodes exchange their availability.
+        learns: Whether the policy's nodes tell each other what they learn from trainings.
+    """
+
+    policy: str
+    mesh: Mesh
+    jobs: Sequence[Job]
+    result: Result
+    seconds: float
+    listens: bool = True
+    learns: bool = True
+
+    def triggers(self) -> pd.DataFrame:
+        """Return one row per trigger: the log, with `period` and the layer that ran it (empty if none)."""
+        table = self.result.log.frame()
+        table["period"] = np.array([job.period for job in self.jobs])[table["job"]]
+        layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
+        table["layer"] = np.where(table["end"] == "finished", layers, "")
+        return table
+
+
+def outcome_shares(triggers: pd.DataFrame) -> dict[str, float]:
+    """Return what became of triggers that were not dropped, in percent and hops.
+
+    Args:
+        triggers: One row each, as `Outcome.triggers` returns them, of one run or several.
+
+    Returns:
+        `lost_percent` of all, whose node left; of those that ran: `late_percent`, complete after their period,
+        `mean_hops`, and `local_percent`, run at their source.
+    """
+    ran = triggers[triggers["end"] != "dropped"]
+    return {
+        "lost_percent": 100 * float(triggers["end"].eq("lost").mean()),
+        "late_percent": 100 * float((ran["complete"] > ran["period"]).mean()),
+        "mean_hops": float(ran["hops"].mean()),
+        "local_percent": 100 * float(ran["hops"].eq(0).mean()),
+    }
+
+
+Reading = Literal["attempts", "triggers", "placed"]
+"""What Fig. 6's shares are of: see `hops`."""
+
+
+def drop_rates(triggers: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of triggers that were dropped: `policy`, `streams`, `drop_percent`, `low`, `high` (Fig. 7)."""
+    every = triggers.assign(dropped=triggers["end"] == "dropped")
+    table = _shares(every[every["dropped"]], every, "dropped", values=[True]).drop(columns="dropped")
+    return table.rename(columns={"share_percent": "drop_percent"})
+
+
+def hops(triggers: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """Return how often triggers were handed over: `policy`, `streams`, `hops`, `share_percent`, `low`, `high` (Fig. 6).
+
+    The paper's figure shows "the portion of attempts (indicated by the number of hops) to pass jobs to a neighbor in
+    order to find a suitable spot", and its text speaks of trainings that "had to be forwarded two times".
+
+    Args:
+        triggers: One row per trigger.
+        reading: `attempts`: all triggers that looked for a place, the dropped ones at the depth that they had reached;
+            `triggers`: of all triggers, those that ran after so many hops; `placed`: of the trainings that ran.
+    """
+    ran = triggers[triggers["end"] != "dropped"]
+    if reading == "placed":
+        return _shares(ran, ran, "hops")
+    if reading == "triggers":
+        return _shares(ran, triggers, "hops")
+    looked = triggers[triggers["reason"] != Reason.BUSY]
+    return _shares(looked, looked, "hops")
+
+
+def shares_by(triggers: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the share of all triggers by a column such as `reason` or `layer`, in percent, with 95 % intervals."""
+    return _shares(triggers, triggers, column)
+
+
+def _shares(
+    part: pd.DataFrame, whole: pd.DataFrame, column: str, values: Sequence[object] | None = None
+) -> pd.DataFrame:
+    """Share of rows by a column, where a value that a repeat lacks counts as none, and a repeat without rows not."""
+    keys = ["policy", "streams"]
+    values = sorted(part[column].unique()) if values is None else values
+    rows: list[dict[str, object]] = []
+    for (policy, streams), every in whole.groupby(keys, sort=False):
+        mine = part[(part["policy"] == policy) & (part["streams"] == streams)]
+        sizes = every.groupby("repeat").size()
+        for value in values:
+            counts = mine[mine[column] == value].groupby("repeat").size().reindex(sizes.index, fill_value=0)
+            mean, low, high = interval(100 * counts / sizes)
+            rows.append(
+                {
+                    **{"policy": policy, "streams": streams, column: value, "share_percent": mean},
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return pd.DataFrame(rows, columns=[*keys, column, "share_percent", "low", "high"])
+
+
+MEGA = 1_000_000
+MESSAGES = ("requests", "exchanges", "syncs", "models")
+"""Kinds of messages; what else is sent are models and samples, where a training runs."""
+MODEL_BYTES = 128
+"""Size taken for what is told of a training: eq. 1's parameters, the limit, the worst cases."""
+
+
+def traffic(outcome: Outcome, *, interval: float) -> dict[str, float]:
+    """Return how much each node sends per hour, on average over the mesh.
+
+    Requests are those handed over; exchanges are the availabilities that every node publishes to each neighbour in each
+    interval, if the policy listens to them; syncs are the states that a policy with global knowledge has sent to it,
+    one per node and trigger; models are what the nodes that train the same model tell each other of it (see `told`);
+    samples are the models and cached samples that went where a training ran.
+
+    Args:
+        outcome: Of the run.
+        interval: Time between two exchanges, in seconds; 0 counts none, for then states are always fresh by assumption.
+    """
+    mesh, result = outcome.mesh, outcome.result
+    share = 3600 / outcome.seconds / len(mesh.nodes)
+    exchanges = 2 * len(mesh.links) * outcome.seconds / interval if outcome.listens and interval > 0 else 0.0
+    requests, models = sum(result.handed), sum(1 for _ in told(outcome))
+    return {
+        "requests": requests * share,
+        "exchanges": exchanges * share,
+        "syncs": result.synced * share,
+        "models": models * share,
+        "request_megabytes": requests * CALL_BYTES / MEGA * share,
+        "exchange_megabytes": exchanges * STATE_BYTES / MEGA * share,
+        "sync_megabytes": result.synced * STATE_BYTES / MEGA * share,
+        "model_megabytes": models * MODEL_BYTES / MEGA * share,
+        "sample_megabytes": sum(result.megabytes) * share,
+    }
+
+
+def told(outcome: Outcome) -> Iterator[tuple[int, int]]:
+    """Yield who tells whom of each training that ran to its end, if the policy learns.
+
+    The runtime model "is broadcasted after each successful execution to corresponding nodes which execute the same ML
+    model" (Paper B, section IV.C): to the stream's source, and to every node that has trained for it before.
+    """
+    if not outcome.learns:
+        return
+    log = outcome.result.log.frame()
+    log = log[log["end"] == "finished"]
+    known = [{job.source} for job in outcome.jobs]
+    for job, node in zip(log["job"].tolist(), log["node"].tolist(), strict=True):
+        known[job].add(node)
+        yield from ((node, other) for other in sorted(known[job]) if other != node)
+
+
+def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd.DataFrame:
+    """Return one row per policy.
+
+    Args:
+        triggers: One row per trigger, as `scheduling` returns them.
+        sent: One row per run: its `traffic` and what `uplinks.sent` returns, with `policy`.
+        hours: Virtual time of each run.
+
+    Returns:
+        `policy`; `triggers` of all repeats; `drop_percent` with its 95 % interval `low`, `high`; `lost_percent`, whose
+        node left; of those that ran: `late_percent`, complete after their period, `mean_hops`, and `local_percent`, run
+        at their source; per hour, means over the repeats: `trainings` that ran, `uplink_megabytes`, `link_megabytes`,
+        and `messages` (requests, exchanges, syncs and models) that a node sends.
+    """
+    rates = drop_rates(triggers).drop(columns="streams").set_index("policy").clip(0.0, 100.0)
+    rows: list[dict[str, Any]] = []
+    for name, mine in triggers.groupby("policy", sort=False):
+        ran = int((mine["end"] != "dropped").sum())
+        over = sent[sent["policy"] == name]
+        rows.append(
+            {
+                "policy": name,
+                "triggers": len(mine),
+                **{str(key): value for key, value in rates.loc[str(name)].items()},
+                **outcome_shares(mine),
+                "trainings": ran / (hours * len(over)),
+                "uplink_megabytes": over["uplink_megabytes"].mean(),
+                "link_megabytes": over["link_megabytes"].mean(),
+                "messages": over[list(MESSAGES)].sum(axis=1).mean(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def drops(triggers: pd.DataFrame, mesh: Mesh) -> pd.DataFrame:
+    """Return how many triggers were dropped where and why, most first within each policy.
+
+    Returns:
+        `policy`, `node`, `layer`, `reason`, `drops` of all repeats, and `percent` of the policy's triggers, the mean
+        over its repeats: they add up to its drop rate.
+    """
+    policies = triggers["policy"].unique().tolist()
+    runs = triggers.groupby(["policy", "repeat"])
+    size, repeats = runs["end"].transform("size"), triggers.groupby("policy")["repeat"].transform("nunique")
+    weighted = triggers.assign(percent=100 / (size * repeats))
+    dropped = weighted[weighted["end"] == "dropped"]
+    of = dropped.groupby(["policy", "node", "reason"], observed=True)["percent"]
+    found = of.agg(drops="size", percent="sum").reset_index()
+    found = found.assign(order=found["policy"].map(policies.index))
+    found = found.sort_values(["order", "drops", "node"], ascending=[True, False, True], ignore_index=True)
+    return pd.DataFrame(
+        {
+            "policy": found["policy"],
+            "node": [mesh.nodes[i].name for i in found["node"]],
+            "layer": [mesh.nodes[i].layer for i in found["node"]],
+            "reason": found["reason"].astype(str),
+            "drops": found["drops"],
+            "percent": found["percent"],
+        }
+    )
+
+
+def by_node(outcome: Outcome) -> pd.DataFrame:
+    """Return what each node did in one run.
+
+    Returns:
+        `node`, `layer`, `trainings` that it finished, and `cpu_percent`, the share of its CPU that these held on
+        average until the end of the run.
+    """
+    log = outcome.result.log.frame()
+    log = log[log["end"] == "finished"]
+    ends = np.minimum(log["time"] + log["complete"], outcome.seconds)
+    held = (log["limit"] * (ends - log["time"])).groupby(log["node"]).sum()
+    count = log.groupby("node").size()
+    every = range(len(outcome.mesh.nodes))
+    cpu = np.array([node.cpu for node in outcome.mesh.nodes])
+    return pd.DataFrame(
+        {
+            "node": [node.name for node in outcome.mesh.nodes],
+            "layer": [node.layer for node in outcome.mesh.nodes],
+            "trainings": count.reindex(every, fill_value=0).to_numpy(),
+            "cpu_percent": 100 * held.reindex(every, fill_value=0.0).to_numpy() / (cpu * outcome.seconds),
+        }
+    )
+
+
+def gateways(base: pd.DataFrame, more: Sequence[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
+    """Return what one more gateway gives, repeat against the same repeat.
+
+    Args:
+        base: One row per trigger of one policy.
+        more: Layer, name of its new gateway, and the triggers with it.
+
+    Returns:
+        `layer`, `node`, `drop_percent` and `fewer_points`, by how much the drop rate falls, with its 95 % interval
+        `low`, `high` (Student's t).
+    """
+    before = _rates(base)
+    rows = []
+    for layer, node, triggers in more:
+        after = _rates(triggers)
+        points, low, high = interval(before - after)
+        rows.append((layer, node, float(after.mean()), points, low, high))
+    return pd.DataFrame(rows, columns=["layer", "node", "drop_percent", "fewer_points", "low", "high"])
+
+
+def _rates(triggers: pd.DataFrame) -> pd.Series:
+    """Percent of dropped triggers by repeat."""
+    return 100 * triggers["end"].eq("dropped").groupby(triggers["repeat"]).mean()
+
+
+Path = tuple[int, ...]
+"""Nodes that a request passed, its source first; each two are neighbours."""
+Counts = npt.NDArray[np.int64]
+"""Links, and those of them that are between layers."""
+
+
+def sent(outcome: Outcome, paths: Mapping[tuple[float, int], Path], *, interval: float) -> dict[str, float]:
+    """Return how much passes over links: each byte counts once for each link that it passes.
+
+    Sizes and what is counted are those of `traffic`. States that are synchronised go from each node to the source of
+    the trigger; with churn, those of the nodes in the mesh count as the average of all nodes. They, and what is told of
+    a training, take the fastest way, as if every node were in the mesh.
+
+    Args:
+        outcome: Of the run.
+        paths: Nodes that the request passed, by time and job of the trigger; those that nobody decided on are missing.
+        interval: Time between two exchanges, in seconds; 0 counts none.
+
+    Returns:
+        `link_megabytes` over all links and `uplink_megabytes` over those between layers, each per hour.
+    """
+    mesh = outcome.mesh
+    routes = Routes(mesh)
+    total = _requests(outcome, paths)
+    for way, count in Counter(told(outcome)).items():
+        total += count * MODEL_BYTES * _passed(mesh, tuple(routes.path(*way)))
+    if outcome.result.synced:
+        sources = [outcome.jobs[job].source for _, job in paths]
+        states = sum(_states(mesh, routes, source) * sources.count(source) for source in sorted(set(sources)))
+        total += STATE_BYTES * outcome.result.synced * states / (len(sources) * len(mesh.nodes))
+    if outcome.listens and interval > 0:
+        links = sum(_passed(mesh, (link.one, link.other)) for link in mesh.links)
+        total += 2 * STATE_BYTES * links * outcome.seconds / interval
+    every, up = (total * 3600 / outcome.seconds / MEGA).tolist()
+    return {"link_megabytes": every, "uplink_megabytes": up}
+
+
+def _requests(outcome: Outcome, paths: Mapping[tuple[float, int], Path]) -> npt.NDArray[np.float64]:
+    """Bytes of the requests that are handed over, and of models and samples that go where a training runs."""
+    passed = cache(lambda path: _passed(outcome.mesh, path))
+    total = np.zeros(2)
+    triggers = outcome.result.log.frame()
+    ran = triggers["end"].ne("dropped").tolist()
+    for time, job, placed in zip(triggers["time"].tolist(), triggers["job"].tolist(), ran, strict=True):
+        size = CALL_BYTES + (MEGA * outcome.jobs[job].megabytes if placed else 0.0)
+        total += size * passed(paths.get((time, job), ()))
+    return total
+
+
+def _passed(mesh: Mesh, path: Path) -> Counts:
+    ups = [mesh.nodes[one].layer != mesh.nodes[other].layer for one, other in itertools.pairwise(path)]
+    return np.array([len(ups), sum(ups)])
+
+
+def _states(mesh: Mesh, routes: Routes, source: int) -> Counts:
+    """Links that the states of all nodes pass on their way to one."""
+    every = range(len(mesh.nodes))
+    ways = [_passed(mesh, tuple(routes.path(i, source))) for i in every if routes.reaches(i, source)]
+    return sum(ways, np.zeros(2, dtype=np.int64))

@@ -1,0 +1,715 @@
+"""LSTM forecasters: the project's, which corrects a base forecast, and Paper A's."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy.linalg import solve
+from scipy.signal import lfilter
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils.validation import check_is_fitted, check_random_state
+
+from edgeresearch.errors import InputError
+from edgeresearch.forecasting.base import Array, Mask, WindowStream, lag_matrix, segments
+from edgeresearch.forecasting.baselines import holdout
+from edgeresearch.forecasting.windowed import prediction_rows, training_rows, whole
+from edgeresearch.nn import Batches, Chunks, SequenceLSTM, WindowLSTM, train
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Stacked weights of several LSTMs with one head each, for inference.
+
+    The gates stand in the order input, forget, output, candidate (Paper A, section 3: i, f, o, C'). σ(x) = (1 +
+    tanh(x/2))/2, so that one tanh serves all four: the halves are in the weights.
+
+    Attributes:
+        inputs: `(features, members · 4 · hidden)`.
+        recurrent: `(members, hidden, 4 · hidden)`.
+        bias: `(members · 4 · hidden,)`.
+        head: `(members · hidden, targets)`, divided by the number of members: the forecast is their mean.
+        head_bias: `(targets,)`.
+    """
+
+    inputs: Array
+    recurrent: Array
+    bias: Array
+    head: Array
+    head_bias: Array
+
+    def start(self) -> tuple[Array, Array]:
+        """Return the hidden state and the memory before the first step, each `(members, 1, hidden)`."""
+        members, hidden, _ = self.recurrent.shape
+        return np.zeros((members, 1, hidden)), np.zeros((members, 1, hidden))
+
+    def step(self, projected: Array, hidden: Array, memory: Array) -> tuple[Array, Array]:
+        """Advance by one step.
+
+        Args:
+            projected: `(members, 1, 4 · hidden)`, the step's features times `inputs` plus `bias`.
+            hidden: Hidden state h of the step before.
+            memory: Memory C of the step before.
+
+        Returns:
+            The new hidden state and memory.
+        """
+        width = hidden.shape[2]
+        gates = np.tanh(projected + hidden @ self.recurrent)
+        sigmoid = gates[:, :, : 3 * width] * 0.5 + 0.5
+        memory = sigmoid[:, :, width : 2 * width] * memory + sigmoid[:, :, :width] * gates[:, :, 3 * width :]
+        return sigmoid[:, :, 2 * width :] * np.tanh(memory), memory
+
+    def run(self, features: Array) -> Array:
+        """Forecast at every step of a sequence without a past: `(steps, features)` → `(steps, targets)`."""
+        members, width, gates = self.recurrent.shape
+        projected = (features @ self.inputs + self.bias).reshape(len(features), members, 1, gates)
+        hidden, memory = self.start()
+        outputs = np.empty((len(features), members * width))
+        for step, inputs in enumerate(projected):
+            hidden, memory = self.step(inputs, hidden, memory)
+            outputs[step] = hidden.ravel()
+        return outputs @ self.head + self.head_bias
+
+
+def stack(module: SequenceLSTM) -> Cell:
+    """Take the weights of a trained module; the members' mean is the forecast."""
+    order, halves = [0, 1, 3, 2], np.array([0.5, 0.5, 0.5, 1.0])
+    weights = {name: tensor.detach().cpu().numpy().astype(np.float64) for name, tensor in module.state_dict().items()}
+    members, width = len(module.lstms), weights["heads.0.weight"].shape[1]
+    scale = np.repeat(halves, width)
+    rows = np.concatenate([np.arange(gate * width, (gate + 1) * width) for gate in order])
+    inputs, recurrent, bias = [], [], []
+    for k in range(members):
+        inputs.append((weights[f"lstms.{k}.weight_ih_l0"][rows] * scale[:, None]).T)
+        recurrent.append((weights[f"lstms.{k}.weight_hh_l0"][rows] * scale[:, None]).T)
+        bias.append((weights[f"lstms.{k}.bias_ih_l0"] + weights[f"lstms.{k}.bias_hh_l0"])[rows] * scale)
+    return Cell(
+        inputs=np.ascontiguousarray(np.concatenate(inputs, axis=1)),
+        recurrent=np.ascontiguousarray(np.stack(recurrent)),
+        bias=np.concatenate(bias),
+        head=np.concatenate([weights[f"heads.{k}.weight"].T for k in range(members)]) / members,
+        head_bias=np.mean([weights[f"heads.{k}.bias"] for k in range(members)], axis=0),
+    )
+
+
+class PaperLSTM(RegressorMixin, BaseEstimator):
+    """Paper A, section 3: an LSTM over a sliding window of past QPS, trained on the MSE, forecasts the next value.
+
+    The paper gives the gates and the loss, but no width, window, step or number of epochs: these are settings here.
+    Covariates are not read.
+
+    Args:
+        window: Past values that it sees.
+        hidden: Width of the hidden state.
+        epochs: Passes over the training windows.
+        batch: Windows in a batch.
+        learning_rate: Step of Adam.
+        max_windows: Windows drawn for an epoch.
+        accelerator: Lightning's word for where to train.
+        random_state: Seed of the weights and of the order of windows.
+    """
+
+    def __init__(
+        self,
+        window: int = 60,
+        hidden: int = 32,
+        epochs: int = 10,
+        batch: int = 128,
+        learning_rate: float = 3e-3,
+        max_windows: int = 20_000,
+        accelerator: str = "auto",
+        random_state: int | None = None,
+    ) -> None:
+        self.window = window
+        self.hidden = hidden
+        self.epochs = epochs
+        self.batch = batch
+        self.learning_rate = learning_rate
+        self.max_windows = max_windows
+        self.accelerator = accelerator
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that NaN is allowed: it marks an outage."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Train on windows of column 0 of `X`, `(rows, features)`; `y` is `(rows,)` or `(rows, targets)`.
+
+        Raises:
+            InputError: No row has a whole window.
+        """
+        rows, targets = training_rows(self, X, y)
+        windows, wanted = self._windows(rows[:, 0], targets)
+        if not len(wanted):
+            raise InputError(
+                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; "
+                "use a shorter window or a longer series"
+            )
+        observed = rows[~np.isnan(rows[:, 0]), 0]
+        self.mean_ = float(observed.mean())
+        self.scale_ = float(observed.std()) or 1.0
+        self.targets_ = targets.shape[1]
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        generator = torch.Generator().manual_seed(seed)
+        self.module_ = WindowLSTM(self.hidden, self.targets_, self.learning_rate, generator)
+        tensors = (self._tensor(windows), torch.from_numpy(((wanted - self.mean_) / self.scale_).astype(np.float32)))
+        train(
+            self.module_,
+            Batches(tensors, self.batch, generator, limit=self.max_windows),
+            self.epochs,
+            accelerator=self.accelerator,
+        )
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Forecast from each row; NaN where the newest value is not observed."""
+        check_is_fitted(self)
+        rows = prediction_rows(self, X)
+        forecast = np.full((len(rows), self.targets_), np.nan)
+        for part in segments(~np.isnan(rows[:, 0])):
+            windows = lag_matrix(rows[part, 0], self.window)
+            pieces = np.array_split(windows, -(-len(windows) // 4096))
+            forecast[part] = np.concatenate([self._apply(piece) for piece in pieces])
+        return forecast[:, 0] if self.flat_ else forecast
+
+    def stream(self) -> WindowStream:
+        """Return a live twin of `predict`: the whole window is read again at each step."""
+        check_is_fitted(self)
+        return WindowStream(self._newest, self.window, self.targets_)
+
+    def _newest(self, rows: Array) -> Array:
+        lags = rows[:, 0]
+        if len(lags) < self.window:
+            lags = np.concatenate([np.full(self.window - len(lags), lags[0]), lags])
+        return self._apply(lags[None])
+
+    def _apply(self, windows: Array) -> Array:
+        with torch.inference_mode():
+            scaled = self.module_(self._tensor(windows)).numpy()
+        return np.asarray(scaled, dtype=np.float64) * self.scale_ + self.mean_
+
+    def _tensor(self, windows: Array) -> torch.Tensor:
+        return torch.from_numpy(((windows - self.mean_) / self.scale_).astype(np.float32))[..., None]
+
+    def _windows(self, values: Array, targets: Array) -> tuple[Array, Array]:
+        windows, wanted = [np.empty((0, self.window))], [np.empty((0, targets.shape[1]))]
+        for part in segments(~np.isnan(values)):
+            known: Mask = np.asarray(~np.isnan(targets[part]).any(axis=1))
+            known[: self.window - 1] = False
+            windows.append(lag_matrix(values[part], self.window)[known])
+            wanted.append(targets[part][known])
+        return np.concatenate(windows), np.concatenate(wanted)
+
+
+Base: TypeAlias = Literal["ridge", "last"]
+FLOOR = 0.1
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to set up the project's LSTM; validation picks among several.
+
+    Attributes:
+        base: What the network's output is added to: a ridge regression of window and covariates, or the last value.
+        scaled: Whether residuals are measured in the local scale, which stabilises their variance, or in one scale for
+            the whole series.
+    """
+
+    base: Base = "ridge"
+    scaled: bool = True
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{'last value' if self.base == 'last' else 'ridge'}, {'local' if self.scaled else 'one'} scale"
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A fitted base forecast, a local scale, and the features that the network sees.
+
+    With v the newest value, the local scale s follows the changes of v as an exponentially weighted root mean square; a
+    tenth of the training mean stays in it. The base forecast is v + window·w + covariates·u + b, where w, u, b minimise
+    the squared residual divided by s².
+
+    Attributes:
+        variant: Which base, which scale.
+        window: Values that the ridge regression reads.
+        decay: Weight of the newest squared change in the local scale.
+        variance: Mean squared change in training.
+        weights: `(window + covariates, targets)` of the ridge regression; all 0 for the last value.
+        intercept: `(targets,)`.
+        centre: Mean of each feature, `(features,)`.
+        spread: Standard deviation of each feature.
+        residual: Standard deviation of the scaled residuals, `(targets,)`.
+        penalty: Ridge penalty per target, `(targets,)`.
+    """
+
+    variant: Variant
+    window: int
+    decay: float
+    variance: float
+    weights: Array
+    intercept: Array
+    centre: Array
+    spread: Array
+    residual: Array
+    penalty: Array
+
+    @classmethod
+    def fit(
+        cls,
+        rows: Array,
+        targets: Array,
+        parts: list[slice],
+        *,
+        variant: Variant,
+        window: int,
+        memory: float,
+        penalties: Sequence[Sequence[float]],
+        cut: int,
+    ) -> Self:
+        """Fit on the rows before `cut`; the rows from there on choose the ridge penalty.
+
+        Args:
+            rows: `(rows, features)`, column 0 the value.
+            targets: `(rows, targets)`, NaN where not known.
+            parts: Stretches of `rows` without outage.
+            variant: Which base, which scale.
+            window: Values that the ridge regression reads.
+            memory: Steps over which the local scale forgets.
+            penalties: For each target the ridge penalties to try; a single one is taken as it is.
+            cut: First row that is not fitted.
+        """
+        changes = np.concatenate([np.diff(rows[part, 0]) for part in parts if part.start < cut])
+        variance = float(np.mean(changes**2)) if len(changes) else 0.0
+        blank = np.zeros((window + rows.shape[1] - 1, targets.shape[1]))
+        draft = cls(
+            variant=variant,
+            window=window,
+            decay=1 - float(np.exp(-1 / memory)),
+            variance=variance or 1.0,
+            weights=blank,
+            intercept=np.zeros(targets.shape[1]),
+            centre=np.zeros(1),
+            spread=np.ones(1),
+            residual=np.ones(targets.shape[1]),
+            penalty=np.zeros(targets.shape[1]),
+        )
+        usable = np.zeros(len(rows), dtype=bool)
+        for part in parts:
+            usable[part.start + min(window - 1, part.stop - part.start - 1) : part.stop] = True
+        usable &= ~np.isnan(targets).any(axis=1)
+        fitted, judged = usable.copy(), usable.copy()
+        fitted[cut:] = False
+        judged[:cut] = False
+        scale = draft._everywhere(rows, parts)
+        if variant.base == "ridge" and fitted.any():
+            draft = draft._with_ridge(rows, targets, parts, scale, fitted, judged, penalties)
+        base = draft._base_everywhere(rows, parts)
+        residual = (targets - base) / scale[:, None]
+        spread = np.sqrt(np.nanmean(residual[fitted] ** 2, axis=0)) if fitted.any() else np.ones(targets.shape[1])
+        draft = replace(draft, residual=np.where(spread > 0, spread, 1.0))
+        features = np.concatenate([draft._raw(rows[part])[2] for part in parts if part.start < cut])[:cut]
+        deviation = features.std(axis=0)
+        return replace(draft, centre=features.mean(axis=0), spread=np.where(deviation > 1e-12, deviation, 1.0))
+
+    def apply(self, rows: Array) -> tuple[Array, Array, Array]:
+        """Do for a stretch without outage what the network needs.
+
+        Returns:
+            Base `(rows, targets)`, unit of the network's output `(rows, targets)`, and its inputs `(rows, inputs)`.
+        """
+        base, scale, features = self._raw(rows)
+        return base, scale[:, None] * self.residual, squash((features - self.centre) / self.spread)
+
+    def step(self, lags: Array, row: Array, change: float, power: float) -> tuple[Array, Array, Array, float]:
+        """Do for one step what `apply` does for many.
+
+        Args:
+            lags: `(window,)`, oldest first, the newest among them.
+            row: `(features,)`.
+            change: Newest value less the one before.
+            power: Local mean squared change up to the step before.
+
+        Returns:
+            Base `(targets,)`, unit `(targets,)`, the network's inputs `(inputs,)`, and the local mean squared change.
+        """
+        power += self.decay * (change * change - power)
+        scale = self._scale(power)
+        value = row[0]
+        shift = lags @ self.weights[: self.window] + row[1:] @ self.weights[self.window :] + self.intercept
+        features = np.empty(len(self.centre))
+        known = len(row)
+        features[:known] = row
+        features[known] = change / scale
+        features[known + 1 : -1] = shift / scale
+        features[-1] = math.log(scale)
+        return value + shift, scale * self.residual, squash((features - self.centre) / self.spread), power
+
+    def _scale(self, power: float) -> float:
+        return math.sqrt((1 - FLOOR) * power + FLOOR * self.variance if self.variant.scaled else self.variance)
+
+    def _scales(self, values: Array) -> Array:
+        if not self.variant.scaled:
+            return np.full(len(values), np.sqrt(self.variance))
+        squares = np.diff(values, prepend=values[0]) ** 2
+        smooth, _ = lfilter([self.decay], [1, self.decay - 1], squares, zi=[(1 - self.decay) * self.variance])
+        scales: Array = np.sqrt((1 - FLOOR) * smooth + FLOOR * self.variance)
+        return scales
+
+    def _base(self, rows: Array) -> Array:
+        shift = self.intercept
+        if self.weights.any():
+            shift = (
+                lag_matrix(rows[:, 0], self.window) @ self.weights[: self.window]
+                + rows[:, 1:] @ self.weights[self.window :]
+                + shift
+            )
+        base: Array = rows[:, :1] + shift
+        return base
+
+    def _raw(self, rows: Array) -> tuple[Array, Array, Array]:
+        values, scale, base = rows[:, 0], self._scales(rows[:, 0]), self._base(rows)
+        changes = np.diff(values, prepend=values[0])
+        shift = (base - values[:, None]) / scale[:, None]
+        return base, scale, np.column_stack([rows, changes / scale, shift, np.log(scale)])
+
+    def _everywhere(self, rows: Array, parts: list[slice]) -> Array:
+        scale = np.full(len(rows), np.nan)
+        for part in parts:
+            scale[part] = self._scales(rows[part, 0])
+        return scale
+
+    def _base_everywhere(self, rows: Array, parts: list[slice]) -> Array:
+        base = np.full((len(rows), len(self.intercept)), np.nan)
+        for part in parts:
+            base[part] = self._base(rows[part])
+        return base
+
+    def _with_ridge(
+        self,
+        rows: Array,
+        targets: Array,
+        parts: list[slice],
+        scale: Array,
+        fitted: Mask,
+        judged: Mask,
+        penalties: Sequence[Sequence[float]],
+    ) -> Self:
+        design = np.zeros((len(rows), len(self.weights)))
+        for part in parts:
+            design[part] = np.column_stack([lag_matrix(rows[part, 0], self.window), rows[part, 1:]])
+        weight = scale[fitted] ** -2.0
+        weight /= weight.sum()
+        centre, middle = weight @ design[fitted], weight @ targets[fitted]
+        spread = design[fitted].std(axis=0)
+        spread = np.where(spread > 1e-12, spread, 1.0)
+        inputs, outputs = (design[fitted] - centre) / spread, targets[fitted] - middle
+        square, cross = (inputs.T * weight) @ inputs, (inputs.T * weight) @ outputs
+        chosen, weights = [], []
+        for target, choices in enumerate(penalties):
+            trials = []
+            for penalty in choices:
+                ridge = square + np.eye(len(square)) * penalty / fitted.sum()
+                solution = solve(ridge, cross[:, target], assume_a="pos") / spread
+                miss = (design[judged] - centre) @ solution + middle[target] - targets[judged, target]
+                trials.append((float(np.sum((miss / scale[judged]) ** 2)), penalty, solution))
+            _, penalty, solution = min(trials, key=lambda trial: trial[0])
+            chosen.append(penalty)
+            weights.append(solution)
+        stacked = np.column_stack(weights)
+        intercept = middle - centre @ stacked
+        stacked[self.window - 1] -= 1  # the base forecast is a shift from the newest value
+        return replace(self, weights=stacked, intercept=intercept, penalty=np.array(chosen))
+
+
+def squash(features: Array) -> Array:
+    """Bend what lies beyond ±3 logarithmically: a burst stays visible without drowning the rest."""
+    size = np.abs(features)
+    if size.size and size.max() <= 3:
+        return features
+    return np.where(size > 3, np.sign(features) * (3 + 3 * np.log(np.maximum(size, 3) / 3)), features)
+
+
+VARIANTS = (Variant("ridge", True), Variant("last", True))
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+BLOCKS = 8
+WARM_UP = 1440
+"""Rows before those that judge a trial which its networks read, to fill their state."""
+
+
+class ResidualLSTM(RegressorMixin, BaseEstimator):
+    """Forecast = base forecast + local scale x LSTM, the mean of several members.
+
+    Differs from Paper A's network in what it is shown and asked, not in its cell: every step of a long sequence is a
+    training example, the state is kept from step to step, and the network corrects a last value or ridge forecast
+    instead of replacing it (see `skip`). The newest rows of what `fit` gets validate: they choose the ridge penalty,
+    the number of epochs and the variant, where another than the first must be better by two standard errors; then all
+    rows are learnt.
+
+    Args:
+        window: Values that the ridge regression reads; the network itself has no window.
+        hidden: Width of the hidden state.
+        epochs: Passes over the series, at most.
+        chunk: Steps of a training sequence.
+        batch: Sequences in a batch.
+        learning_rate: Largest step of AdamW.
+        weight_decay: AdamW's decay.
+        members: Networks whose mean is the forecast.
+        loss: `mse`, or `huber` for a low mean absolute error; validation then goes by that error.
+        delta: Where Huber's loss turns linear, in standard deviations of the residual.
+        variants: What validation picks from; the first is taken in doubt.
+        memory: Steps over which the local scale forgets.
+        fraction: Part of the rows, the newest ones, that validates.
+        patience: Epochs without a better validation loss after which to stop.
+        accelerator: Lightning's word for where to train.
+        random_state: Seed of weights, offsets and order.
+    """
+
+    def __init__(
+        self,
+        window: int = 60,
+        hidden: int = 32,
+        epochs: int = 30,
+        chunk: int = 64,
+        batch: int = 16,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 0.01,
+        members: int = 3,
+        loss: Literal["mse", "huber"] = "mse",
+        delta: float = 0.5,
+        variants: Sequence[Variant] = VARIANTS,
+        memory: float = 60.0,
+        fraction: float = 0.125,
+        patience: int = 8,
+        accelerator: str = "auto",
+        random_state: int | None = None,
+    ) -> None:
+        self.window = window
+        self.hidden = hidden
+        self.epochs = epochs
+        self.chunk = chunk
+        self.batch = batch
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.members = members
+        self.loss = loss
+        self.delta = delta
+        self.variants = variants
+        self.memory = memory
+        self.fraction = fraction
+        self.patience = patience
+        self.accelerator = accelerator
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that NaN is allowed: it marks an outage."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.multi_output = True
+        tags.regressor_tags.poor_score = True
+        return tags
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Choose on the newest rows, then train on all: `X` `(rows, features)`, `y` `(rows,)` or `(rows, targets)`."""
+        rows, targets = training_rows(self, X, y)
+        whole(rows)
+        random = check_random_state(self.random_state)
+        seeds = [int(seed) for seed in random.randint(2**31 - 1, size=2)]
+        cut = holdout(len(rows), self.fraction)
+        trials = [self._trial(rows, targets, cut, variant, seeds[0]) for variant in self.variants]
+        best = min(trials, key=lambda trial: float(np.mean(trial.ratios)))
+        if not _clearly(best.ratios, trials[0].ratios):
+            best = trials[0]
+        self.trials_ = {str(trial.skip.variant): float(np.mean(trial.ratios)) for trial in trials}
+        self.variant_ = best.skip.variant
+        self.epochs_ = best.epochs
+        parts = segments(~np.isnan(rows[:, 0]))
+        penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.skip.penalty]  # 0 where too few rows chose
+        self.skip_ = self._skip(rows, targets, parts, len(rows), self.variant_, penalties)
+        self.targets_ = targets.shape[1]
+        module, _ = self._train(rows, targets, parts, self.skip_, seeds[1], epochs=best.epochs)
+        self.cell_ = stack(module)
+        return self
+
+    def predict(self, X: npt.ArrayLike) -> Array:
+        """Forecast from each row; NaN where the newest value is not observed."""
+        check_is_fitted(self)
+        rows = prediction_rows(self, X)
+        whole(rows)
+        forecast = _forecast(rows, segments(~np.isnan(rows[:, 0])), self.skip_, self.cell_)
+        return forecast[:, 0] if self.flat_ else forecast
+
+    def stream(self) -> "ResidualStream":
+        """Return a live twin of `predict` that keeps the state: a step costs the same however long the past."""
+        check_is_fitted(self)
+        return ResidualStream(self.skip_, self.cell_)
+
+    def _trial(self, rows: Array, targets: Array, cut: int, variant: Variant, seed: int) -> "_Trial":
+        """Train before `cut` and judge on the rows after it."""
+        parts = segments(~np.isnan(rows[:, 0]))
+        skip = self._skip(rows, targets, parts, cut, variant, [PENALTIES] * targets.shape[1])
+        before = [slice(part.start, min(part.stop, cut)) for part in parts if part.start < cut]
+        module, epochs = self._train(rows, targets, before, skip, seed, cut=cut)
+        begin = max(0, cut - WARM_UP)
+        judged = rows[begin:]
+        forecast = _forecast(judged, segments(~np.isnan(judged[:, 0])), skip, stack(module))[cut - begin :]
+        return _Trial(skip, epochs, self._ratios(rows[cut:], targets[cut:], forecast))
+
+    def _skip(
+        self,
+        rows: Array,
+        targets: Array,
+        parts: list[slice],
+        cut: int,
+        variant: Variant,
+        penalties: Sequence[Sequence[float]],
+    ) -> Skip:
+        return Skip.fit(
+            rows, targets, parts, variant=variant, window=self.window, memory=self.memory, penalties=penalties, cut=cut
+        )
+
+    def _train(
+        self,
+        rows: Array,
+        targets: Array,
+        parts: list[slice],
+        skip: Skip,
+        seed: int,
+        *,
+        epochs: int | None = None,
+        cut: int | None = None,
+    ) -> tuple[SequenceLSTM, int]:
+        """Train on `parts`, for so many epochs or, with a `cut`, until the rows after it are forecast no better."""
+        generator = torch.Generator().manual_seed(seed)
+        inputs, goals, known = _tensors(rows, targets, segments(~np.isnan(rows[:, 0])), skip)
+        chunks = Chunks((inputs, goals, known), parts, self.chunk, self.batch, generator)
+        module = SequenceLSTM(
+            inputs.shape[1],
+            self.hidden,
+            goals.shape[1],
+            members=self.members,
+            loss=self.loss,
+            delta=self.delta,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            total_steps=max(len(chunks), 1) * self.epochs + 1,
+            warm_up=min(10, self.chunk // 4),
+            generator=generator,
+        )
+        if cut is None:
+            return module, train(
+                module, chunks, self.epochs if epochs is None else epochs, accelerator=self.accelerator
+            )
+        start = max(0, cut - 4 * self.chunk)
+
+        def validate(trained: SequenceLSTM) -> float:
+            forecast = trained(inputs[None, start:].to(trained.device)).mean(dim=0)[0, cut - start :].cpu()
+            return float(trained.error(forecast, goals[cut:], known[cut:]))
+
+        best = train(
+            module, chunks, self.epochs, validate=validate, patience=self.patience, accelerator=self.accelerator
+        )
+        return module, best
+
+    def _ratios(self, rows: Array, targets: Array, forecast: Array) -> Array:
+        """Log ratios of the error to the last value's, block by block, so that no single burst decides."""
+        power = 2 if self.loss == "mse" else 1
+        ratios = []
+        for target in range(targets.shape[1]):
+            known = ~np.isnan(targets[:, target]) & ~np.isnan(forecast[:, target])
+            ours = np.abs(forecast[known, target] - targets[known, target]) ** power
+            naive = np.abs(rows[known, 0] - targets[known, target]) ** power
+            for a, b in zip(np.array_split(ours, BLOCKS), np.array_split(naive, BLOCKS), strict=True):
+                if len(a):
+                    ratios.append(np.log((a.mean() + 1e-12) / (b.mean() + 1e-12)))
+        return np.array(ratios or [0.0])
+
+
+def _clearly(ratios: Array, others: Array) -> bool:
+    """Whether block by block the first log ratios are lower by more than two standard errors."""
+    margin = ratios - others
+    return float(np.mean(margin)) < -2 * float(np.std(margin)) / float(np.sqrt(max(len(margin) - 1, 1)))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    skip: Skip
+    epochs: int
+    ratios: Array
+
+
+class ResidualStream:
+    """A `ResidualLSTM` at work: keeps window, local scale and the networks' state."""
+
+    _lags: Array | None
+    _power: float
+    _hidden: Array
+    _memory: Array
+
+    def __init__(self, skip: Skip, cell: Cell) -> None:
+        """Start without history."""
+        self._skip = skip
+        self._cell = cell
+        self._lags = None
+        self._power = skip.variance
+        self._hidden, self._memory = cell.start()
+
+    def update(self, row: npt.ArrayLike) -> Array:
+        """Take the newest row and forecast from it; an outage (NaN) empties the state."""
+        newest = np.asarray(row, dtype=np.float64).ravel()
+        if np.isnan(newest.sum()):  # one cheap look at each step, two exact ones where it finds something
+            whole(newest[None])
+            if np.isnan(newest[0]):
+                self._forget()
+                return np.full(len(self._skip.intercept), np.nan)
+        lags = self._lags
+        if lags is None:
+            lags = self._lags = np.full(self._skip.window, newest[0])
+        change = newest[0] - lags[-1]
+        lags[:-1] = lags[1:]
+        lags[-1] = newest[0]
+        base, unit, inputs, self._power = self._skip.step(lags, newest, change, self._power)
+        projected = (inputs @ self._cell.inputs + self._cell.bias).reshape(self._hidden.shape[0], 1, -1)
+        self._hidden, self._memory = self._cell.step(projected, self._hidden, self._memory)
+        forecast: Array = base + unit * (self._hidden.ravel() @ self._cell.head + self._cell.head_bias)
+        return forecast
+
+    def _forget(self) -> None:
+        self._lags = None
+        self._power = self._skip.variance
+        self._hidden, self._memory = self._cell.start()
+
+
+def _tensors(
+    rows: Array, targets: Array, parts: list[slice], skip: Skip
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    inputs = np.zeros((len(rows), len(skip.centre)), dtype=np.float32)
+    goals = np.full(targets.shape, np.nan)
+    for part in parts:
+        base, unit, inputs[part] = skip.apply(rows[part])
+        goals[part] = (targets[part] - base) / unit
+    known = ~np.isnan(goals)
+    goals[~known] = 0.0
+    return (
+        torch.from_numpy(inputs),
+        torch.from_numpy(goals.astype(np.float32)),
+        torch.from_numpy(known.astype(np.float32)),
+    )
+
+
+def _forecast(rows: Array, parts: list[slice], skip: Skip, cell: Cell) -> Array:
+    forecast = np.full((len(rows), len(skip.intercept)), np.nan)
+    for part in parts:
+        base, unit, inputs = skip.apply(rows[part])
+        forecast[part] = base + unit * cell.run(inputs)
+    return forecast

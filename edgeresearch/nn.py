@@ -1,0 +1,289 @@
+"""Small torch networks and the training loop that forecasters and detectors share."""
+
+import copy
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeAlias
+
+import pytorch_lightning as lightning
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+State: TypeAlias = tuple[Tensor, Tensor]
+
+
+class WindowLSTM(lightning.LightningModule):
+    """Paper A's network (Figure 1): a window of past QPS → LSTM → last hidden state → next value, trained on the MSE.
+
+    Args:
+        hidden: Width of the hidden state.
+        targets: Numbers that are forecast.
+        learning_rate: Step of Adam.
+        generator: Draws the first weights.
+    """
+
+    def __init__(self, hidden: int, targets: int, learning_rate: float, generator: torch.Generator) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        with torch.random.fork_rng(devices=[]):
+            self.lstm = nn.LSTM(1, hidden, batch_first=True)
+            self.head = nn.Linear(hidden, targets)
+        draw_weights(self, hidden, generator)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Map `(batch, window, 1)` to `(batch, targets)`."""
+        outputs, _ = self.lstm(windows)
+        forecast: Tensor = self.head(outputs[:, -1])
+        return forecast
+
+    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+        """Return the mean squared error of a batch (Paper A, section 3, loss L)."""
+        windows, targets = batch
+        return nn.functional.mse_loss(self(windows), targets)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
+
+
+class SequenceLSTM(lightning.LightningModule):
+    """Many-to-many LSTMs, several at once: every step of a long sequence is forecast, so that one pass trains all.
+
+    The members differ in their first weights alone. The heads start at zero: an untrained network corrects nothing.
+
+    Args:
+        features: Columns of a step.
+        hidden: Width of a hidden state.
+        targets: Numbers that are forecast at each step.
+        members: LSTMs whose mean is the forecast.
+        loss: `mse`, or `huber` for forecasts near the median.
+        delta: Where Huber's loss turns linear, in standard deviations of the residual.
+        learning_rate: Largest step of AdamW over its one cycle.
+        weight_decay: AdamW's decay.
+        total_steps: Optimizer steps of the whole cycle.
+        warm_up: Steps at the head of a sequence that count for the state, not for the loss.
+        generator: Draws the first weights.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        hidden: int,
+        targets: int,
+        *,
+        members: int,
+        loss: Literal["mse", "huber"],
+        delta: float,
+        learning_rate: float,
+        weight_decay: float,
+        total_steps: int,
+        warm_up: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.loss = loss
+        self.delta = delta
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.total_steps = total_steps
+        self.warm_up = warm_up
+        with torch.random.fork_rng(devices=[]):
+            self.lstms = nn.ModuleList(nn.LSTM(features, hidden, batch_first=True) for _ in range(members))
+            self.heads = nn.ModuleList(nn.Linear(hidden, targets) for _ in range(members))
+        draw_weights(self, hidden, generator)
+        for head in self.heads:
+            nn.init.zeros_(head.weight)  # type: ignore[arg-type]
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+
+    def forward(self, steps: Tensor) -> Tensor:
+        """Map `(batch, steps, features)` to each member's forecasts, `(members, batch, steps, targets)`."""
+        return torch.stack([head(lstm(steps)[0]) for lstm, head in zip(self.lstms, self.heads, strict=True)])
+
+    def error(self, forecast: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Return the mean loss over the targets that are known (`known` is 1) instead of missing (0)."""
+        if self.loss == "mse":
+            each = (forecast - targets) ** 2
+        else:
+            each = nn.functional.huber_loss(forecast, targets.expand_as(forecast), reduction="none", delta=self.delta)
+        return (each * known).sum() / known.expand_as(each).sum().clamp(min=1)
+
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], index: int) -> Tensor:
+        """Return the sum of the members' losses over a batch of sequences, after the warm-up: each trains alone."""
+        steps, targets, known = batch
+        skip = min(self.warm_up, steps.shape[1] - 1)
+        forecast = self(steps)[:, :, skip:]
+        return self.error(forecast, targets[:, skip:], known[:, skip:]) * len(self.lstms)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW under a one-cycle schedule, which needs some steps to rise and to fall."""
+        optimizer = torch.optim.AdamW(
+            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
+        cycle = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, max(self.total_steps, 10), pct_start=0.2
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
+
+
+def draw_weights(module: nn.Module, hidden: int, generator: torch.Generator) -> None:
+    """Draw every weight uniformly from ±1/√hidden, torch's own rule for an LSTM, from an explicit generator."""
+    bound = 1 / math.sqrt(hidden)
+    for weight in module.parameters():
+        nn.init.uniform_(weight, -bound, bound, generator=generator)
+
+
+CLIP = 1.0
+"""Largest norm of all gradients together; larger ones are scaled down to it."""
+
+
+class Batches:
+    """Rows of tensors in a fresh random order every epoch, drawn from one generator."""
+
+    def __init__(
+        self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator, *, limit: int | None = None
+    ) -> None:
+        """Hold the rows.
+
+        Args:
+            tensors: Alike in their first dimension.
+            size: Rows in a batch.
+            generator: Draws the order.
+            limit: Rows drawn for an epoch; all where None.
+        """
+        self._tensors = tensors
+        self._size = size
+        self._generator = generator
+        self._rows = min(len(tensors[0]), limit or len(tensors[0]))
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch."""
+        return -(-self._rows // self._size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the batches of an epoch."""
+        order = torch.randperm(len(self._tensors[0]), generator=self._generator)[: self._rows]
+        for rows in torch.split(order, self._size):
+            yield tuple(tensor[rows] for tensor in self._tensors)
+
+
+class Chunks:
+    """Random stretches of a long series, as many as cover it once an epoch, from segments without outage."""
+
+    def __init__(
+        self, tensors: tuple[Tensor, ...], segments: list[slice], length: int, size: int, generator: torch.Generator
+    ) -> None:
+        """Hold the series.
+
+        Args:
+            tensors: `(steps, columns)`, alike in their first dimension.
+            segments: Stretches without outage, in steps.
+            length: Steps of a chunk; shorter segments make shorter ones.
+            size: Chunks in a batch.
+            generator: Draws order and offsets.
+        """
+        self._tensors = tensors
+        self._size = size
+        self._generator = generator
+        self._groups: dict[int, list[tuple[int, int, int]]] = {}
+        for segment in segments:
+            steps = segment.stop - segment.start
+            span = min(length, steps)
+            count = -(-steps // span)
+            last = segment.stop - span
+            starts = [(min(segment.start + k * span, last), segment.start, last) for k in range(count)]
+            self._groups.setdefault(span, []).extend(starts)
+
+    def __len__(self) -> int:
+        """Return the batches of an epoch."""
+        return sum(-(-len(starts) // self._size) for starts in self._groups.values())
+
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the batches of an epoch."""
+        for span, starts in self._groups.items():
+            first, low, high = torch.tensor(starts).T
+            shift = torch.randint(-(span // 2), span // 2 + 1, (len(first),), generator=self._generator)
+            first = torch.clamp(first + shift, low, high)[torch.randperm(len(first), generator=self._generator)]
+            for some in torch.split(first, self._size):
+                steps = some[:, None] + torch.arange(span)
+                yield tuple(tensor[steps] for tensor in self._tensors)
+
+
+def train(
+    module: lightning.LightningModule,
+    batches: Batches | Chunks,
+    epochs: int,
+    *,
+    validate: Callable[[Any], float] | None = None,
+    patience: int = 6,
+    accelerator: str = "auto",
+) -> int:
+    """Train in place and leave the module on the CPU, in evaluation mode.
+
+    Args:
+        module: What is trained. Its `configure_optimizers` returns an optimizer, or with it a scheduler that advances
+            after each batch.
+        batches: Its data.
+        epochs: Passes over the data, at most.
+        validate: Gives the validation loss of the module; with it, the weights of the best epoch stay. Epoch 0 is the
+            untrained module.
+        patience: Epochs without a better validation loss after which to stop.
+        accelerator: Lightning's word for where to train.
+
+    Returns:
+        Epochs that the kept weights were trained for.
+    """
+    if epochs == 0:
+        module.eval()
+        return 0
+    fabric = Fabric(accelerator=accelerator, devices=1)
+    module.to(fabric.device)
+    optimizer, scheduler = _optimizer(module)
+    best = _Best(validate, patience) if validate else None
+    if best:
+        best.look(module, 0)
+    module.train()
+    for epoch in range(1, epochs + 1):
+        for number, batch in enumerate(batches):
+            loss: Any = module.training_step(fabric.to_device(batch), number)
+            optimizer.zero_grad()
+            fabric.backward(loss)
+            torch.nn.utils.clip_grad_norm_(module.parameters(), CLIP)
+            optimizer.step()
+            if scheduler:
+                scheduler.step()
+        if best and best.look(module, epoch):
+            break
+    if best:
+        module.load_state_dict(best.weights)
+    module.cpu().eval()
+    return best.epoch if best else epochs
+
+
+def _optimizer(module: lightning.LightningModule) -> tuple[torch.optim.Optimizer, Any]:
+    """What moves the weights, and what moves its step, if anything does."""
+    chosen: Any = module.configure_optimizers()
+    if isinstance(chosen, dict):
+        return chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]
+    return chosen, None
+
+
+class _Best:
+    """Keeps the weights of the epoch with the lowest validation loss."""
+
+    def __init__(self, validate: Callable[[Any], float], patience: int) -> None:
+        self.validate = validate
+        self.patience = patience
+        self.epoch = 0
+        self.loss = float("inf")
+        self.weights: dict[str, Tensor] = {}
+
+    def look(self, module: lightning.LightningModule, epoch: int) -> bool:
+        """Judge the module after an epoch; returns whether it has not been better for too long."""
+        module.eval()
+        with torch.inference_mode():
+            loss = self.validate(module)
+        module.train()
+        if loss < self.loss:
+            self.loss, self.epoch, self.weights = loss, epoch, copy.deepcopy(module.state_dict())
+        return epoch - self.epoch >= self.patience

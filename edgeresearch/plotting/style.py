@@ -1,0 +1,161 @@
+"""One look for all figures, and files with the same bytes on every run."""
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from edgeresearch.io import atomic
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BLUE, ORANGE, GREEN, RED, PINK, BROWN, _, GREY, _, SKY = sns.color_palette("colorblind").as_hex()
+INK = "#222222"
+
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {"paper": BLUE, "paper's LSTM": ORANGE, "naive": GREY, "strong": GREEN, "project": PINK}
+)
+"""Colour of a model by its role; each role also has a marker of its own."""
+
+MARKERS: Mapping[str, str] = MappingProxyType(
+    {"paper": "o", "paper's LSTM": "D", "naive": "s", "strong": "^", "project": "P"}
+)
+
+ROLE_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "paper": "the paper's baselines",
+        "paper's LSTM": "the paper's LSTM",
+        "naive": "naive",
+        "strong": "stronger baselines",
+        "project": "this project's LSTM",
+    }
+)
+"""What the roles are called in legends."""
+
+_SETTINGS: Any = {
+    "figure.dpi": 110,
+    "savefig.dpi": 150,
+    "font.size": 10,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "figure.titlesize": 12,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.4,
+    "svg.hashsalt": "edgeresearch",
+    "svg.fonttype": "path",
+}
+
+
+@contextmanager
+def theme() -> Iterator[None]:
+    """Apply the look inside the block only; what a user set outside stays."""
+    with sns.axes_style("whitegrid"), mpl.rc_context(_SETTINGS):
+        yield
+
+
+def styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Make a function draw under `theme`."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
+        with theme():
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: bool) -> tuple[Figure, list[Axes]]:
+    """Return a figure and its axes, row by row; the figure belongs to no window and is freed with its last reference.
+
+    Args:
+        rows: Rows of axes.
+        columns: Columns of axes.
+        size: Width and height in inches.
+        **options: `sharex` and `sharey`, as matplotlib's `Figure.subplots` takes them.
+    """
+    engine = ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.05, wspace=0.04, hspace=0.03)
+    figure = Figure(figsize=size, layout=engine)
+    axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
+    return figure, list(axes.ravel())
+
+
+def shown(name: str, real: bool) -> str:
+    """Return a trace's name for a title: with a mark where its values are not real data (see `Trace.label`)."""
+    return name if real else f"{name} (synthetic)"
+
+
+def mark(figure: Figure, note: str) -> None:
+    """Write a line under a whole figure without a legend, such as what a reader must know of its data."""
+    figure.supxlabel(_wrapped(figure, note), x=0.01, ha="left", fontsize=8.5, color=INK, style="italic")
+
+
+def legend(figure: Figure, note: str = "", *, handles: Sequence[Artist] | None = None, columns: int = 5) -> None:
+    """Put a legend under a whole figure, below the note.
+
+    Args:
+        figure: Its labelled artists are listed.
+        note: What `mark` would write.
+        handles: What is listed instead.
+        columns: Entries side by side.
+    """
+    listed = {} if handles is None else {"handles": handles}
+    box = figure.legend(loc="outside lower left", ncols=columns, alignment="left", **listed)
+    if note:
+        box.set_title(_wrapped(figure, note))
+    box.get_title().set(fontsize=8.5, color=INK, style="italic")
+
+
+def _wrapped(figure: Figure, note: str) -> str:
+    return textwrap.fill(note, int(figure.get_figwidth() * 14))
+
+
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG and as SVG, without dates and random names.
+
+    Args:
+        figure: What is written.
+        path: Where to; its suffix is replaced.
+
+    Returns:
+        The path of the PNG.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    for suffix, metadata in ((".svg", {"Date": None, "Creator": None}), (".png", {"Software": None})):
+        target = Path(path).with_suffix(suffix)
+        with theme(), atomic(target) as draft:
+            figure.savefig(draft, format=suffix[1:], metadata=metadata)
+    return target
+
+
+def dates(axes: Axes) -> None:
+    """Label a time axis without overlap, the date once."""
+    locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
+def numbers(axis: Axis) -> None:
+    """Label a linear axis with few round numbers, thousands apart."""
+    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))

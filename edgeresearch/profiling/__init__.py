@@ -1,0 +1,1 @@
+"""Measuring trainings under CPU limits."""

@@ -1,0 +1,76 @@
+"""What a call of the front door returns: a table, notes, a figure, and a folder to keep them in."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from edgeresearch import __version__
+from edgeresearch.io import gathered, write_csv, write_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Result:
+    """Base of all results: subclasses are frozen dataclasses with at least these three fields.
+
+    Attributes:
+        table: The answer, one row per thing compared.
+        notes: One line for each thing that a reader may not expect: guesses, repairs, what was left out.
+        facts: What the answer rests on: data, settings, seed; plain values.
+    """
+
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return every table of the result by the name of its file."""
+        return {"table": self.table}
+
+    def plot(self) -> "Figure":
+        """Draw the result; the figure is the one that the study uses for its own."""
+        from edgeresearch import plotting
+
+        return next(iter(plotting.figures(self).values()))
+
+    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
+        """Write the tables (CSV), `report.json` and the figures (PNG and SVG) into a folder, all or nothing.
+
+        Args:
+            folder: Made where missing; files of the same names are replaced.
+            figures: Whether to draw.
+
+        Returns:
+            The folder.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        with gathered(folder) as draft:
+            for name, table in self.tables().items():
+                write_csv(table, draft / f"{name}.csv")
+            write_json({**self.facts, "edgeresearch": __version__, "notes": list(self.notes)}, draft / "report.json")
+            self._save_more(draft)
+            if figures:
+                from edgeresearch import plotting
+                from edgeresearch.plotting import style
+
+                for name, figure in plotting.figures(self).items():
+                    style.save(figure, draft / name)
+        return Path(folder)
+
+    def _save_more(self, folder: Path) -> None:
+        """Write what only this kind of result has, such as a fitted model."""
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{_escape(note)}</li>" for note in self.notes)
+        return (
+            f"{self.table.to_html(index=False, max_rows=30, float_format=lambda value: f'{value:.4g}')}<ul>{notes}</ul>"
+        )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,588 @@
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import fsspec  # type: ignore[import-untyped, unused-ignore]
+import numpy as np
+import pytest
+import safetensors.numpy
+from numpy.testing import assert_array_equal
+
+from edgeresearch.anomaly.inference import Autoencoded
+from edgeresearch.anomaly.model_store import KINDS, Repository
+from edgeresearch.errors import InputError
+
+Make = Callable[..., Any]
+LocalFileSystem: Any = fsspec.get_filesystem_class("file")
+MemoryFileSystem: Any = fsspec.get_filesystem_class("memory")
+
+
+@pytest.fixture(params=["folder", "memory", "objects"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the address of an empty place: a folder, fsspec's memory, and a store of objects without links."""
+    if request.param == "folder":
+        return str(tmp_path / "models")
+    return f"{'memory' if request.param == 'memory' else 'objects'}://{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def repository(root: str) -> Repository:
+    return Repository(root)
+
+
+class Objects(MemoryFileSystem):
+    """As an object store: whole puts, no renames, no links, and a limit of operations after which the machine dies."""
+
+    protocol = "objects"
+    cachable = False
+    store: dict[str, Any] = {}
+    pseudo_dirs: list[str] = [""]
+
+    def __init__(self, dies_after: int = 10**9, torn: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.left = dies_after
+        self.torn = torn
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return "/" + str(path).removeprefix("objects://").strip("/")
+
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **options: Any) -> None:
+        self._live(path, value)
+        super().pipe_file(path, value, mode=mode, **options)
+
+    def rm_file(self, path: str) -> None:
+        self._live(path, None)
+        super().rm_file(path)
+
+    def mv(self, *args: Any, **options: Any) -> None:
+        raise NotImplementedError("an object store has no rename")
+
+    link = cp_file = mv_file = mv
+
+    def _live(self, path: str, value: bytes | None) -> None:
+        self.left -= 1
+        if self.left < 0:
+            if self.torn and value is not None:
+                super().pipe_file(path, value[: len(value) // 2])
+            raise KeyboardInterrupt("the machine died")
+
+
+fsspec.register_implementation("objects", Objects, clobber=True)
+
+
+def _same(one: Any, two: Any) -> bool:
+    return type(one) is type(two) and all(
+        np.array_equal(array, two.arrays()[name]) for name, array in one.arrays().items()
+    )
+
+
+def _good(repository: Repository, name: str = "m") -> Any:
+    published = repository.latest(name).published
+    assert published is not None
+    return published
+
+
+@pytest.mark.parametrize("kind", ["autoencoder", "lstm"])
+def test_a_model_comes_back_as_it_was(kind: str, repository: Repository, make: Make, gappy: Make) -> None:
+    model, rows = make(kind), gappy(50)
+    assert repository.publish("traffic_1", model, about={"sensor": 7}) == 1
+    found = repository.latest("traffic_1")
+    assert found.refused == ()
+    assert found.published is not None
+    assert (found.published.version, found.published.about) == (1, {"sensor": 7})
+    assert _same(found.published.model, model)
+    assert_array_equal(found.published.model.start().run(rows), model.start().run(rows))
+
+
+def test_versions_count_up_and_old_ones_stay(repository: Repository, make: Make) -> None:
+    models = [make("lstm", seed=seed) for seed in range(3)]
+    assert [repository.publish("m", model) for model in models] == [1, 2, 3]
+    assert repository.versions("m") == [1, 2, 3]
+    for version, model in enumerate(models, start=1):
+        assert _same(repository.load("m", version).model, model)
+    assert repository.versions("other") == []
+
+
+def test_only_newer_versions_are_looked_at(repository: Repository, make: Make) -> None:
+    assert repository.latest("m").published is None
+    for seed in range(3):
+        repository.publish("m", make("lstm", seed=seed))
+    assert _good(repository).version == 3
+    newer = repository.latest("m", after=2).published
+    assert newer is not None
+    assert newer.version == 3
+    assert repository.latest("m", after=3).published is None
+
+
+def test_names_are_apart(repository: Repository, make: Make) -> None:
+    repository.publish("a", make("lstm", seed=1))
+    repository.publish("b", make("lstm", seed=2))
+    assert _same(_good(repository, "a").model, make("lstm", seed=1))
+    assert _same(_good(repository, "b").model, make("lstm", seed=2))
+
+
+def test_only_the_newest_are_kept(root: str, make: Make) -> None:
+    repository = Repository(root, keep=3)
+    for seed in range(7):
+        repository.publish("m", make("lstm", seed=seed))
+    assert repository.versions("m") == [5, 6, 7]
+    assert len(repository._files(repository._folder("m"))) == 6
+    assert repository.publish("m", make("lstm")) == 8
+
+
+@pytest.mark.parametrize("keep", [1, 0, -1])
+def test_there_must_be_one_to_fall_back_on(keep: int, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"keep is {keep}; keep at least 2 versions"):
+        Repository(str(tmp_path), keep=keep)
+
+
+def test_an_unknown_kind_of_address(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot use nosuch://x as a model repository"):
+        Repository("nosuch://x")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a b", "ä", "a\n"])
+def test_names_that_could_lead_elsewhere_are_refused(name: str, repository: Repository, make: Make) -> None:
+    for act in (
+        lambda: repository.publish(name, make("lstm")),
+        lambda: repository.latest(name),
+        lambda: repository.load(name, 1),
+    ):
+        with pytest.raises(InputError, match="is no name of a model"):
+            act()
+
+
+def test_a_version_that_is_not_there(repository: Repository, make: Make) -> None:
+    repository.publish("m", make("lstm"))
+    with pytest.raises(InputError, match="cannot read .*00000005.json"):
+        repository.load("m", 5)
+
+
+@pytest.mark.parametrize("about", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}])
+def test_facts_must_fit_json(about: Mapping[str, Any], repository: Repository, make: Make) -> None:
+    with pytest.raises(InputError, match="JSON cannot hold what is known of the model"):
+        repository.publish("m", make("lstm"), about=about)
+    assert repository.versions("m") == []
+
+
+class Own(Autoencoded):
+    """A user's own kind."""
+
+    kind = "own"
+
+
+def test_a_users_own_kind_needs_its_class(root: str, make: Make) -> None:
+    plain = make("autoencoder")
+    model = Own(plain.scale, plain.weights, plain.hidden)
+    with pytest.raises(InputError, match="cannot publish a Own; give its class with `kinds`"):
+        Repository(root).publish("m", model)
+    own = Repository(root, kinds={**KINDS, "own": Own})
+    own.publish("m", model)
+    assert type(own.load("m", 1).model) is Own
+    with pytest.raises(InputError, match="version 1 of m in .* is a 'own'; give its class with `kinds`"):
+        Repository(root).load("m", 1)
+
+
+def _files(repository: Repository) -> dict[str, str]:
+    """Paths of the files of version 2, by their ending."""
+    folder = repository._folder("m")
+    return {
+        file.rsplit(".", 1)[1]: f"{folder}/{file}" for file in repository._files(folder) if file.startswith("00000002")
+    }
+
+
+@pytest.fixture
+def two(repository: Repository, make: Make) -> Repository:
+    """Return a repository with two versions; the tests damage the second."""
+    repository.publish("m", make("lstm", seed=1))
+    repository.publish("m", make("lstm", seed=2))
+    return repository
+
+
+def _refused(repository: Repository, make: Make, message: str) -> None:
+    found = repository.latest("m")
+    assert found.published is not None
+    assert found.published.version == 1
+    assert _same(found.published.model, make("lstm", seed=1))
+    assert len(found.refused) == 1
+    assert message in found.refused[0]
+    with pytest.raises(InputError) as error:
+        repository.load("m", 2)
+    assert str(error.value) == found.refused[0]
+    assert "\n" not in found.refused[0]
+    in_use = repository.latest("m", after=1)
+    assert in_use.published is None
+    assert in_use.refused == found.refused
+    assert repository.publish("m", make("lstm", seed=3)) == 3
+    assert _good(repository).version == 3
+
+
+Damage = Callable[[bytes], bytes]
+DAMAGES: dict[str, Damage] = {
+    "truncated": lambda data: data[:-1],
+    "half": lambda data: data[: len(data) // 2],
+    "empty": lambda data: b"",
+    "longer": lambda data: data + b"x",
+    "foreign": lambda data: b"\x80\x04K\x01.",
+    "text": lambda data: b"hello",
+    "zeros": lambda data: bytes(len(data)),
+}
+
+
+@pytest.mark.parametrize("ending", ["json", "safetensors"])
+@pytest.mark.parametrize("damage", list(DAMAGES))
+def test_a_damaged_or_foreign_file_is_refused(ending: str, damage: str, two: Repository, make: Make) -> None:
+    path = _files(two)[ending]
+    two._fs.pipe_file(path, DAMAGES[damage](two._fs.cat_file(path)))
+    _refused(two, make, "damaged" if ending == "safetensors" else "00000002.json is damaged or foreign")
+
+
+@pytest.mark.parametrize("ending", ["json", "safetensors"])
+def test_a_single_bit_is_noticed_wherever_it_flips(ending: str, make: Make, tmp_path: Path) -> None:
+    repository = Repository(str(tmp_path))
+    repository.publish("m", make("lstm", seed=1))
+    repository.publish("m", make("lstm", seed=2))
+    path = Path(_files(repository)[ending])
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.choice(len(whole), 150, replace=False):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        found = repository.latest("m")
+        assert found.published is not None
+        assert found.published.version == 1
+        assert len(found.refused) == 1
+    path.write_bytes(whole)
+    assert _good(repository).version == 2
+
+
+def test_arrays_that_are_gone_are_refused(two: Repository, make: Make) -> None:
+    two._fs.rm_file(_files(two)["safetensors"])
+    _refused(two, make, "cannot read")
+
+
+def _forge(repository: Repository, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Change the manifest of version 2 and make its checksum fit again, as somebody would who means it."""
+    path = _files(repository)["json"]
+    content = json.loads(repository._fs.cat_file(path))
+    content.pop("sha256")
+    content = change(content) or content
+    signature = hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    repository._fs.pipe_file(path, json.dumps({**content, "sha256": signature}).encode())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(format=2), "has format 2, this version reads up to 1; use a newer edgeresearch"),
+        (lambda c: c.update(format="1"), "describes no model of this project"),
+        (lambda c: c.update(version=3), "describes no model of this project"),
+        (lambda c: c.update(arrays="../../etc/passwd"), "describes no model of this project"),
+        (lambda c: c.update(arrays=7), "describes no model of this project"),
+        (lambda c: c.pop("about") and None, "damaged"),
+        (lambda c: c.pop("kind") and None, "describes no model of this project"),
+        (lambda c: c.update(kind=["lstm"]), "is a \"['lstm']\"; give its class"),
+        (lambda c: c.update(kind="os.system"), "is a 'os.system'; give its class with `kinds`"),
+        (lambda c: c.update(kind="autoencoder"), "holds no autoencoder"),
+        (lambda c: c.update(settings=None), "holds no lstm"),
+        (lambda c: c.update(settings={"channels": 3, "hidden": 10**9}), "holds no lstm"),
+    ],
+)
+def test_a_forged_manifest_is_refused(
+    change: Callable[[dict[str, Any]], Any], message: str, two: Repository, make: Make
+) -> None:
+    _forge(two, change)
+    _refused(two, make, message if message != "damaged" else "describes no model")
+
+
+def test_a_manifest_that_is_another_json_is_refused(two: Repository, make: Make) -> None:
+    two._fs.pipe_file(_files(two)["json"], b'["format", 1]')
+    _refused(two, make, "describes no model of this project; remove it")
+
+
+def test_deeply_nested_json_is_refused(two: Repository, make: Make) -> None:
+    two._fs.pipe_file(_files(two)["json"], b"[" * 10**5)
+    _refused(two, make, "is damaged or foreign")
+
+
+@pytest.mark.parametrize("content", [b"not safetensors", safetensors.numpy.save({"x": np.zeros(3)})])
+def test_foreign_arrays_are_refused_even_with_their_checksum(content: bytes, two: Repository, make: Make) -> None:
+    two._fs.pipe_file(_files(two)["safetensors"], content)
+    _forge(two, lambda c: c.update(arrays_sha256=hashlib.sha256(content).hexdigest()))
+    _refused(two, make, "version 2 of m in")
+
+
+def test_nothing_that_runs_code_is_ever_read(tmp_path: Path, two: Repository) -> None:
+    names = {name for name in sys.modules if name == "edgeresearch.anomaly.model_store"}
+    source = Path(str(sys.modules[names.pop()].__file__)).read_text(encoding="utf-8")
+    assert "import pickle" not in source
+    assert all(path.endswith((".json", ".safetensors")) for path in _files(two).values())
+
+
+def test_other_files_in_the_folder_are_let_alone(root: str, make: Make) -> None:
+    repository = Repository(root, keep=2)
+    repository.publish("m", make("lstm"))
+    folder = repository._folder("m")
+    for foreign in ("README", "1.json", "000000001.json", "00000000-x.safetensors"):
+        repository._fs.pipe_file(f"{folder}/{foreign}", b"x")
+    for seed in range(4):
+        repository.publish("m", make("lstm", seed=seed))
+    assert repository.versions("m") == [4, 5]
+    assert {"README", "1.json", "000000001.json", "00000000-x.safetensors"} <= set(repository._files(folder))
+
+
+def test_a_place_that_cannot_be_written_or_listed_is_told(tmp_path: Path, make: Make) -> None:
+    (tmp_path / "file").write_text("x")
+    repository = Repository(str(tmp_path / "file"))
+    with pytest.raises(InputError, match="cannot write .*; choose another place"):
+        repository.publish("m", make("lstm"))
+    with pytest.raises(InputError, match="cannot list .*; name a model repository"):
+        repository.latest("m")
+
+
+@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("steps", range(8))
+def test_dying_at_any_operation_leaves_the_last_good_version(torn: bool, steps: int, make: Make) -> None:
+    root = f"objects://{uuid.uuid4().hex}"
+    calm = Repository(root, keep=2)
+    for seed in (1, 2, 3):
+        calm.publish("m", make("lstm", seed=seed))
+    dying = Repository(root, keep=2, options={"dies_after": steps, "torn": torn})
+    try:
+        dying.publish("m", make("lstm", seed=4))
+    except KeyboardInterrupt:
+        assert steps < 4  # arrays, manifest, old manifest, old arrays
+    found = _good(calm)
+    assert found.version == (3 if steps < 2 else 4)
+    assert _same(found.model, make("lstm", seed=found.version))
+    for seed in (5, 6, 7):
+        calm.publish("m", make("lstm", seed=seed))
+    assert _same(_good(calm).model, make("lstm", seed=7))
+    assert len(calm._files(calm._folder("m"))) == 4  # what the dead one left is gone
+
+
+def test_a_number_that_is_taken_meanwhile_is_left_to_the_other(make: Make) -> None:
+    root = f"objects://{uuid.uuid4().hex}"
+    first, second = Repository(root), Repository(root)
+    attempt = first._fs.pipe_file
+    for moment in ("arrays", "manifest"):
+        before = max(first.versions("m"), default=0)
+
+        def overtaken(path: str, *args: Any, moment: str = moment, **options: Any) -> None:
+            if path.endswith(".safetensors") == (moment == "arrays"):
+                first._fs.pipe_file = attempt
+                second.publish("m", make("lstm", seed=8))
+            attempt(path, *args, **options)
+
+        first._fs.pipe_file = overtaken
+        assert first.publish("m", make("lstm", seed=9)) == before + 2
+        assert _same(second.load("m", before + 1).model, make("lstm", seed=8))
+        assert _same(second.load("m", before + 2).model, make("lstm", seed=9))
+    assert len(first._files(first._folder("m"))) == 8
+
+
+def test_a_publisher_overtaken_by_all_that_are_kept_starts_anew(root: str, make: Make) -> None:
+    slow, quick = Repository(root, keep=2), Repository(root, keep=2)
+    numbers = slow._numbers
+    looks = []
+
+    def overtaken(folder: str) -> list[int]:
+        found = numbers(folder)
+        looks.append(found)
+        if len(looks) == 2:  # after the arrays, before the manifest
+            for seed in range(4):
+                quick.publish("m", make("lstm", seed=seed))
+        return found
+
+    slow._numbers = overtaken  # type: ignore[method-assign]
+    assert slow.publish("m", make("lstm", seed=9)) == 5
+    assert _same(_good(quick).model, make("lstm", seed=9))
+    assert quick.versions("m") == [4, 5]
+    assert len(quick._files(quick._folder("m"))) == 4
+
+
+def test_a_draft_that_was_removed_counts_as_overtaken(
+    tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(str(tmp_path))
+    link = LocalFileSystem.link
+
+    def removed(self: Any, draft: str, path: str) -> None:
+        monkeypatch.setattr(LocalFileSystem, "link", link)
+        Path(draft).unlink()
+        link(self, draft, path)
+
+    monkeypatch.setattr(LocalFileSystem, "link", removed)
+    assert repository.publish("m", make("lstm")) == 1
+    assert len(list((tmp_path / "m").iterdir())) == 2
+
+
+def test_a_disk_without_hard_links_still_serves(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Any, *args: Any, **options: Any) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(LocalFileSystem, "link", refused)
+    repository = Repository(str(tmp_path))
+    assert [repository.publish("m", make("lstm", seed=seed)) for seed in range(3)] == [1, 2, 3]
+    assert _good(repository).version == 3
+    assert len(list((tmp_path / "m").iterdir())) == 6
+
+
+def test_many_publishers_and_a_reader_at_once(tmp_path: Path, make: Make) -> None:
+    root = str(tmp_path)
+    models = {seed: make("lstm", 2, 3, seed=seed) for seed in range(4)}
+    numbers: list[int] = []
+    stop, broken = threading.Event(), []
+
+    def publish(seed: int) -> None:
+        own = Repository(root)
+        numbers.extend(own.publish("m", models[seed], about={"seed": seed}) for _ in range(5))
+
+    def read() -> None:
+        own, last = Repository(root), 0
+        while not stop.is_set():
+            published = own.latest("m").published
+            if published is None:
+                continue
+            if published.version < last or not _same(published.model, models[published.about["seed"]]):
+                broken.append(published)
+            last = published.version
+
+    reader = threading.Thread(target=read)
+    publishers = [threading.Thread(target=publish, args=(seed,)) for seed in models]
+    for thread in (reader, *publishers):
+        thread.start()
+    for thread in publishers:
+        thread.join()
+    stop.set()
+    reader.join()
+    assert broken == []
+    assert len(set(numbers)) == 20
+    assert max(numbers) >= 20
+    assert _same(_good(Repository(root)).model, models[_good(Repository(root)).about["seed"]])
+
+
+PUBLISHER = textwrap.dedent(
+    """
+    import os, sys
+    import numpy as np
+    from edgeresearch.anomaly.inference import Autoencoded
+    from edgeresearch.anomaly.model_store import Repository
+    from edgeresearch.anomaly.base import Scale
+
+    def model(stamp):
+        shapes = Autoencoded.shapes(40, 60)
+        weights = {name: np.full(shape, stamp, dtype=np.float32) for name, shape in shapes.items()}
+        return Autoencoded(Scale(np.full(40, float(stamp)), np.ones(40)), weights, 60)
+
+    repository = Repository(sys.argv[1], keep=3)
+    models = [model(stamp) for stamp in range(50)]
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            for turn in range(10**6):
+                stamp = (int(line) + turn) % 50
+                repository.publish("m", models[stamp], about={"stamp": stamp})
+        print(child, flush=True)
+        os.waitpid(child, 0)
+    """
+)
+
+
+@pytest.fixture
+def publishers(tmp_path: Path) -> Iterator[Callable[[], "subprocess.Popen[str]"]]:
+    """Start processes that fork a publisher for each line they get, and say its number."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start() -> "subprocess.Popen[str]":
+        command = [sys.executable, "-c", PUBLISHER, str(tmp_path / "models")]
+        started.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(timeout=30)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def _born(process: "subprocess.Popen[str]", stamp: int) -> int:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(f"{stamp}\n")
+    process.stdin.flush()
+    return int(process.stdout.readline())
+
+
+def _check_whole(repository: Repository, last: int) -> int:
+    """The newest version is whole, and no older than one seen before; nothing had to be refused."""
+    found = repository.latest("m")
+    assert found.refused == ()
+    if found.published is None:
+        assert last == 0
+        return 0
+    arrays = found.published.model.arrays()
+    stamps = {float(value) for name, array in arrays.items() if name != "spread" for value in np.unique(array)}
+    assert stamps == {float(found.published.about["stamp"])}
+    assert found.published.version >= last
+    return found.published.version
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_publisher_killed_at_any_moment_leaves_a_whole_model(
+    tmp_path: Path, publishers: Callable[[], "subprocess.Popen[str]"]
+) -> None:
+    repository, process = Repository(str(tmp_path / "models")), publishers()
+    moments = random.Random(0)
+    last, debris, turn, end = 0, 0, 0, time.monotonic() + 60
+    while turn < 200 or ((last <= 100 or debris <= 10) and time.monotonic() < end):  # a busy machine takes more turns
+        turn += 1
+        child = _born(process, turn)
+        time.sleep(moments.uniform(0, 0.006))
+        os.kill(child, signal.SIGKILL)
+        last = _check_whole(repository, last)
+        files = [path.name for path in (tmp_path / "models" / "m").glob("*")]
+        debris += len([name for name in files if name.endswith(".safetensors")]) > len(repository.versions("m"))
+    assert last > 100
+    assert debris > 10  # or no kill came in the middle of a publish
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_two_processes_publish_and_one_reads(tmp_path: Path, publishers: Callable[[], "subprocess.Popen[str]"]) -> None:
+    repository = Repository(str(tmp_path / "models"))
+    children = [_born(publishers(), stamp) for stamp in (0, 25)]
+    last, seen = 0, set[int]()
+    end = time.monotonic() + 20
+    while len(seen) < 30 and time.monotonic() < end:
+        found = repository.latest("m")
+        if found.published is None:
+            continue
+        assert found.published.version >= last
+        stamp = float(found.published.about["stamp"])
+        arrays = found.published.model.arrays()
+        assert all((array == stamp).all() for name, array in arrays.items() if name != "spread")
+        last = found.published.version
+        seen.add(last)
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    assert len(seen) >= 30
+    assert len(set(repository.versions("m"))) == len(repository.versions("m"))
+
+
+def test_both_kinds_are_known() -> None:
+    assert {name: kind.__name__ for name, kind in KINDS.items()} == {"autoencoder": "Autoencoded", "lstm": "Recurrent"}

@@ -1,0 +1,205 @@
+"""Requests that arrive in each step."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeresearch.autoscaling.arrivals import filled, qps, spread, without_gaps
+from edgeresearch.data import synthetic
+from edgeresearch.data import trace as grid
+from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.errors import InputError
+
+
+def trace(values: list[float], seconds: float = 60, unit: str = "requests per minute") -> Trace:
+    step = pd.Timedelta(seconds=seconds)
+    index = pd.date_range("2024-01-01", periods=len(values), freq=step)
+    return Trace("mine", pd.DataFrame({"requests": values}, index=index, dtype=float), step, unit, Origin("file"))
+
+
+@given(st.lists(st.integers(0, 500), min_size=1, max_size=12), st.sampled_from([1.0, 0.5]), st.integers(0, 99))
+def test_every_slot_keeps_its_total(values: list[int], dt: float, seed: int) -> None:
+    arrivals = spread(trace([float(value) for value in values]), np.random.default_rng(seed), dt=dt)
+    assert arrivals.dtype == np.int64
+    assert arrivals.reshape(len(values), -1).sum(axis=1).tolist() == values
+    assert arrivals.shape == (len(values) * 60 / dt,)
+
+
+def test_fractions_of_a_request_are_carried() -> None:
+    arrivals = spread(trace([0.4] * 10), np.random.default_rng(0))
+    assert arrivals.sum() == 4
+    assert arrivals.max() == 1
+
+
+def test_the_rate_runs_linearly_between_the_middles() -> None:
+    arrivals = spread(trace([0.0, 600_000.0, 0.0]), np.random.default_rng(0)).reshape(3, 60)
+    up, down = arrivals[1, :30], arrivals[1, 30:]
+    assert abs(up.sum() / down.sum() - 1) < 0.01
+    assert up[-1] / up[0] == pytest.approx(59.5 / 30.5, rel=0.05)
+
+
+def test_within_a_slot_requests_fall_as_a_poisson_process_would() -> None:
+    arrivals = spread(trace([6000.0] * 500), np.random.default_rng(0))
+    assert arrivals.var() / arrivals.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_a_trace_per_step_stays_as_it_is() -> None:
+    values = [5.0, 0.0, 7.0]
+    rng = np.random.default_rng(0)
+    assert spread(trace(values, 1, "tweets per second"), rng).tolist() == [5, 0, 7]
+    assert rng.random() == np.random.default_rng(0).random()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit", "expected"),
+    [
+        (60, "requests per minute", 2),
+        (60, "requests per second", 120),
+        (300, "messages per 5 min (rescaled)", 0.4),
+        (300, "requests per minute", 2),
+        (3600, "requests per hour", 1 / 30),
+        (60, "requests", 2),
+        (1, "tweets per second", 120),
+    ],
+)
+def test_units(seconds: float, unit: str, expected: float) -> None:
+    assert qps(trace([120.0], seconds, unit)).tolist() == pytest.approx([expected])
+
+
+def test_scaling_to_a_mean() -> None:
+    arrivals = spread(
+        trace([10.0, 30.0, 50.0], 300, "messages per 5 min (rescaled)"), np.random.default_rng(0), mean=80
+    )
+    assert arrivals.mean() == pytest.approx(80, rel=1e-6)
+    assert arrivals.reshape(3, -1).sum(axis=1).tolist() == [8000, 24000, 40000]
+
+
+def test_the_same_seed_places_the_same_requests() -> None:
+    source = synthetic.request_rate(np.random.default_rng(1), like="nasa", steps=50)
+    one, two = (spread(source, np.random.default_rng(7), mean=50) for _ in "ab")
+    np.testing.assert_array_equal(one, two)
+    assert (one != spread(source, np.random.default_rng(8), mean=50)).any()
+
+
+def test_the_argument_stays_as_it_is() -> None:
+    source = trace([10.0, 30.0])
+    spread(source, np.random.default_rng(0), mean=80)
+    assert source.values.tolist() == [10, 30]
+
+
+def test_without_gaps() -> None:
+    part = without_gaps(trace([1.0, np.nan, 2.0, 3.0, np.nan, np.nan, 4.0]))
+    assert part.values.tolist() == [2, 3]
+    assert part.frame.index[0] == pd.Timestamp("2024-01-01 00:02")
+    assert without_gaps(trace([1.0, 2.0])).values.tolist() == [1, 2]
+    with pytest.raises(InputError, match="mine has no observed value"):
+        without_gaps(trace([np.nan]))
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        (
+            trace([1, np.nan, 2, 3, np.nan]),
+            {},
+            r"mine has 2 of 5 values missing, the first at 2024-01-01 00:01:00; fill them, or take the longest stretch "
+            r"without gaps \(2 values\) by `without_gaps`",
+        ),
+        (trace([]), {}, "mine is empty; use a trace with at least one value"),
+        (trace([1, np.inf]), {}, "mine has 1 of 2 values missing"),
+        (trace([1, -2]), {}, "mine: load -2 at 2024-01-01 00:01:00 is negative"),
+        (trace([0, 0]), {"mean": 5}, "mine has no request to scale to 5 per second"),
+        (trace([1]), {"mean": 0}, "mean load is 0"),
+        (trace([1]), {"dt": 2}, "dt is 2"),
+        (trace([1], 1.5), {}, "mine: its step of 1.5 s is no multiple of dt = 1 s"),
+        (trace([1], 0.5), {}, "mine: its step of 0.5 s is no multiple of dt = 1 s"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(source: Trace, options: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        spread(source, np.random.default_rng(0), **options)
+    assert "\n" not in str(caught.value)
+
+
+NAN = float("nan")
+
+
+def _trace(values: list[float]) -> Trace:
+    minute = pd.Timedelta("1min")
+    frame = pd.DataFrame({"hits": values}, index=grid.index("2024-03-01", len(values), minute))
+    return Trace("own", frame, minute, "hits", Origin("file"), {"absent": 1})
+
+
+def test_a_short_gap_becomes_a_line_and_is_told() -> None:
+    trace = _trace([1.0, NAN, NAN, 4.0, 2.0, NAN, 0.0])
+    whole, said = filled(trace, 2, "own.csv")
+    assert whole.values.tolist() == [1, 2, 3, 4, 2, 1, 0]
+    assert whole.repairs == {"absent": 1, "filled": 3}
+    assert whole.step == trace.step
+    assert said == [
+        "filled: 3 of 7 steps, in 2 gaps of at most 2, by straight lines, easier to forecast than real load"
+    ]
+    assert trace.values.isna().sum() == 3
+    assert filled(_trace([1.0, NAN, 2.0]), 5, "own.csv")[1][0].startswith("filled: 1 of 3 steps, in 1 gap of at most 1")
+
+
+@pytest.mark.parametrize("limit", [0, 3])
+def test_a_trace_without_gaps_is_as_it_was(limit: int) -> None:
+    trace = _trace([1.0, 2.0, 3.0])
+    assert filled(trace, limit, "own.csv") == (trace, [])
+
+
+def test_no_gap_is_filled_unless_asked() -> None:
+    with pytest.raises(InputError) as caught:
+        filled(_trace([1.0, NAN, 2.0, 3.0]), 0, "own.csv")
+    assert str(caught.value) == (
+        "own.csv: 1 of 4 steps of 1 min are missing, the first at 2024-03-01 00:01:00; let --fill interpolate gaps up "
+        "to a length (the longest here is 1), or cut the file to its longest stretch without gaps, "
+        "2024-03-01 00:02:00 to 2024-03-01 00:03:00"
+    )
+
+
+def test_a_longer_gap_is_refused_and_a_shorter_one_does_not_split_a_stretch() -> None:
+    with pytest.raises(InputError) as caught:
+        filled(_trace([1.0, 2.0, NAN, NAN, NAN, 2.0, NAN, 3.0]), 2, "own.csv")
+    assert str(caught.value) == (
+        "own.csv: 3 of 8 steps of 1 min are missing in gaps longer than 2, the first at 2024-03-01 00:02:00; let "
+        "--fill interpolate gaps up to a length (the longest here is 3), or cut the file to its longest stretch "
+        "without such gaps, 2024-03-01 00:05:00 to 2024-03-01 00:07:00"
+    )
+
+
+@pytest.mark.parametrize("values", [[NAN, 1.0, 2.0], [1.0, 2.0, NAN]])
+def test_a_gap_at_an_end_has_nothing_to_be_drawn_to(values: list[float]) -> None:
+    with pytest.raises(InputError, match="1 of 3 steps of 1 min are missing"):
+        filled(_trace(values), 9, "own.csv")
+
+
+def test_a_negative_limit_is_refused() -> None:
+    with pytest.raises(InputError, match="fill -1 is below 0; use 0 or more"):
+        filled(_trace([1.0, 2.0]), -1, "own.csv")
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.floats(0, 1e6)), max_size=30).map(lambda middle: [1.0, *middle, 2.0]),
+    st.integers(0, 8),
+)
+def test_what_was_observed_stays_and_the_rest_lies_between_its_neighbours(
+    values: list[float | None], limit: int
+) -> None:
+    given = pd.Series(values, dtype=float)
+    _, lengths = grid.runs(given.isna())
+    trace = _trace(given.tolist())
+    if lengths.max(initial=0) > limit:
+        with pytest.raises(InputError, match="are missing"):
+            filled(trace, limit, "own.csv")
+        return
+    whole = filled(trace, limit, "own.csv")[0].values.reset_index(drop=True)
+    known = given.notna()
+    np.testing.assert_array_equal(whole[known], given[known])
+    low = np.minimum(given.ffill(), given.bfill())
+    high = np.maximum(given.ffill(), given.bfill())
+    assert (whole >= low - 1e-6).all()
+    assert (whole <= high + 1e-6).all()

@@ -1,0 +1,612 @@
+"""What runs come to: by policy, node, reason, hop and link."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeresearch.config import Params
+from edgeresearch.emulator import results
+from edgeresearch.emulator.experiment import Setup, run, scheduling, setup
+from edgeresearch.emulator.network import Link, Mesh, Node, Routes, full
+from edgeresearch.emulator.policies import POLICIES
+from edgeresearch.emulator.results import MEGA, MODEL_BYTES, Outcome, decisions, outcome_shares, told, traffic
+from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, Log, Result, Step
+from edgeresearch.emulator.testbed import load, paper_b
+from edgeresearch.emulator.workload import Job
+from edgeresearch.scheduling.messages import Decision, Reason, Request
+from edgeresearch.stats import interval
+
+MESH = Mesh(
+    [Node(name, "edge", "edge", 1000, 1024) for name in "abc"], [Link(0, 1, 0.001, 100), Link(1, 2, 0.001, 100)]
+)
+
+
+def _trigger(time: float, job: int, end: str, reason: Reason, node: int, complete: float = 0.0) -> dict[str, Any]:
+    return {"time": time, "job": job, "end": end, "reason": str(reason), "node": node, "complete": complete}
+
+
+def _step(time: float, node: int, job: int, tried: tuple[int, ...], *decision: Any) -> Step:
+    return Step(time, node, Request(job, 200.0, tried), Decision(*decision))
+
+
+@pytest.fixture(scope="module", params=["los", "cloud"])
+def watched(request: pytest.FixtureRequest) -> tuple[Outcome, list[Step], list[dict[str, Any]]]:
+    steps: list[Step] = []
+    made = setup(Params().los.model_dump(), paper_b())
+    outcome = run(made, policy=request.param, hours=1.5, seed=np.random.SeedSequence(3), streams=8, watch=steps.append)
+    return outcome, steps, list(decisions(request.param, outcome.mesh, outcome.triggers(), steps))
+
+
+def test_a_course_is_told_step_by_step_with_names_and_reasons() -> None:
+    steps = [
+        _step(5.0, 0, 7, (), Reason.INFEASIBLE, 1),
+        _step(5.0, 1, 7, (0,), Reason.FEASIBLE, 2, False, 300.0, 40.0),
+        _step(5.0, 2, 7, (0, 1), Reason.LOCAL, 2, True, 300.0, 40.0),
+    ]
+    triggers = pd.DataFrame([_trigger(5.0, 7, "finished", Reason.LOCAL, 2, 44.0)])
+    first, second, third = decisions("los", MESH, triggers, steps)
+    always = {"policy": "los", "time": 5.0, "job": 7}
+    assert first == {
+        **{**always, "node": "a", "tried": [], "action": "hand over", "goal": "b"},
+        **{"reason": "nowhere feasible: best infeasible neighbour"},
+    }
+    assert second == {
+        **{**always, "node": "b", "tried": ["a"], "action": "hand over", "goal": "c"},
+        **{"reason": "feasible at the neighbour", "limit": 300.0, "expected": 40.0},
+    }
+    assert third == {
+        **{**always, "node": "c", "tried": ["a", "b"], "action": "run", "goal": "c", "reason": "feasible here"},
+        **{"limit": 300.0, "expected": 40.0, "end": "finished", "complete": 44.0},
+    }
+
+
+def test_every_way_to_be_dropped_is_told() -> None:
+    steps = [
+        _step(1.0, 0, 0, (), Reason.ALONE),
+        _step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None),
+    ]
+    triggers = pd.DataFrame(
+        [
+            _trigger(1.0, 0, "dropped", Reason.ALONE, 0),
+            _trigger(2.0, 1, "dropped", Reason.FULL, 1),
+            _trigger(3.0, 1, "dropped", Reason.BUSY, 1),
+        ]
+    )
+    alone, full, busy = decisions("los", MESH, triggers, steps)
+    assert (alone["action"], alone["reason"], alone["end"]) == ("drop", "no neighbour to hand over to", "dropped")
+    assert "goal" not in alone
+    assert (full["action"], full["end"], full["dropped"]) == ("run", "dropped", "no room")
+    assert "complete" not in full
+    assert busy == {
+        **{"policy": "los", "time": 3.0, "job": 1, "node": "b", "tried": [], "action": "drop"},
+        **{"reason": "previous training still running", "end": "dropped"},
+    }
+
+
+def test_a_training_whose_node_left_is_told_as_lost() -> None:
+    triggers = pd.DataFrame([_trigger(2.0, 1, "lost", Reason.LOCAL, 1, 30.0)])
+    (line,) = decisions("los", MESH, triggers, [_step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None)])
+    assert (line["end"], line["complete"]) == ("lost", 30.0)
+
+
+def test_of_a_real_run_every_trigger_ends_once_and_every_step_is_there(
+    watched: tuple[Outcome, list[Step], list[dict[str, Any]]],
+) -> None:
+    outcome, steps, lines = watched
+    triggers = outcome.triggers()
+    ends = [line for line in lines if "end" in line]
+    assert [(line["time"], line["job"], line["end"]) for line in ends] == list(
+        triggers[["time", "job", "end"]].itertuples(index=False, name=None)
+    )
+    assert len(lines) == len(steps) + int((triggers["reason"] == Reason.BUSY).sum())
+    names = [node.name for node in outcome.mesh.nodes]
+    assert [line["node"] for line in ends] == [names[i] for i in triggers["node"]]
+    assert [len(line["tried"]) for line in ends] == triggers["hops"].tolist()
+
+
+def test_of_a_real_run_each_goal_decides_next(watched: tuple[Outcome, list[Step], list[dict[str, Any]]]) -> None:
+    _, _, lines = watched
+    for line, following in zip(lines[:-1], lines[1:], strict=True):
+        if line["action"] == "hand over":
+            assert following["node"] == line["goal"]
+            assert (following["time"], following["job"]) == (line["time"], line["job"])
+            assert following["tried"][len(line["tried"])] == line["node"]
+        else:
+            assert following["tried"] == []
+
+
+ENDS = ("finished", "dropped", "lost")
+
+
+def _triggers(*rows: tuple[str, int, float]) -> pd.DataFrame:
+    ends, hops, complete = zip(*rows, strict=True)
+    return pd.DataFrame({"end": ends, "hops": hops, "complete": complete, "period": 100.0})
+
+
+def test_shares_leave_what_was_dropped_out_of_all_but_the_lost() -> None:
+    found = outcome_shares(
+        _triggers(
+            ("finished", 0, 50.0), ("finished", 1, 100.0), ("finished", 2, 101.0), ("lost", 1, 60.0),
+            ("dropped", 4, math.nan),
+        )
+    )  # fmt: skip
+    assert found == {"lost_percent": 20.0, "late_percent": 25.0, "mean_hops": 1.0, "local_percent": 25.0}
+
+
+def test_without_a_training_that_ran_there_is_no_share_of_those() -> None:
+    found = outcome_shares(_triggers(("dropped", 0, math.nan), ("dropped", 3, math.nan)))
+    assert found.pop("lost_percent") == 0
+    assert all(math.isnan(value) for value in found.values())
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(ENDS), st.integers(0, 5), st.floats(1, 200)).filter(lambda row: row[0] != "dropped"),
+        min_size=1,
+        max_size=30,
+    ),
+    st.integers(0, 30),
+)
+def test_drops_move_no_share_but_that_of_the_lost(rows: list[tuple[str, int, float]], drops: int) -> None:
+    alone, among = (
+        outcome_shares(_triggers(*rows)),
+        outcome_shares(_triggers(*rows, *[("dropped", 9, math.nan)] * drops)),
+    )
+    assert among.pop("lost_percent") == pytest.approx(alone.pop("lost_percent") * len(rows) / (len(rows) + drops))
+    assert among == alone
+    assert all(0 <= among[name] <= 100 for name in ("late_percent", "local_percent"))
+
+
+def test_triggers_carry_the_period_and_the_layer_of_those_that_finished() -> None:
+    made = setup(Params().los.model_dump(), paper_b())
+    outcome = run(made, policy="los", hours=1.0, seed=np.random.SeedSequence(3))
+    table = outcome.triggers()
+    nodes = outcome.mesh.nodes
+    finished = table["end"] == "finished"
+    assert 0 < finished.sum() < len(table)
+    assert table["period"].tolist() == [outcome.jobs[job].period for job in table["job"]]
+    assert table.loc[finished, "layer"].tolist() == [nodes[node].layer for node in table.loc[finished, "node"]]
+    assert (table.loc[~finished, "layer"] == "").all()
+    assert outcome_shares(table)["local_percent"] < 100
+
+
+Make = Callable[..., pd.DataFrame]
+Row = tuple[int, str, str, int]
+
+RAN, DROPPED, LOST, BUSY = "finished", "dropped", "lost", str(Reason.BUSY)
+HERE, CYCLE = str(Reason.LOCAL), str(Reason.CYCLE)
+
+some_rows: st.SearchStrategy[list[Row]] = st.lists(
+    st.one_of(
+        st.tuples(st.integers(0, 3), st.sampled_from([RAN, LOST]), st.just(HERE), st.integers(0, 4)),
+        st.tuples(st.integers(0, 3), st.just(DROPPED), st.just(CYCLE), st.integers(0, 4)),
+        st.tuples(st.integers(0, 3), st.just(DROPPED), st.just(BUSY), st.just(0)),
+    ),
+    min_size=1,
+    max_size=30,
+)
+
+
+def shares_of(table: pd.DataFrame, column: str) -> dict[Any, float]:
+    return dict(zip(table[column], table["share_percent"], strict=True))
+
+
+def test_drop_rates_are_means_over_repeats(make_triggers: Make) -> None:
+    rows = [(0, DROPPED, CYCLE, 2), (0, RAN, HERE, 1), (1, RAN, HERE, 1), (1, LOST, HERE, 1), (1, DROPPED, BUSY, 0)]
+    table = results.drop_rates(make_triggers(*rows))
+    assert list(table.columns) == ["policy", "streams", "drop_percent", "low", "high"]
+    row = table.iloc[0]
+    assert (row["policy"], row["streams"]) == ("los", 2)
+    assert row["drop_percent"] == pytest.approx((50 + 100 / 3) / 2)
+    assert (row["low"], row["high"]) == pytest.approx(interval([50, 100 / 3])[1:])
+
+
+def test_where_nothing_is_dropped_the_rate_is_zero(make_triggers: Make) -> None:
+    table = results.drop_rates(make_triggers((0, RAN, HERE, 0), (1, RAN, HERE, 0)))
+    assert table[["drop_percent", "low", "high"]].iloc[0].tolist() == [0, 0, 0]
+
+
+def test_policies_and_streams_are_told_apart_in_the_order_in_which_they_come(make_triggers: Make) -> None:
+    triggers = pd.concat(
+        [
+            make_triggers((0, DROPPED, CYCLE, 1), (0, RAN, HERE, 1), streams=10),
+            make_triggers((0, RAN, HERE, 1), streams=2),
+            make_triggers((0, DROPPED, str(Reason.FULL), 0), streams=10, policy="in_situ"),
+        ]
+    )
+    table = results.drop_rates(triggers)
+    assert table[["policy", "streams", "drop_percent"]].values.tolist() == [
+        ["los", 10, 50.0],
+        ["los", 2, 0.0],
+        ["in_situ", 10, 100.0],
+    ]
+    depths = results.hops(triggers, "attempts")
+    assert depths[depths["streams"] == 2][["hops", "share_percent"]].values.tolist() == [[0, 0.0], [1, 100.0]]
+
+
+def test_the_three_readings_of_fig_6(make_triggers: Make) -> None:
+    triggers = make_triggers(
+        (0, RAN, HERE, 1), (0, LOST, HERE, 1), (0, RAN, HERE, 2), (0, DROPPED, CYCLE, 2), (0, DROPPED, BUSY, 0)
+    )
+    assert shares_of(results.hops(triggers, "attempts"), "hops") == {1: 50, 2: 50}
+    assert shares_of(results.hops(triggers, "triggers"), "hops") == {1: 40, 2: 20}
+    assert shares_of(results.hops(triggers, "placed"), "hops") == pytest.approx({1: 200 / 3, 2: 100 / 3})
+
+
+def test_a_value_that_a_repeat_lacks_counts_as_none(make_triggers: Make) -> None:
+    triggers = make_triggers((0, RAN, HERE, 1), (1, RAN, HERE, 3))
+    table = results.hops(triggers, "placed").set_index("hops")
+    assert table["share_percent"].to_dict() == {1: 50, 3: 50}
+    assert table[["low", "high"]].to_numpy()[1] == pytest.approx(np.array(interval([0, 100])[1:]))
+
+
+def test_a_repeat_without_rows_does_not_count(make_triggers: Make) -> None:
+    triggers = make_triggers((0, RAN, HERE, 1), (1, DROPPED, CYCLE, 4), (2, RAN, HERE, 1), (2, RAN, HERE, 2))
+    table = results.hops(triggers, "placed").set_index("hops")  # nothing was placed in the second repeat
+    assert table["share_percent"].to_dict() == {1: 75, 2: 25}
+    assert results.hops(triggers, "triggers").set_index("hops")["share_percent"].to_dict() == {1: 50, 2: 50 / 3}
+
+
+def test_where_nothing_ran_there_are_no_shares_but_there_is_a_drop_rate(make_triggers: Make) -> None:
+    triggers = make_triggers((0, DROPPED, str(Reason.FULL), 0), (0, DROPPED, BUSY, 0))
+    for reading in ("placed", "triggers"):
+        table = results.hops(triggers, reading)
+        assert list(table.columns) == ["policy", "streams", "hops", "share_percent", "low", "high"]
+        assert table.empty
+    assert results.drop_rates(triggers)["drop_percent"].tolist() == [100]
+    assert list(results.drop_rates(triggers.iloc[:0]).columns) == ["policy", "streams", "drop_percent", "low", "high"]
+
+
+@settings(max_examples=40)
+@given(rows=some_rows)
+def test_shares_sum_to_100(make_triggers: Make, rows: Sequence[Row]) -> None:
+    triggers = make_triggers(*rows)
+    assert results.shares_by(triggers, "reason")["share_percent"].sum() == pytest.approx(100)
+    drops = results.drop_rates(triggers)["drop_percent"].iloc[0]
+    looked, ran = triggers[triggers["reason"] != BUSY], triggers[triggers["end"] != DROPPED]
+    assert results.hops(triggers, "attempts")["share_percent"].sum() == pytest.approx(100 if len(looked) else 0)
+    assert results.hops(triggers, "placed")["share_percent"].sum() == pytest.approx(100 if len(ran) else 0)
+    assert results.hops(triggers, "triggers")["share_percent"].sum() == pytest.approx(100 - drops)
+
+
+def test_shares_of_a_real_run(paper: Setup) -> None:
+    rows, _ = scheduling(paper, streams=[10, 4], policies=["los", "in_situ"], repeats=2, hours=1, seed=3)
+    for column in ("reason", "layer", "end", "hops"):
+        table = results.shares_by(rows, column)
+        assert table.groupby(["policy", "streams"])["share_percent"].sum().to_numpy() == pytest.approx([100] * 4)
+        assert (table["low"] <= table["share_percent"]).all() and (table["share_percent"] <= table["high"]).all()
+    ends = results.shares_by(rows, "end")
+    dropped = ends[ends["end"] == DROPPED].set_index(["policy", "streams"])["share_percent"]
+    drops = results.drop_rates(rows).set_index(["policy", "streams"])["drop_percent"]
+    assert dropped.to_dict() == pytest.approx(drops.to_dict())
+    assert drops["in_situ"].tolist() == [100, 100]
+
+
+MESH_tally = Mesh(
+    [Node("a", "edge", "edge", 1000, 1024), Node("b", "fog", "fog", 2000, 1024)], [Link(0, 1, 0.001, 100)]
+)
+
+
+def _triggers_tally(policy: str, repeat: int, ends: str, **columns: object) -> pd.DataFrame:
+    """Triggers by letters: f(inished), F(inished away), d(ropped), b(usy), l(ost)."""
+    words = {"f": "finished", "F": "finished", "d": "dropped", "b": "dropped", "l": "lost"}
+    why = {"d": str(Reason.CYCLE), "b": str(Reason.BUSY)}
+    return pd.DataFrame(
+        {
+            "end": [words[end] for end in ends],
+            "reason": [why.get(end, str(Reason.LOCAL)) for end in ends],
+            "hops": [int(end in "Fd") for end in ends],
+            "node": [int(end in "Fd") for end in ends],
+            "complete": 100.0,
+            "period": 200.0,
+            "policy": policy,
+            "repeat": repeat,
+            "streams": 1,
+            **columns,
+        }
+    )
+
+
+def _sent(*policies: str) -> pd.DataFrame:
+    rows = [(name, k, 2.0 * k, 1.0, 2.0, 3.0, 0.5) for name in policies for k in (1, 3)]
+    return pd.DataFrame(
+        rows, columns=["policy", "uplink_megabytes", "link_megabytes", "requests", "exchanges", "syncs", "models"]
+    )
+
+
+def test_one_row_per_policy() -> None:
+    late = {"complete": [100.0, 250.0, 100.0, 100.0]}
+    triggers = pd.concat(
+        [
+            _triggers_tally("los", 0, "fFdl", **late),
+            _triggers_tally("los", 1, "ddbf"),
+            _triggers_tally("cloud", 0, "FF"),
+            _triggers_tally("cloud", 1, "FF"),
+            _triggers_tally("in_situ", 0, "dd"),
+            _triggers_tally("in_situ", 1, "dd"),
+        ]
+    )
+    table = results.by_policy(triggers, _sent("los", "cloud", "in_situ"), hours=2.0).set_index("policy")
+    assert list(table.index) == ["los", "cloud", "in_situ"]
+    los = table.loc["los"]
+    assert los["triggers"] == 8
+    assert los["drop_percent"] == pytest.approx(50.0)
+    assert (los["low"], los["high"]) == (0.0, 100.0)  # two repeats, 25 and 75 %: cut to what a share can be
+    assert los["lost_percent"] == pytest.approx(12.5)
+    assert los["late_percent"] == pytest.approx(25.0)
+    assert los["mean_hops"] == pytest.approx(0.25)
+    assert los["local_percent"] == pytest.approx(75.0)
+    assert los["trainings"] == pytest.approx(4 / (2 * 2.0))
+    assert (los["uplink_megabytes"], los["link_megabytes"], los["messages"]) == (2.0, 4.0, 6.5)
+    assert [table[name]["cloud"] for name in ("drop_percent", "mean_hops", "local_percent")] == [0.0, 1.0, 0.0]
+    nothing = table.loc["in_situ"]
+    assert nothing["drop_percent"] == 100
+    assert nothing[["late_percent", "mean_hops", "local_percent"]].isna().all()
+
+
+def test_one_repeat_has_no_interval() -> None:
+    table = results.by_policy(_triggers_tally("los", 0, "fd"), _sent("los"), hours=1.0)
+    assert table[["low", "high"]].isna().to_numpy().all()
+
+
+def test_drops_by_node_and_reason_most_first() -> None:
+    triggers = pd.concat(
+        [_triggers_tally("los", 0, "dddbbf"), _triggers_tally("cloud", 0, "FFFb"), _triggers_tally("los", 1, "dffb")]
+    )
+    table = results.drops(triggers, MESH_tally)
+    assert table[["policy", "node", "layer", "reason", "drops"]].to_numpy().tolist() == [
+        ["los", "b", "fog", "cycle", 4],
+        ["los", "a", "edge", "previous training still running", 3],
+        ["cloud", "a", "edge", "previous training still running", 1],
+    ]
+    assert table["percent"].tolist() == pytest.approx([100 * (3 / 6 + 1 / 4) / 2, 100 * (2 / 6 + 1 / 4) / 2, 25.0])
+
+
+def test_no_drop_at_all_is_an_empty_table() -> None:
+    table = results.drops(_triggers_tally("los", 0, "ff"), MESH_tally)
+    assert list(table.columns) == ["policy", "node", "layer", "reason", "drops", "percent"]
+    assert table.empty
+
+
+def test_what_a_node_held_is_cut_at_the_end() -> None:
+    log = Log()
+    log.placed(0, 0.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0)
+    log.placed(0, 950.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0)
+    log.lose(log.placed(0, 500.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0))
+    log.dropped(0, 700.0, Reason.CYCLE, 1, 1)
+    table = results.by_node(Outcome("los", MESH_tally, [Job(0, 200.0, 200.0)], Result(log, [0, 0], [0.0, 0.0]), 1000.0))
+    assert table.to_dict("list") == {
+        "node": ["a", "b"],
+        "layer": ["edge", "fog"],
+        "trainings": [2, 0],
+        "cpu_percent": [pytest.approx(100 * 0.5 * 0.15), 0.0],
+    }
+
+
+def test_a_gateway_is_judged_repeat_by_repeat() -> None:
+    base = pd.concat([_triggers_tally("los", k, ends) for k, ends in enumerate(["ddff", "dddd", "dfff"])])
+    more = pd.concat([_triggers_tally("los", k, ends) for k, ends in enumerate(["dfff", "ddff", "ffff"])])
+    table = results.gateways(base, [("edge", "a", more), ("fog", "b", base)])
+    assert table["drop_percent"].tolist() == pytest.approx([25.0, 175 / 3])
+    assert table["fewer_points"].tolist() == pytest.approx([100 / 3, 0.0])
+    first = table.iloc[0]
+    assert first["low"] == pytest.approx(100 / 3 - 4.302652730 * 14.43375673 / 3**0.5)
+    assert first["high"] - 100 / 3 == pytest.approx(100 / 3 - first["low"])
+    assert (table["low"].iloc[1], table["high"].iloc[1]) == (0.0, 0.0)
+    assert results.gateways(base, []).columns.tolist() == list(table.columns)
+
+
+def test_a_repeat_without_triggers_is_passed_over() -> None:
+    base = pd.concat([_triggers_tally("los", 0, "df"), _triggers_tally("los", 1, "dd")])
+    table = results.gateways(base, [("edge", "a", _triggers_tally("los", 0, "ff"))])
+    assert table["fewer_points"].tolist() == [50.0]
+    assert table["low"].isna().all()
+
+
+@settings(max_examples=30)
+@given(st.lists(st.text("fFdbl", min_size=1, max_size=12), min_size=1, max_size=4))
+def test_shares_are_shares_and_drops_add_up(runs: list[str]) -> None:
+    triggers = pd.concat([_triggers_tally("los", k, ends) for k, ends in enumerate(runs)])
+    row = results.by_policy(triggers, _sent("los"), hours=1.0).iloc[0]
+    letters = "".join(runs)
+    dropped = letters.count("d") + letters.count("b")
+    found = results.drops(triggers, MESH_tally)
+    assert found["drops"].sum() == dropped
+    assert found["percent"].sum() == pytest.approx(row["drop_percent"])
+    assert 0 <= row["drop_percent"] <= 100
+    if dropped < len(letters):
+        assert row["mean_hops"] == pytest.approx(letters.count("F") / (len(letters) - dropped))
+
+
+def test_real_runs_hold_no_more_than_there_is() -> None:
+    made = setup(Params().los.model_dump(), paper_b())
+    outcome = run(made, policy="los", hours=1.0, seed=np.random.SeedSequence(0))
+    table = results.by_node(outcome)
+    assert table["trainings"].sum() == (outcome.triggers()["end"] == "finished").sum() > 0
+    assert table["cpu_percent"].between(0, 100).all()
+    triggers, _ = scheduling(made, streams=[10], policies=["los"], repeats=1, hours=1.0, seed=0)
+    assert results.drops(triggers, outcome.mesh)["drops"].sum() == (triggers["end"] == "dropped").sum() > 0
+
+
+MESH_traffic = Mesh(
+    [Node(f"edge-{i}", "edge", "edge", 1000, 1024) for i in range(4)], full(range(4), latency=0, bandwidth=1)
+)
+RESULT = Result(Log(), handed=[6, 2, 0, 0], megabytes=[3.0, 1.0, 0.0, 0.0], synced=40)
+
+
+def _outcome(result: Result = RESULT, *, seconds: float = 3600, listens: bool = True, learns: bool = True) -> Outcome:
+    return Outcome("any", MESH_traffic, [Job(0, 200.0, 200.0), Job(1, 200.0, 200.0)], result, seconds, listens, learns)
+
+
+def test_by_hand() -> None:
+    sent = traffic(_outcome(seconds=7200), interval=30)
+    # 8 requests, 40 states and 4 MB in two hours on four nodes; six links, each used both ways, 120 times an hour
+    assert sent == pytest.approx(
+        {
+            "requests": 1,
+            "exchanges": 3 * 120,
+            "syncs": 5,
+            "models": 0,
+            "request_megabytes": CALL_BYTES / 1e6,
+            "exchange_megabytes": 360 * STATE_BYTES / 1e6,
+            "sync_megabytes": 5 * STATE_BYTES / 1e6,
+            "model_megabytes": 0,
+            "sample_megabytes": 0.5,
+        }
+    )
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_only_who_listens_has_exchanges(listens: bool) -> None:
+    sent = traffic(_outcome(listens=listens), interval=5)
+    assert (sent["exchanges"] > 0) == (sent["exchange_megabytes"] > 0) == listens
+    assert traffic(_outcome(listens=listens), interval=0)["exchanges"] == 0
+
+
+def test_rates_do_not_depend_on_how_long_it_was() -> None:
+    twice = Result(Log(), [2 * n for n in RESULT.handed], [2 * m for m in RESULT.megabytes], 2 * RESULT.synced)
+    one = traffic(_outcome(), interval=10)
+    assert traffic(_outcome(twice, seconds=7200), interval=10) == pytest.approx(one)
+
+
+def test_exchanges_are_more_the_more_often_they_are() -> None:
+    seldom, often = (traffic(_outcome(), interval=each) for each in (60, 6))
+    assert often["exchanges"] == pytest.approx(10 * seldom["exchanges"])
+    assert often["requests"] == seldom["requests"]
+
+
+def test_what_is_learned_is_told_to_the_source_and_to_those_that_trained_before() -> None:
+    log = Log()
+    for job, node in ((0, 0), (0, 2), (1, 3), (0, 3), (0, 2)):
+        log.placed(job, 10.0, Reason.LOCAL, 0, node, 100.0, 20.0, 25.0)
+    log.dropped(0, 20.0, Reason.FULL, 1, 1)
+    log.lose(log.placed(0, 30.0, Reason.LOCAL, 0, 1, 100.0, 20.0, 25.0))
+    result = Result(log, [0] * 4, [0.0] * 4)
+    assert list(told(_outcome(result))) == [(2, 0), (3, 1), (3, 0), (3, 2), (2, 0), (2, 3)]
+    assert list(told(_outcome(result, learns=False))) == []
+    sent = traffic(_outcome(result), interval=0)
+    assert (sent["models"], sent["model_megabytes"]) == (1.5, 1.5 * MODEL_BYTES / 1e6)
+
+
+def test_a_run_sends_what_its_log_tells(tiny: Callable[..., Setup]) -> None:
+    setup = tiny()
+    for policy, synced in (("los", False), ("least_loaded", True)):
+        outcome = run(setup, policy=policy, hours=2, seed=np.random.SeedSequence(1))
+        sent = traffic(outcome, interval=setup.interval)
+        log = outcome.triggers()
+        hours, nodes = 2, len(outcome.mesh.nodes)
+        away = log[(log["end"] == "finished") & (log["hops"] > 0)]
+        assert sent["requests"] * hours * nodes == pytest.approx(log["hops"].sum())
+        assert sent["sample_megabytes"] * hours * nodes == pytest.approx(0.5 * len(away))
+        assert sent["syncs"] * hours * nodes == pytest.approx(len(log) * nodes if synced else 0)
+
+
+def test_links_are_counted_once_each_way() -> None:
+    pairs = list(combinations(range(4), 2))
+    assert len(MESH_traffic.links) == len(pairs)
+    sent = traffic(_outcome(), interval=3600)
+    assert sent["exchanges"] == pytest.approx(
+        sum(len(around) for around in MESH_traffic.neighbours) / len(MESH_traffic.nodes)
+    )
+
+
+DATA = Path(__file__).parent / "data"
+
+
+def _line() -> Mesh:
+    """Two edge nodes, then fog, then cloud, in a row, and an edge node apart."""
+    layers = ["edge", "edge", "fog", "cloud", "edge"]
+    nodes = [Node(f"n{i}", layer, layer, 1000, 1024) for i, layer in enumerate(layers)]
+    return Mesh(nodes, [Link(i, i + 1, 0.001, 100) for i in range(3)])
+
+
+def _outcome_uplinks(policy: str, log: Log, synced: int = 0) -> Outcome:
+    jobs = [Job(0, 200.0, 200.0, megabytes=2.0), Job(1, 200.0, 200.0, megabytes=0.5)]
+    result = Result(log, [0] * 5, [0.0] * 5, synced)
+    return Outcome(policy, _line(), jobs, result, 7200.0, policy == "los", learns=policy == "los")
+
+
+def test_bytes_count_once_for_each_link() -> None:
+    log = Log()
+    log.placed(0, 10.0, Reason.LOCAL, 3, 3, 100.0, 20.0, 25.0)
+    log.placed(1, 11.0, Reason.LOCAL, 0, 1, 100.0, 20.0, 25.0)
+    log.dropped(1, 12.0, Reason.CYCLE, 1, 2)
+    log.dropped(0, 13.0, Reason.BUSY, 0, 0)
+    paths: dict[tuple[float, int], results.Path] = {(10.0, 0): (0, 1, 2, 3), (11.0, 1): (1,), (12.0, 1): (1, 2)}
+    found = results.sent(_outcome_uplinks("cloud", log), paths, interval=30.0)
+    assert found["link_megabytes"] == pytest.approx((3 * (2 * MEGA + CALL_BYTES) + CALL_BYTES) / MEGA / 2)
+    assert found["uplink_megabytes"] == pytest.approx((2 * (2 * MEGA + CALL_BYTES) + CALL_BYTES) / MEGA / 2)
+
+
+def test_what_is_learned_is_told_on_the_fastest_way() -> None:
+    log = Log()
+    log.placed(0, 10.0, Reason.LOCAL, 3, 3, 100.0, 20.0, 25.0)
+    log.placed(0, 11.0, Reason.LOCAL, 1, 1, 100.0, 20.0, 25.0)
+    found = results.sent(_outcome_uplinks("los", log), {}, interval=0.0)
+    # 3 tells 0 over three links, two of them uplinks; then 1 tells 0 over one, and 3 over two uplinks
+    assert found["link_megabytes"] == pytest.approx(6 * MODEL_BYTES / MEGA / 2)
+    assert found["uplink_megabytes"] == pytest.approx(4 * MODEL_BYTES / MEGA / 2)
+
+
+def test_a_lost_training_was_sent_too() -> None:
+    log = Log()
+    log.lose(log.placed(0, 10.0, Reason.LOCAL, 1, 1, 100.0, 20.0, 25.0))
+    found = results.sent(_outcome_uplinks("cloud", log), {(10.0, 0): (0, 1)}, interval=30.0)
+    assert found == {"link_megabytes": pytest.approx((2 * MEGA + CALL_BYTES) / MEGA / 2), "uplink_megabytes": 0.0}
+
+
+@pytest.mark.parametrize(("policy", "interval", "times"), [("los", 30.0, 240), ("los", 0.0, 0), ("cloud", 30.0, 0)])
+def test_exchanges_pass_each_link_both_ways(policy: str, interval: float, times: int) -> None:
+    found = results.sent(_outcome_uplinks(policy, Log()), {}, interval=interval)
+    assert found["link_megabytes"] == pytest.approx(2 * 3 * times * STATE_BYTES / MEGA / 2)
+    assert found["uplink_megabytes"] == pytest.approx(2 * 2 * times * STATE_BYTES / MEGA / 2)
+
+
+def test_states_go_from_every_node_to_the_source() -> None:
+    log = Log()
+    log.dropped(0, 10.0, Reason.FULL, 0, 0)
+    log.dropped(1, 11.0, Reason.FULL, 0, 1)
+    outcome = _outcome_uplinks("least_loaded", log, synced=2 * 5)
+    found = results.sent(outcome, {(10.0, 0): (0,), (11.0, 1): (1,)}, interval=30.0)
+    # To n0: 1 + 2 + 3 links, of which 0 + 1 + 2 are uplinks; to n1: 1 + 1 + 2, of which 0 + 1 + 2; none from afar.
+    assert found["link_megabytes"] == pytest.approx((6 + 4) * STATE_BYTES / MEGA / 2)
+    assert found["uplink_megabytes"] == pytest.approx((3 + 3) * STATE_BYTES / MEGA / 2)
+    half = replace(outcome, result=Result(log, [0] * 5, [0.0] * 5, 5))
+    less = results.sent(half, {(10.0, 0): (0,), (11.0, 1): (1,)}, interval=30.0)
+    assert less["link_megabytes"] == pytest.approx(found["link_megabytes"] / 2)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", ["paper_b", "factory"])
+def test_real_runs_agree_with_what_nodes_sent(policy: str, name: str) -> None:
+    testbed = paper_b() if name == "paper_b" else load(DATA / "factory.yaml")
+    if policy == "cloud" and name != "paper_b":
+        return
+    made = setup(Params().los.model_dump(), testbed)
+    paths: dict[tuple[float, int], results.Path] = {}
+
+    def watch(step: Step) -> None:
+        paths[step.time, step.request.job] = (*step.request.tried, step.node)
+
+    outcome = run(made, policy=policy, hours=1.0, seed=np.random.SeedSequence(1), watch=watch)
+    bare = replace(outcome, result=replace(outcome.result, synced=0))
+    over = results.sent(bare, paths, interval=0.0)
+    sent = traffic(bare, interval=0.0)
+    triggers = outcome.triggers()
+    ran = triggers[triggers["end"] != "dropped"]
+    requests = sent["request_megabytes"] * len(outcome.mesh.nodes)
+    samples = sum(outcome.jobs[job].megabytes * hops for job, hops in zip(ran["job"], ran["hops"], strict=True))
+    routes = Routes(outcome.mesh)
+    models = sum(len(routes.path(*way)) - 1 for way in told(outcome)) * MODEL_BYTES / MEGA
+    assert over["link_megabytes"] == pytest.approx(requests + samples + models)
+    assert 0 <= over["uplink_megabytes"] <= over["link_megabytes"]
+    assert set(paths) == set(triggers.loc[triggers["reason"] != Reason.BUSY, ["time", "job"]].itertuples(False, None))

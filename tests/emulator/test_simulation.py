@@ -1,0 +1,948 @@
+"""The testbed in virtual time: events, state, log."""
+
+import copy
+import errno
+import gc
+import heapq
+import math
+import os
+import pickle
+import resource
+import signal
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgeresearch.emulator import simulation as module
+from edgeresearch.emulator.network import Link, Mesh, Node
+from edgeresearch.emulator.policies import POLICIES, Los
+from edgeresearch.emulator.simulation import ENDS, REASONS, Change, Log, Step, World, blocks, emulate
+from edgeresearch.emulator.view import View
+from edgeresearch.emulator.workload import Job, Truth, chance
+from edgeresearch.errors import InputError, RunError
+from edgeresearch.scheduling.job_history import Limits
+from edgeresearch.scheduling.los import Rules
+from edgeresearch.scheduling.messages import Availability, Decision, Reason, Report, Request
+from edgeresearch.scheduling.runtime_model import Curve, Fitting
+from tests.emulator.eager import Twin
+from tests.emulator.worlds import Case, cases
+
+COLUMNS = ["job", "time", "end", "reason", "hops", "node", "limit", "seconds", "complete"]
+EVERY = sorted(POLICIES)
+
+
+@pytest.mark.parametrize("name", ["los", "random", "in_situ"])
+@given(case=cases())
+@settings(max_examples=100)
+def test_lazy_exchange_decides_as_eager_exchange_does(name: str, case: Case) -> None:
+    steps: list[Step] = []
+    log = case.run(name, watch=steps.append).log.frame()
+    eager = Twin(
+        case.mesh, case.jobs, case.policy(name), case.truth, seconds=case.seconds, interval=case.interval,
+        seed=np.random.SeedSequence(case.seed), loss=case.loss, changes=case.changes, drift=case.drift,
+    )  # fmt: skip
+    assert steps == eager.steps
+    rows = pd.DataFrame(eager.rows, columns=COLUMNS)
+    for column in ("limit", "seconds", "complete"):
+        rows[column] = rows[column].astype(np.float32).astype(np.float64)
+    assert log.astype({"end": str, "reason": str}).to_dict("records") == rows.to_dict("records")
+
+
+def stays(case: Case, node: int) -> list[tuple[float, float]]:
+    spans, since = [], 0.0
+    for change in sorted((c for c in case.changes if c.node == node and c.time < case.seconds), key=lambda c: c.time):
+        if change.up and since == math.inf:
+            since = change.time
+        elif not change.up and since < math.inf:
+            spans.append((since, change.time))
+            since = math.inf
+    return [*spans, (since, math.inf)]
+
+
+@given(case=cases(), name=st.sampled_from(EVERY))
+@settings(max_examples=60)
+def test_every_trigger_ends_exactly_once(case: Case, name: str) -> None:
+    steps: list[Step] = []
+    log = case.run(name, watch=steps.append).log.frame()
+    wanted = []
+    for number, job in enumerate(case.jobs):
+        times = [job.first + k * job.period for k in range(int(case.seconds / job.period) + 1)]
+        there = stays(case, job.source)
+        wanted += [(t, number) for t in times if t < case.seconds and any(low <= t < high for low, high in there)]
+    assert list(zip(log["time"], log["job"], strict=True)) == sorted(wanted)
+    assert log["end"].notna().all()
+    last = Counter((s.time, s.request.job) for s in steps if s.decision.run or s.decision.node is None)
+    looked = log[log["reason"] != str(Reason.BUSY)]
+    assert last == Counter(zip(looked["time"], looked["job"], strict=True))
+    ran = looked["end"] != "dropped"
+    assert (looked.loc[ran, ["limit", "seconds", "complete"]] > 0).all(axis=None)
+    assert (log.loc[log["end"] == "dropped", ["limit", "seconds", "complete"]] == 0).all(axis=None)
+
+
+@given(case=cases(), name=st.sampled_from(EVERY))
+@settings(max_examples=60)
+def test_what_leaves_takes_its_trainings_along_and_nothing_else(case: Case, name: str) -> None:
+    log = case.run(name).log.frame()
+    for row in log[log["end"] != "dropped"].itertuples():
+        span = [(low, high) for low, high in stays(case, row.node) if low <= row.time < high]
+        assert len(span) == 1
+        end = row.time + row.complete
+        if abs(span[0][1] - end) > 1e-3:
+            assert (row.end == "lost") == (end > span[0][1])
+
+
+@given(case=cases(), name=st.sampled_from(EVERY))
+@settings(max_examples=60)
+def test_nothing_is_ever_over_committed(case: Case, name: str) -> None:
+    log = case.run(name).log.frame()
+    ran = log[log["end"] != "dropped"]
+    memory = np.array([job.training_memory for job in case.jobs])
+    for number, node in enumerate(case.mesh.nodes):
+        runs = ran[ran["node"] == number]
+        own = [job for job in case.jobs if job.source == number]
+        leaves = [high for _, high in stays(case, number)]
+        ends = [min(t + c, *(h for h in leaves if h > t)) for t, c in zip(runs["time"], runs["complete"], strict=True)]
+        for i, time in enumerate(runs["time"]):
+            held = (np.arange(len(runs)) <= i) & (np.array(ends) > time + 1e-3)
+            assert runs["limit"][held].sum() + sum(job.cpu for job in own) <= node.cpu * (1 + 1e-6)
+            assert memory[runs["job"][held]].sum() + sum(job.memory for job in own) <= node.memory
+
+
+@given(case=cases(), name=st.sampled_from(EVERY))
+@settings(max_examples=60)
+def test_tokens_hops_and_messages(case: Case, name: str) -> None:
+    steps: list[Step] = []
+    result = case.run(name, watch=steps.append)
+    log = result.log.frame()
+    for step in steps:
+        assert step.node not in step.request.tried
+        assert len(set(step.request.tried)) == step.request.hops
+    if name in ("los", "random"):
+        assert log["hops"].max() <= case.rules.hop_limit
+    assert sum(result.handed) == log["hops"].sum()
+    handed = Counter(step.node for step in steps if not step.decision.run and step.decision.node is not None)
+    assert all(result.handed[node] >= count for node, count in handed.items())
+    sent = [0.0] * len(case.mesh.nodes)
+    for row in log[(log["end"] != "dropped") & (log["hops"] > 0)].itertuples():
+        sent[case.jobs[row.job].source] += case.jobs[row.job].megabytes
+    assert result.megabytes == sent
+    assert (result.synced > 0) == (name in ("least_loaded", "oracle") and (log["reason"] != str(Reason.BUSY)).any())
+
+
+@given(case=cases())
+@settings(max_examples=20)
+def test_one_seed_gives_one_log_and_the_same_noise_to_every_policy(case: Case) -> None:
+    seed = np.random.SeedSequence(case.seed)
+    noise: dict[tuple[int, float], float] = {}
+    for name in EVERY:
+        logs = [
+            emulate(
+                case.mesh, case.jobs, case.policy(name), case.truth, seconds=case.seconds, interval=case.interval,
+                seed=seed, loss=case.loss, changes=case.changes, drift=case.drift,
+            ).log
+            for _ in range(2)
+        ]  # fmt: skip
+        assert bytes(logs[0]) == bytes(logs[1])
+        table = logs[0].frame()
+        for row in table[table["end"] != "dropped"].itertuples():
+            work = case.jobs[row.job].work * (case.drift(row.time) if case.drift else 1)
+            plain, _ = case.truth.seconds(case.mesh.nodes[row.node].kind, row.limit, work)
+            factor = noise.setdefault((row.job, row.time), row.seconds / plain)
+            assert row.seconds / plain == pytest.approx(factor, rel=1e-5)
+    assert seed.n_children_spawned == 0
+
+
+@given(case=cases(), seconds=st.sampled_from([100.0, 250.0]))
+@settings(max_examples=25)
+def test_a_longer_run_begins_as_a_shorter_one(case: Case, seconds: float) -> None:
+    long, short = case.run("los").log.frame(), case.run("los", seconds=seconds).log.frame()
+    begin = long[long["time"] < seconds]
+    pd.testing.assert_frame_equal(begin.drop(columns="end"), short.drop(columns="end"))
+
+
+@given(case=cases())
+@settings(max_examples=50)
+def test_an_idle_neighbour_never_raises_in_situ_drops(case: Case) -> None:
+    nodes = [*case.mesh.nodes, Node("idle", "edge", "fast", 1000.0, 1000.0)]
+    link = Link(case.jobs[0].source, len(case.mesh.nodes), 0.001, 100.0)
+    alone = case.run("in_situ").log
+    beside = case.run("in_situ", mesh=Mesh(nodes, [*case.mesh.links, link])).log
+    assert bytes(beside) == bytes(alone)
+
+
+PAIR = Mesh([Node(f"n{i}", "edge", "fast", 1000.0, 500.0) for i in range(2)], [Link(0, 1, 0.5, 8.0)])
+FLAT = Truth({"fast": Curve(0.0, 0.0, 1.0, 50.0)}, noise=0.0, monitor=0.0, start=6.0, stop=4.0)
+
+
+class Told:
+    """Decides as it was told, one decision after another, and keeps what it hears."""
+
+    name = "told"
+    listens = False
+    learns = True
+
+    def __init__(self, *decisions: Decision | None) -> None:
+        self.decisions = list(decisions)
+        self.seen: list[list[Availability]] = []
+        self.reports: list[Report] = []
+        self.failures: list[tuple[int, float]] = []
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        self.seen.append(view.neighbours())
+        told = self.decisions.pop(0) if self.decisions else None
+        return told or Decision(Reason.CHOSEN, view.node, True, 400.0)
+
+    def learn(self, report: Report) -> None:
+        self.reports.append(report)
+
+    def fail(self, job: int, memory: float) -> None:
+        self.failures.append((job, memory))
+
+
+def tell(policy: Told, *jobs: Job, mesh: Mesh = PAIR, truth: Truth = FLAT, **more: Any) -> pd.DataFrame:
+    given_ = {"seconds": 1000.0, "interval": 5.0, "seed": np.random.SeedSequence(0), **more}
+    return emulate(mesh, jobs, policy, truth, **given_).log.frame()
+
+
+def test_a_training_is_learned_of_at_the_next_trigger_and_its_end_is_exclusive() -> None:
+    policy = Told()
+    log = tell(policy, Job(0, 60.0, 10.0, training_memory=20.0, megabytes=2.0), seconds=140.0)
+    assert log["time"].tolist() == [10.0, 70.0, 130.0]
+    assert log["end"].tolist() == ["finished"] * 3
+    assert (log["seconds"] == 50).all()
+    assert (log["complete"] == 60).all()
+    first = Report(0, 0, "fast", 60.0, 400.0, 50.0, 60.0, 0.0, 20.0, 2.0, 10.0)
+    assert policy.reports == [first, first]
+
+
+def test_a_trigger_is_dropped_while_the_training_before_it_runs() -> None:
+    policy = Told()
+    log = tell(policy, Job(0, 59.0, 0.0), seconds=120.0)
+    assert log["end"].tolist() == ["finished", "dropped", "finished"]
+    assert log["reason"].tolist()[1] == "previous training still running"
+    assert len(policy.seen) == 2
+
+
+def test_sending_takes_time_and_its_bandwidth_is_shared() -> None:
+    mesh = Mesh(PAIR.nodes, [Link(0, 1, 0.5, 8.0, True)])
+    over, here = Decision(Reason.FEASIBLE, 1), None
+    log = tell(
+        Told(over, here, over, here, here),
+        *(Job(0, 500.0, t, megabytes=2.0) for t in (0.0, 1.0, 2.0)),
+        mesh=mesh,
+        seconds=9.0,
+    )
+    assert log["complete"].tolist() == [60 + 0.5 + 2, 60 + 0.5 + 4, 60]
+    assert log["hops"].tolist() == [1, 1, 0]
+
+
+def test_drift_and_work_act_on_the_cpu_time_alone() -> None:
+    truth = Truth({"fast": Curve(4000.0, 0.0, 1.0, 5.0)}, noise=0.0, monitor=0.0, start=0.0, stop=0.0)
+    policy = Told()
+    log = tell(policy, Job(0, 100.0, 100.0, work=2.0), truth=truth, seconds=250.0, drift=lambda time: time / 100)
+    assert log["seconds"].tolist() == [5 + 10 * 2 * 1, 5 + 10 * 2 * 2]
+    assert policy.reports[0].utilisation == pytest.approx(20 / 25)
+
+
+@pytest.mark.parametrize("monitor", [-1e6, 1e6])
+def test_the_monitored_utilisation_is_a_share(monitor: float) -> None:
+    policy = Told()
+    tell(policy, *[Job(i % 2, 100.0, 0.0, training_memory=1.0) for i in range(4)], truth=replace(FLAT, monitor=monitor))
+    assert {report.utilisation for report in policy.reports} == {0.0, 1.0}
+
+
+def test_what_was_decided_is_seen_after_the_next_exchange_and_what_ended_is_not() -> None:
+    policy = Told(*[None] * 40)
+    jobs = [
+        Job(0, 1000.0, 100.0),
+        *(Job(1, 1000.0, 100.0 + wait, training_memory=1.0) for wait in (0.0, 5.0, 59.9, 65.1)),
+    ]
+    jobs[1:] = [replace(job, period=2000.0) for job in jobs[1:]]
+    decisions = [None, *[Decision(Reason.FULL)] * 4]
+    policy = Told(*decisions)
+    tell(policy, *jobs)
+    assert [seen[0].cpu for seen in policy.seen[1:]] == [1000, 600, 600, 1000]
+    assert all(seen[0].time <= 200 for seen in policy.seen)
+
+
+def test_fresh_views_see_at_once() -> None:
+    policy = Told(None, Decision(Reason.FULL))
+    tell(policy, Job(0, 1000.0, 100.0), Job(1, 1000.0, 100.0), interval=0.0)
+    assert policy.seen[1][0][:3] == (0, 100.0, 600.0)
+
+
+def test_a_node_leaves_with_its_training_and_returns_empty() -> None:
+    policy = Told(Decision(Reason.FEASIBLE, 1))
+    changes = [Change(30.0, 1, False), Change(20.0, 1, True), Change(40.0, 1, False), Change(100.0, 1, True)]
+    log = tell(policy, Job(0, 50.0, 0.0), changes=changes, seconds=160.0)
+    assert log["end"].tolist() == ["lost", "finished", "dropped", "finished"]
+    assert [len(seen) for seen in policy.seen] == [1, 1, 0, 1]
+    assert policy.seen[-1][0].cpu == 1000
+    assert len(policy.reports) == 1
+
+
+def test_a_node_that_is_away_has_no_triggers_but_its_stream_goes_on() -> None:
+    changes = [Change(0.0, 0, False), Change(130.0, 0, True)]
+    assert tell(Told(), Job(0, 70.0, 20.0), changes=changes, seconds=300.0)["time"].tolist() == [160.0, 230.0]
+
+
+def test_a_training_without_memory_does_not_start() -> None:
+    policy = Told()
+    log = tell(policy, Job(0, 200.0, 0.0, memory=450.0, training_memory=50.0), Job(0, 200.0, 1.0), seconds=100.0)
+    assert log["end"].tolist() == ["finished", "dropped"]
+    assert log["reason"].tolist() == [str(Reason.CHOSEN), str(Reason.FULL)]
+    assert policy.failures == [(1, 0.0)]
+
+
+def test_los_does_not_try_again_where_memory_was_short() -> None:
+    small = Mesh([replace(PAIR.nodes[0], memory=30.0), PAIR.nodes[1]], PAIR.links)
+    made = Los(Rules(), Limits(), Fitting())
+    jobs = [Job(0, 200.0, 10.0, training_memory=40.0)]
+    log = emulate(small, jobs, made, FLAT, seconds=800.0, interval=0.0, seed=np.random.SeedSequence(0)).log.frame()
+    assert log["reason"].tolist() == [str(Reason.FULL)] + [str(Reason.COLD_LOCAL)] + [str(Reason.LOCAL)] * 2
+    assert log["node"].tolist() == [0, 1, 1, 1]
+
+
+def test_a_request_is_handed_over_hop_by_hop_to_what_is_no_neighbour() -> None:
+    chain = Mesh([*PAIR.nodes, replace(PAIR.nodes[0], name="n2")], [Link(0, 1, 0.5, 8.0), Link(1, 2, 0.25, 8.0)])
+    policy = Told(Decision(Reason.CHOSEN, 2))
+    steps: list[Step] = []
+    result = emulate(
+        chain, [Job(0, 100.0, 0.0, megabytes=1.0)], policy, FLAT, seconds=50.0, interval=5.0,
+        seed=np.random.SeedSequence(0), watch=steps.append,
+    )  # fmt: skip
+    assert result.handed == [1, 1, 0]
+    assert result.megabytes == [1.0, 0.0, 0.0]
+    assert steps[1].request.tried == (0, 1)
+    assert result.log.frame()["complete"].tolist() == [60 + 0.75 + 2]
+
+
+def test_an_oracle_foresees_what_comes() -> None:
+    class Prophet(Told):
+        def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+            if view.node == 1:
+                return Decision(Reason.CHOSEN, 1, True, request.limit)
+            return Decision(Reason.CHOSEN, 1, False, 300.0, view.foresee(1, 300.0))
+
+    steps: list[Step] = []
+    mesh = Mesh(PAIR.nodes, [Link(0, 1, 0.5, 8.0, True)])
+    truth = Truth({"fast": Curve(4000.0, 0.0, 1.0, 5.0)})
+    log = tell(Prophet(), Job(0, 1.0, 0.0), Job(0, 1.0, 0.01), mesh=mesh, truth=truth, seconds=0.5, watch=steps.append)
+    promised = [step.decision.seconds for step in steps if not step.decision.run]
+    assert log["complete"].tolist() == pytest.approx(promised, rel=1e-7)
+    assert len(promised) == 2
+
+
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        [Decision(Reason.CHOSEN, 1, True, 400.0)],
+        [Decision(Reason.CHOSEN, 0, True, None)],
+        [Decision(Reason.CHOSEN, 0, True, 1000.1)],
+        [Decision(Reason.CHOSEN, 0, True, 0.0)],
+        [Decision(Reason.CHOSEN, 0)],
+        [Decision(Reason.CHOSEN, 1), Decision(Reason.CHOSEN, 0)],
+        [Decision(Reason.CHOSEN, 2)],
+    ],
+)
+def test_a_policy_that_decides_what_cannot_be_done_is_told(decisions: list[Decision]) -> None:
+    mesh = Mesh([*PAIR.nodes, replace(PAIR.nodes[0], name="far")], PAIR.links)
+    with pytest.raises(ValueError, match=r"told: node \d (cannot|has 1000 millicores)"):
+        tell(Told(*decisions), Job(0, 100.0, 0.0), mesh=mesh)
+
+
+def test_nothing_can_be_handed_to_a_node_that_is_away() -> None:
+    with pytest.raises(ValueError, match="cannot hand over to node 1"):
+        tell(Told(Decision(Reason.CHOSEN, 1)), Job(0, 100.0, 10.0), changes=[Change(5.0, 1, False)])
+
+
+@pytest.mark.parametrize(
+    ("jobs", "more", "message"),
+    [
+        ([Job(2, 60.0, 0.0)], {}, "job 0 needs a source"),
+        ([Job(0, 60.0, 0.0), Job(0, 0.0, 0.0)], {}, "job 1 needs"),
+        ([Job(0, math.nan, 0.0)], {}, "job 0 needs"),
+        ([Job(0, 60.0, -1.0)], {}, "a first trigger"),
+        ([Job(0, 60.0, 0.0, cpu=600.0), Job(0, 60.0, 0.0, cpu=600.0)], {}, "n0 has no room"),
+        ([Job(0, 60.0, 0.0, memory=501.0)], {}, "n0 has no room"),
+        ([], {"seconds": math.inf}, "seconds and interval"),
+        ([], {"interval": -1.0}, "seconds and interval"),
+        ([], {"loss": 1.5}, "loss a share"),
+        ([], {"changes": [Change(1.0, 2, True)]}, "a change needs a node"),
+        ([], {"changes": [Change(-1.0, 1, True)]}, "a change needs"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_told(jobs: list[Job], more: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        tell(Told(), *jobs, **more)
+
+
+@pytest.mark.parametrize("seconds", [0.0, 500.0])
+def test_nothing_happens_without_triggers(seconds: float) -> None:
+    log = tell(Told(), Job(0, 60.0, 500.0), seconds=seconds)
+    assert list(log.columns) == COLUMNS
+    assert log.empty
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_pauses_for_the_run_alone(enabled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    during: list[bool] = []
+
+    class Noting(Told):
+        def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+            during.append(gc.isenabled())
+            return super().decide(request, view, rng)
+
+    def fail(self: Told, report: Report) -> None:
+        raise RuntimeError("on purpose")
+
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        tell(Noting(), Job(0, 60.0, 0.0))
+        assert gc.isenabled() == enabled
+        monkeypatch.setattr(Noting, "learn", fail)
+        with pytest.raises(RuntimeError, match="on purpose"):
+            tell(Noting(), Job(0, 60.0, 0.0))
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()
+    assert set(during) == {False}
+
+
+Event = tuple[float, int, int]
+
+
+def heap(first: list[float], every: list[float], until: float) -> list[Event]:
+    found, waiting = [], [(time, number, 0) for number, time in enumerate(first)]
+    heapq.heapify(waiting)
+    while waiting:
+        time, number, count = heapq.heappop(waiting)
+        if time >= until:
+            break
+        found.append((time, number, count))
+        if math.isfinite(every[number]):
+            heapq.heappush(waiting, (first[number] + (count + 1) * every[number], number, count + 1))
+    return found
+
+
+def flat(first: list[float], every: list[float], until: float, size: int = 8192) -> list[Event]:
+    return [
+        event
+        for block in blocks(first, every, until, size=size)
+        for event in zip(*(each.tolist() for each in block), strict=True)
+    ]
+
+
+TIMES = st.one_of(st.integers(0, 60).map(float), st.floats(0, 60))
+STEPS = st.one_of(st.integers(1, 30).map(float), st.floats(0.5, 30), st.just(math.inf), st.just(0.1))
+
+
+@given(
+    events=st.lists(st.tuples(TIMES, STEPS), max_size=8),
+    until=st.one_of(st.integers(0, 50).map(float), st.floats(0, 50)),
+    size=st.sampled_from([1, 7, 100, 8192]),
+)
+@settings(max_examples=200)
+def test_blocks_are_what_a_heap_gives(events: list[tuple[float, float]], until: float, size: int) -> None:
+    first, every = [time for time, _ in events], [step for _, step in events]
+    assert flat(first, every, until, size) == heap(first, every, until)
+
+
+def test_times_do_not_drift() -> None:
+    times = [time for time, _, _ in flat([0.0], [0.1], 1000.0)]
+    assert len(times) == 10_000
+    assert times[-1] == 9999 * 0.1
+    added = 0.0
+    for _ in range(9999):
+        added += 0.1
+    assert times[-1] != added
+
+
+def test_of_one_moment_the_smaller_number_comes_first() -> None:
+    assert [number for _, number, _ in flat([5.0, 0.0, 5.0], [math.inf, 5.0, math.inf], 6.0)] == [1, 0, 1, 2]
+
+
+def test_blocks_have_about_the_size_asked_for() -> None:
+    rng = np.random.default_rng(0)
+    sizes = [len(block.times) for block in blocks(rng.uniform(0, 240, 500).tolist(), [240.0] * 500, 14_400.0, size=300)]
+    assert sum(sizes) == 500 * 60
+    assert max(sizes) < 500
+
+
+@pytest.mark.parametrize("until", [0.0, 3.0])
+def test_nothing_before_its_time(until: float) -> None:
+    assert flat([3.0, 4.0], [1.0, math.inf], until) == []
+    assert flat([], [], until) == []
+
+
+def test_many_numbers_share_blocks() -> None:
+    rng = np.random.default_rng(1)
+    first = rng.uniform(0, 240, 4000).tolist()
+    sizes = [len(block.times) for block in blocks(first, [240.0] * 4000, 2400.0, size=10)]
+    assert sum(sizes) == 40_000
+    assert min(sizes) > 700
+
+
+@pytest.mark.parametrize("until", [7.7, math.nextafter(7.7, 8), math.nextafter(7.7, 7)])
+def test_rounding_makes_no_event_and_loses_none(until: float) -> None:
+    assert flat([5.3], [0.1], until) == heap([5.3], [0.1], until)
+
+
+def some() -> tuple[Log, int]:
+    log = Log()
+    log.dropped(7, 1.25, Reason.CYCLE, 3, 2)
+    place = log.placed(1, 2.5, Reason.LOCAL, 0, 5, 400.0, 60.5, 66.5)
+    log.placed(2, 2.75, Reason.FEASIBLE, 1, 6, 300.0, 10.0, 20.0)
+    return log, place
+
+
+def test_the_table_holds_what_was_noted() -> None:
+    table = some()[0].frame()
+    assert table.to_dict("list") == {
+        "job": [7, 1, 2],
+        "time": [1.25, 2.5, 2.75],
+        "end": ["dropped", "finished", "finished"],
+        "reason": ["cycle", "feasible here", "feasible at the neighbour"],
+        "hops": [3, 0, 1],
+        "node": [2, 5, 6],
+        "limit": [0.0, 400.0, 300.0],
+        "seconds": [0.0, 60.5, 10.0],
+        "complete": [0.0, 66.5, 20.0],
+    }
+    assert list(table["end"].cat.categories) == list(ENDS)
+    assert list(table["reason"].cat.categories) == [str(reason) for reason in REASONS]
+    assert [str(table[name].dtype) for name in ("job", "hops", "node", "time", "limit")] == ["int64"] * 3 + [
+        "float64"
+    ] * 2
+
+
+def test_a_training_can_be_lost_later() -> None:
+    log, place = some()
+    assert log.lose(place) == 1, "whose training it was"
+    assert log.frame()["end"].tolist() == ["dropped", "lost", "finished"]
+    assert log.frame()["limit"].tolist() == [0.0, 400.0, 300.0]
+
+
+def test_an_empty_log_is_a_table_too() -> None:
+    table = Log().frame()
+    assert len(Log()) == len(table) == 0
+    pd.testing.assert_index_equal(table.columns, some()[0].frame().columns)
+    assert (table.dtypes == some()[0].frame().dtypes).all()
+
+
+def test_an_entry_takes_32_bytes() -> None:
+    log, _ = some()
+    assert len(log) == 3
+    assert len(bytes(log)) == 96
+    assert log.entries().itemsize == 32
+
+
+def test_what_was_read_stays_as_the_log_grows() -> None:
+    log, place = some()
+    entries, raw = log.entries(), bytes(log)
+    log.lose(place)
+    log.dropped(8, 3.0, Reason.FULL, 0, 0)
+    assert entries["end"].tolist() == [1, 0, 0]
+    assert len(raw) == 96
+    assert len(log) == 4
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(0, 2**31 - 1), st.floats(0, 1e9), st.sampled_from(REASONS), st.integers(0, 2**16 - 1),
+            st.integers(0, 2**31 - 1), *[st.floats(0, 1e6, width=32)] * 3,
+        )
+    )
+)  # fmt: skip
+def test_every_number_comes_back(rows: list[tuple[int, float, Reason, int, int, float, float, float]]) -> None:
+    log = Log()
+    places = [log.placed(*row) for row in rows]
+    assert len(set(places)) == len(log) == len(rows)
+    table = log.frame()
+    assert table["reason"].tolist() == [str(row[2]) for row in rows]
+    for at, name in ((0, "job"), (1, "time"), (3, "hops"), (4, "node"), (5, "limit"), (6, "seconds"), (7, "complete")):
+        np.testing.assert_array_equal(table[name], [row[at] for row in rows])
+
+
+def test_a_number_that_does_not_fit_is_no_other_number() -> None:
+    with pytest.raises(Exception, match="format requires"):
+        Log().dropped(0, 0.0, Reason.HOPS, 2**16, 0)
+
+
+ENTRY = st.tuples(st.integers(0, 99), st.floats(0, 1e9), st.sampled_from(REASONS), st.booleans(), st.booleans())
+
+
+@given(rows=st.lists(ENTRY), kept=st.integers(0, 100))
+def test_what_is_settled_reads_as_what_is_not(rows: list[tuple[int, float, Reason, bool, bool]], kept: int) -> None:
+    """Whatever is settled when: the same entries, and a training of any age can be lost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "KEPT", kept)
+        plain, settling, places = Log(), Log(), []
+        for job, time, reason, settle, lose in rows:
+            for log in (plain, settling):
+                places.append(log.placed(job, time, reason, 1, 2, 3.0, 4.0, 5.0))
+            assert places[-1] == places[-2]
+            if settle:
+                settling.settle()
+            if lose:
+                oldest = places[0]
+                assert plain.lose(oldest) == settling.lose(oldest) == rows[0][0]
+        assert bytes(settling) == bytes(plain)
+        assert len(settling) == len(plain) == len(rows)
+        pd.testing.assert_frame_equal(settling.frame(), plain.frame())
+
+
+def settled(count: int = 20_000) -> Log:
+    log = Log()
+    for number in range(count):
+        log.dropped(number, float(number), Reason.FULL, 0, 0)
+    log.settle()
+    return log
+
+
+def files(folder: Path) -> int:
+    """Open files of this process in a folder, those without a name among them."""
+    found = 0
+    for each in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += os.readlink(each).startswith(f"{folder}/")
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no procfs to see open files in")
+def test_settled_entries_leave_memory_and_their_file_goes_with_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = settled()
+    assert len(log) == 20_000
+    assert len(log._entries) == 0
+    assert list(tmp_path.iterdir()) == [], "the file has no name: not even a kill leaves it behind"
+    assert files(tmp_path) == 1
+    log.dropped(5, 1.0, Reason.FULL, 0, 0)
+    assert log.frame()["job"].tolist() == [*range(20_000), 5]
+    del log
+    gc.collect()
+    assert files(tmp_path) == 0
+
+
+def test_few_entries_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    log = settled(module.KEPT // 32)
+    assert len(log._entries) == module.KEPT
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda log: pickle.loads(pickle.dumps(log))], ids=["copy", "pickle"])
+def test_a_copy_is_a_log_of_its_own(how: Callable[[Log], Log]) -> None:
+    log = settled()
+    other = how(log)
+    assert bytes(other) == bytes(log)
+    log.lose(0)
+    assert other.frame()["end"].iloc[0] == "dropped"
+
+
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """A disk that is full once a file has so many bytes."""
+    limits, heard = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, heard)
+
+
+def test_no_room_for_the_file_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing of the log is gone: with more room it goes on."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = Log()
+    for number in range(20_000):
+        log.dropped(number, float(number), Reason.FULL, 0, 0)
+    with no_file_above(100_000), pytest.raises(RunError, match=r"log of a run .*: File too large; make room") as told:
+        log.settle()
+    log.dropped(20_000, 0.0, Reason.FULL, 0, 0)
+    assert told.value.__cause__ is not None
+    log.settle()
+    assert len(log._entries) == 0
+    assert log.frame()["job"].tolist() == list(range(20_001))
+
+
+@pytest.mark.parametrize("chosen", [True, False], ids=["a folder that is gone", "no folder at all"])
+def test_no_folder_for_the_file_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: bool
+) -> None:
+    missing = str(tmp_path / "missing")
+    monkeypatch.setattr(tempfile, "tempdir", missing if chosen else None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [missing])
+    where = missing if chosen else "any folder of temporary files"
+    with pytest.raises(RunError, match=rf"cannot keep the log of a run in {where}: No "):
+        settled()
+
+
+def test_a_loss_that_cannot_be_written_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    log = settled()
+
+    def full(*words: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(RunError, match="cannot keep the log of a run in .*: No space left on device; make room"):
+        log.lose(0)
+
+
+MESH = Mesh([Node(f"n{i}", "edge", "fast", 1000.0, 500.0) for i in range(3)], [Link(0, 1, 0.5, 8.0)])
+TRUTH = Truth({"fast": Curve(16_000.0, 0.0, 1.0, 10.0)}, start=2.0, stop=1.0)
+Decide = Callable[[Request, View], Decision]
+
+
+class Policy:
+    name = "own"
+    learns = True
+
+    def __init__(self, decide: Decide) -> None:
+        self.say = decide
+        self.reports: list[Report] = []
+
+    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+        return self.say(request, view)
+
+    def learn(self, report: Report) -> None:
+        self.reports.append(report)
+
+
+def here(request: Request, view: View) -> Decision:
+    return Decision(Reason.LOCAL, view.node, True, 400.0)
+
+
+def over(request: Request, view: View) -> Decision:
+    return here(request, view) if request.tried else Decision(Reason.FEASIBLE, 1, False, 300.0, 50.0)
+
+
+def world(decide: Decide = here, *jobs: Job, **more: Any) -> tuple[World, Policy]:
+    policy = Policy(decide)
+    given_ = {"interval": 5.0, "loss": 0.0, "drift": None, "watch": None, **more}
+    given_["chance"] = chance(np.random.SeedSequence(0), 3, 5.0)
+    return World(MESH, jobs or [Job(0, 60.0, 0.0)], policy, TRUTH, **given_), policy
+
+
+def test_a_trigger_runs_where_the_policy_says() -> None:
+    made, _ = world()
+    made.trigger([(5.0, 0, 1.5, 0.0)])
+    row = made.log.frame().iloc[0]
+    assert (row["time"], row["node"], row["hops"], row["limit"]) == (5.0, 0, 0, 400.0)
+    assert row["seconds"] == 50 * 1.5
+    assert row["complete"] == 75 + 3
+    made.view.node, made.view.time = 0, 82.9
+    assert made.view.here().cpu == 600
+    made.view.time = 83.0
+    assert made.view.here().cpu == 1000
+
+
+def test_what_is_handed_over_takes_its_plan_along() -> None:
+    told: list[tuple[float, int, Request, Decision]] = []
+    made, _ = world(over, watch=lambda *step: told.append(step))
+    made.trigger([(5.0, 0, 1.0, 0.0)])
+    assert [(time, node) for time, node, _, _ in told] == [(5.0, 0), (5.0, 1)]
+    assert told[0][2] == Request(0, 60.0)
+    assert told[1][2] == Request(0, 60.0, (0,), 300.0)
+    assert isinstance(told[1][2], Request)
+    assert made.handed == [1, 0, 0]
+    assert made.megabytes == [0.5, 0.0, 0.0]
+
+
+def test_a_report_says_all_of_a_run() -> None:
+    made, policy = world(over)
+    made.trigger([(5.0, 0, 1.0, 0.0625)])
+    assert policy.reports == []
+    made.trigger([(64.0, 0, 1.0, 0.0)])
+    assert policy.reports == [Report(0, 1, "fast", 60.0, 400.0, 50.0, 54.0, 0.8625, 64.0, 0.5, 3.0)]
+    assert isinstance(policy.reports[0], Report)
+
+
+def test_what_is_dropped_is_noted_where_it_was() -> None:
+    made, _ = world(lambda request, view: over(request, view) if not request.tried else Decision(Reason.FULL))
+    made.trigger([(5.0, 0, 1.0, 0.0)])
+    row = made.log.frame().iloc[0]
+    assert (row["end"], row["reason"], row["hops"], row["node"]) == ("dropped", "no room", 1, 1)
+
+
+def test_one_training_of_a_job_at_a_time() -> None:
+    made, _ = world()
+    for time in (0.0, 52.9, 53.0):
+        made.trigger([(time, 0, 1.0, 0.0)])
+    assert made.log.frame()["end"].tolist() == ["finished", "dropped", "finished"]
+
+
+@pytest.mark.parametrize(("leaves", "end"), [(52.9, "lost"), (53.0, "finished")])
+def test_what_ends_as_its_node_leaves_has_ended(leaves: float, end: str) -> None:
+    made, policy = world()
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.change(leaves, 0, up=False)
+    made.change(leaves, 0, up=False)
+    made.trigger([(60.0, 0, 1.0, 0.0)])
+    made.change(70.0, 0, up=True)
+    made.trigger([(120.0, 0, 1.0, 0.0)])
+    assert made.log.frame()["end"].tolist() == [end, "finished"]
+    assert len(policy.reports) == (end == "finished")
+
+
+def test_a_run_of_the_past_is_no_run_of_now() -> None:
+    made, _ = world(lambda request, view: here(request, view), Job(0, 60.0, 0.0), Job(0, 60.0, 0.0))
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.trigger([(54.0, 1, 1.0, 0.0)])
+    made.trigger([(55.0, 0, 1.0, 0.0)])
+    made.change(56.0, 0, up=False)
+    assert made.log.frame()["end"].tolist() == ["finished", "lost", "lost"]
+
+
+def test_trainings_elsewhere_outlive_their_source() -> None:
+    made, policy = world(over)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.change(10.0, 0, up=False)
+    made.change(20.0, 0, up=True)
+    made.trigger([(30.0, 0, 1.0, 0.0)])
+    made.trigger([(60.0, 0, 1.0, 0.0)])
+    assert made.log.frame()["end"].tolist() == ["finished", "dropped", "finished"]
+    assert len(policy.reports) == 1
+
+
+def test_prediction_jobs_take_their_part_for_good() -> None:
+    made, _ = world(here, Job(1, 60.0, 0.0, cpu=300.0, memory=100.0), Job(1, 60.0, 0.0, cpu=700.0, memory=400.0))
+    assert made.view.true(1)[2:5] == (0.0, 0.0, 1.0)
+    with pytest.raises(InputError, match="n1 has no room for its prediction jobs: -1 millicores, 500 MB"):
+        world(here, Job(1, 60.0, 0.0, cpu=1001.0))
+
+
+def test_no_room_for_rounding_errors_is_needed() -> None:
+    made, _ = world(here, *[Job(1, 60.0, 0.0, cpu=1000 / 49, memory=500 / 49) for _ in range(49)])
+    assert abs(made.view.true(1).cpu) < 1e-9
+
+
+@given(limits=st.lists(st.floats(1, 1000), min_size=1, max_size=30))
+@settings(max_examples=100)
+def test_a_node_never_gives_more_than_it_has(limits: list[float]) -> None:
+    wanted = iter(limits)
+
+    def decide(request: Request, view: View) -> Decision:
+        limit = next(wanted)
+        if limit > view.here().cpu:
+            return Decision(Reason.FULL)
+        return Decision(Reason.LOCAL, view.node, True, limit)
+
+    made, _ = world(decide, *[Job(0, 60.0, 0.0, training_memory=1.0) for _ in limits])
+    for number in range(len(limits)):
+        made.trigger([(float(number), number, 0.3, 0.0)])
+        made.view.node = 0
+        assert 0 <= made.view.here().cpu <= 1000
+
+
+def test_more_than_there_is_is_refused() -> None:
+    made, _ = world(lambda request, view: Decision(Reason.LOCAL, view.node, True, 600.0), *[Job(0, 60.0, 0.0)] * 2)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    with pytest.raises(ValueError, match="own: node 0 has 400 millicores free at 1 s, not 600"):
+        made.trigger([(1.0, 1, 1.0, 0.0)])
+
+
+@pytest.mark.parametrize("interval", [0.0, 5.0, 60.0])
+@pytest.mark.parametrize("loss", [0.0, 0.5])
+def test_nodes_forget_no_more_than_nobody_can_see(interval: float, loss: float) -> None:
+    made, _ = world(here, interval=interval, loss=loss)
+    for start in range(0, 6000, 60):
+        made.trigger([(float(start), 0, 1.0, 0.0)])
+        made.view.node, made.view.time = 1, start + 59.0
+        seen = made.view.neighbours()[0]
+        began = seen.time - seen.time % 60
+        busy = began < seen.time < began + 53 or (interval == 0 and seen.time < began + 53)
+        assert seen.cpu == (600 if busy else 1000)
+
+
+def test_a_change_to_what_is_already_so_changes_nothing() -> None:
+    made, _ = world()
+    made.change(3.0, 0, up=True)
+    made.trigger([(5.0, 0, 1.0, 0.0)])
+    made.change(6.0, 0, up=True)
+    made.view.node, made.view.time = 0, 7.0
+    assert made.view.here().cpu == 600
+    made.change(8.0, 0, up=False)
+    made.change(9.0, 0, up=True)
+    assert made.view.here().cpu == 1000
+    assert made.log.frame()["end"].tolist() == ["lost"]
+    made.trigger([(65.0, 0, 1.0, 0.0)])
+    assert len(made.log) == 2
+
+
+def test_a_source_that_is_away_triggers_nothing() -> None:
+    made, policy = world()
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.change(1.0, 0, up=False)
+    made.trigger([(60.0, 0, 1.0, 0.0)])
+    assert len(made.log) == 1
+    assert policy.reports == []
+
+
+def test_a_policy_that_does_not_learn_is_told_nothing() -> None:
+    told = []
+    for learns in (True, False):
+        made, policy = world()
+        policy.learns = learns
+        made.trigger([(0.0, 0, 1.0, 0.0), (60.0, 0, 1.0, 0.0)])
+        assert made.log.frame()["end"].tolist() == ["finished", "finished"]
+        told.append(len(policy.reports))
+    assert told == [1, 0]
+
+
+def test_drift_slows_the_cpu_time() -> None:
+    made, _ = world(here, drift=lambda time: 1 + time / 10)
+    made.trigger([(0.0, 0, 1.0, 0.0)])
+    made.trigger([(60.0, 0, 1.0, 0.0)])
+    assert made.log.frame()["seconds"].tolist() == [50.0, 40 * 7 + 10.0]
+
+
+def test_whoever_knows_all_nodes_is_told_of_what_changes() -> None:
+    seen: list[list[float]] = []
+
+    def decide(request: Request, view: View) -> Decision:
+        seen.append(view.survey().cpu.tolist())
+        return over(request, view)
+
+    made, _ = world(decide, Job(0, 60.0, 0.0), Job(0, 60.0, 0.0))
+    made.trigger([(5.0, 0, 1.0, 0.0), (6.0, 1, 1.0, 0.0)])
+    made.change(7.0, 2, up=False)
+    made.trigger([(70.0, 0, 1.0, 0.0)])
+    made.change(80.0, 1, up=False)
+    made.change(81.0, 1, up=False)
+    made.change(90.0, 1, up=True)
+    made.trigger([(100.0, 1, 1.0, 0.0)])
+    idle, away = 1000.0, -np.inf
+    each = [[idle] * 3, [idle, 600.0, idle], [idle, idle, away], [idle, idle, away]]
+    assert seen == [state for state in each for _ in range(2)]
+    assert made.view.synced == 2 * (3 + 3 + 2 + 2)
+
+
+def test_what_lies_ahead_is_what_then_comes() -> None:
+    told: list[tuple[float, float]] = []
+
+    def decide(request: Request, view: View) -> Decision:
+        if not request.tried:
+            told.append((view.foresee(0, 400.0), view.foresee(1, 400.0)))
+            assert view.ahead().path == (0,) and view.ahead().overhead == 3.0
+        return over(request, view)
+
+    made, _ = world(decide, drift=lambda time: 1 + time)
+    made.trigger([(1.0, 0, 1.5, 0.0)])
+    assert told == [(1.5 * 90 + 3, 1.5 * 90 + 1 + 3)]
+    assert made.log.frame()["complete"].tolist() == [1.5 * 90 + 1 + 3]

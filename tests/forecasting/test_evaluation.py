@@ -1,0 +1,625 @@
+"""How forecasters are judged: splits, metrics, intervals, tests, one trace at a time."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+from edgeresearch.config import Forecast
+from edgeresearch.data import trace as grid
+from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.errors import InputError
+from edgeresearch.forecasting import evaluation as module
+from edgeresearch.forecasting import evaluation as work
+from edgeresearch.forecasting.base import Array
+from edgeresearch.forecasting.evaluation import (
+    Evaluation,
+    Problem,
+    block_interval,
+    diebold_mariano,
+    evaluate,
+    metrics,
+    past_error_interval,
+    pose,
+)
+from edgeresearch.forecasting.models import MODELS
+
+MODELS_HERE = ("ridge", "random_forest", "lstm_paper", "lstm", "last_value", "seasonal_naive")
+
+
+def _settings(**changes: Any) -> dict[str, Any]:
+    small = {
+        "models": MODELS_HERE,
+        "max_steps": 700,
+        "window": 12,
+        "seeds": 2,
+        "workers": 1,
+        "bootstrap": {"resamples": 20, "block": 10},
+        "forest": {"trees": 3},
+        "lstm_paper": {"hidden": 4, "epochs": 1, "batch": 64, "learning_rate": 0.01, "max_windows": 200},
+        "lstm": {"hidden": 4, "epochs": 1, "learning_rate": 0.01, "members": 1},
+    }
+    return Forecast().model_dump() | small | changes
+
+
+def _trace(name: str = "elb", steps: int = 900, sha256: str = "") -> Trace:
+    index = pd.date_range("2024-01-01", periods=steps, freq="15min", unit="ns")
+    rng = np.random.default_rng(3)
+    values = 50 + 10 * np.sin(np.arange(steps) * 2 * np.pi / 96) + rng.normal(size=steps)
+    origin = Origin("registry" if sha256 else "synthetic", sha256=sha256, real=bool(sha256), note="a note")
+    frame = pd.DataFrame({"requests": values}, index=index)
+    return Trace(name, frame, pd.Timedelta("15min"), "requests per 15 min", origin, {}, 96)
+
+
+@pytest.fixture(scope="module")
+def found() -> Evaluation:
+    return work.compare(_trace(), _settings(), seed=7)
+
+
+def test_every_setting_reaches_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    def pose(series: Trace, **options: Any) -> str:
+        seen["pose"] = options
+        return "problem"
+
+    def evaluate(problem: str, **options: Any) -> str:
+        seen["evaluate"] = options
+        return problem
+
+    monkeypatch.setattr(work, "pose", pose)
+    monkeypatch.setattr(work, "evaluate", evaluate)
+    settings = Forecast().model_dump()
+    assert work.compare(_trace(), settings, seed=7) == "problem"
+    used = seen["pose"] | seen["evaluate"]
+    nested = used.pop("settings")
+    assert nested == {"forest": {"n_estimators": 100}, "lstm_paper": settings["lstm_paper"], "lstm": settings["lstm"]}
+    assert used == {
+        **{
+            key: value
+            for key, value in settings.items()
+            if key not in ("traces", "bootstrap", "forest", "lstm", "lstm_paper")
+        },
+        "root_seed": 7,
+        "resamples": 1000,
+        "block": 60,
+    }
+
+
+def test_all_models_of_the_settings_are_judged(found: Evaluation) -> None:
+    assert list(dict.fromkeys(found.scores["model"])) == list(MODELS_HERE)
+    seeds = dict(zip(found.scores["model"], found.scores["seeds"], strict=True))
+    assert seeds == {name: 2 if MODELS[name].random else 1 for name in MODELS_HERE}
+    assert set(found.scores["horizon"]) == {1, 5}
+
+
+def test_scores_say_what_they_are_of(found: Evaluation) -> None:
+    table = work.described_compare(found.scores, _trace(sha256="f" * 64))
+    assert list(table.columns[:2]) == ["trace", "real"]
+    row = table.iloc[0]
+    assert (row["trace"], row["real"], row["note"], row["sha256"]) == ("elb", True, "a note", "f" * 64)
+    assert (row["label"], row["role"], row["step_seconds"]) == ("ridge regression", "paper", 900)
+    assert "trace" not in found.scores
+
+
+def test_a_series_without_file_has_the_checksum_of_its_values(found: Evaluation) -> None:
+    series = _trace()
+    table = work.described_compare(found.scores, series)
+    assert set(table["sha256"]) == {hashlib.sha256(series.values.to_numpy().tobytes()).hexdigest()}
+    assert not table["real"].any()
+
+
+def test_results_are_written_with_the_same_bytes_every_time(found: Evaluation, tmp_path: Path) -> None:
+    contents = []
+    for name in ("a", "b"):
+        again = found if name == "a" else work.compare(_trace(), _settings(), seed=7)
+        target = work.write(_trace(), again, tmp_path / name)
+        assert target == work.places("elb", tmp_path / name)
+        contents.append([path.read_bytes() for path in (target.scores, target.choices, target.forecasts)])
+    assert contents[0] == contents[1]
+    assert target.scores.relative_to(tmp_path / "b").as_posix() == "reports/tables/forecast/elb.csv"
+    forecasts = pd.read_parquet(target.forecasts)
+    assert list(forecasts.columns) == ["made", "truth", "forecast", "low", "high", "horizon", "model"]
+    assert forecasts["truth"].dtype == "float32"
+    assert pd.read_csv(target.choices)["model"].unique().tolist() == ["lstm"]
+
+
+def test_no_choices_are_an_empty_table(tmp_path: Path) -> None:
+    found = work.compare(_trace(), _settings(models=("last_value",)), seed=0)
+    target = work.write(_trace(), found, tmp_path)
+    assert target.choices.read_text() == "model,seed,choice\n"
+
+
+def test_the_stand_in_depends_on_the_seed_alone(tmp_path: Path) -> None:
+    one, same, other = (work.trace("paper_a", tmp_path, seed) for seed in (1, 1, 2))
+    assert one.name == "paper_a"
+    assert one.values.equals(same.values)
+    assert not one.values.equals(other.values)
+    assert not one.origin.real
+
+
+def test_other_traces_are_read_from_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nab_elb_request_count"):
+        work.trace("elb", tmp_path, 1)
+    with pytest.raises(InputError, match=r"unknown request trace 'x'; choose one of nasa, .*, paper_a"):
+        work.trace("x", tmp_path, 1)
+
+
+def test_a_short_trace_is_refused() -> None:
+    with pytest.raises(InputError, match="elb has 20 points"):
+        work.compare(_trace(steps=20), _settings(), seed=0)
+
+
+def test_timings_replace_the_older_ones_of_the_same_trace(found: Evaluation, tmp_path: Path) -> None:
+    path = tmp_path / "measured" / "fit_seconds.csv"
+    work.update_timings(path, "nasa", found.seconds)
+    table = work.update_timings(path, "elb", found.seconds)
+    assert table["trace"].tolist() == ["elb"] * 6 + ["nasa"] * 6
+    again = work.update_timings(path, "elb", found.seconds.assign(fit_seconds=0.1234567).iloc[:1])
+    assert len(again) == 12
+    written = pd.read_csv(path)
+    assert list(written.columns) == work.TIMING_COLUMNS
+    assert written.loc[(written["trace"] == "elb") & (written["model"] == "ridge"), "fit_seconds"].tolist() == [0.123]
+    assert set(written["machine"]) == {work.machine()}
+
+
+def test_timings_start_from_a_file_with_a_header_only(found: Evaluation, tmp_path: Path) -> None:
+    path = tmp_path / "fit_seconds.csv"
+    path.write_text(",".join(work.TIMING_COLUMNS) + "\n")
+    assert len(work.update_timings(path, "elb", found.seconds)) == 6
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a,b\n1,2\n", "has not the columns trace"), ("", "cannot read the timings")]
+)
+def test_another_file_is_not_overwritten(found: Evaluation, tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "other.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        work.update_timings(path, "elb", found.seconds)
+    assert path.read_text() == text
+
+
+def test_the_machine_is_described_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cores, Python 3." in work.machine()
+
+    def fail(*_: Any, **__: Any) -> str:
+        raise OSError
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    assert work.machine().startswith(__import__("platform").machine())
+
+
+TINY = {
+    "lstm": {"hidden": 3, "epochs": 1, "members": 1, "chunk": 48, "accelerator": "cpu"},
+    "lstm_paper": {"hidden": 3, "epochs": 1, "accelerator": "cpu"},
+    "forest": {"n_estimators": 3},
+}
+RUN: dict[str, Any] = {"window": 8, "seeds": 2, "resamples": 50, "block": 6, "settings": TINY}
+
+
+def _trace_evaluate(rows: int = 400, seasonality: int | None = 24, gap: slice = slice(0, 0)) -> Trace:
+    rng = np.random.default_rng(5)
+    values = 20 + 5 * np.sin(2 * np.pi * np.arange(rows) / 24) + rng.normal(size=rows).cumsum() * 0.3
+    values[gap] = np.nan
+    step = pd.Timedelta("1h")
+    frame = pd.DataFrame({"requests": values}, index=grid.index("2024-01-01", rows, step))
+    return Trace("t", frame, step, "requests", Origin("synthetic"), seasonality=seasonality)
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return pose(_trace_evaluate(), window=8)
+
+
+@pytest.fixture(scope="module")
+def outcome(problem: Problem) -> Evaluation:
+    return evaluate(problem, **RUN)
+
+
+def test_the_split_is_chronological_and_exact(problem: Problem) -> None:
+    assert problem.test == 320  # the last 20 of 100
+    assert problem.fraction == pytest.approx(0.125)  # 10 of the first 80
+    assert problem.judged.tolist() == [False] * 320 + [True] * 80
+    assert problem.horizons == (1, 5)
+    assert len(problem.table) == len(problem.truth) == 400
+
+
+@settings(deadline=None, max_examples=25)
+@given(rows=st.integers(120, 400), test=st.floats(0.1, 0.5), validation=st.floats(0.05, 0.3))
+def test_the_parts_have_the_shares_that_were_asked_for(rows: int, test: float, validation: float) -> None:
+    found = pose(_trace_evaluate(rows), window=4, test_fraction=test, validation_fraction=validation)
+    assert abs(len(found.table) - found.test - rows * test) <= 0.5 + 1e-9
+    assert abs(found.fraction * found.test - rows * validation) <= 1
+
+
+def test_targets_of_the_test_part_are_hidden_from_learning(problem: Problem) -> None:
+    learnt = problem.learnt
+    values = problem.table["value"].to_numpy()
+    assert learnt.shape == (320, 2)
+    np.testing.assert_array_equal(learnt[:319, 0], values[1:320])
+    np.testing.assert_array_equal(learnt[:315, 1], values[5:320])
+    assert np.isnan(learnt[319:, 0]).all()
+    assert np.isnan(learnt[315:, 1]).all()
+    assert np.isfinite(problem.truth[:320]).all()  # hiding changes a copy
+
+
+def test_rows_without_a_whole_window_are_not_judged() -> None:
+    found = pose(_trace_evaluate(gap=slice(350, 357)), window=8, fill_limit=2)
+    judged = np.flatnonzero(found.judged)
+    assert set(range(320, 400)) - set(judged) == set(range(350, 357 + 7))
+    assert np.isnan(found.truth[349, 0])
+
+
+def test_a_gap_that_was_filled_is_read_but_never_truth() -> None:
+    found = pose(_trace_evaluate(gap=slice(350, 352)), window=8, fill_limit=2)
+    assert found.judged[320:].all()
+    assert found.table["value"].iloc[351] == found.table["value"].iloc[349]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(found.truth[:395, 0])), [349, 350])
+
+
+def test_only_the_newest_steps_are_used() -> None:
+    found = pose(_trace_evaluate(), window=8, max_steps=150)
+    assert (len(found.table), found.test) == (150, 120)
+    whole = pose(_trace_evaluate(), window=8)
+    np.testing.assert_array_equal(found.table["value"], whole.table["value"].iloc[-150:])
+    assert "day_sin_1" in found.table.columns
+    assert "day_sin_1" not in pose(_trace_evaluate(), window=8, max_steps=60).table.columns
+
+
+@pytest.mark.parametrize(
+    ("rows", "horizons", "need"), [(19, (1,), 21), (10, (1, 5), 28), (25, (1, 6), 33), (0, (1,), 21)]
+)
+def test_a_trace_that_is_too_short_is_refused(rows: int, horizons: tuple[int, ...], need: int) -> None:
+    message = f"t has {rows} points; window 8 and horizon {max(horizons)} need {need}; use a shorter window"
+    with pytest.raises(InputError, match=message):
+        pose(_trace_evaluate(rows, seasonality=None), window=8, horizons=horizons)
+    assert pose(_trace_evaluate(need, seasonality=None), window=8, horizons=horizons).judged.any()
+
+
+def test_a_test_part_without_an_observed_stretch_is_refused() -> None:
+    values = _trace_evaluate().frame.copy()
+    values.iloc[320::6] = np.nan
+    trace = replace(_trace_evaluate(), frame=values)
+    with pytest.raises(InputError, match="t has no 8 observed values in a row, and a value after them, in its last 80"):
+        pose(trace, window=8, fill_limit=0)
+    assert pose(trace, window=5, fill_limit=0, horizons=(2,)).judged.any()
+
+
+def test_an_unknown_model_is_refused_before_any_is_fitted(problem: Problem) -> None:
+    with pytest.raises(InputError, match="unknown model 'ridges'; did you mean ridge"):
+        evaluate(problem, models=["last_value", "ridges"], **RUN)
+
+
+floats = st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=50)
+
+
+@given(floats)
+def test_metrics_are_those_of_scikit_learn(pairs: list[tuple[float, float]]) -> None:
+    truth, forecast = np.array(pairs).T
+    found = metrics(truth, forecast)
+    assert found["mse"] == pytest.approx(mean_squared_error(truth, forecast))
+    assert found["mae"] == pytest.approx(mean_absolute_error(truth, forecast))
+    if np.var(truth) > 1e-6:
+        assert found["r2"] == pytest.approx(r2_score(truth, forecast), rel=1e-6, abs=1e-6)
+
+
+def test_a_constant_truth_has_no_r2() -> None:
+    found = metrics(np.ones(4), np.array([1.0, 2, 1, 1]))
+    assert np.isnan(found["r2"])
+    assert found["mse"] == 0.25
+
+
+def _ar(rng: np.random.Generator, times: int, rho: float) -> Array:
+    noise = rng.normal(size=times + 100)
+    series = np.zeros(times + 100)
+    for t in range(1, len(series)):
+        series[t] = rho * series[t - 1] + noise[t]
+    return series[100:]
+
+
+@pytest.mark.parametrize(("rho", "low", "high"), [(0.0, 0.88, 0.99), (0.8, 0.82, 0.99)])
+def test_the_bootstrap_interval_covers_the_mean_at_about_its_level(rho: float, low: float, high: float) -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(150):
+        losses = 3 + _ar(rng, 500, rho)[None]
+        a, b = block_interval(losses, rng, resamples=120, block=25)
+        covered += a <= 3 <= b
+    assert low <= covered / 150 <= high
+
+
+def test_independent_draws_would_be_too_sure_of_autocorrelated_losses() -> None:
+    rng = np.random.default_rng(1)
+    losses = _ar(rng, 1000, 0.9)[None]
+    widths = {}
+    for block in (1, 50):
+        a, b = block_interval(losses, np.random.default_rng(2), resamples=300, block=block)
+        widths[block] = b - a
+    assert widths[50] > 2 * widths[1]
+
+
+def test_the_bootstrap_interval_holds_the_sample_mean_and_grows_with_the_level() -> None:
+    losses = np.random.default_rng(3).exponential(size=(3, 200))
+    narrow = block_interval(losses, np.random.default_rng(0), resamples=300, block=10, level=0.5)
+    wide = block_interval(losses, np.random.default_rng(0), resamples=300, block=10, level=0.99)
+    assert wide[0] < narrow[0] < losses.mean() < narrow[1] < wide[1]
+
+
+def test_the_bootstrap_draws_seeds_too() -> None:
+    alike = np.ones((4, 100))
+    apart = alike * np.array([[0.0], [1.0], [2.0], [3.0]])
+    assert block_interval(alike, np.random.default_rng(0), resamples=100) == (1, 1)
+    low, high = block_interval(apart, np.random.default_rng(0), resamples=100)
+    assert low < 1 < 2 < high
+
+
+def test_the_bootstrap_draws_blocks_then_seeds() -> None:
+    losses = np.random.default_rng(1).exponential(size=(3, 40))
+    low, high = block_interval(losses, np.random.default_rng(2), resamples=1, block=7)
+    rng = np.random.default_rng(2)
+    starts = rng.integers(34, size=6)
+    picked = rng.integers(3, size=3)
+    by_hand = np.mean([losses[seed, start : start + 7].mean() for seed in picked for start in starts])
+    assert low == high == pytest.approx(by_hand, rel=1e-12)
+
+
+def test_a_block_longer_than_the_losses_is_all_of_them() -> None:
+    losses = np.arange(10.0)[None]
+    assert block_interval(losses, np.random.default_rng(0), resamples=20, block=99) == (4.5, 4.5)
+
+
+def test_diebold_mariano_by_hand() -> None:
+    first = np.array([1.0, 2.0, 4.0, 3.0, 0.0, 2.0])
+    second = np.array([0.0, 3.0, 1.0, 1.0, 1.0, 0.0])
+    # d = 1 -1 3 2 -1 2, mean 1; centred 0 -2 2 1 -2 1: gamma0 = 14/6, gamma1 = (0 - 4 + 2 - 2 - 2)/6 = -1
+    one = 1 / np.sqrt(14 / 6 / 6) * np.sqrt((6 + 1 - 2) / 6)
+    two = 1 / np.sqrt((14 / 6 - 2) / 6) * np.sqrt((6 + 1 - 4 + 2 / 6) / 6)
+    for horizon, expected in ((1, one), (2, two)):
+        statistic, p = diebold_mariano(first, second, horizon)
+        assert statistic == pytest.approx(expected)
+        assert p == pytest.approx(2 * (1 - stats.t.cdf(expected, 5)))
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=8, max_size=40),
+    st.integers(1, 5),
+)
+def test_diebold_mariano_is_symmetric(pairs: list[tuple[float, float]], horizon: int) -> None:
+    first, second = np.array(pairs).T
+    forth, back = diebold_mariano(first, second, horizon), diebold_mariano(second, first, horizon)
+    assert forth[0] == pytest.approx(-back[0])
+    assert forth[1] == pytest.approx(back[1])
+    assert 0 <= forth[1] <= 1
+
+
+def test_the_same_losses_do_not_differ() -> None:
+    losses = np.random.default_rng(0).random(50)
+    assert diebold_mariano(losses, losses, 3) == (0.0, 1.0)
+
+
+def test_a_variance_that_comes_out_negative_falls_back_to_the_first_term() -> None:
+    swinging = np.tile([1.0, -1.0], 10) + np.r_[0.5, np.zeros(19)]
+    statistic, p = diebold_mariano(swinging, np.zeros(20), 2)
+    assert np.isfinite(statistic)
+    assert 0 < p <= 1
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_p_values_are_about_uniform_where_nothing_differs(horizon: int) -> None:
+    rng = np.random.default_rng(4)
+    kernel = np.ones(horizon)  # errors of an h-step forecast are a moving average of h - 1
+    found = []
+    for _ in range(400):
+        noise = [np.convolve(rng.normal(size=200), kernel, mode="valid") for _ in range(2)]
+        found.append(diebold_mariano(noise[0] ** 2, noise[1] ** 2, horizon)[1])
+    assert 0.02 < np.mean(np.array(found) < 0.05) < 0.10
+    assert 0.42 < np.mean(np.array(found) < 0.5) < 0.58
+
+
+def test_a_better_forecast_is_found_better() -> None:
+    rng = np.random.default_rng(5)
+    statistic, p = diebold_mariano(rng.normal(size=300) ** 2, 4 * rng.normal(size=300) ** 2, 1)
+    assert statistic < -5
+    assert p < 1e-6
+
+
+@settings(deadline=None, max_examples=40)
+@given(now=st.integers(0, 119), horizon=st.integers(1, 6))
+def test_a_past_error_interval_knows_only_errors_known_then(now: int, horizon: int) -> None:
+    rng = np.random.default_rng(6)
+    truth, forecast = rng.normal(size=(2, 120))
+    low, high = past_error_interval(truth, forecast, horizon, memory=20)
+    changed = truth.copy()
+    changed[max(now - horizon + 1, 0) :] += 100  # what row now - horizon + 1 forecasts lies after now
+    again = past_error_interval(changed, forecast, horizon, memory=20)
+    np.testing.assert_array_equal(low[: now + 1], again[0][: now + 1])
+    np.testing.assert_array_equal(high[: now + 1], again[1][: now + 1])
+
+
+def test_a_past_error_interval_is_the_quantiles_of_the_errors() -> None:
+    rng = np.random.default_rng(7)
+    truth, forecast = rng.normal(size=(2, 60))
+    low, high = past_error_interval(truth, forecast, 2, level=0.8, memory=30)
+    errors = (truth - forecast)[59 - 2 - 29 : 59 - 2 + 1]
+    assert low[59] == pytest.approx(forecast[59] + np.quantile(errors, 0.1))
+    assert high[59] == pytest.approx(forecast[59] + np.quantile(errors, 0.9))
+    assert np.isnan(low[:16]).all()
+    assert np.isfinite(low[16:]).all()
+
+
+def test_a_past_error_interval_covers_at_about_its_level() -> None:
+    rng = np.random.default_rng(8)
+    truth = rng.normal(size=4000)
+    low, high = past_error_interval(truth, np.zeros(4000), 1, level=0.9, memory=500)
+    inside = (low <= truth) & (truth <= high)
+    assert 0.87 < inside[500:].mean() < 0.93
+
+
+def test_scores_have_a_row_per_model_and_horizon(outcome: Evaluation) -> None:
+    scores = outcome.scores
+    assert sorted(zip(scores["model"], scores["horizon"], strict=True)) == sorted(
+        (m, h) for m in MODELS for h in (1, 5)
+    )
+    seeds = dict(zip(scores["model"], scores["seeds"], strict=True))
+    assert seeds == {name: 2 if model.random else 1 for name, model in MODELS.items()}
+    assert set(scores.loc[scores["horizon"] == 1, "points"]) == {79}
+    assert set(scores.loc[scores["horizon"] == 5, "points"]) == {75}
+    assert (scores["mse_low"] <= scores["mse"]).all() and (scores["mse"] <= scores["mse_high"]).all()
+
+
+def test_scores_are_those_of_the_forecasts(problem: Problem, outcome: Evaluation) -> None:
+    scores = outcome.scores.set_index(["model", "horizon"])
+    for name in ("ridge", "last_value", "seasonal_naive"):  # one seed: the mean is the forecast
+        for horizon in (1, 5):
+            rows = outcome.forecasts.query("model == @name and horizon == @horizon").dropna(subset="truth")
+            row = scores.loc[(name, horizon)]
+            assert row["mse"] == pytest.approx(mean_squared_error(rows["truth"], rows["forecast"]))
+            assert row["mae"] == pytest.approx(mean_absolute_error(rows["truth"], rows["forecast"]))
+            assert row["r2"] == pytest.approx(r2_score(rows["truth"], rows["forecast"]))
+            naive = scores.loc[("last_value", horizon), "mse"]
+            assert row["skill"] == pytest.approx(1 - row["mse"] / naive)
+
+
+def test_every_model_is_tested_against_the_best_baseline(outcome: Evaluation) -> None:
+    for _, scores in outcome.scores.groupby("horizon"):
+        by_model = scores.set_index("model")
+        others = [name for name, model in MODELS.items() if model.role in ("paper", "naive", "strong")]
+        best = by_model.loc[others, "mse"].idxmin()
+        assert set(scores["best_baseline"]) == {best}
+        tested = by_model["dm_p"].dropna()
+        assert set(tested.index) == set(MODELS) - {best}
+        assert tested.between(0, 1).all()
+
+
+def test_forecasts_have_a_row_per_time_model_and_horizon(problem: Problem, outcome: Evaluation) -> None:
+    table = outcome.forecasts
+    assert len(table) == 80 * 2 * len(MODELS)
+    rows = table.query("model == 'last_value' and horizon == 5")
+    assert rows["made"].tolist() == problem.table.index[320:].tolist()
+    np.testing.assert_array_equal(rows["forecast"], problem.table["value"].iloc[320:])
+    np.testing.assert_array_equal(rows["truth"], problem.truth[320:, 1])
+
+
+def test_seconds_and_choices_have_their_rows(outcome: Evaluation) -> None:
+    assert outcome.seconds["model"].tolist() == list(MODELS)
+    assert (outcome.seconds[["fit_seconds", "predict_seconds"]] >= 0).all(axis=None)
+    assert set(outcome.choices["model"]) == {"lstm", "lstm_huber"}
+    assert outcome.choices.groupby("model")["seed"].apply(list).tolist() == [[0, 1], [0, 1]]
+    assert outcome.choices["choice"].str.contains("epochs").all()
+
+
+def test_results_do_not_depend_on_workers(problem: Problem) -> None:
+    models = ["last_value", "ridge", "random_forest", "lstm"]
+    one, two = (evaluate(problem, models=models, workers=workers, **RUN) for workers in (1, 2))
+    pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
+    pd.testing.assert_frame_equal(one.forecasts, two.forecasts, check_exact=True)
+    pd.testing.assert_frame_equal(one.choices, two.choices)
+
+
+def test_the_longest_fits_start_first_and_the_results_stand_as_asked(
+    problem: Problem, outcome: Evaluation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, started = module._run, []
+
+    def noted(problem: Problem, name: str, window: int, root_seed: int, seed: int, settings: Any) -> Any:
+        started.append((name, seed))
+        return run(problem, name, window, root_seed, seed, settings)
+
+    monkeypatch.setattr(module, "_run", noted)
+    models = ["last_value", "random_forest", "lstm", "ridge", "lstm_huber"]
+    found = evaluate(problem, models=models, **RUN)
+    random = [(name, seed) for name in ("lstm_huber", "lstm", "random_forest") for seed in (0, 1)]
+    assert started == [*random, ("last_value", 0), ("ridge", 0)]
+    assert found.scores["model"].unique().tolist() == models
+    assert found.choices["model"].tolist() == ["lstm", "lstm", "lstm_huber", "lstm_huber"]
+    for name in models:
+        ours, theirs = (each.forecasts for each in (found, outcome))
+        ours, theirs = ours.loc[ours["model"] == name, "forecast"], theirs.loc[theirs["model"] == name, "forecast"]
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_whoever_starts_first_is_a_random_model() -> None:
+    assert set(module.LONGEST_FIRST) == {name for name, model in MODELS.items() if model.random}
+
+
+def test_a_models_result_does_not_depend_on_which_others_run(problem: Problem, outcome: Evaluation) -> None:
+    alone = evaluate(problem, models=["random_forest"], **RUN).forecasts
+    among = outcome.forecasts.query("model == 'random_forest'")
+    np.testing.assert_array_equal(alone["forecast"], among["forecast"])
+
+
+def test_another_root_seed_gives_other_results_of_what_is_random(problem: Problem) -> None:
+    models = ["ridge", "random_forest"]
+    first, second = (
+        evaluate(problem, models=models, root_seed=seed, **RUN).forecasts.set_index("model") for seed in (0, 1)
+    )
+    np.testing.assert_array_equal(first.loc["ridge", "forecast"], second.loc["ridge", "forecast"])
+    assert not np.array_equal(first.loc["random_forest", "forecast"], second.loc["random_forest", "forecast"])
+
+
+def test_without_a_season_there_is_no_seasonal_naive() -> None:
+    found = evaluate(
+        pose(_trace_evaluate(200, seasonality=None), window=8), models=["last_value", "seasonal_naive"], **RUN
+    )
+    assert set(found.scores["model"]) == {"last_value"}
+    assert found.choices.empty
+
+
+def test_without_a_baseline_nothing_is_tested(problem: Problem) -> None:
+    found = evaluate(problem, models=["lstm_paper"], **RUN).scores
+    assert set(found["best_baseline"]) == {""}
+    assert found["dm_p"].isna().all()
+
+
+def test_nothing_is_chosen_by_the_truth_of_the_test_part(problem: Problem, outcome: Evaluation) -> None:
+    truth = problem.truth.copy()
+    truth[320:] = np.random.default_rng(0).permutation(truth[320:])
+    found = evaluate(replace(problem, truth=truth), **RUN)
+    pd.testing.assert_series_equal(found.forecasts["forecast"], outcome.forecasts["forecast"], check_exact=True)
+    pd.testing.assert_frame_equal(found.choices, outcome.choices)
+    assert not np.array_equal(found.scores["mse"], outcome.scores["mse"])
+
+
+class _Kept:
+    """Keeps what `build` made, to look at what it learnt."""
+
+    def __init__(self, build: Callable[..., Any]) -> None:
+        self.build, self.made = build, []  # type: ignore[var-annotated]
+
+    def __call__(self, *args: Any, **settings: Any) -> Any:
+        self.made.append(self.build(*args, **settings))
+        return self.made[-1]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_is_learnt_comes_from_the_rows_before_the_test_part(
+    name: str, problem: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = _Kept(module.build)
+    monkeypatch.setattr(module, "build", kept)
+    table, truth = problem.table.copy(), problem.truth.copy()
+    table.iloc[320:] *= -50
+    truth[320:] *= -50
+    for column, horizon in enumerate(problem.horizons):
+        truth[320 - horizon :, column] = 1e9  # these targets lie in the test part
+    first, second = (
+        module._run(one, name, 8, 0, 0, TINY) for one in (problem, replace(problem, table=table, truth=truth))
+    )
+    rows = problem.table.to_numpy()
+    np.testing.assert_array_equal(kept.made[0].predict(rows), kept.made[1].predict(rows))
+    assert first.choice == second.choice
+    if name == "lstm_paper":
+        assert kept.made[1].mean_ == pytest.approx(rows[:320, 0].mean())
+    if name == "lstm":
+        np.testing.assert_array_equal(kept.made[0].skip_.centre, kept.made[1].skip_.centre)
+        np.testing.assert_array_equal(kept.made[0].skip_.spread, kept.made[1].skip_.spread)

@@ -1,0 +1,338 @@
+"""Scores and forecasts as the pipeline writes them, made up."""
+
+import itertools
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from edgeresearch.config import Params
+from edgeresearch.io import write_csv, write_json
+from edgeresearch.papers import elastic_a, los_b, paper_a
+from edgeresearch.papers.contradictions import contradictions
+
+ROOT = Path(__file__).parents[2]
+
+LABELS = {
+    "random_forest": ("random forest", "paper"),
+    "ridge": ("ridge regression", "paper"),
+    "logistic": ("logistic regression", "paper"),
+    "xgboost": ("XGBoost", "paper"),
+    "lstm_paper": ("LSTM (paper)", "paper's LSTM"),
+    "last_value": ("last value", "naive"),
+    "ridge_calendar": ("ridge + calendar", "strong"),
+    "lstm": ("LSTM (project)", "project"),
+    "lstm_huber": ("LSTM (project, Huber)", "project"),
+}
+MSE = dict(zip(LABELS, (6.0, 5.0, 9.0, 7.0, 8.0, 10.0, 4.5, 4.0, 4.2), strict=True))
+
+
+@pytest.fixture
+def make_scores() -> Callable[..., pd.DataFrame]:
+    """Make the scores of a trace, as `forecast.compare.described` returns them."""
+
+    def make(trace: str = "elb", real: bool = True, **mse: float) -> pd.DataFrame:
+        values = MSE | mse
+        table = pd.DataFrame({"model": list(values), "mse": list(values.values())})
+        both = pd.concat([table.assign(horizon=1), table.assign(horizon=5, mse=2 * table["mse"])], ignore_index=True)
+        naive = both["horizon"].map({1: values["last_value"], 5: 2 * values["last_value"]})
+        return both.assign(
+            trace=trace,
+            real=real,
+            seeds=2,
+            points=100,
+            mae=np.sqrt(both["mse"]),
+            r2=1 - both["mse"] / 100,
+            mse_low=0.8 * both["mse"],
+            mse_high=1.3 * both["mse"],
+            skill=1 - both["mse"] / naive,
+            best_baseline="ridge_calendar",
+            dm_statistic=np.where(both["model"] == "lstm", -3.0, 1.0),
+            dm_p=0.01,
+            label=[LABELS[name][0] for name in both["model"]],
+            role=[LABELS[name][1] for name in both["model"]],
+            unit="requests per 5 min",
+            step_seconds=300.0,
+            note="made up",
+            sha256="0" * 64,
+        )
+
+    return make
+
+
+@pytest.fixture
+def forecasts() -> pd.DataFrame:
+    """Three days of forecasts of three models, with a gap."""
+    rng = np.random.default_rng(0)
+    made = pd.date_range("2024-01-01", periods=3 * 288, freq="5min", unit="ns")
+    frames = []
+    for horizon in (1, 5):
+        truth = 100 + 20 * np.sin(np.arange(len(made)) / 46) + rng.normal(size=len(made))
+        truth[400:410] = np.nan
+        for name, spread in (("lstm", 1.0), ("lstm_paper", 2.0), ("last_value", 9.0)):
+            forecast = truth + spread * rng.normal(size=len(made))
+            low = np.where(np.arange(len(made)) < 250, np.nan, forecast - 2 * spread)
+            frame = pd.DataFrame(
+                {"made": made, "truth": truth, "forecast": forecast, "low": low, "high": low + 4 * spread}
+            )
+            frames.append(frame.assign(horizon=horizon, model=name))
+    return pd.concat(frames, ignore_index=True).astype({"model": "category"})
+
+
+PAIRS = [(name, maker) for name in ("advance", "combined", "quantile") for maker in ("lstm", "published")]
+PAIRS += [(name, "none") for name in ("responsive", "hpa", "fixed", "oracle")]
+
+
+@pytest.fixture
+def make_elastic() -> Callable[..., pd.DataFrame]:
+    """Make what `elastic.experiment` finds: the published cells; those by actions and of the LSTM are shifted."""
+
+    def make(trace: str = "elb", real: bool = True, hours: float = 1.0) -> pd.DataFrame:
+        rows = []
+        for (name, maker), reading, lead in itertools.product(PAIRS, ("trace", "actions"), (1.0, 2.0)):
+            for phase in ("all", *elastic_a.PHASES):
+                if (phase == "all" and reading == "actions") or (lead != 1 and phase != "all"):
+                    continue
+                cell = elastic_a.PUBLISHED.get(name, {}).get(phase, 3.5)
+                cell += 0.7 * (reading == "actions") + (1.0 if maker == "lstm" and phase == "expansion" else 0.0)
+                pods = 10.0 * (hours if name == "combined" else 1.0)
+                rows.append((lead, maker, name, reading, phase, cell, pods, 25.0, cell - 0.1, cell + 0.1))
+        columns = ["lead", "forecaster", "strategy", "reading", "phase", "error_percent", "pod_hours", "share"]
+        table = pd.DataFrame(rows, columns=[*columns, "low", "high"])
+        r2 = table["forecaster"].map({"lstm": 0.7, "published": 0.93})
+        return table.assign(trace=trace, real=real, forecast_r2=r2, repeats=2, note="made up")
+
+    return make
+
+
+STREAMS_B = (2, 6, 8, 10)
+
+
+def _shares_b(policies: tuple[str, ...], cells: dict[object, float], column: str) -> pd.DataFrame:
+    rows = [
+        {"policy": name, "streams": count, column: cell, "share_percent": share, "low": share - 1, "high": share + 1}
+        for name, count in itertools.product(policies, STREAMS_B)
+        for cell, share in cells.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def limits_b() -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Courses and landmarks as the stage `limits` writes them."""
+    iteration = np.arange(1, 56)
+    courses, marks = [], []
+    for (rule, level), together in itertools.product((("period", 85.0), ("utilisation", 135.0)), (0, 5)):
+        limit = np.maximum(400.0 * 0.95 ** (iteration - 1), level)
+        frame = pd.DataFrame({"rule": rule, "together": together, "iteration": iteration, "limit_millicores": limit})
+        frame = frame.assign(training_seconds=2e4 / limit, residual=80 - (400 - limit) / 6.6)
+        for name in ("limit_millicores", "training_seconds", "residual"):
+            frame[f"{name}_low"], frame[f"{name}_high"] = frame[name] - 1, frame[name] + 1
+        courses.append(frame)
+        values = {"trainings": 1430.0, "level": level, "level_residual": 40.0 if level > 100 else 17.0}
+        values |= {"plateau": 30.0 - 4 * together, "rise": 5.0}
+        mark = pd.DataFrame({"what": list(values), "value": list(values.values())})
+        mark = mark.assign(value_low=mark["value"] - 1, value_high=mark["value"] + 1)
+        marks.append(mark.assign(rule=rule, together=together))
+    return pd.concat(courses, ignore_index=True), pd.concat(marks, ignore_index=True)
+
+
+@pytest.fixture
+def scheduled_b() -> dict[str, pd.DataFrame]:
+    """Tables as the stage `scheduling` writes them: LOS on the published drop rates, hops off by a point."""
+    policies = ("los", "in_situ", "cloud")
+    drops = {"los": {2: 14.0, 6: 44.0, 8: 69.0, 10: 90.0}, "in_situ": dict.fromkeys(STREAMS_B, 100.0)}
+    drops["cloud"] = dict.fromkeys(STREAMS_B, 0.0)
+    rates = [
+        {
+            "policy": name,
+            "streams": n,
+            "drop_percent": drops[name][n],
+            "low": drops[name][n] - 1,
+            "high": drops[name][n],
+        }
+        for name, n in itertools.product(policies, STREAMS_B)
+    ]
+    hops = _shares_b(policies, {1: 50.0, 2: 32.0, 3: 16.0, 4: 2.0}, "hops")
+    reasons = {"previous training still running": 10.0, "cycle": 30.0, "feasible here": 60.0, "no room": 0.0}
+    kinds = {
+        "requests": 20.0,
+        "exchanges": 500.0,
+        "syncs": 0.0,
+        "models": 5.0,
+        "samples": None,
+        "carried": None,
+        "leaving": None,
+    }
+    traffic = [
+        {
+            "policy": name,
+            "streams": n,
+            "kind": kind,
+            "messages": sent,
+            "megabytes": 0.1 * n if sent is None else 1e-3 * sent,
+        }
+        for name, n in itertools.product(policies, STREAMS_B)
+        for kind, sent in kinds.items()
+    ]
+    triggers = pd.DataFrame(
+        itertools.product(("period", "samples"), STREAMS_B, range(2)), columns=["trigger", "streams", "repeat"]
+    ).assign(triggers=200, dropped=50, hours=4.0)
+    return {
+        "drops": pd.DataFrame(rates),
+        "hops": pd.concat(
+            [hops.assign(reading=name) for name in ("attempts", "triggers", "placed")], ignore_index=True
+        ),
+        "reasons": _shares_b(policies, dict(reasons), "reason"),
+        "layers": _shares_b(policies, {"": 10.0, "edge": 60.0, "fog": 20.0, "cloud": 10.0}, "layer"),
+        "traffic": pd.DataFrame(traffic).astype({"messages": float}),
+        "triggers": triggers,
+    }
+
+
+@pytest.fixture
+def swept_b() -> dict[str, pd.DataFrame]:
+    """Tables as the stage `sweeps` writes them."""
+    made = {
+        "staleness": {"0": 10.0, "30": 12.0, "600": 20.0},
+        "gateways": {"1": 12.0, "5": 4.0},
+        "churn": {"no churn": 12.0, "900": 25.0},
+        "choices": {"as chosen": 12.0, "hop limit 3": 9.0, "noise x 0.7": 12.5, "hop limit 4": 12.0},
+    }
+    tables = {}
+    for name, rates in made.items():
+        rows = [
+            {"value": value, "streams": n, "drop_percent": rate * n / 8, "low": rate * n / 8 - 3,
+             "high": rate * n / 8 + 3, "lost_percent": 5.0 * (value == "900"), "one": 80.0, "two": 14.0,
+             "three": 5.0, "triggers": 100}
+            for value, rate in rates.items() for n in (4, 8)
+        ]  # fmt: skip
+        tables[name] = pd.DataFrame(rows)
+    return tables
+
+
+@pytest.fixture
+def fit_b() -> pd.DataFrame:
+    """Evaluations of a fit; the last three are the finalists, one of them far worse than the best."""
+    rows = []
+    for at, (stage, loss) in enumerate(((0, 9.0), (1, 4.0), (-1, 2.0), (-1, 3.0), (-1, 30.0))):
+        rows.append(
+            {"stage": stage, "work": 5.0 + at, "loss": loss, **{f"drop_{n}": n * 8.0 + at for n in (2, 4, 6, 8, 10)}}
+        )
+        rows[-1] |= {f"hops_{n}_{d}": 20.0 + at for n in (6, 8) for d in (1, 2, 3)}
+    return pd.DataFrame(rows)
+
+
+CLAIMS_SHOWN = """\
+id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted
+A-1,A,"Table 3 (captioned ""Table 2"")",number,Few requests fail.,3.4,3.58112,3.53328,3.62896,20,paper_a (synthetic),\
+reproduced,Close.,table3,reports/figures/elastic/paper_a/table3.png,11-elastic,%,fitted
+A-2,A,section 4.2 beside Table 2,ranking,LSTM is best <everywhere>.,first,1 of 9,,,5,elb (real),not reproduced,\
+"It is not, & far from it.",table2,reports/figures/table2/relative_mse_1.png,10-forecasting,,
+A-3,A,abstract,statement,It all works.,,,,,,,not testable here,Nothing says how.,none,,,,
+A-4,A,section 5,ranking,Also on real traces.,lowest,2 of 2,,,20,elb (real),partly,In means.,elastic,\
+reports/figures/elastic/elb/table3.png,11-elastic,,held out
+B-1,B,Fig. 7 and section VI.C,number,Trainings are dropped.,26.62,26.6008,23.7721,29.4295,20,emulated,reproduced,Near.,\
+scheduling,reports/figures/los/scheduling/figure7.png,23-scheduling,%,held out
+B-2,B,Fig. 5a beside Fig. 7,contradiction,One of two.,400,470,,,,the paper's own numbers,\
+contradicted by the paper itself,They differ.,limits,,22-limits,millicores,
+B-3,B,section VI.B,number,Many run.,1430,1430,1430,1430,1,emulated,reproduced,All.,limits,reports/figures/los/limits,\
+22-limits,trainings,set
+"""
+
+DRAWN = (
+    "forecast/paper_a/figure1", "forecast/paper_a/table2", "forecast/paper_a/cost", "forecast/elb/table2",
+    "table2/relative_mse_1", "elastic/paper_a/table3", "elastic/elb/table3", "los/limits/figure5",
+    "los/scheduling/figure7", "los/scheduling/reasons", "data/requests",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def first_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the project folder is made that `project` copies."""
+    return tmp_path_factory.mktemp("project") / "project"
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path,
+    first_project: Path,
+    make_scores: Callable[..., pd.DataFrame],
+    make_elastic: Callable[..., pd.DataFrame],
+    limits_b: tuple[pd.DataFrame, pd.DataFrame],
+    scheduled_b: dict[str, pd.DataFrame],
+) -> Path:
+    """A project folder with the results of a small run, made up: what the report, exports and README are made of."""
+    if not first_project.exists():
+        _make_project(first_project, make_scores, make_elastic, limits_b, scheduled_b)
+    return Path(shutil.copytree(first_project, tmp_path / "project"))
+
+
+def _make_project(
+    home: Path,
+    make_scores: Callable[..., pd.DataFrame],
+    make_elastic: Callable[..., pd.DataFrame],
+    limits_b: tuple[pd.DataFrame, pd.DataFrame],
+    scheduled_b: dict[str, pd.DataFrame],
+) -> None:
+    reports = home / "reports"
+    tables = reports / "tables"
+    scores = paper_a.table2([make_scores("elb"), make_scores("paper_a", real=False)])
+    scaled = elastic_a.table3([make_elastic("elb"), make_elastic("paper_a", real=False)])
+    for name, frame in {
+        "table2_forecast": scores,
+        "table2_contradictions": contradictions(),
+        "table3_elastic": scaled,
+        "table3_verdicts": elastic_a.compare_strategies(scaled),
+        "los/limits": limits_b[0],
+        "los/landmarks": limits_b[1],
+        **{f"los/{name}": scheduled_b[name] for name in ("hops", "drops", "triggers")},
+    }.items():
+        write_csv(frame, tables / f"{name}.csv")
+    write_json(paper_a.summary(scores), reports / "metrics" / "forecast.json")
+    los_b.write(Params().los.model_dump(), reports)
+    series = "trace,data,unit,steps,first,last,note\nelb,real,requests per 5 min,9,2014-04-10,2014-04-24,a balancer\n"
+    (tables / "data_series.csv").write_text(f"{series}paper_a,synthetic,requests per second,9,2024-01-01,2024-01-14,\n")
+    (reports / "claims.csv").write_text(CLAIMS_SHOWN)
+    for name in DRAWN:
+        file = reports / "figures" / f"{name}.svg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            f'<svg viewBox="0 0 320.4 200"><g id="figure_1"><g id="text_1"><!-- On {name} --></g></g></svg>'
+        )
+    (home / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
+    (home / "data" / "raw").mkdir(parents=True)
+    (home / "data" / "raw" / "sources.csv").write_text("file,sha256,real\na.csv,1234,True\nb.csv,abcd,True\n")
+    (reports / "notebooks").mkdir()
+    for name in ("11-elastic-elb", "11-elastic-paper_a", "22-limits"):
+        page = f"<html><title>About &amp; {name}</title><body><!-- back --><main>{name}</main></body></html>"
+        (reports / "notebooks" / f"{name}.html").write_text(page)
+
+
+@pytest.fixture(scope="session")
+def anomaly_b() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Tables as the stage `anomaly` writes them: each detector has a level of its own, far enough from the others."""
+    from edgeresearch.papers import detection
+
+    levels = {"iftm_lstm_ema": 0.5, "iftm_lstm_quantile": 0.2, "iftm_autoencoder_ema": 0.9, "robust_z": 0.4}
+    levels |= {"last_value": 0.1, "half_space_trees": 0.5}
+    rng = np.random.default_rng(0)
+    rows, events = [], []
+    for kind, sensor, seed, (name, level) in itertools.product(
+        ("traffic", "pollution"), ("101", "102", "103"), (0, 1), levels.items()
+    ):
+        about = {"kind": kind, "sensor": sensor, "seed": seed, "detector": name}
+        values = {metric: level + 0.02 * float(rng.random()) for metric in detection.METRICS}
+        values |= {
+            "point_adjusted_f1_inflated": 1 - level,
+            "event_f1_best": 0.6,
+            "delay": np.nan if level < 0.2 else 9.0,
+        }
+        rows.append({**about, **values, "events": 5})
+        for anomaly in ("spike", "shift", "drift", "stuck", "missing"):
+            events.append({**about, "anomaly": anomaly, "detected": anomaly == "spike" and level > 0.3})
+    frame = pd.DataFrame(rows)
+    return detection.summary(frame), detection.by_kind(pd.DataFrame(events)), detection.differences(frame)

@@ -1,0 +1,170 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgeresearch.emulator.experiment import Setup
+from edgeresearch.papers import paper_b
+from edgeresearch.papers.figure5 import Plan, adapt, course, means, plateau
+from edgeresearch.scheduling.job_history import Rule
+
+RULES: Sequence[Rule] = ("period", "utilisation")
+FEW = Plan(jobs=3, iterations=12)
+
+
+def root(number: int = 1) -> np.random.SeedSequence:
+    return np.random.SeedSequence(number)
+
+
+@pytest.fixture(scope="module")
+def still(paper: Setup) -> Setup:
+    """No noise: what is left is the rule."""
+    return replace(paper, truth=replace(paper.truth, noise=0.0, monitor=0.0))
+
+
+@pytest.fixture(scope="module")
+def whole(still: Setup) -> pd.DataFrame:
+    return adapt(still, Plan(), rule="utilisation", seed=root())
+
+
+def test_the_plan_is_the_papers() -> None:
+    assert Plan().jobs * Plan().iterations == paper_b.TRAININGS
+    assert Plan().drift_from == paper_b.DRIFT_ITERATION
+
+
+def test_26_jobs_train_55_times_each(whole: pd.DataFrame) -> None:
+    assert len(whole) == paper_b.TRAININGS == 1430
+    assert (whole.groupby("job").size() == 55).all()
+    assert whole.groupby("job")["iteration"].apply(list).tolist() == [list(range(1, 56))] * 26
+    assert list(whole.columns) == ["job", "iteration", "limit_millicores", "training_seconds", "residual", "late"]
+    assert whole.notna().all().all()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_no_job_ever_stops_training(paper: Setup, rule: Rule, seed: int) -> None:
+    assert len(adapt(paper, Plan(), rule=rule, seed=root(seed))) == paper_b.TRAININGS
+
+
+def test_the_first_limit_is_85_percent_of_what_is_free(whole: pd.DataFrame, still: Setup) -> None:
+    first = whole.loc[whole["iteration"] == 1, "limit_millicores"]
+    assert first.to_numpy() == pytest.approx(0.85 * 470)
+    assert first.mean() == pytest.approx(paper_b.LIMIT_MILLICORES[1], abs=1)
+    other = adapt(still, replace(FEW, free=800.0), rule="utilisation", seed=root())
+    assert other.loc[other["iteration"] == 1, "limit_millicores"].to_numpy() == pytest.approx(680)
+
+
+def test_a_limit_moves_by_ten_percent_or_stands_at_its_bounds(whole: pd.DataFrame, still: Setup) -> None:
+    limits = whole.pivot(index="iteration", columns="job", values="limit_millicores").to_numpy()
+    factors = limits[1:] / limits[:-1]
+    floor, free = still.limits.floor, Plan().free
+    moved = np.isclose(factors, 0.9, rtol=1e-5) | np.isclose(factors, 1.1, rtol=1e-5)
+    assert (moved | (limits[1:] <= floor * 1.0001) | (limits[1:] >= free * 0.9999)).all()
+
+
+def test_durations_are_those_of_the_curve(whole: pd.DataFrame, still: Setup) -> None:
+    before = whole[whole["iteration"] < 46 * 240 / 300 - 2]  # even the longest period meets the ageing machine later
+    expected = [still.curve.seconds(limit) for limit in before["limit_millicores"]]
+    assert before["training_seconds"].to_numpy() == pytest.approx(expected, rel=1e-4)
+
+
+def test_residuals_are_those_of_eq_3(whole: pd.DataFrame, still: Setup) -> None:
+    complete = whole["training_seconds"] + still.truth.start + still.truth.stop
+    sign = np.where(whole["late"], 1, -1)
+    period = complete / (1 + sign * whole["residual"] / 100)
+    assert (whole["residual"] >= 0).all()
+    assert period.groupby(whole["job"]).std().max() < 0.01
+    assert period.between(180 * 0.999, 300 * 1.001).all()
+
+
+def test_the_machine_slows_down_in_the_end(whole: pd.DataFrame, still: Setup) -> None:
+    mean = whole.groupby("iteration")["limit_millicores"].mean()
+    assert mean.loc[55] > mean.loc[45]
+    steady = adapt(still, replace(Plan(), jobs=6, drift=0.0), rule="utilisation", seed=root())
+    work = steady["training_seconds"] / [still.curve.seconds(limit) for limit in steady["limit_millicores"]]
+    assert work.to_numpy() == pytest.approx(1, rel=1e-4)
+    slow = adapt(still, replace(Plan(), jobs=6, drift=0.1), rule="utilisation", seed=root())
+    work = slow["training_seconds"] / [still.curve.seconds(limit) for limit in slow["limit_millicores"]]
+    assert (work >= 1 - 1e-4).all() and 1 < work.max() < 1 + 0.1 * (56 * 300 / 240 - 46)
+    assert work.groupby(slow["iteration"]).mean().loc[55] > 1.2
+
+
+def test_the_rule_given_replaces_the_setups(still: Setup) -> None:
+    plan = replace(FEW, iterations=30)
+    low = replace(still, limits=replace(still.limits, floor=20.0))
+    tables = {rule: adapt(low, plan, rule=rule, seed=root()) for rule in RULES}
+    ends = {rule: table.groupby("iteration")["limit_millicores"].mean().iloc[-1] for rule, table in tables.items()}
+    assert ends["period"] < ends["utilisation"]
+    for own in RULES:
+        other = replace(low, limits=replace(low.limits, rule=own))
+        pd.testing.assert_frame_equal(adapt(other, plan, rule="period", seed=root()), tables["period"])
+
+
+def test_the_same_seed_gives_the_same_and_is_left_as_it_is(paper: Setup) -> None:
+    seed = root()
+    one = adapt(paper, FEW, rule="utilisation", seed=seed)
+    pd.testing.assert_frame_equal(one, adapt(paper, FEW, rule="utilisation", seed=seed))
+    other = adapt(paper, FEW, rule="utilisation", seed=root(2))
+    assert not one["training_seconds"].equals(other["training_seconds"])
+
+
+def test_jobs_that_share_nodes_leave_each_other_less(still: Setup) -> None:
+    plan = Plan(jobs=8, iterations=6, drift=0.0)
+    apart = adapt(still, plan, rule="utilisation", seed=root())
+    together = adapt(still, replace(plan, together=1), rule="utilisation", seed=root())
+    assert together["limit_millicores"].mean() < apart["limit_millicores"].mean()
+    assert together["limit_millicores"].max() <= plan.free
+
+
+def test_a_testbed_without_a_rule_for_streams_has_the_papers_periods(still: Setup) -> None:
+    bare = replace(still, testbed=still.testbed.model_copy(update={"stream_rule": None}))
+    pd.testing.assert_frame_equal(
+        adapt(bare, FEW, rule="utilisation", seed=root()), adapt(still, FEW, rule="utilisation", seed=root())
+    )
+
+
+def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Setup) -> None:
+    table = course(means(paper, FEW, rule="utilisation", seed=7, repeat=repeat) for repeat in range(3))
+    assert table["iteration"].tolist() == list(range(1, 13))
+    runs = [adapt(paper, FEW, rule="utilisation", seed=np.random.SeedSequence([7, repeat])) for repeat in range(3)]
+    every = pd.concat([each.groupby("iteration")["residual"].mean() for each in runs], axis=1)
+    assert table["residual"].to_numpy() == pytest.approx(every.mean(axis=1).to_numpy())
+    names = ["limit_millicores", "training_seconds", "residual"]
+    assert set(table.columns) == {"iteration", *names, *(f"{n}_low" for n in names), *(f"{n}_high" for n in names)}
+    for name in names:
+        assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
+
+
+def test_one_repeat_has_a_course_without_intervals(still: Setup) -> None:
+    run = means(still, FEW, rule="period", seed=7, repeat=0)
+    assert (run["jobs"] == FEW.jobs).all()
+    table = course([run])
+    assert table["residual"].notna().all() and table["residual_low"].isna().all()
+
+
+def test_a_plateau_by_hand() -> None:
+    limits = pd.Series([400.0, 300.0, 200.0, 145.0, 142.0] + [130.0] * 15)
+    assert plateau(limits, until=20) == 5
+    assert plateau(limits, until=20, within=0.2) == 4
+    assert plateau(limits, until=20, within=0.0) == 6
+    assert plateau(pd.concat([limits, pd.Series([500.0] * 10)]), until=20) == 5  # what comes later does not count
+    assert plateau(pd.Series([130.0] * 12), until=12) == 1
+
+
+@pytest.mark.parametrize(("count", "until"), [(20, 45), (44, 45), (0, 45), (20, 9)])
+def test_too_few_iterations_have_no_plateau(count: int, until: int) -> None:
+    with pytest.raises(ValueError, match="no plateau of ten that ends"):
+        plateau(pd.Series([130.0] * count), until=until)
+
+
+@given(st.lists(st.floats(50, 1000), min_size=10, max_size=45), st.floats(0, 0.5))
+def test_nothing_before_the_plateau_is_as_low(values: list[float], within: float) -> None:
+    limits = pd.Series(values)
+    first = plateau(limits, within=within + 1e-9, until=len(values))
+    top = (1 + within + 1e-9) * limits.iloc[-10:].mean()
+    assert limits.iloc[first - 1] <= top
+    assert (limits.iloc[: first - 1] > top).all()

@@ -1,0 +1,164 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from edgeresearch import cli
+from edgeresearch.config import Params, merge
+from edgeresearch.emulator import experiment
+from edgeresearch.emulator.testbed import paper_b
+from edgeresearch.errors import InputError
+from edgeresearch.papers import figure7_measured, scheduling
+from edgeresearch.papers.figure7_measured import POLICIES, drop_rates, ground, write
+from edgeresearch.profiling.training_cost import curves
+from edgeresearch.scheduling.runtime_model import Curve
+
+COMMITTED = Path(__file__).parents[2] / "data" / "calibration.json"
+SECTION: dict[str, Any] = Params().los.model_dump()
+SMALL = merge(SECTION, {"streams": (2, 8), "repeats": 2, "hours": 0.5, "workers": 1})
+
+
+def _written(path: Path, **changes: Any) -> Path:
+    """The committed measurement with other keys of its LSTM."""
+    data = json.loads(COMMITTED.read_text())
+    data["models"]["lstm"] = merge(data["models"]["lstm"], changes)
+    path.write_text(json.dumps(data))
+    return path
+
+
+@pytest.mark.parametrize("model", ["lstm", "autoencoder"])
+def test_the_emulator_runs_on_the_measured_curve(model: str) -> None:
+    found = ground(SECTION, COMMITTED, model)
+    setup = experiment.setup(found.section, paper_b())
+    assert setup.curve == curves(COMMITTED)[model]
+    assert setup.truth.noise == json.loads(COMMITTED.read_text())["models"][model]["noise"]
+    for kept in ("monitor", "start", "stop"):
+        assert getattr(setup.truth, kept) == SECTION["truth"][kept]
+    assert {key for key in SECTION if found.section[key] != SECTION[key]} == {"truth"}
+    assert found.section["truth"]["measured"] == f"{model} of {COMMITTED}"
+    assert SECTION == Params().los.model_dump(), "what was given stays"
+
+
+def test_it_says_what_it_took_and_where_it_extrapolates(tmp_path: Path) -> None:
+    path = _written(tmp_path / "mine.json", curve={"a": 860.0, "b": 14.6, "c": 1.25, "d": 0.505}, noise=0.125)
+    said = ground(SECTION, path).said
+    assert said == (
+        f"truth: lstm as measured in {path}, t = 860 (R + 14.6)^-1.25 + 0.505 s, noise 0.12, from 100 to 850 "
+        "millicores; limits go from 81.67 to 1000, where it extrapolates"
+    )
+    narrow = merge(SECTION, {"limits": {"floor": 100.0, "ceiling": 850.0}})
+    assert ground(narrow, path).said.endswith("from 100 to 850 millicores")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot read .*mine.json: No such file or directory; measure with 'edgeresearch calibrate'"),
+        ("{", "mine.json is no JSON: .*; measure anew with 'edgeresearch calibrate'"),
+        ("[]", "mine.json holds a list, no calibration"),
+        ("{}", "mine.json: .*"),
+    ],
+)
+def test_a_file_that_is_missing_or_broken_is_told(tmp_path: Path, content: str | None, message: str) -> None:
+    path = tmp_path / "mine.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        ground(SECTION, path)
+    with pytest.raises(InputError, match=message):
+        write(SMALL, path, seed=1, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_that_was_not_measured_is_told() -> None:
+    with pytest.raises(InputError, match="has no model 'lstn'; did you mean lstm.; known: autoencoder, lstm"):
+        ground(SECTION, COMMITTED, "lstn")
+
+
+def test_drop_rates_are_of_both_models_and_those_of_the_experiment() -> None:
+    table = drop_rates(SMALL, COMMITTED, seed=3)
+    assert table.columns.tolist() == ["model", "policy", "streams", "drop_percent", "low", "high", "seconds"]
+    assert len(table) == 2 * len(POLICIES) * 2
+    assert set(table["model"]) == {"lstm", "autoencoder"}
+    rows: Any = table.set_index(["model", "policy", "streams"]).sort_index()
+    for model in ("lstm", "autoencoder"):
+        setup = experiment.setup(ground(SMALL, COMMITTED, model).section, paper_b())
+        fixed = {key: SMALL[key] for key in ("repeats", "hours", "workers")}
+        triggers, _ = experiment.scheduling(setup, streams=(8,), policies=("los",), seed=3, **fixed)
+        shares = triggers.assign(dropped=100.0 * (triggers["end"] == "dropped")).groupby("repeat")["dropped"].mean()
+        assert rows.loc[(model, "los", 8), "drop_percent"] == pytest.approx(shares.mean())
+        assert rows.loc[(model, "in_situ", 8), "drop_percent"] == 100
+        assert pd.isna(rows.loc[(model, "in_situ", 8), "seconds"]), "nothing ran"
+    assert (rows.loc[("lstm", "cloud"), "seconds"] < rows.loc[("autoencoder", "cloud"), "seconds"]).all()
+
+
+def _rates(table: pd.DataFrame) -> dict[Any, float]:
+    return dict(table.set_index(["model", "policy", "streams"])["drop_percent"])
+
+
+def test_heavier_trainings_are_dropped_more_often(tmp_path: Path) -> None:
+    heavy = Curve(**{key: SECTION["truth"][key] for key in "abcd"})._replace(a=30000.0)
+    path = _written(tmp_path / "heavy.json", curve=heavy._asdict())
+    light, heavier = (_rates(drop_rates(SMALL, each, seed=3))["lstm", "los", 8] for each in (COMMITTED, path))
+    assert heavier > light + 20
+
+
+def test_the_table_is_written_with_the_same_bytes(tmp_path: Path) -> None:
+    files = []
+    for name in ("one", "other"):
+        found = write(SMALL, COMMITTED, seed=3, out=tmp_path / name)
+        files.append((tmp_path / name / figure7_measured.TABLE).read_bytes())
+    assert files[0] == files[1]
+    assert len(files[0].splitlines()) == 1 + len(found)
+
+
+def test_the_commands_take_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small = Params.model_validate({"los": {**SMALL, "policies": ("los",)}})
+    for part in ("pipeline", "user"):
+        monkeypatch.setattr(getattr(cli, part), "read_settings", lambda path: small)
+    for words in (
+        f"los --streams 8 --hours 0.5 --repeats 1 --policy in_situ --truth {COMMITTED} --out own",
+        f"emulate scheduling --truth {COMMITTED} --truth-model autoencoder --out staged",
+        f"emulate measured --truth {COMMITTED} --out staged",
+    ):
+        with pytest.raises(SystemExit) as left:
+            cli.main(words.split())
+        assert left.value.code in (0, None)
+    shown = capsys.readouterr().out
+    assert f"truth: lstm as measured in {COMMITTED}" in shown
+    assert f"truth: autoencoder as measured in {COMMITTED}" in shown
+    truth = json.loads(Path("own/report.json").read_text())["settings"]["truth"]
+    assert truth["measured"] == f"lstm of {COMMITTED}"
+    assert truth["a"] == curves(COMMITTED)["lstm"].a
+    rates = _rates(pd.read_csv(Path("staged") / figure7_measured.TABLE))
+    drops = dict(pd.read_csv(Path("staged") / scheduling.TABLES / "drops.csv").set_index("streams")["drop_percent"])
+    assert drops[8] == rates["autoencoder", "los", 8]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("los --truth none.json --out own", "error: cannot read none.json: No such file or directory; measure with"),
+        ("los --truth-model lstm --out own", "error: --truth-model says whose times of --truth are taken; give"),
+        ("emulate measured", "error: cannot read data/calibration.json: No such file or directory; measure with"),
+        ("emulate limits --truth none.json", "error: cannot read none.json: No such file or directory; measure with"),
+        ("emulate limits --truth-model lstm", "error: --truth-model says whose times of --truth are taken; give"),
+        ("emulate measured --truth-model lstm", "error: measured takes the times of every model; leave --truth-model"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        cli.main(words.split())
+    assert left.value.code == 2
+    text = capsys.readouterr().err
+    assert text.startswith(message)
+    assert text.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,354 @@
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import curve_fit
+
+from edgeresearch.scheduling import runtime_model
+from edgeresearch.scheduling.runtime_model import (
+    BOUNDS,
+    Curve,
+    Fitting,
+    RuntimeModel,
+    WorstCase,
+    complete,
+    fit,
+    grid_fit,
+)
+
+TRUE = Curve(42459.8, 20.0, 1.2, 13.0)
+LIMITS = [400.0, 360.0, 324.0, 292.0, 262.0, 236.0, 212.0, 191.0, 172.0, 155.0, 139.0, 125.0]
+ABOVE = st.floats(1, 5000)
+
+curves = st.builds(
+    lambda level, b, c, d: Curve(level * (300 + b) ** c, b, c, d),
+    level=st.floats(10, 300),
+    b=st.floats(0, 200),
+    c=st.floats(0.5, 2.0),
+    d=st.floats(0, 50),
+)
+
+
+def seen(curve: Curve, limits: Sequence[float], noise: Sequence[float] = ()) -> list[float]:
+    return [curve.seconds(r) * factor for r, factor in itertools.zip_longest(limits, noise, fillvalue=1.0)]
+
+
+def off(found: Curve, true: Curve, limits: Sequence[float]) -> float:
+    return max(abs(found.seconds(r) / true.seconds(r) - 1) for r in limits)
+
+
+def cost(curve: Curve, limits: Sequence[float], seconds: Sequence[float]) -> float:
+    return sum((curve.seconds(r) / t - 1) ** 2 for r, t in zip(limits, seconds, strict=True))
+
+
+def test_eq_1_by_hand() -> None:
+    curve = Curve(a=8000.0, b=100.0, c=1.0, d=10.0)
+    assert curve.seconds(100) == pytest.approx(50)
+    assert curve.limit(50) == pytest.approx(100)
+    assert curve.busy(100) == pytest.approx(40)
+    assert Curve(9.0e4, 0.0, 2.0, 0.0).seconds(30) == pytest.approx(100)
+
+
+def test_no_limit_is_enough_for_less_than_d() -> None:
+    assert TRUE.limit(13.0) == TRUE.limit(5.0) == math.inf
+    assert TRUE.limit(1e9) == 0.0  # b is more than that needs
+
+
+@given(curve=curves, limit=ABOVE)
+def test_a_curves_limit_undoes_its_seconds(curve: Curve, limit: float) -> None:
+    assert curve.limit(curve.seconds(limit)) == pytest.approx(limit, rel=1e-4, abs=1e-3)
+
+
+@given(curve=curves, low=ABOVE, high=ABOVE)
+def test_more_cpu_takes_less_time_and_shortens_the_busy_part_alone(curve: Curve, low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    assert curve.seconds(low) >= curve.seconds(high) >= curve.d
+    assert curve.busy(low) >= curve.busy(high) > 0
+    assert curve.seconds(low) == curve.busy(low) + curve.d
+
+
+def test_eq_2_adds_up() -> None:
+    assert complete(100, 0, 4 + 1) == 105
+    assert complete(100, 2.5, 4 + 1) == 107.5
+
+
+@settings(max_examples=40)
+@given(curve=curves, data=st.data())
+def test_a_fit_of_runs_without_noise_predicts_them_all(curve: Curve, data: st.DataObject) -> None:
+    limits = data.draw(st.lists(st.integers(50, 1000).map(float), min_size=8, max_size=24, unique=True))
+    assert off(fit(limits, seen(curve, limits)), curve, limits) < 0.01
+
+
+def test_a_fit_finds_the_parameters_back() -> None:
+    limits = list(np.geomspace(50, 2000, 40))
+    a, b, c, d = fit(limits, seen(TRUE, limits))
+    assert math.log(a) == pytest.approx(math.log(TRUE.a), rel=0.02)
+    assert b == pytest.approx(20, abs=5)
+    assert c == pytest.approx(1.2, abs=0.03)
+    assert d == pytest.approx(13, abs=0.5)
+
+
+@pytest.mark.parametrize("fitted", [fit, grid_fit])
+def test_a_fit_of_noisy_runs_is_nearer_to_the_truth_than_they_are(
+    fitted: Callable[[Sequence[float], Sequence[float]], Curve],
+) -> None:
+    rng = np.random.default_rng(0)
+    limits = np.geomspace(100, 800, 24).tolist()
+    errors, noises = [], []
+    for _ in range(40):
+        noise = np.exp(0.2 * rng.standard_normal(24))
+        found = fitted(limits, seen(TRUE, limits, noise.tolist()))
+        errors += [abs(found.seconds(r) / TRUE.seconds(r) - 1) for r in limits]
+        noises += np.abs(noise - 1).tolist()
+    assert statistics.mean(errors) < 0.5 * statistics.mean(noises)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_fit_is_no_worse_than_scipys_curve_fit_from_the_truth(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    limits = list(np.geomspace(60, 900, 20))
+    seconds = seen(TRUE, limits, np.exp(0.1 * rng.standard_normal(20)).tolist())
+
+    def eq1(r: np.ndarray, a: float, b: float, c: float, d: float) -> np.ndarray:
+        return np.asarray(a * (r + b) ** -c + d)
+
+    low, high = (list(bound) for bound in zip(*BOUNDS.values(), strict=True))
+    other, _ = curve_fit(eq1, limits, seconds, p0=TRUE, sigma=seconds, bounds=(low, high), x_scale=[1e4, 50, 0.5, 10])
+    assert cost(fit(limits, seconds), limits, seconds) <= 1.02 * cost(Curve(*other), limits, seconds)
+
+
+@settings(max_examples=60)
+@given(runs=st.lists(st.tuples(st.floats(50, 2000), st.floats(1, 2000)), min_size=1, max_size=24))
+def test_a_fit_stays_within_its_bounds_whatever_it_is_given(runs: list[tuple[float, float]]) -> None:
+    limits, seconds = zip(*runs, strict=True)
+    for value, (low, high) in zip(fit(limits, seconds), BOUNDS.values(), strict=True):
+        assert low * (1 - 1e-9) <= value <= high * (1 + 1e-9)
+
+
+@settings(max_examples=60)
+@given(runs=st.lists(st.tuples(st.floats(50, 2000), st.floats(1, 2000)), min_size=1, max_size=24))
+def test_a_grid_fit_falls_with_the_limit_and_is_finite(runs: list[tuple[float, float]]) -> None:
+    limits, seconds = zip(*runs, strict=True)
+    a, b, c, d = curve = grid_fit(limits, seconds)
+    assert all(math.isfinite(part) for part in curve)
+    assert a > 0 and b >= 0 and c > 0 and d >= 0
+    if len(set(limits)) >= 3:
+        assert cost(curve, limits, seconds) <= len(limits)  # at least as good as to expect no time at all
+
+
+@settings(max_examples=40)
+@given(curve=curves, first=st.integers(100, 1000), runs=st.integers(4, 20))
+def test_a_grid_fit_is_close_where_runs_were(curve: Curve, first: int, runs: int) -> None:
+    limits = [first * 0.9**k for k in range(runs)]  # as limits move in truth
+    assert off(grid_fit(limits, seen(curve, limits)), curve, limits) < 0.15
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_refining_a_grid_fit_never_makes_it_worse(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    seconds = seen(TRUE, LIMITS, np.exp(0.15 * rng.standard_normal(len(LIMITS))).tolist())
+    assert cost(fit(LIMITS, seconds), LIMITS, seconds) <= cost(grid_fit(LIMITS, seconds), LIMITS, seconds) + 1e-6
+
+
+@pytest.mark.parametrize("fitted", [fit, grid_fit])
+def test_less_than_three_limits_give_time_that_falls_as_they_grow(
+    fitted: Callable[[Sequence[float], Sequence[float]], Curve],
+) -> None:
+    assert fitted([400.0], [60.0]) == pytest.approx(Curve(24_000, 0, 1, 0))
+    a, b, c, d = fitted([100.0, 400.0, 400.0], [200.0, 60.0, 60.0])
+    assert (b, c, d) == (0, 1, 0)
+    assert a == pytest.approx(statistics.geometric_mean([20_000, 24_000, 24_000]))
+
+
+def test_time_that_grows_with_the_limit_is_still_fitted_by_a_falling_curve() -> None:
+    curve = grid_fit([100.0, 200.0, 400.0], [50.0, 100.0, 200.0])
+    assert curve.d == 0
+    assert curve.seconds(100) > curve.seconds(400) > 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [([], []), ([100.0], []), ([100.0, 200.0], [5.0]), ([0.0], [5.0]), ([100.0], [0.0]), ([math.nan], [1.0])],
+)
+def test_a_fit_needs_runs(limits: list[float], seconds: list[float]) -> None:
+    with pytest.raises(ValueError, match="equally many and above 0"):
+        fit(limits, seconds)
+
+
+def model_of(limits: Sequence[float], fitting: Fitting | None = None, curve: Curve = TRUE) -> RuntimeModel:
+    model = RuntimeModel(fitting or Fitting())
+    for limit in limits:
+        model.add(limit, curve.seconds(limit))
+    return model
+
+
+def test_a_model_waits_for_enough_runs() -> None:
+    model = model_of(LIMITS[:2], Fitting(enough=3))
+    assert (model.curve, model.error) == (None, math.inf)
+    model.add(LIMITS[2], TRUE.seconds(LIMITS[2]))
+    assert model.curve is not None and model.error < math.inf
+
+
+def test_a_model_learns_online() -> None:
+    model = RuntimeModel(Fitting())
+    errors = []
+    for limit in LIMITS * 3:
+        if model.curve is not None:
+            errors.append(abs(model.curve.seconds(limit) / TRUE.seconds(limit) - 1))
+        model.add(limit, TRUE.seconds(limit))
+    assert max(errors[:3]) > 0.01
+    assert max(errors[-12:]) < 0.1
+    assert model.error < 0.05
+
+
+def test_a_model_keeps_the_newest_runs() -> None:
+    model = model_of([float(r) for r in range(100, 110)], Fitting(kept=4))
+    assert list(model.limits) == [106, 107, 108, 109]
+    assert list(model.seconds) == [TRUE.seconds(r) for r in model.limits]
+
+
+def test_a_model_forgets_what_a_machine_was_like() -> None:
+    model = model_of(LIMITS, Fitting(kept=6))
+    slower = TRUE._replace(a=2 * TRUE.a)
+    for limit in LIMITS[:6]:
+        model.add(limit, slower.seconds(limit))
+    assert model.curve is not None and model.curve.seconds(300) == pytest.approx(slower.seconds(300), rel=0.1)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Which fits were made, by the real functions."""
+    made: list[str] = []
+    for name, real in (("grid_fit", grid_fit), ("fit", fit)):
+
+        def noted(
+            limits: Sequence[float],
+            seconds: Sequence[float],
+            name: str = name,
+            real: Callable[[Sequence[float], Sequence[float]], Curve] = real,
+        ) -> Curve:
+            made.append(name)
+            return real(limits, seconds)
+
+        monkeypatch.setattr(runtime_model, name, noted)
+    return made
+
+
+def test_a_model_is_fitted_anew_only_as_the_runs_double_if_it_predicts_well(fits: list[str]) -> None:
+    model = RuntimeModel(Fitting())
+    counts = []
+    for _ in range(64):
+        model.add(200.0, 100.0)
+        counts.append(len(fits))
+    assert [i + 1 for i, count in enumerate(counts) if count > (counts[i - 1] if i else 0)] == [1, 2, 4, 8, 16, 32, 64]
+    assert set(fits) == {"grid_fit"}
+
+
+def test_a_bad_prediction_makes_a_new_fit(fits: list[str]) -> None:
+    model = RuntimeModel(Fitting(tolerance=0.1))
+    for _ in range(5):
+        model.add(200.0, 100.0)
+    before = len(fits)
+    model.add(200.0, 109.0)
+    assert len(fits) == before
+    model.add(200.0, 150.0)
+    assert len(fits) == before + 1
+    assert model.curve is not None
+    assert model.curve.seconds(200.0) == pytest.approx((100**5 * 109 * 150) ** (1 / 7))
+
+
+def test_scipy_refines_only_as_the_runs_double(fits: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    model = RuntimeModel(Fitting(tolerance=0.05))
+    refined = []
+    for number in range(1, 33):
+        before = fits.count("fit")
+        limit = float(rng.uniform(100, 900))
+        model.add(limit, TRUE.seconds(limit) * float(np.exp(0.3 * rng.standard_normal())))
+        if fits.count("fit") > before:
+            refined.append(number)
+    assert refined == [4, 8, 16, 32]
+    assert fits.count("grid_fit") > 10
+
+
+def test_nothing_is_refined_unless_wanted(fits: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    model = RuntimeModel(Fitting(tolerance=0.01, refine=False))
+    for limit in LIMITS:
+        model.add(limit, TRUE.seconds(limit) * float(np.exp(0.3 * rng.standard_normal())))
+    assert "fit" not in fits and model.curve is not None
+
+
+def test_the_error_is_the_root_mean_square_of_the_relative_errors() -> None:
+    model = RuntimeModel(Fitting())
+    model.add(100.0, 100.0)
+    model.add(100.0, 106.0)
+    middle = math.sqrt(100 * 106)
+    assert model.error == pytest.approx(math.sqrt(((middle / 100 - 1) ** 2 + (middle / 106 - 1) ** 2) / 2))
+
+
+@pytest.mark.parametrize(
+    ("limit", "beyond"), [(200, 1.0), (100, 1.0), (400, 1.0), (800, 2.0), (50, 2.0), (25, 4.0), (440, 1.1)]
+)
+def test_a_model_says_how_far_it_extrapolates(limit: float, beyond: float) -> None:
+    assert model_of([100.0, 250.0, 400.0]).beyond(limit) == pytest.approx(beyond)
+
+
+@given(
+    limits=st.lists(st.floats(50, 1000) | st.sampled_from([100.0, 200.0]), min_size=1, max_size=30),
+    kept=st.integers(1, 6),
+    limit=ABOVE,
+)
+@settings(max_examples=60)
+def test_extrapolation_is_told_from_the_extremes(limits: list[float], kept: int, limit: float) -> None:
+    model = RuntimeModel(Fitting(kept=kept, enough=100))
+    for number, each in enumerate(limits):
+        model.add(each, 1.0 + number)
+    last = limits[-kept:]
+    assert model.limits == last
+    assert model.seconds == [1.0 + number for number in range(len(limits))][-kept:]
+    assert model.beyond(limit) == max(1.0, limit / max(last), min(last) / limit)
+
+
+def test_without_runs_all_is_extrapolated() -> None:
+    assert RuntimeModel(Fitting()).beyond(200.0) == math.inf
+
+
+def test_extrapolation_is_told_from_the_runs_kept() -> None:
+    model = model_of([800.0, 100.0, 200.0], Fitting(kept=2))
+    assert model.beyond(800) == pytest.approx(4)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=50), st.floats(0, 4))
+def test_the_worst_case_is_the_mean_and_standard_deviations(values: list[float], spread: float) -> None:
+    case = WorstCase(spread)
+    for value in values:
+        case.add(value)
+    assert case.count == len(values)
+    expected = statistics.mean(values) + spread * statistics.stdev(values)
+    assert case.bound == pytest.approx(expected, rel=1e-6, abs=1e-6)
+
+
+def test_the_worst_case_begins_with_what_there_is() -> None:
+    case = WorstCase()
+    assert (case.bound, case.count) == (0, 0)
+    case.add(64.0)
+    assert case.bound == 64
+    for _ in range(100):
+        case.add(64.0)
+    assert case.bound == 64  # what never varies has no margin, not even one of rounding
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_the_worst_case_covers_nearly_all_that_is_gaussian(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(64, 4, 400)
+    case = WorstCase()
+    for value in values:
+        case.add(float(value))
+    assert 0.93 < np.mean(values <= case.bound) < 1
