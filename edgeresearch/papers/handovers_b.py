@@ -13,8 +13,6 @@ from matplotlib.patches import Patch
 
 from edgeresearch.papers import paper_b
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS
-from edgeresearch.papers.claims.rules import Reading, judge_distance
-from edgeresearch.papers.words_b import reached
 from edgeresearch.plotting import style
 
 READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
@@ -26,7 +24,7 @@ READINGS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
 """Of "optimize resource limits; return best-fit" (Algorithm 1), by whether the sender's limit binds: words, colour,
 marker."""
 
-COLUMNS = ["sender", "id", "where", "unit", "published", "measured", "low", "high", "tolerance", "verdict"]
+COLUMNS = ["sender", "share", "published", "measured", "low", "high", "tolerance", "within"]
 
 DROPPED = 0
 """Stands for "dropped" where a number of hand-overs would stand."""
@@ -39,8 +37,9 @@ def beside(found: pd.DataFrame) -> pd.DataFrame:
         found: `handovers`, as the stage `scheduling` found them.
 
     Returns:
-        One row per share and reading, without those that were not run, with the columns `COLUMNS`; the verdict is by
-        the rule and the tolerance of the share's claim in the audit.
+        One row per share and reading, without those that were not run, with the columns `COLUMNS`: `within` is whether
+        the share is no farther off than the tolerance of its claim. Those of hand-overs are of what looked for a place,
+        one of the two readings that the audit judges together.
     """
     rows = []
     shares = {(n, DROPPED): value for n, value in paper_b.DROP_PERCENT.items()} | paper_b.HOPS_PERCENT
@@ -53,23 +52,27 @@ def beside(found: pd.DataFrame) -> pd.DataFrame:
         if (sender, streams, hops) in keyed.index:
             row = keyed.loc[(sender, streams, hops)]
             ours = float(row["percent"]), float(row["low"]), float(row["high"])
-        what, where = (f"{hops} hand-overs", "Fig. 6") if hops else ("dropped", "Fig. 7")
-        verdict = judge_distance(Reading("", *ours), published, points)
-        rows.append((sender, f"{streams} streams, {what}", where, "%", published, *ours, points, verdict))
+        name = f"{streams} streams, {f'{hops} hand-overs' if hops else 'dropped'}"
+        rows.append((sender, name, published, *ours, points, abs(ours[0] - published) <= points))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def said(table: pd.DataFrame) -> str:
-    """Say under which reading how many published shares are reached, and what is not.
+    """Say under which reading how many published shares are met, and which are not.
 
     Args:
         table: What `beside` returns.
     """
-    parts = (
-        f"If {words}: {reached(table[table['sender'] == sender], 'Fig. 6', 'Fig. 7')}"
-        for sender, (words, _, _) in READINGS.items()
-    )
-    return " ".join(parts)
+    texts = []
+    for sender, (words, _, _) in READINGS.items():
+        rows = table[table["sender"] == sender]
+        off = [
+            f"{row['share']} ({row['measured']:.1f} against {row['published']:g})"
+            for row in rows[~rows["within"].astype(bool)].to_dict("records")
+        ]
+        met = f"{len(rows) - len(off)} of {len(rows)} published shares of Figs. 6 and 7 are met"
+        texts.append(f"If {words}, {met}{'; not: ' if off else ''}{', '.join(off)}.")
+    return " ".join(texts)
 
 
 @style.styled
@@ -79,17 +82,17 @@ def figure(table: pd.DataFrame) -> Figure:
     Args:
         table: What `beside` returns.
     """
-    shares = table.drop_duplicates("id")
-    spots = dict(zip(shares["id"], -np.arange(len(shares)), strict=True))
+    shares = table.drop_duplicates("share")
+    spots = dict(zip(shares["share"], -np.arange(len(shares)), strict=True))
     canvas, (axes,) = style.canvas(size=(9.0, 1.9 + 0.36 * len(shares)))
     axes.barh(list(spots.values()), 2 * shares["tolerance"], 0.8, -shares["tolerance"], color="#e4e4e4", zorder=0)
     axes.axvline(0, color=style.INK, lw=1)
     for at, (sender, (_, colour, mark)) in enumerate(READINGS.items()):
         mine = table[table["sender"] == sender]
         bars: Any = [mine["measured"] - mine["low"], mine["high"] - mine["measured"]]
-        heights = mine["id"].map(spots) + 0.17 - 0.34 * at
+        heights = mine["share"].map(spots) + 0.17 - 0.34 * at
         axes.errorbar(mine["measured"] - mine["published"], heights, xerr=bars, fmt=mark, color=colour, capsize=3)
-    published = [f"{share} ({value:g} %)" for share, value in zip(shares["id"], shares["published"], strict=True)]
+    published = [f"{share} ({value:g} %)" for share, value in zip(shares["share"], shares["published"], strict=True)]
     axes.set_yticks(list(spots.values()), published)
     axes.set_xlabel("simulated less published (percentage points)")
     axes.grid(axis="y", visible=False)

@@ -91,13 +91,13 @@ def test_the_cells_that_table_3_counts_are_those_that_the_audit_reproduces(audit
     assert table.loc[("paper_a", "trace", "published"), "cells"] == cells.count(REPRODUCED)
 
 
-def test_both_readings_of_a_hand_over_are_judged_as_the_audit_does(audited: Audit) -> None:
-    table = handovers_b.beside(pd.read_csv(ROOT / TABLES / "los" / "handovers.csv")).set_index("id")
+def test_readings_of_a_hand_over_have_the_numbers_and_tolerances_of_the_audit(audited: Audit) -> None:
+    table = handovers_b.beside(pd.read_csv(ROOT / TABLES / "los" / "handovers.csv")).set_index("share")
     ours = table[~table["sender"].astype(bool)]
     for streams in (2, 4, 6, 8, 10):
         claim = audited[f"B-F7-{streams:02d}"]
         row = ours.loc[f"{streams} streams, dropped"]
-        assert (f"{row['measured']:.6g}", row["verdict"]) == (claim["measured"], claim["verdict"])
+        assert (f"{row['measured']:.6g}", row["within"]) == (claim["measured"], claim["verdict"] == REPRODUCED)
 
 
 def test_drop_rates_are_fitted_or_held_out_by_the_settings(audited: Audit, home: Path) -> None:
