@@ -15,35 +15,22 @@ from pydantic import (
 )
 
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.settings import Section, merge, parsed, read_yaml, refuse_unknown
+from edgeresearch.settings import (
+    Counts,
+    Fraction,
+    Section,
+    Share,
+    each_once,
+    merge,
+    parsed,
+    read_yaml,
+    refuse_unknown,
+)
 
 PolicyName = Literal["los", "in_situ", "random", "cloud", "least_loaded", "oracle"]
 
 
-def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names.
-
-    Raises:
-        ValueError: There is none, or one is there twice.
-    """
-    if not values or len(set(values)) < len(values):
-        raise ValueError("name at least one, and each only once")
-    return values
-
-
-def ascending(values: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the numbers.
-
-    Raises:
-        ValueError: There is none, or they do not rise from one to the next.
-    """
-    if not values or list(values) != sorted(set(values)):
-        raise ValueError("name at least one, in ascending order, each only once")
-    return values
-
-
 Policies = Annotated[tuple[PolicyName, ...], AfterValidator(each_once)]
-Counts = Annotated[tuple[PositiveInt, ...], AfterValidator(ascending)]
 
 
 def find(start: str | Path = ".") -> Path:
@@ -121,15 +108,12 @@ def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
 Traces = Annotated[tuple[TraceName, ...], AfterValidator(each_once)]
 Models = Annotated[tuple[ModelName, ...], AfterValidator(each_once)]
 Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(each_once)]
 Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(each_once)]
 Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
 Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
-Horizons = Annotated[tuple[PositiveInt, ...], AfterValidator(ascending)]
-Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Data(Section):
@@ -179,7 +163,7 @@ class Forecast(Section):
     """Paper A's forecasts: what is run on which traces, and how it is judged."""
 
     traces: Traces = get_args(TraceName)
-    horizons: Horizons = (1, 5)
+    horizons: Counts = (1, 5)
     window: PositiveInt = 60
     fill_limit: NonNegativeInt = 5
     max_steps: PositiveInt = 130000

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from edgeresearch.errors import InputError, nearest
 
@@ -20,6 +20,35 @@ class Section(BaseModel):
         """Return a copy with some values changed, checked as at construction."""
         return type(self)(**{**dict(self), **changes})
 
+
+def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names.
+
+    Raises:
+        ValueError: There is none, or one is there twice.
+    """
+    if not values or len(set(values)) < len(values):
+        raise ValueError("name at least one, and each only once")
+    return values
+
+
+def ascending(values: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the numbers.
+
+    Raises:
+        ValueError: There is none, or they do not rise from one to the next.
+    """
+    if not values or list(values) != sorted(set(values)):
+        raise ValueError("name at least one, in ascending order, each only once")
+    return values
+
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+"""Above 0, below 1."""
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""At least 0, below 1."""
+Counts = Annotated[tuple[PositiveInt, ...], AfterValidator(ascending)]
+"""Whole numbers above 0 in ascending order."""
 
 S = TypeVar("S", bound=Section)
 

@@ -12,24 +12,10 @@ from edgeresearch.config import PAPER, City, District, Params, load, merge, merg
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
-from edgeresearch.settings import Section
+from edgeresearch.settings import Counts, Section
 
 
-def test_names_are_named_once() -> None:
-    assert config.each_once(("b", "a")) == ("b", "a")
-    for wrong in ((), ("a", "a")):
-        with pytest.raises(ValueError, match="at least one, and each only once"):
-            config.each_once(wrong)
-
-
-def test_numbers_rise() -> None:
-    assert config.ascending((2, 3)) == (2, 3)
-    for wrong in ((), (3, 2), (2, 2)):
-        with pytest.raises(ValueError, match="ascending order"):
-            config.ascending(wrong)
-
-
-@pytest.mark.parametrize(("kind", "values"), [(config.Policies, ("los", "los")), (config.Counts, (0,))])
+@pytest.mark.parametrize(("kind", "values"), [(config.Policies, ("los", "los")), (Counts, (0,))])
 def test_the_kinds_check_what_they_are_given(kind: Any, values: tuple[object, ...]) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(values)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.settings import Section, merge, parsed, read_yaml, refuse_unknown
+from edgeresearch.settings import Section, ascending, each_once, merge, parsed, read_yaml, refuse_unknown
 
 keys = st.sampled_from("abc")
 trees = st.recursive(
@@ -119,3 +119,17 @@ def test_a_file_that_holds_something_else_is_told_in_one_line(tmp_path: Path, co
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*none\.yaml: No such file"):
         read_yaml(tmp_path / "none.yaml")
+
+
+def test_names_are_named_once() -> None:
+    assert each_once(("b", "a")) == ("b", "a")
+    for wrong in ((), ("a", "a")):
+        with pytest.raises(ValueError, match="at least one, and each only once"):
+            each_once(wrong)
+
+
+def test_numbers_rise() -> None:
+    assert ascending((2, 3)) == (2, 3)
+    for wrong in ((), (3, 2), (2, 2)):
+        with pytest.raises(ValueError, match="ascending order"):
+            ascending(wrong)
