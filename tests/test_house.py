@@ -1,4 +1,4 @@
-"""The rules of the house that a machine can check."""
+"""The rules of the house that a machine can check (docs/concepts.md tells them)."""
 
 import ast
 import json
@@ -9,24 +9,24 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "edgeresearch"
-ROOMS = ["series", "forecast", "elastic", "anomaly", "los", "emulator", "sweep", "paper"]
-EDGE = ["cli", "workspace", "notebook"]
-"""Modules that stand above the rooms; no room imports them."""
-MAY_READ_ENVIRONMENT = {"workspace.py"}
-LONGEST = 400
+ORDER = [
+    "errors", "io", "stats", "settings", "provenance", "result", "optimise", "data", "nn", "forecasting", "autoscaling",
+    "anomaly", "scheduling", "emulator", "profiling", "config", "sweeps", "plotting", "notebook_html", "timings", "papers", "notebook",
+    "recovery", "lanes", "workspace", "pipeline", "cli",
+]  # fmt: skip
+"""Rooms, from the top: each imports only those before it."""
+LAZY_UPWARDS = {("result", "plotting")}
+"""A result is drawn by the room of figures, which knows the results."""
+MOST_MODULES, MOST_LINES = 145, 32_000
+MAY_READ_ENVIRONMENT = {"pipeline.py", "workspace.py"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in MODULES]
 
 
 def _tracked(pattern: str) -> list[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", pattern],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", pattern]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return [ROOT / line for line in listed.stdout.splitlines() if (ROOT / line).is_file()]
 
 
@@ -35,14 +35,14 @@ NOTEBOOKS = _tracked("notebooks/*.ipynb")
 
 def _imports(tree: ast.AST) -> set[str]:
     """Dotted names that a module imports from the package, without the package's own name."""
-    found = set()
+    names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: import by the full name"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {name.removeprefix("edgeresearch.") for name in found if name.startswith("edgeresearch.")}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("edgeresearch.") for name in names if name.startswith("edgeresearch.")}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -60,34 +60,21 @@ def test_notebooks_have_parameters_no_outputs_and_no_definitions(path: Path) -> 
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_every_module_has_a_test(path: Path) -> None:
-    if path.stem in ("__init__", "__main__"):
-        return
-    assert list((ROOT / "tests").rglob(f"test_{path.stem}.py")), f"write tests/**/test_{path.stem}.py"
-
-
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
-def test_no_module_is_too_long(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
-
-
-@pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_rooms_import_only_the_rooms_before_them(path: Path) -> None:
-    names = _imports(ast.parse(path.read_text(encoding="utf-8")))
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if room in EDGE or room.startswith("__"):
+    if room.startswith("__"):
         return
-    later = ROOMS[ROOMS.index(room) + 1 :] if room in ROOMS else ROOMS
-    wrong = sorted(name for name in names if name.split(".")[0] in {*later, *EDGE} - {room})
-    assert wrong == []
+    rooms = {name.split(".")[0] for name in _imports(ast.parse(path.read_text(encoding="utf-8")))}
+    later = set(ORDER[ORDER.index(room) + 1 :])
+    assert {(room, other) for other in rooms & later} <= LAZY_UPWARDS
 
 
 @pytest.mark.parametrize("path", MODULES, ids=NAMES)
 def test_settings_and_environment_are_read_only_at_the_edge(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    if path.relative_to(PACKAGE).parts[0] in ROOMS:
-        assert "params.load" not in _imports(tree), "take settings as arguments"
-        assert not _reads(tree, "params", "load"), "take settings as arguments"
+    if path.relative_to(PACKAGE).parts[0] not in ("cli", "pipeline.py", "config.py", "workspace.py"):
+        assert "config.load" not in _imports(tree), "take settings as arguments"
+        assert not _reads(tree, "config", "load"), "take settings as arguments"
     if str(path.relative_to(PACKAGE)) not in MAY_READ_ENVIRONMENT:
         assert not _reads(tree, "os", "environ"), "take it as an argument"
         assert not _reads(tree, "os", "getenv"), "take it as an argument"
@@ -103,6 +90,10 @@ def _reads(tree: ast.AST, module: str, name: str) -> bool:
     )
 
 
-def test_every_folder_of_the_package_is_a_room() -> None:
-    folders = {path.parent.relative_to(PACKAGE).parts[0] for path in MODULES if path.parent != PACKAGE}
-    assert folders <= {*ROOMS, "cli"}, "say in ROOMS which rooms it may import"
+def test_the_house_can_be_held_in_ones_head() -> None:
+    """A new module or a hundred new lines should make one ask what can go."""
+    modules = [path for path in MODULES if path.name != "__init__.py"]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES)
+    assert len(modules) <= MOST_MODULES
+    assert lines <= MOST_LINES
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 900 for path in MODULES)
