@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from edgeresearch.autoscaling.replay import Cluster
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
 from edgeresearch.papers import paper_a
+
+if TYPE_CHECKING:
+    from edgeresearch.autoscaling.replay import Cluster
 
 PHASES = ("stable", "expansion", "shrinkage")
 
@@ -44,7 +46,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def table1(clusters: Mapping[str, Cluster]) -> pd.DataFrame:
+def table1(clusters: "Mapping[str, Cluster]") -> pd.DataFrame:
     """Return Paper A, Table 1, from the clusters that the experiment runs on."""
     rows = {
         {"cloud": "Central host cluster", "edge": "Marginal cluster"}.get(name, name): {

@@ -8,20 +8,20 @@ import pandas as pd
 
 from edgeresearch.errors import InputError
 from edgeresearch.io import atomic, write_csv, write_json
-from edgeresearch.papers.claims.measures import AbsentError, Results
+from edgeresearch.papers.claims.measures import AbsentError, Results, Settings
 from edgeresearch.papers.claims.record import Claim, Fit
 from edgeresearch.papers.claims.records import RECORDS
 from edgeresearch.papers.claims.rules import Evidence, judge, plain
 from edgeresearch.papers.claims.table import COLUMNS, FILE, count_verdicts, render_page
 
 
-def judge_claims(records: Sequence[Claim], home: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
+def judge_claims(records: Sequence[Claim], home: Path, settings: Settings) -> pd.DataFrame:
     """Join claims with the results of a run, and judge them.
 
     Args:
         records: The claims.
         home: The project folder, with `reports/` and `data/`.
-        settings: All settings as plain values.
+        settings: All settings, or those that the claims ask for.
 
     Returns:
         One row per claim with the columns `COLUMNS`. Values are text with at most 6 significant digits; `measured` is
@@ -34,13 +34,13 @@ def judge_claims(records: Sequence[Claim], home: Path, settings: Mapping[str, An
     return pd.DataFrame([_row(claim, _find(claim, results), results) for claim in records], columns=COLUMNS)
 
 
-def write_claims(home: Path, reports: Path, settings: Mapping[str, Any]) -> pd.DataFrame:
+def write_claims(home: Path, reports: Path, settings: Settings) -> pd.DataFrame:
     """Write the audit of both papers: `claims.csv`, `claims.md`, `metrics/claims.json`.
 
     Args:
         home: The project folder, from which measures name their files.
         reports: Folder of the reports.
-        settings: All settings as plain values.
+        settings: All settings, or those that the claims ask for.
 
     Returns:
         The audit.
@@ -63,7 +63,7 @@ def _find(claim: Claim, results: Results) -> Evidence:
         return Evidence(missing=f"not in this profile: {absent}")
     except InputError as error:
         raise InputError(f"claim {claim.id}: {error}") from error
-    except (LookupError, TypeError) as error:
+    except (LookupError, AttributeError, TypeError) as error:
         file = getattr(claim.measure, "file", "the settings")
         raise InputError(f"claim {claim.id}: {file} has not what is measured: {error!r}; run its stage anew") from error
 

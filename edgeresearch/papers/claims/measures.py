@@ -3,8 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import getitem
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,9 +11,14 @@ import pandas as pd
 
 from edgeresearch.errors import InputError
 from edgeresearch.papers.claims.rules import NAN, Case, Evidence, Reading, plain
+from edgeresearch.settings import Section
 
 Interval = tuple[float, float, float]
 """A number and the ends of its 95 % interval; those are NaN where there is none."""
+
+
+Settings = Mapping[str, Any] | Section
+"""Settings as plain values or as objects; parts are enough where the claims ask for no others."""
 
 
 class AbsentError(Exception):
@@ -23,9 +26,9 @@ class AbsentError(Exception):
 
 
 class Results:
-    """The results of a run in a project folder, with all its settings as plain values; each file is read once."""
+    """The results of a run in a project folder, with its settings; each file is read once."""
 
-    def __init__(self, home: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(self, home: Path, settings: Settings) -> None:
         self.home = home
         self.settings = settings
         self._files: dict[str, Any] = {}
@@ -45,7 +48,10 @@ class Results:
 
     def setting(self, key: str) -> Any:
         """Return a setting by its dotted key."""
-        return reduce(getitem, key.split("."), self.settings)
+        here: Any = self.settings
+        for part in key.split("."):
+            here = here[part] if isinstance(here, Mapping) else getattr(here, part)
+        return here
 
 
 _READERS: Mapping[str, Callable[[Path], Any]] = {
@@ -95,8 +101,7 @@ class Selection:
         interval: The same of the lower and the upper end of the 95 % interval.
         seeds: The column, or the dotted key of the settings, that tells over how many seeds or repeats.
         describe: Says what rows were measured on, and whether that is real.
-        combine: What several rows become: `sum`, `min`, `max` or `spread`, the largest less the smallest; `only` wants
-            exactly one.
+        combine: What several rows become: `sum`, `min`, `max` or `spread` (max less min); `only` wants exactly one.
     """
 
     file: str
@@ -278,9 +283,9 @@ class Setting:
     def find(self, results: Results) -> Evidence:
         """Return a number, or cells by name."""
         value = results.setting(self.key)
-        if isinstance(value, Mapping):
-            return Evidence(cells={name: plain(each) for name, each in value.items()}, data="settings")
-        return Evidence(readings=(Reading("", float(value)),), data="settings")
+        if isinstance(value, int | float):
+            return Evidence(readings=(Reading("", float(value)),), data="settings")
+        return Evidence(cells={name: plain(each) for name, each in dict(value).items()}, data="settings")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ the published value does not change the verdict; it stands beside it, and such c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isnan
+from math import comb, isnan
 from numbers import Real
 from typing import Any
 
@@ -141,33 +141,27 @@ def below(evidence: Evidence, published: Any, *, bound: float) -> Judgement:
 
 def same(evidence: Evidence, published: Mapping[str, Any]) -> Judgement:
     """Judge several values by name: *reproduced* if all are alike, *partly* if more than half are."""
-    cases = [Case(name, evidence.cells.get(name) == plain(each), False, "") for name, each in published.items()]
+    cells = {name: evidence.cells.get(name, "nothing") for name in published}
     others = [
-        f"{each.name}: {evidence.cells.get(each.name, 'nothing')}, not {plain(published[each.name])}"
-        for each in cases
-        if not each.holds
+        f"{name}: {cells[name]}, not {plain(each)}" for name, each in published.items() if cells[name] != plain(each)
     ]
-    text = "; ".join([f"{len(cases) - len(others)} of {len(cases)} cells are alike", *others])
-    return Judgement(_grade(cases, not others), text)
+    alike = len(cells) - len(others)
+    text = "; ".join([f"{alike} of {len(cells)} cells are alike", *others])
+    return Judgement(_grade(alike, len(cells), not others), text)
 
 
 def ranked(evidence: Evidence, published: Any) -> Judgement:
-    """Judge a ranking of means with intervals.
-
-    *Reproduced* if it holds everywhere with intervals that do not meet; *partly* if it holds in the means in more than
-    half of the places; else *not reproduced*.
-    """
-    held = sum(each.holds for each in evidence.cases)
+    """Judge a ranking: *reproduced* if no intervals meet, *partly* if its means hold in most places."""
+    held, total = _held(evidence)
     separated = sum(each.separated for each in evidence.cases)
-    verdict = _grade(evidence.cases, separated == len(evidence.cases))
     apart = f"; with intervals that do not meet: {separated} of {held}" if held else ""
-    return Judgement(verdict, f"{_list_cases(evidence.cases)}{apart}")
+    return Judgement(_grade(held, total, separated == total), f"{_list_cases(evidence.cases)}{apart}")
 
 
 def everywhere(evidence: Evidence, published: Any) -> Judgement:
     """Judge a statement on cases without intervals: *reproduced* if it holds in all, *partly* in more than half."""
-    proven = all(each.holds for each in evidence.cases)
-    return Judgement(_grade(evidence.cases, proven), _list_cases(evidence.cases))
+    held, total = _held(evidence)
+    return Judgement(_grade(held, total, held == total), _list_cases(evidence.cases))
 
 
 def on_traces(evidence: Evidence, published: Any, *, alpha: float = 0.05) -> Judgement:
@@ -176,10 +170,9 @@ def on_traces(evidence: Evidence, published: Any, *, alpha: float = 0.05) -> Jud
     *Reproduced* if it holds on so many that it is significant (one-sided sign test at `alpha`; for .05 it takes five
     traces), *partly* if it holds on more than half; else *not reproduced*.
     """
-    from scipy.stats import binomtest  # late: it takes longer to import than all else here
-
-    p = binomtest(sum(each.holds for each in evidence.cases), len(evidence.cases), alternative="greater").pvalue
-    return Judgement(_grade(evidence.cases, p < alpha), f"{_list_cases(evidence.cases)}; sign test, p = {p:.2g}")
+    held, total = _held(evidence)
+    p = sum(comb(total, count) for count in range(held, total + 1)) / 2**total
+    return Judgement(_grade(held, total, p < alpha), f"{_list_cases(evidence.cases)}; sign test, p = {p:.2g}")
 
 
 def consistent(evidence: Evidence, published: Any) -> Judgement:
@@ -219,8 +212,12 @@ def _combine(
     return Judgement(verdicts[0] if len(set(verdicts)) == 1 else PARTLY, "; ".join(parts) + end)
 
 
-def _grade(cases: Sequence[Case], proven: bool) -> str:
-    return REPRODUCED if proven else PARTLY if 2 * sum(each.holds for each in cases) > len(cases) else NOT
+def _held(evidence: Evidence) -> tuple[int, int]:
+    return sum(each.holds for each in evidence.cases), len(evidence.cases)
+
+
+def _grade(held: int, total: int, proven: bool) -> str:
+    return REPRODUCED if proven else PARTLY if 2 * held > total else NOT
 
 
 def _at_most(gap: float, tolerance: float) -> bool:

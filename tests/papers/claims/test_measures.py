@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgeresearch.config import Params
 from edgeresearch.errors import InputError
 from edgeresearch.papers.claims.measures import (
     AbsentError,
@@ -150,6 +151,9 @@ def test_cells_settings_and_json_are_read(results: Results) -> None:
     }
     assert Setting("los.repeats").find(results).readings == (Reading("", 20.0),)
     assert Setting("los.limits").find(results).cells == {"first": "0.85", "rule": "utilisation"}
+    own = Results(Path(), Params())
+    assert Setting("los.limits").find(own).cells["first"] == "0.85"
+    assert Setting("los.repeats").find(own).readings == (Reading("", 20.0),)
     found = Json("a.json", lambda content: {"ratio": content["shape"][0] / 5}, "a network").find(results)
     assert (found.readings, found.data) == ((Reading("ratio", 2.4),), "a network")
 
