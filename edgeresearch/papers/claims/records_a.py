@@ -105,7 +105,6 @@ COURSE = Cell(
     rows={"strategy": "combined"},
     value="cpu",
     describe=lambda rows, results: "simulated service; paper_a (synthetic)",
-    combine="min",
 )
 
 
@@ -307,37 +306,19 @@ RECORDS_A: tuple[Claim, ...] = (
         ),
     ),
     # Figs. 2 and 3
-    usage(
-        id="A-F2-LOW",
-        where="Fig. 2 and section 4.2",
-        claim="The CPU usage of the edge service falls to 30 % at times.",
-        published=elastic_a.RANGES["cpu"][0],
-        measure=COURSE,
-        figure="reports/figures/elastic/paper_a/figure2_cpu.png",
-    ),
-    usage(
-        id="A-F2-HIGH",
-        where="Fig. 2 and section 4.2",
-        claim="The CPU usage of the edge service rises to 90 % at times.",
-        published=elastic_a.RANGES["cpu"][1],
-        measure=replace(COURSE, combine="max"),
-        figure="reports/figures/elastic/paper_a/figure2_cpu.png",
-    ),
-    usage(
-        id="A-F3-LOW",
-        where="Fig. 3 and section 4.2",
-        claim="The memory usage of the edge service falls to 40 % at times.",
-        published=elastic_a.RANGES["memory"][0],
-        measure=replace(COURSE, value="memory"),
-        figure="reports/figures/elastic/paper_a/figure3_memory.png",
-    ),
-    usage(
-        id="A-F3-HIGH",
-        where="Fig. 3 and section 4.2",
-        claim="The memory usage of the edge service rises to 95 % at times.",
-        published=elastic_a.RANGES["memory"][1],
-        measure=replace(COURSE, value="memory", combine="max"),
-        figure="reports/figures/elastic/paper_a/figure3_memory.png",
+    *(
+        usage(
+            id=f"A-F{figure}-{end}",
+            where=f"Fig. {figure} and section 4.2",
+            claim=f"The {title} usage of the edge service {words} {published:g} % at times.",
+            published=published,
+            measure=replace(COURSE, value=column, combine=combine),
+            figure=f"reports/figures/elastic/paper_a/figure{figure}_{column}.png",
+        )
+        for figure, column, title in ((2, "cpu", "CPU"), (3, "memory", "memory"))
+        for end, combine, words, published in zip(
+            ("LOW", "HIGH"), ("min", "max"), ("falls to", "rises to"), elastic_a.RANGES[column], strict=True
+        )
     ),
     # Table 2
     *_table_2(),
