@@ -16,7 +16,6 @@ needs no other protocol than a folder:
 Nothing that could run code is read: no pickle; a kind is looked up in a table, never imported.
 """
 
-import hashlib
 import json
 import re
 import uuid
@@ -30,6 +29,7 @@ from safetensors import SafetensorError
 
 from edgeresearch.anomaly.inference import Autoencoded, Model, Recurrent
 from edgeresearch.errors import InputError
+from edgeresearch.provenance import sha256
 
 FORMAT = 1
 KINDS: Mapping[str, type[Model]] = {kind.kind: kind for kind in (Autoencoded, Recurrent)}
@@ -119,7 +119,7 @@ class Repository:
             "kind": model.kind,
             "settings": model.settings(),
             "about": dict(about or {}),
-            "arrays_sha256": hashlib.sha256(data).hexdigest(),
+            "arrays_sha256": sha256(data),
         }
         _canonical(content)
         try:
@@ -145,7 +145,7 @@ class Repository:
         content = self._manifest(folder, version)
         data = self._read(f"{folder}/{content['arrays']}")
         where = f"version {version} of {name} in {self._root}"
-        if hashlib.sha256(data).hexdigest() != content["arrays_sha256"]:
+        if sha256(data) != content["arrays_sha256"]:
             raise InputError(f"{where} is damaged: the checksum of its arrays differs; publish a new version")
         kind = str(content["kind"])
         if kind not in self._kinds:
@@ -232,7 +232,7 @@ class Repository:
                 f"{path} has format {content['format']}, this version reads up to {FORMAT}; use a newer edgeresearch"
             )
         checksum = content.pop("sha256", None)
-        if checksum != hashlib.sha256(_canonical(content)).hexdigest():
+        if checksum != sha256(_canonical(content)):
             raise InputError(f"{path} is damaged: its checksum differs; publish a new version")
         owned = _OWN.fullmatch(str(content.get("arrays")))
         if not owned or content.get("version") != version or not _FIELDS <= content.keys():
@@ -261,7 +261,7 @@ def _canonical(content: Any) -> bytes:
 
 
 def _signed(content: Mapping[str, Any]) -> bytes:
-    return _canonical({**content, "sha256": hashlib.sha256(_canonical(content)).hexdigest()})
+    return _canonical({**content, "sha256": sha256(_canonical(content))})
 
 
 def _create(fs: fsspec.AbstractFileSystem, folder: str, version: int, data: bytes) -> bool:

@@ -4,12 +4,10 @@ import json
 import math
 import multiprocessing
 import os
-import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -18,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from edgeresearch import provenance
 from edgeresearch.anomaly.base import Array
 from edgeresearch.anomaly.identity import LSTM, Autoencoder, Identity
 from edgeresearch.data import datasets
@@ -116,27 +115,6 @@ def measure(
                     seconds, used = _answer(connection)
                 found[name].append(Run(limit, repeat, seconds, used, rounds[name], load))
     return {name: sorted(runs) for name, runs in found.items()}
-
-
-def machine() -> dict[str, Any]:
-    """Describe this machine: processor, cores, system, and the versions that the times depend on."""
-    return {
-        "processor": processor(Path("/proc/cpuinfo")) or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "torch": version("torch"),
-        "pytorch_lightning": version("pytorch-lightning"),
-    }
-
-
-def processor(path: Path) -> str:
-    """Return the processor's name in a file such as Linux's `/proc/cpuinfo`; empty where it names none."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
 
 
 @contextmanager
@@ -345,11 +323,12 @@ def calibrate(
     identities: dict[str, Identity] = {"lstm": lstm, "autoencoder": autoencoder}
     subjects = {name: Subject(identities[name], traces[name].frame.to_numpy()[:samples]) for name in traces}
     keeper = throttle(wanted)
+    versions = provenance.versions(["torch", "pytorch-lightning"])
     found = measure(subjects, limits=limits, repeats=repeats, throttle=keeper, seed=seed, tell=tell)
     result = Calibration(
         throttle=keeper.name,
         period=PERIOD,
-        machine=machine(),
+        machine=provenance.machine() | {name.replace("-", "_"): number for name, number in versions.items()},
         load=load_range(run for runs in found.values() for run in runs),
         samples=samples,
         models={

@@ -29,10 +29,8 @@ from edgeresearch.profiling.training_cost import (
     curves,
     lines,
     load_range,
-    machine,
     measure,
     model,
-    processor,
     read,
     shown,
     work,
@@ -421,19 +419,3 @@ def test_the_worker_trains_the_real_thing() -> None:
     work(theirs, {"autoencoder": Subject(Autoencoder(epochs=1), rows)})
     seconds, used = ours.recv()
     assert 0 < used <= seconds * 1.5
-
-
-def test_the_machine_is_described() -> None:
-    found = machine()
-    assert set(found) == {"processor", "cores", "system", "python", "torch", "pytorch_lightning"}
-    assert found["cores"] >= 1
-    assert all(found.values())
-
-
-def test_the_processor_as_linux_names_it(tmp_path: Path) -> None:
-    path = tmp_path / "cpuinfo"
-    path.write_text("processor : 0\nmodel name\t: Intel(R) N100\nmodel name\t: other\n")
-    assert processor(path) == "Intel(R) N100"
-    path.write_text("processor : 0\n")
-    assert processor(path) == ""
-    assert processor(tmp_path / "none") == ""
