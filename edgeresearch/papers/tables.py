@@ -1,4 +1,4 @@
-"""The tables that a pipeline stage makes by name."""
+"""The tables that a pipeline stage makes by name; each imports only what it is made of."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,10 +9,8 @@ import pandas as pd
 
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import write_csv, write_json
-from edgeresearch.papers import architecture, elastic_a, figures_a, los_b, paper_a
-from edgeresearch.papers.claims.audit import write_claims
+from edgeresearch.papers import paper_a
 from edgeresearch.papers.contradictions import contradictions
-from edgeresearch.plotting import style
 
 NAMES = ("table2", "figure1", "table3", "los", "claims")
 
@@ -46,12 +44,20 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
     if name == "table2":
         write_table2(settings["traces"], settings["horizons"], reports, reports.absolute().parent / TIMINGS)
     elif name == "table3":
+        from edgeresearch.papers import elastic_a
+
         elastic_a.write_table3(settings["traces"], reports)
     elif name == "los":
+        from edgeresearch.papers import los_b
+
         los_b.write(settings, reports)
     elif name == "claims":
+        from edgeresearch.papers.claims.audit import write_claims
+
         write_claims(reports.absolute().parent, reports, settings)
     elif name == "figure1":
+        from edgeresearch.papers import architecture
+
         architecture.write(
             reports / "tables" / "figure1_architecture.json",
             window=settings["window"],
@@ -78,6 +84,9 @@ def write_table2(names: Sequence[str], horizons: Sequence[int], reports: Path, t
     Raises:
         InputError: A trace's scores are missing or unreadable, or a file cannot be written.
     """
+    from edgeresearch.papers import figures_a
+    from edgeresearch.plotting import style
+
     tables = reports / "tables"
     seconds = paper_a.read(timings) if timings.is_file() else None
     table = paper_a.table2([paper_a.read(tables / "forecast" / f"{name}.csv") for name in names], seconds)
