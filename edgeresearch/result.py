@@ -31,10 +31,17 @@ class Result:
         return {"table": self.table}
 
     def plot(self) -> "Figure":
-        """Draw the result; the figure is the one that the study uses for its own."""
+        """Draw the result, in the way the study draws its own.
+
+        Raises:
+            TypeError: There is no figure for what the result holds.
+        """
         from edgeresearch import plotting
 
-        return next(iter(plotting.figures(self).values()))
+        drawn = list(plotting.figures(self).values())
+        if not drawn:
+            raise TypeError("there is no figure for this result; its table has everything")
+        return drawn[0]
 
     def save(self, folder: str | Path, *, figures: bool = True) -> Path:
         """Write the tables (CSV), `report.json` and the figures (PNG and SVG) into a folder, all or nothing.

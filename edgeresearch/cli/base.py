@@ -55,8 +55,8 @@ def pair(words: str) -> tuple[str, Any]:
         raise InputError(f"-p {words}: the value is not YAML: {error}; quote it") from error
 
 
-def show(table: Any, title: str) -> None:
-    """Print a table."""
+def show(table: Any, title: str, form: str = ".4g") -> None:
+    """Print a table; numbers that are no whole numbers in this form."""
     from rich.console import Console
     from rich.table import Table
 
@@ -64,5 +64,5 @@ def show(table: Any, title: str) -> None:
     for column in table.columns:
         shown.add_column(str(column))
     for row in table.itertuples(index=False):
-        shown.add_row(*map(str, row))
+        shown.add_row(*(format(cell, form) if isinstance(cell, float) else str(cell) for cell in row))
     Console().print(shown)

@@ -1,22 +1,16 @@
 """The command that runs an experiment over many settings and seeds."""
 
-import importlib
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgeresearch.cli.base import PARAMS, app, described, read_settings, show
 from edgeresearch.errors import RunError
 
-if TYPE_CHECKING:
-    from edgeresearch.sweeps.api import Report
-
+FAILED = "failed.csv"
 SHOWN = 30
 """Settings that are shown; the summary has all."""
-DRAWING = "edgeresearch.plotting.sweep"
-"""What draws the figure; it takes a second to be loaded."""
 
 
 @app.command(
@@ -32,7 +26,7 @@ def sweep(
     spec: Annotated[Path, typer.Argument(help="YAML file, the spec: what is varied.", metavar="SPEC.yaml")],
     out: Annotated[Path, typer.Option(help="Folder of the results; a stopped sweep continues there.")],
     backend: Annotated[str, typer.Option(help="loky (this machine's cores), dask or ray.")] = "loky",
-    workers: Annotated[int, typer.Option(help="Processes that are started.")] = 2,
+    workers: Annotated[int | None, typer.Option(help="Processes that are started.", show_default="all cores")] = None,
     address: Annotated[
         str | None, typer.Option(help="Of a cluster of Dask or Ray that is there.", show_default="one is started")
     ] = None,
@@ -44,43 +38,33 @@ def sweep(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    from edgeresearch.sweeps.api import FAILED, sweep_file
-
-    ahead = threading.Thread(target=importlib.import_module, args=(DRAWING,))
-
-    def draw(report: "Report", folder: Path) -> None:
-        importlib.import_module(DRAWING).draw(report, folder)
-
-    def watch(done: int, total: int) -> None:
-        if ahead.ident is None and (workers > 1 or address is not None):
-            ahead.start()  # while others work, this process would only wait
-        progress.update(bar, completed=done, total=total)
+    import edgeresearch as er
 
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left:", TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task("sweep", total=None)
-        report = sweep_file(
+        result = er.sweep(
             spec,
             out,
-            base=read_settings(params),
-            data=folder,
-            backend=backend,
             workers=workers,
+            backend=backend,
             address=address,
             retry=retry,
-            draw=draw,
-            tell=print,
-            watch=watch,
+            base=read_settings(params),
+            data=folder,
+            progress=print,
+            watch=lambda finished, total: progress.update(bar, completed=finished, total=total),
         )
-    names = [*report.spec.varied, "cells", report.measure]
-    shown = report.summary.reindex(columns=names).head(SHOWN)
-    if f"{report.measure}_low" in report.summary:
-        bounds = report.summary[[f"{report.measure}_low", f"{report.measure}_high"]].head(SHOWN)
+    result.save(out)
+    shown = result.table.reindex(columns=[*result.spec.varied, "cells", result.measure]).head(SHOWN)
+    if f"{result.measure}_low" in result.table:
+        bounds = result.table[[f"{result.measure}_low", f"{result.measure}_high"]].head(SHOWN)
         shown["95 %"] = bounds.map("{:.4g}".format).agg(" to ".join, axis=1)
-    cells = shown.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell)
-    more = f"; the first {SHOWN} settings" if len(report.summary) > SHOWN else ""
-    show(cells, f"{report.labels[report.measure]}, means over the seeds{more}")
+    more = f"; the first {SHOWN} settings" if len(result.table) > SHOWN else ""
+    show(shown, f"{result.labels[result.measure]}, means over the seeds{more}")
     print(f"results: {out}")
-    if report.failed:
-        raise RunError(f"{report.failed} of {len(report.table)} cells failed; {out / FAILED} tells which and why")
+    if len(result.failures):
+        raise RunError(
+            f"{len(result.failures)} of {len(result.cells)} cells failed; {out / FAILED} tells which and why"
+        )

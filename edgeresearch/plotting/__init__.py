@@ -1,13 +1,15 @@
 """Figures: one style, one function per kind of result."""
 
-from functools import singledispatch
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MODULES = {"SweepResult": "sweep"}
+"""The module here that draws a kind of result, by its function `figures`."""
 
-@singledispatch
+
 def figures(result: Any) -> "dict[str, Figure]":
     """Draw a result.
 
@@ -15,6 +17,10 @@ def figures(result: Any) -> "dict[str, Figure]":
         result: What a call of the front door returned.
 
     Returns:
-        Figures by the name of their file, the most telling one first.
+        Figures by the name of their file, the most telling one first; none where there is nothing to see.
     """
-    raise TypeError(f"there is no figure for a {type(result).__name__}")
+    name = type(result).__name__
+    if name not in MODULES:
+        raise TypeError(f"there is no figure for a {name}; known: {', '.join(MODULES)}")
+    drawn: dict[str, Figure] = import_module(f"{__name__}.{MODULES[name]}").figures(result)
+    return drawn

@@ -1,7 +1,6 @@
 """The figure of a user's own sweep: one measure over one varied setting, or two."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from edgeresearch.plotting.style import BLUE, canvas, mark, numbers, save, styled
-from edgeresearch.sweeps.api import Report
+from edgeresearch.plotting.style import BLUE, canvas, mark, numbers, styled
+from edgeresearch.sweeps.api import SweepResult
 
 WIDE = 20.0
 """Ratio of the largest to the smallest value from which on an axis is logarithmic."""
@@ -22,41 +21,41 @@ WRITTEN = 80
 """Fields of a heat map that have their numbers written in them."""
 
 
-def draw(report: Report, folder: Path) -> list[Path]:
-    """Write the figure as PNG and SVG, if one or two settings are varied; return the path of the PNG."""
-    drawable = len(report.spec.varied) <= 2 and report.measure in report.summary
-    return [save(figure(report), folder / report.measure)] if drawable else []
+def figures(result: SweepResult) -> dict[str, Figure]:
+    """Return the figure by the name of its measure, if one or two settings are varied."""
+    drawable = len(result.spec.varied) <= 2 and result.measure in result.table
+    return {result.measure: sweep_figure(result)} if drawable else {}
 
 
 @styled
-def figure(report: Report) -> Figure:
+def sweep_figure(result: SweepResult) -> Figure:
     """Draw the measure over one setting, as a line with its interval, or over two, as a heat map.
 
     Values that are words stand side by side; the points of a Latin hypercube of two settings are drawn where they are.
     """
-    varied, table = report.spec.varied, report.summary
-    points = report.spec.latin_hypercube is not None and all(_number(table[name]) for name in varied)
+    varied, table = result.spec.varied, result.table
+    points = result.spec.latin_hypercube is not None and all(_number(table[name]) for name in varied)
     if len(varied) == 1:
         drawn, (axes,) = canvas(size=(7.0, 4.2))
-        _line(axes, report, varied[0])
+        _line(axes, result, varied[0])
     else:
         drawn, (axes,) = canvas(size=(7.6, 5.2))
-        (_scatter if points else _map)(axes, report, *varied)
-    seeds = report.spec.seeds
-    drawn.suptitle(f"{report.name}: {report.spec.experiment}", x=0.01, ha="left")
+        (_scatter if points else _map)(axes, result, *varied)
+    seeds = result.spec.seeds
+    drawn.suptitle(f"{result.name}: {result.spec.experiment}", x=0.01, ha="left")
     note = f"mean of {seeds} seeds" + (", and its 95 % interval" if seeds > 1 else "")
     if len(varied) == 2 and (points or len(table) > WRITTEN):
         note = f"mean of {seeds} seeds; the intervals stand in summary.csv"
-    if not report.table.get("real", pd.Series([True])).fillna(True).all():
+    if not result.cells.get("real", pd.Series([True])).fillna(True).all():
         note += "; the data are synthetic"
-    if report.failed:
-        note += f"; {report.failed} of {len(report.table)} cells failed and are left out"
+    if len(result.failures):
+        note += f"; {len(result.failures)} of {len(result.cells)} cells failed and are left out"
     mark(drawn, note)
     return drawn
 
 
-def _line(axes: Axes, report: Report, name: str) -> None:
-    table, measure = report.summary.dropna(subset=[report.measure]), report.measure
+def _line(axes: Axes, result: SweepResult, name: str) -> None:
+    table, measure = result.table.dropna(subset=[result.measure]), result.measure
     along = _number(table[name])
     if along:
         table = table.sort_values(name)
@@ -73,11 +72,11 @@ def _line(axes: Axes, report: Report, name: str) -> None:
         axes.fill_between(where, low, high, color=BLUE, alpha=0.25, lw=0)
     else:
         axes.vlines(where, low, high, color=BLUE, lw=1.6)
-    axes.set(xlabel=report.labels[name], ylabel=report.labels[measure])
+    axes.set(xlabel=result.labels[name], ylabel=result.labels[measure])
 
 
-def _map(axes: Axes, report: Report, down: str, across: str) -> None:
-    table, measure = report.summary, report.measure
+def _map(axes: Axes, result: SweepResult, down: str, across: str) -> None:
+    table, measure = result.table, result.measure
     orders = [_order(table[name]) for name in (down, across)]
     fields = table.pivot(index=down, columns=across, values=measure).reindex(index=orders[0], columns=orders[1])
     half = (table[f"{measure}_high"] - table[f"{measure}_low"]) / 2
@@ -93,21 +92,21 @@ def _map(axes: Axes, report: Report, down: str, across: str) -> None:
         linewidths=0.5 if few else 0,
         xticklabels=_ticks(orders[1]),
         yticklabels=_ticks(orders[0]),
-        cbar_kws={"label": report.labels[measure]},
+        cbar_kws={"label": result.labels[measure]},
         ax=axes,
     )
-    axes.set(xlabel=report.labels[across], ylabel=report.labels[down])
+    axes.set(xlabel=result.labels[across], ylabel=result.labels[down])
     axes.tick_params(axis="y", rotation=0)
     axes.invert_yaxis()
 
 
-def _scatter(axes: Axes, report: Report, down: str, across: str) -> None:
-    table, measure = report.summary.dropna(subset=[report.measure]), report.measure
+def _scatter(axes: Axes, result: SweepResult, down: str, across: str) -> None:
+    table, measure = result.table.dropna(subset=[result.measure]), result.measure
     drawn = axes.scatter(table[across], table[down], c=table[measure], cmap="cividis", s=60, edgecolor="white")
     for axis, name in (("x", across), ("y", down)):
         _scaled(axes, axis, table[name])
-    axes.set(xlabel=report.labels[across], ylabel=report.labels[down])
-    axes.figure.colorbar(drawn, ax=axes, label=report.labels[measure])
+    axes.set(xlabel=result.labels[across], ylabel=result.labels[down])
+    axes.figure.colorbar(drawn, ax=axes, label=result.labels[measure])
 
 
 def _number(values: pd.Series) -> bool:

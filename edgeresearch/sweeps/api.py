@@ -1,129 +1,157 @@
-"""A sweep of a user's own: what a YAML file tells is run on cores or a cluster, and continued if it was stopped."""
+"""Sweep an experiment over settings and seeds, on cores or a cluster; a sweep that was stopped goes on."""
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+from joblib import cpu_count
 
 from edgeresearch import __version__
 from edgeresearch.config import Params
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.io import check, gathered, write_csv, write_json
+from edgeresearch.io import check, write_json
+from edgeresearch.result import Result
 from edgeresearch.sweeps import runner
 from edgeresearch.sweeps.experiments import BUILTIN, Experiment, Places, find
 from edgeresearch.sweeps.runner import ERROR, KEY
 from edgeresearch.sweeps.spec import Cell, Spec, cells, load
 
 FACTS = "sweep.json"
-SUMMARY = "summary.csv"
 FAILED = "failed.csv"
 
 
 @dataclass(frozen=True)
-class Report:
+class SweepResult(Result):
     """What a sweep gave.
 
     Attributes:
-        name: Of the spec's file.
+        table: One row per setting: means over the seeds with their 95 % intervals (see `runner.summary`).
+        notes: One line for each thing that the user may not expect.
+        facts: Experiment, seeds and version.
+        cells: One row per cell in the order of the sweep: key, varied settings, seed, results, error.
         spec: The sweep.
+        name: Of the spec's file.
         measure: The column of results that is drawn.
         labels: What the measures and the varied settings are, with their units.
-        table: One row per cell in the order of the sweep: key, varied settings, seed, results, error.
-        summary: One row per setting (see `summary.summary`).
-        failed: Cells that gave an error.
-        said: One line for each thing that the user may not expect.
     """
 
-    name: str
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+    facts: Mapping[str, Any]
+    cells: pd.DataFrame
     spec: Spec
+    name: str
     measure: str
     labels: Mapping[str, str]
-    table: pd.DataFrame
-    summary: pd.DataFrame
-    failed: int
-    said: tuple[str, ...]
+    arrow: pa.Table = field(repr=False)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Cells that gave an error: key, varied settings, seed, error."""
+        return self.cells.loc[self.cells[ERROR].notna(), [KEY, *self.spec.varied, runner.SEED, ERROR]]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return `summary`, and `failed` if a cell failed; `save` adds `sweep.parquet`, every cell with all digits."""
+        return {"summary": self.table} | ({"failed": self.failures} if len(self.failures) else {})
+
+    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
+        """Write the result as `Result.save` does; a list of failed cells that an earlier run left goes."""
+        place = super().save(folder, figures=figures)
+        if not len(self.failures):
+            (place / FAILED).unlink(missing_ok=True)
+        return place
+
+    def _save_more(self, folder: Path) -> None:
+        runner.write_table(self.arrow, folder / runner.TABLE)
 
 
-Draw = Callable[[Report, Path], object]
-"""Draws a report into a folder."""
-
-
-def _quiet(_: str) -> None:
-    pass
-
-
-def _unwatched(_: int, __: int) -> None:
-    pass
-
-
-def sweep_file(
-    path: str | Path,
-    out: str | Path,
+def sweep(
+    spec: str | Path | Mapping[str, Any] | Spec,
+    out: str | Path | None = None,
     *,
+    workers: int | None = None,
+    backend: str = "loky",
+    address: str | None = None,
+    retry: bool = False,
     base: Params | None = None,
     experiments: Mapping[str, Experiment] | None = None,
     data: str | Path | None = None,
-    backend: str = "loky",
-    workers: int = 2,
-    address: str | None = None,
-    retry: bool = False,
-    draw: Draw | None = None,
-    tell: Callable[[str], None] = _quiet,
-    watch: Callable[[int, int], None] = _unwatched,
-) -> Report:
-    """Run what is left of a sweep.
+    progress: Callable[[str], None] | None = None,
+    watch: Callable[[int, int], None] | None = None,
+) -> SweepResult:
+    """Run an experiment over a grid or a Latin hypercube of settings, with many seeds.
 
-    Results come to `out/cells` as they are found. A sweep that was stopped, by whatever, goes on from there; so does
-    one that has got more seeds or values. At the end `out` gets `sweep.parquet`, `summary.csv`, `failed.csv` if a cell
-    failed, and what `draw` adds. The table is the same on every backend and for any number of workers.
+    The table is the same on every backend and for any number of workers. With `out`, results come to `out/cells` as
+    they are found, and a sweep that was stopped, by whatever, goes on from there; so does one that has got more seeds
+    or values.
 
     Args:
-        path: The sweep as YAML (see `spec.Spec`).
-        out: Folder of the results; made where missing.
-        base: The settings in general, under those of the sweep; those of the full run if None.
-        experiments: Experiments of your own by name, beside those of `BUILTIN`.
-        data: The data folder; the one in the settings if None.
-        backend: A key of `backends.BACKENDS`.
-        workers: Processes, if no cluster is addressed.
+        spec: The sweep: a YAML file, its keys and values, or a `Spec`.
+        out: Folder that keeps the cells; made where missing. None keeps them in memory alone.
+        workers: Processes, if no cluster is addressed; None for all cores.
+        backend: `loky` (this machine's cores), `dask` or `ray`.
         address: Of a cluster of Dask or Ray that is there.
         retry: Whether cells that failed are run again.
-        draw: Draws the report into the folder.
-        tell: Receives a line about what is under way.
+        base: The settings in general, under those of the sweep; those of the study if None.
+        experiments: Experiments of your own by name, beside `los`, `elastic` and `forecast`.
+        data: The data folder; the one in the settings if None.
+        progress: Receives a line about what is under way.
         watch: Receives how many cells are done, and of how many, at the beginning and after each task.
 
     Raises:
         InputError: The sweep, a setting, the backend or the folder is not usable; the message says why.
     """
-    base = base or Params()
-    spec = load(path)
-    experiment = find(spec.experiment, {**BUILTIN, **(experiments or {})})
-    measure = _measure(spec, experiment, path)
-    planned = cells(spec, experiment, base, str(path))
+    base, where = base or Params(), str(spec) if isinstance(spec, str | Path) else "sweep"
+    chosen = load(spec)
+    experiment = find(chosen.experiment, {**BUILTIN, **(experiments or {})})
+    measure = _measure(chosen, experiment, where)
+    planned = cells(chosen, experiment, base, where)
     places = Places(Path(data or base.data.folder).absolute(), Path.cwd())
-    check(out)
-    said = [_size(spec, planned)]
-    with runner.open_store(out) as folder:
+    notes = [_size(chosen, planned)]
+    with ExitStack() as stack:
+        if out is None:
+            out = stack.enter_context(TemporaryDirectory(prefix="edgeresearch-sweep-"))
+        check(out)
+        folder = stack.enter_context(runner.open_store(out))
         _begin(Path(out) / FACTS, experiment, _digests(planned, experiment, places))
-        found = runner.read(folder)
-        again = [cell.key for cell in planned if retry and found.get(cell.key, {}).get(ERROR)]
+        stored = runner.read(folder)
+        again = [cell.key for cell in planned if retry and stored.get(cell.key, {}).get(ERROR)]
         runner.forget(folder, again)
-        left = [cell for cell in planned if cell.key not in found or cell.key in set(again)]
-        if len(left) < len(planned):
-            said.append(f"{len(planned) - len(left)} of {len(planned)} cells are there already")
-        for line in said:
-            tell(line)
-        watch(len(planned) - len(left), len(planned))
+        left = [cell for cell in planned if cell.key not in stored or cell.key in set(again)]
+        finished = len(planned) - len(left)
+        if finished:
+            notes.append(f"{finished} of {len(planned)} cells are there already")
+        if progress:
+            progress("\n".join(notes))
+        if watch:
+            watch(finished, len(planned))
         if left:
-            with runner.open_backend(backend, workers=workers, address=address) as opened:
-                done = len(planned) - len(left)
-                for each in runner.run(left, experiment, places, opened):
-                    runner.write(folder, each.rows)
-                    done += len(each.rows)
-                    watch(done, len(planned))
-        return _finish(path, Path(out), spec, experiment, measure, planned, said, draw)
+            opened = stack.enter_context(runner.open_backend(backend, workers=workers or cpu_count(), address=address))
+            for each in runner.run(left, experiment, places, opened):
+                runner.write(folder, each.rows)
+                finished += len(each.rows)
+                if watch:
+                    watch(finished, len(planned))
+        arrow = runner.joined(planned, runner.read(folder))
+    table = runner.frame(arrow, planned)
+    return SweepResult(
+        table=runner.summary(table, chosen.varied, experiment.measures),
+        notes=tuple(notes),
+        facts={"experiment": experiment.name, "seeds": chosen.seeds, "seed": chosen.seed, "cells": len(planned)},
+        cells=table,
+        spec=chosen,
+        name=Path(where).name,
+        measure=measure,
+        labels={**experiment.measures, **{name: _label(name, experiment) for name in chosen.varied}},
+        arrow=arrow,
+    )
 
 
 def _measure(spec: Spec, experiment: Experiment, where: str | Path) -> str:
@@ -174,36 +202,6 @@ def _begin(path: Path, experiment: Experiment, files: Mapping[str, str]) -> None
             raise InputError(f"{changed[0]} has changed since {path.parent} was begun; choose another folder")
         facts["files"] = {**seen, **files}
     write_json(facts, path)
-
-
-def _finish(
-    path: str | Path,
-    out: Path,
-    spec: Spec,
-    experiment: Experiment,
-    measure: str,
-    planned: Sequence[Cell],
-    said: Sequence[str],
-    draw: Draw | None,
-) -> Report:
-    from edgeresearch.sweeps.runner import frame, summary
-
-    joined = runner.joined(planned, runner.read(out / runner.FOLDER))
-    table = frame(joined, planned)
-    failures = table[table[ERROR].notna()]
-    labels = {**experiment.measures, **{name: _label(name, experiment) for name in spec.varied}}
-    means = summary(table, spec.varied, experiment.measures)
-    report = Report(Path(path).name, spec, measure, labels, table, means, len(failures), tuple(said))
-    with gathered(out) as folder:
-        runner.write_table(joined, folder / runner.TABLE)
-        write_csv(means, folder / SUMMARY)
-        if len(failures):
-            write_csv(failures[[KEY, *spec.varied, runner.SEED, ERROR]], folder / FAILED)
-        if draw is not None:
-            draw(report, folder)
-    if not len(failures):
-        (out / FAILED).unlink(missing_ok=True)
-    return report
 
 
 def _label(name: str, experiment: Experiment) -> str:

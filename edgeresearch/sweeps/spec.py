@@ -187,13 +187,16 @@ class Spec(Section):
         return tuple(self.latin_hypercube.settings if self.latin_hypercube else self.grid)
 
 
-def load(path: str | Path) -> Spec:
-    """Read a sweep from a YAML file.
+def load(spec: str | Path | Mapping[str, Any] | Spec) -> Spec:
+    """Read a sweep from a YAML file, or from its keys and values; a `Spec` is returned as it is.
 
     Raises:
         InputError: The file cannot be read, is not YAML, or describes no sweep; the message names the file and the key.
     """
-    data = read_yaml(Path(path))
+    if isinstance(spec, Spec):
+        return spec
+    path = spec if isinstance(spec, str | Path) else "sweep"
+    data = read_yaml(Path(spec)) if isinstance(spec, str | Path) else dict(spec)
     if "experiment" not in data:
         raise InputError(f"{path}: experiment is missing; name one, such as experiment: los")
     try:

@@ -42,23 +42,6 @@ def test_a_sweep_is_run_and_told(command: Run, capsys: pytest.CaptureFixture[str
     assert "4 of 4 cells are there already" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_what_draws_is_loaded_while_others_work(
-    command: Run, here: Path, monkeypatch: pytest.MonkeyPatch, workers: str
-) -> None:
-    name = f"drawing_{workers}"
-    (here / f"{name}.py").write_text(
-        "import threading\n"
-        "LOADED = threading.current_thread() is threading.main_thread()\n"
-        "def draw(report, folder):\n"
-        "    (folder / 'main.txt').write_text(str(LOADED))\n"
-    )
-    monkeypatch.syspath_prepend(here)
-    monkeypatch.setattr("edgeresearch.cli.sweep.DRAWING", name)
-    assert command("--out", "out", "--workers", workers) == 0
-    assert Path("out/main.txt").read_text() == str(workers == "1")
-
-
 def test_the_example_is_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         cli.main(["sweep", str(EXAMPLE), "--workers", "1", "--out", "out"])

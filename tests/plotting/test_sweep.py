@@ -1,34 +1,38 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from edgeresearch.plotting import sweep
-from edgeresearch.sweeps.api import Report
+from edgeresearch.sweeps.api import SweepResult
 from edgeresearch.sweeps.spec import Spec
 
 LABELS = {"a": "a (s)", "b": "b", "v": "the value (s)"}
 CUBE = {"points": 4, "settings": {"a": {"low": 1.0, "high": 9.0}, "b": {"low": 1.0, "high": 9.0}}}
 
 
-def _report(rows: Sequence[dict[str, Any]], *, seeds: int = 3, cube: bool = False, **more: Any) -> Report:
+def _report(rows: Sequence[dict[str, Any]], *, seeds: int = 3, cube: bool = False, **more: Any) -> SweepResult:
     summary = pd.DataFrame(rows)
     names = [name for name in ("a", "b") if name in summary]
     varied: dict[str, Any] = {"latin_hypercube": CUBE} if cube else {"grid": {name: (1,) for name in names}}
     spec = Spec.model_validate({"experiment": "toy", "seeds": seeds, **varied})
-    table = more.pop("table", pd.DataFrame({"key": ["k"]}))
-    return Report("mine.yaml", spec, "v", LABELS, table, summary, more.pop("failed", 0), ())
+    failed = more.pop("failed", 0)
+    rows_ = [{"key": "k", "seed": 0, **dict.fromkeys(names, 1), "error": "no luck" if failed else None}]
+    cells = more.pop("cells", pd.DataFrame(rows_))
+    return SweepResult(summary, (), {}, cells, spec, "mine.yaml", "v", LABELS, pa.table({}))
 
 
 def _row(value: float, half: float = 0.5, **settings: Any) -> dict[str, Any]:
     return {**settings, "v": value, "v_low": value - half, "v_high": value + half}
 
 
-def _drawn(report: Report) -> Any:
-    return sweep.figure(report)
+def _drawn(report: SweepResult) -> Any:
+    return sweep.sweep_figure(report)
 
 
 def _words(figure: Any) -> str:
@@ -104,7 +108,7 @@ def test_points_of_a_hypercube_are_drawn_where_they_are() -> None:
 
 def test_words_in_a_hypercube_make_it_a_heat_map() -> None:
     rows = [_row(5.0, a="x", b=2.5), _row(6.0, a="y", b=3.5)]
-    assert [text.get_text() for text in sweep.figure(_report(rows, cube=True)).axes[0].texts] == [
+    assert [text.get_text() for text in sweep.sweep_figure(_report(rows, cube=True)).axes[0].texts] == [
         "5\n± 0.5",
         "6\n± 0.5",
     ]
@@ -112,22 +116,24 @@ def test_words_in_a_hypercube_make_it_a_heat_map() -> None:
 
 @pytest.mark.parametrize(("real", "told"), [([True, True], False), ([True, False], True), ([None, True], False)])
 def test_synthetic_data_are_told(real: list[bool | None], told: bool) -> None:
-    report = _report([_row(1.0, a=1)], table=pd.DataFrame({"key": ["k", "l"], "real": real}))
-    assert ("the data are synthetic" in _words(sweep.figure(report))) == told
+    report = _report(
+        [_row(1.0, a=1)], cells=pd.DataFrame({"key": ["k", "l"], "a": 1, "seed": 0, "real": real, "error": None})
+    )
+    assert ("the data are synthetic" in _words(sweep.sweep_figure(report))) == told
 
 
 def test_files_have_the_same_bytes_each_time(tmp_path: Path) -> None:
     report = _report([_row(1.0, a=1, b=2), _row(2.0, a=2, b=2)])
-    first = sweep.draw(report, tmp_path / "one")
-    second = sweep.draw(report, tmp_path / "two")
-    assert [path.name for path in first] == ["v.png"]
-    for suffix in (".png", ".svg"):
-        assert first[0].with_suffix(suffix).read_bytes() == second[0].with_suffix(suffix).read_bytes()
+    for place in ("one", "two"):
+        report.save(tmp_path / place)
+    for name in ("v.png", "v.svg", "summary.csv", "report.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_three_settings_and_nothing_at_all_are_not_drawn(tmp_path: Path) -> None:
+def test_three_settings_and_nothing_at_all_are_not_drawn() -> None:
     spec = Spec.model_validate({"experiment": "toy", "grid": {"a": (1,), "b": (1,), "c": (1,)}})
-    many = Report("m", spec, "v", LABELS, pd.DataFrame(), pd.DataFrame([_row(1.0, a=1, b=1, c=1)]), 0, ())
-    assert sweep.draw(many, tmp_path) == []
-    none = _report([{"a": 1, "cells": 0, "failed": 3}])
-    assert sweep.draw(none, tmp_path) == []
+    many = replace(_report([_row(1.0, a=1, b=1, c=1)]), spec=spec)
+    assert sweep.figures(many) == {}
+    with pytest.raises(TypeError, match="no figure"):
+        many.plot()
+    assert sweep.figures(_report([{"a": 1, "cells": 0, "failed": 3}])) == {}

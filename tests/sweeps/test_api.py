@@ -16,7 +16,7 @@ import edgeresearch
 from edgeresearch import stats
 from edgeresearch.config import Los, Params
 from edgeresearch.errors import InputError
-from edgeresearch.sweeps.api import Report, sweep_file
+from edgeresearch.sweeps.api import SweepResult, sweep
 from edgeresearch.sweeps.experiments import Experiment
 
 Toy = Callable[..., Experiment]
@@ -32,8 +32,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _toy(experiment: Experiment, out: str = "out", **options: Any) -> Report:
-    return sweep_file("sweep.yaml", out, experiments={"toy": experiment}, **{"workers": 1, **options})
+def _toy(experiment: Experiment, out: str = "out", **options: Any) -> SweepResult:
+    result = sweep("sweep.yaml", out, experiments={"toy": experiment}, **{"workers": 1, **options})
+    result.save(out, figures=False)
+    return result
 
 
 def _cells(out: str | Path) -> list[str]:
@@ -43,7 +45,7 @@ def _cells(out: str | Path) -> list[str]:
 
 def test_a_sweep_leaves_its_table_and_its_means(toy: Toy) -> None:
     seen, told = list[tuple[int, int]](), list[str]()
-    report = _toy(toy(), watch=lambda *done: seen.append(done), tell=told.append)
+    report = _toy(toy(), watch=lambda *done: seen.append(done), progress=told.append)
     assert told == ["sweep: 12 cells of toy: 4 settings of los.interval, 3 seeds each"]
     assert (seen[0], seen[-1]) == ((0, 12), (12, 12))
     assert seen == sorted(seen)
@@ -56,7 +58,7 @@ def test_a_sweep_leaves_its_table_and_its_means(toy: Toy) -> None:
     for row in summary.to_dict("records"):
         mean, low, high = stats.interval(table.loc[table["los.interval"] == row["los.interval"], "value"])
         assert (row["value"], row["value_low"], row["value_high"]) == pytest.approx((mean, low, high), rel=1e-5)
-    assert (report.name, report.measure, report.failed) == ("sweep.yaml", "value", 0)
+    assert (report.name, report.measure, len(report.failures)) == ("sweep.yaml", "value", 0)
     assert report.labels["los.interval"] == "los.interval (s)"
     assert report.labels["value"] == "the value (s)"
     assert not Path("out/failed.csv").exists()
@@ -81,40 +83,40 @@ def test_a_sweep_that_was_stopped_goes_on(toy: Toy) -> None:
     there = {path: path.stat().st_mtime_ns for path in Path("out/cells").glob("*.parquet")}
     assert 5 <= len(_cells("out")) < 12
     told = list[str]()
-    again = _toy(toy(), tell=told.append)
-    assert told[1].endswith("of 12 cells are there already")
+    again = _toy(toy(), progress=told.append)
+    assert told[0].endswith("of 12 cells are there already")
     assert all(path.stat().st_mtime_ns == then for path, then in there.items()), "nothing is run twice"
     assert len(_cells("out")) == len(set(_cells("out"))) == 12
-    pd.testing.assert_frame_equal(again.table, whole.table)
+    pd.testing.assert_frame_equal(again.cells, whole.cells)
     assert Path("out/sweep.parquet").read_bytes() == Path("whole/sweep.parquet").read_bytes()
 
 
 def test_a_sweep_that_is_done_runs_nothing(toy: Toy) -> None:
     _toy(toy())
     report = _toy(toy(fails=2.0))  # it would fail if it was run
-    assert report.failed == 0
-    assert report.said[1] == "12 of 12 cells are there already"
+    assert len(report.failures) == 0
+    assert report.notes[1] == "12 of 12 cells are there already"
 
 
 def test_a_sweep_that_has_grown_runs_what_is_new(toy: Toy) -> None:
     _toy(toy())
     Path("sweep.yaml").write_text(GRID.replace("3, 4", "3, 4, 5").replace("seeds: 3", "seeds: 2"), encoding="utf-8")
     report = _toy(toy())
-    assert report.said[1] == "8 of 10 cells are there already"
+    assert report.notes[1] == "8 of 10 cells are there already"
     assert len(pd.read_parquet("out/sweep.parquet")) == 10
     assert len(_cells("out")) == 14, "what is not asked for any more is kept"
 
 
 def test_cells_that_fail_are_told_and_can_be_run_again(toy: Toy) -> None:
     report = _toy(toy(fails=3.0))
-    assert report.failed == 3
+    assert len(report.failures) == 3
     failed = pd.read_csv("out/failed.csv")
     assert list(failed) == ["key", "los.interval", "seed", "error"]
     assert failed["los.interval"].tolist() == [3.0] * 3
     assert failed["error"].str.startswith("ValueError: no luck at all").all()
     assert pd.read_csv("out/summary.csv")["failed"].tolist() == [0, 0, 3, 0]
-    assert _toy(toy()).failed == 3, "they are kept as they are"
-    assert _toy(toy(), retry=True).failed == 0
+    assert _toy(toy()).failures.shape[0] == 3, "they are kept as they are"
+    assert _toy(toy(), retry=True).failures.shape[0] == 0
     assert not Path("out/failed.csv").exists()
     _toy(toy(), "fresh")
     assert Path("out/sweep.parquet").read_bytes() == Path("fresh/sweep.parquet").read_bytes()
@@ -122,14 +124,9 @@ def test_cells_that_fail_are_told_and_can_be_run_again(toy: Toy) -> None:
 
 def test_all_cells_may_fail(toy: Toy) -> None:
     Path("sweep.yaml").write_text("experiment: toy\ngrid: {los.interval: [2]}\n", encoding="utf-8")
-    drawn = list[Path]()
-    assert _toy(toy(fails=2.0), draw=lambda _, folder: drawn.append(folder)).failed == 5
-    assert len(drawn) == 1
-
-
-def test_what_is_drawn_comes_with_the_rest(toy: Toy) -> None:
-    _toy(toy(), draw=lambda report, folder: (folder / "drawn.txt").write_text(report.measure))
-    assert Path("out/drawn.txt").read_text() == "value"
+    result = _toy(toy(fails=2.0))
+    assert len(result.failures) == 5
+    assert "v.png" not in [path.name for path in result.save("drawn").iterdir()]
 
 
 def test_a_measure_is_chosen_by_the_spec(toy: Toy) -> None:
@@ -143,13 +140,13 @@ def test_a_measure_is_chosen_by_the_spec(toy: Toy) -> None:
 def test_the_base_stands_under_the_sweep(toy: Toy) -> None:
     Path("sweep.yaml").write_text("experiment: toy\nseeds: 1\ngrid: {los.loss: [0.1]}\n", encoding="utf-8")
     base = Params(los=Los(interval=100.0))
-    assert 100 < _toy(toy(), base=base).table["value"].item() < 101
+    assert 100 < _toy(toy(), base=base).cells["value"].item() < 101
 
 
 def test_points_of_a_hypercube_that_meet_are_told(toy: Toy) -> None:
     text = "experiment: toy\nseeds: 1\nlatin_hypercube: {points: 5, settings: {los.rules.hop_limit: {low: 1, high: 2}}}"
     Path("sweep.yaml").write_text(text, encoding="utf-8")
-    assert _toy(toy()).said == (
+    assert _toy(toy()).notes == (
         "sweep: 2 cells of toy: 2 settings of los.rules.hop_limit, 1 seeds each; 3 more points are the same as others",
     )
 
@@ -157,7 +154,7 @@ def test_points_of_a_hypercube_that_meet_are_told(toy: Toy) -> None:
 def test_an_old_folder_of_another_sweep_is_refused(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     _toy(toy())
     with pytest.raises(InputError, match=r"out holds a sweep of toy by version .*, this is one of los by version"):
-        sweep_file("los.yaml", "out")
+        sweep("los.yaml", "out")
     monkeypatch.setattr("edgeresearch.sweeps.api.__version__", "99")
     with pytest.raises(InputError, match=rf"{edgeresearch.__version__}, this is one of toy by version 99"):
         _toy(toy())
@@ -191,8 +188,19 @@ def test_bad_input_leaves_nothing_behind(toy: Toy, here: Path) -> None:
     assert sorted(path.name for path in here.iterdir()) == ["los.yaml", "sweep.yaml"]
 
 
+def test_a_mapping_is_a_spec_and_no_folder_is_needed(toy: Toy, here: Path) -> None:
+    before = sorted(here.rglob("*"))
+    spec = {"experiment": "toy", "seeds": 2, "grid": {"los.interval": [1, 2]}}
+    result = sweep(spec, experiments={"toy": toy()}, workers=1)
+    assert sorted(here.rglob("*")) == before
+    assert result.table["los.interval"].tolist() == [1, 2]
+    assert len(result.cells) == 4
+    assert "<table" in result._repr_html_()
+    assert result.plot().axes[0].get_ylabel() == "the value (s)"
+
+
 def test_a_killed_sweep_goes_on_without_a_repeated_or_missing_cell(here: Path) -> None:
-    sweep_file("los.yaml", "whole", workers=1)
+    sweep("los.yaml", "whole", workers=1).save("whole", figures=False)
     command = [sys.executable, "-m", "edgeresearch", "sweep", "los.yaml", "--out", "out", "--workers", "2"]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -141,11 +141,10 @@ import sys
 import numpy as np
 from pathlib import Path
 from edgeresearch.config import Params
-from edgeresearch.sweeps import keys, own, work
+from edgeresearch.sweeps import api, spec
 from edgeresearch.sweeps.experiments import BUILTIN
 from edgeresearch.sweeps.experiments import Places
-assert not {"pandas", "networkx", "scipy.optimize"} & set(work.__dict__)
-settings = keys.settle(BUILTIN["los"], Params(), {"streams": 2, "los.hours": 0.5}, "f")
+settings = spec.settle(BUILTIN["los"], Params(), {"streams": 2, "los.hours": 0.5}, "f")
 BUILTIN["los"].run(settings, np.random.SeedSequence(0), Places(Path(), Path()))
 print(sorted({"torch", "sklearn", "matplotlib", "seaborn", "dask", "ray", "scipy.stats"} & set(sys.modules)))
 """

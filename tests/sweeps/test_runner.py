@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from edgeresearch import stats
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.sweeps import runner
-from edgeresearch.sweeps.api import sweep_file
+from edgeresearch.sweeps.api import sweep
 from edgeresearch.sweeps.experiments import Experiment, Places
 from edgeresearch.sweeps.runner import (
     LARGEST,
@@ -169,7 +169,9 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
 
     def table(**options: Any) -> bytes:
         out = tmp_path_factory.mktemp("out")
-        assert sweep_file(spec, out, **options).failed == 0
+        result = sweep(spec, out, **options)
+        assert not len(result.failures)
+        result.save(out, figures=False)
         return (out / "sweep.parquet").read_bytes()
 
     return table
