@@ -94,8 +94,8 @@ def subjects(size: Size) -> Iterator[Subject]:
     """Yield the LSTM on a stand-in for a traffic stream, the autoencoder on one for pollution, as Paper B has them."""
     steps, rng = size.train + size.samples, np.random.default_rng(0)
     made = (
-        ("LSTM", LSTM(epochs=size.epochs), synthetic.traffic(rng, steps=steps)),
-        ("autoencoder", Autoencoder(epochs=size.epochs), synthetic.pollution(rng, steps=steps)),
+        ("LSTM", LSTM(epochs=size.epochs), synthetic.draw_traffic(rng, steps=steps)),
+        ("autoencoder", Autoencoder(epochs=size.epochs), synthetic.draw_pollution(rng, steps=steps)),
     )
     for name, identity, trace in made:
         whole = trace.frame.ffill().bfill().to_numpy(dtype=np.float64)

@@ -14,7 +14,7 @@ from edgeresearch.autoscaling.policies import STRATEGIES, Capacity
 from edgeresearch.autoscaling.replay import horizon, measured, replay
 from edgeresearch.autoscaling.simulator import Floats, Ints, Outcome, Settings
 from edgeresearch.data import synthetic
-from edgeresearch.data.features import targets
+from edgeresearch.data.features import make_targets
 
 SERVICE = Settings()
 CAPACITY = Capacity()
@@ -79,9 +79,9 @@ def rows(size: Size) -> Iterator[Row]:
 def world(steps: int) -> tuple[Ints, Floats]:
     """Draw the stand-in for Paper A's trace, a request count per second, and a forecast at each decision."""
     rng = np.random.default_rng(0)
-    arrivals = spread(synthetic.qps(rng, steps=-(-steps // 60)), rng)[:steps]
+    arrivals = spread(synthetic.draw_qps(rng, steps=-(-steps // 60)), rng)[:steps]
     load = measured(arrivals, settings=SERVICE)
-    made = targets(load, [horizon(SERVICE)])[:, 0] + 0.1 * load.mean() * rng.standard_normal(len(load))
+    made = make_targets(load, [horizon(SERVICE)])[:, 0] + 0.1 * load.mean() * rng.standard_normal(len(load))
     return arrivals, made
 
 

@@ -34,14 +34,14 @@ QUICK = Size(steps=2000, epochs=2, repeats=3, calls=50)
 def rows(size: Size) -> Iterator[Row]:
     """Measure one thing after another, on one thread."""
     torch.set_num_threads(1)
-    values = synthetic.request_rate(np.random.default_rng(0), like="wiki_de", steps=size.steps).values.to_numpy()
+    values = synthetic.draw_request_rate(np.random.default_rng(0), like="wiki_de", steps=size.steps).values.to_numpy()
     yield from _fits(values, size)
     yield from _calls(values, size)
 
 
 def _fits(values: np.ndarray, size: Size) -> Iterator[Row]:
     cut = round(0.8 * len(values))
-    table, wanted = values[:, None], features.targets(values, [1])[:, 0]
+    table, wanted = values[:, None], features.make_targets(values, [1])[:, 0]
     mean, scale = values[:cut].mean(), values[:cut].std()
     scaled = (values - mean) / scale
     times: tuple[list[float], list[float]] = ([], [])
@@ -68,7 +68,7 @@ def _fits(values: np.ndarray, size: Size) -> Iterator[Row]:
 
 
 def _calls(values: np.ndarray, size: Size) -> Iterator[Row]:
-    table, wanted = values[:, None], features.targets(values, [1])[:, 0]
+    table, wanted = values[:, None], features.make_targets(values, [1])[:, 0]
     paper = PaperLSTM(WINDOW, HIDDEN, epochs=1, random_state=0).fit(table[:1000], wanted[:1000])
     project = ResidualLSTM(WINDOW, HIDDEN, epochs=1, variants=ONE, random_state=0).fit(table[:1000], wanted[:1000])
     single = ResidualLSTM(WINDOW, HIDDEN, epochs=1, members=1, variants=ONE, random_state=0)

@@ -115,7 +115,7 @@ def rows(size: Size) -> Iterator[Row]:
     if peers_missing():
         return
     torch.set_num_threads(1)
-    values = synthetic.request_rate(np.random.default_rng(0), like="wiki_de", steps=size.steps).values.to_numpy()
+    values = synthetic.draw_request_rate(np.random.default_rng(0), like="wiki_de", steps=size.steps).values.to_numpy()
     with asked(PYTHON) as other:
         for peer in PEERS:
             other.ask(**_task(peer, values[:400], epochs=1, seed=0))  # imports, and first calls that set things up
@@ -136,7 +136,7 @@ def _task(peer: str, values: np.ndarray, *, epochs: int, seed: int) -> dict[str,
 
 def _peer(other: Asked, peer: str, values: np.ndarray, size: Size) -> Iterator[Row]:
     first, table = cut(values), values[:, None]
-    wanted = features.targets(values, [1])[:, 0]
+    wanted = features.make_targets(values, [1])[:, 0]
     fits: list[tuple[Spent, Spent]] = []
     whole: list[tuple[Spent, Spent]] = []
     errors: list[tuple[float, float]] = []

@@ -76,8 +76,8 @@ def _service(name: str, arrivals: Ints, forecast: Floats) -> float:
 
 
 def _fit(steps: int, epochs: int) -> Callable[[], float]:
-    values = synthetic.request_rate(np.random.default_rng(0), like="wiki_de", steps=steps).values.to_numpy()
-    wanted = features.targets(values, [1])[:, 0]
+    values = synthetic.draw_request_rate(np.random.default_rng(0), like="wiki_de", steps=steps).values.to_numpy()
+    wanted = features.make_targets(values, [1])[:, 0]
 
     def cost() -> float:
         model = ResidualLSTM(

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from edgeresearch.data.settings import DataSettings, TraceName, Traces
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.settings import (
     Counts,
@@ -71,9 +72,6 @@ class City(Section):
     refine: bool = False
 
 
-TraceName = Literal[
-    "nasa", "worldcup98", "elb", "goog", "wiki_de", "retailrocket", "twitter_second", "twitter_minute", "paper_a"
-]
 ModelName = Literal[
     "random_forest",
     "ridge",
@@ -99,7 +97,6 @@ DetectorName = Literal[
     "half_space_trees",
     "ecod",
 ]
-SourceName = Literal["auto", "mirror", "download", "synthetic"]
 
 
 def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
@@ -108,20 +105,11 @@ def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
-Traces = Annotated[tuple[TraceName, ...], AfterValidator(each_once)]
 Models = Annotated[tuple[ModelName, ...], AfterValidator(each_once)]
 Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(each_once)]
 Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(each_once)]
 Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
 Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
-
-
-class Data(Section):
-    """Where the data comes from and where it lies."""
-
-    source: SourceName = "auto"
-    mirror: str | None = None
-    folder: str = "data/raw"
 
 
 class Bootstrap(Section):
@@ -439,7 +427,7 @@ class Params(Section):
     """All settings."""
 
     seed: NonNegativeInt = 20240917
-    data: Data = Data()
+    data: DataSettings = DataSettings()
     forecast: Forecast = Forecast()
     elastic: Elastic = Elastic()
     los: Los = Los()

@@ -93,7 +93,7 @@ def test_errors_are_in_the_units_of_the_series(told: Told) -> None:
     assert first == 320
     assert values[:first].mean() == pytest.approx(0)
     assert values[:first].std() == pytest.approx(1)
-    series = synthetic.request_rate(np.random.default_rng(0), like="wiki_de", steps=400).values.to_numpy()
+    series = synthetic.draw_request_rate(np.random.default_rng(0), like="wiki_de", steps=400).values.to_numpy()
     assert list(rows[0].theirs) == pytest.approx([series[:first].var()] * 2)
     assert all(0 < error < series.var() for error in rows[0].ours)
 

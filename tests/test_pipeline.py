@@ -481,7 +481,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             _run(words)
         raw = root / "data" / "raw"
         shown = traces.summary(
-            [datasets.load_requests("elb", raw), datasets.traffic(raw, 158324), datasets.pollution(raw, 158324)]
+            [
+                datasets.load_requests("elb", raw),
+                datasets.load_traffic(raw, 158324),
+                datasets.load_pollution(raw, 158324),
+            ]
         )
         write_csv(shown, root / "reports" / "tables" / "data_series.csv")  # as the notebook 00-data does, which is slow
         _run("table claims")
@@ -593,7 +597,7 @@ def test_the_elastic_notebook_gives_every_figure(root: Path, monkeypatch: pytest
 @pytest.mark.slow
 @pytest.mark.usefixtures("kernel")
 def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert datasets.sensors(root / "data" / "raw") == [158324]
+    assert datasets.list_sensors(root / "data" / "raw") == [158324]
     monkeypatch.chdir(root)
     notebook.run("00-data", root / "build" / "data.ipynb", {}, html=root / "reports" / "notebooks" / "00-data.html")
     for path in _outs(STAGES["notebook-data"]):

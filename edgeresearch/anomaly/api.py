@@ -84,7 +84,7 @@ def detect_file(
     file, settings and seed give the same bytes.
 
     Args:
-        path: A CSV that `series.channels.read` reads.
+        path: A CSV that `read_channels` reads.
         out: Folder of the results; made where missing, files of the same names are replaced.
         identity: A key of `IDENTITIES`: `lstm` (Paper B's for traffic) or `autoencoder` (for pollution).
         threshold: A key of `THRESHOLDS`.
@@ -107,7 +107,7 @@ def detect_file(
     schedule = Schedule(train, every or None)
     check(out)
     stream = read_channels(path, time=time, columns=columns)
-    said = [*stream.said, *_constant(stream.frame, path)]
+    said = [*stream.notes, *_constant(stream.frame, path)]
     rows = stream.frame.to_numpy(dtype=np.float64)
     if len(rows) <= train or present(rows).sum() <= train:
         raise InputError(

@@ -15,13 +15,11 @@ from edgeresearch.autoscaling.compare import FORECASTING, WITHIN, Advice, advise
 from edgeresearch.autoscaling.policies import STRATEGIES, Capacity, Fixed, Strategy, strategy
 from edgeresearch.autoscaling.replay import EVERY, Setup, measured
 from edgeresearch.autoscaling.simulator import Floats, Ints, Settings
-from edgeresearch.data import csv
 from edgeresearch.data import trace as grid
-from edgeresearch.data.csv import text
-from edgeresearch.data.features import features, targets, usable
+from edgeresearch.data.csv import choose_season, format_duration, read_trace
+from edgeresearch.data.features import find_whole_windows, make_features, make_targets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.api import data, season
 from edgeresearch.forecasting.base import Forecaster
 from edgeresearch.forecasting.evaluation import CONTEXT, Problem
 from edgeresearch.forecasting.models import build, described
@@ -178,7 +176,7 @@ def elastic_file(
         **{"strategies": names, "forecaster": forecaster, "seed": seed, "repeats": repeats, "every": every},
         **{"horizon": ahead, "window": WINDOW, "scale": scale, "fill": fill, "within": WITHIN},
         **{"fixed_pods": fixed.pods},
-        **{"settings": asdict(terms.settings), "capacity": asdict(capacity), "data": data(trace)},
+        **{"settings": asdict(terms.settings), "capacity": asdict(capacity), "data": trace.describe()},
         **{"learnt_decisions": cut, "replayed_from": str(shown["time"].iloc[0])},
     }
     report = Report(trace, terms, result, shown, advise(result), tuple(said), facts)
@@ -203,14 +201,16 @@ def write(report: Report, out: Path, draw: Draw | None = None) -> None:
 def _read(path: str | Path, unit: str | None, fill: int, columns: Mapping[str, Any]) -> tuple[Trace, list[str]]:
     if unit is not None and unit not in UNITS:
         raise InputError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
-    trace, said = csv.read_trace(path, **columns)
-    said = [line for line in said if not line.startswith("season:")]
+    trace = read_trace(path, **columns)
+    said = [line for line in trace.notes if not line.startswith("season:")]
     trace, line = filled(trace, fill, path)
     said += line
     if unit is None:
         per_step = float(trace.values.mean()) / trace.step.total_seconds()
         named = not np.isclose(qps(trace).mean(), per_step)
-        said.append(f"unit: {trace.unit!r} " + ("says it" if named else f"counts requests per {text(trace.step)}"))
+        said.append(
+            f"unit: {trace.unit!r} " + ("says it" if named else f"counts requests per {format_duration(trace.step)}")
+        )
         return trace, said
     return replace(trace, unit="requests" if unit == "per-step" else "requests " + unit.replace("-", " ")), said
 
@@ -267,12 +267,12 @@ def _problem(trace: Trace, arrivals: Ints, terms: Setup, ahead: int, cut: int) -
     """Pose the forecast: the load at each decision, and what it will be when a pod that is started now is ready."""
     load = measured(arrivals, settings=terms.settings, every=terms.every)
     gap = pd.Timedelta(seconds=terms.every)
-    frame = pd.DataFrame({"load": load}, index=grid.index(trace.frame.index[0], len(load), gap))
+    frame = pd.DataFrame({"load": load}, index=grid.regular_index(trace.frame.index[0], len(load), gap))
     seen = replace(trace, frame=frame, step=gap)
     # A period that the training part does not span is not learnt, whatever the rest would show.
-    period = season(None, replace(seen, frame=frame.iloc[:cut]), ahead, [])
-    known = features(seen, horizons=[ahead], season=period, fill_limit=0, span=cut)
-    return Problem(known, targets(load, [ahead]), usable(load, WINDOW), cut, (ahead,), VALIDATION)
+    period = choose_season(None, replace(seen, frame=frame.iloc[:cut]), ahead)
+    known = make_features(seen, horizons=[ahead], season=period, fill_limit=0, span=cut)
+    return Problem(known, make_targets(load, [ahead]), find_whole_windows(load, WINDOW), cut, (ahead,), VALIDATION)
 
 
 def _fitted(name: str, problem: Problem, seed: int, models: Mapping[str, Mapping[str, Any]]) -> Forecaster:
@@ -311,8 +311,8 @@ def _say(trace: Trace, arrivals: Ints, problem: Problem, terms: Setup, fixed: Fi
         said.append(f"note: that is above the maximum of {terms.capacity.maximum} replicas, so overload is certain")
     if trace.step.total_seconds() > terms.every:
         said.append(
-            f"note: within a step of {text(trace.step)} the load is interpolated, which is easier to forecast than "
-            "real load; a finer trace is a harder test"
+            f"note: within a step of {format_duration(trace.step)} the load is interpolated, easier to forecast "
+            "than real load; a finer trace is a harder test"
         )
     said.append(f"fixed: {fixed.pods} pods, the most that the load of the training part needed")
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from edgeresearch.autoscaling.simulator import Floats, Ints, within
 from edgeresearch.data import trace as grid
-from edgeresearch.data.csv import text
+from edgeresearch.data.csv import format_duration
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 
@@ -101,7 +101,7 @@ def without_gaps(trace: Trace) -> Trace:
 
 def _longest(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Return start and length of the longest run of true values, the first of several."""
-    starts, lengths = grid.runs(observed)
+    starts, lengths = grid.find_runs(observed)
     if not len(starts):
         return 0, 0
     at = int(lengths.argmax())
@@ -130,7 +130,7 @@ def filled(trace: Trace, limit: int, path: str | Path) -> tuple[Trace, list[str]
         raise InputError(f"fill {limit} is below 0; use 0 or more")
     values = trace.values.to_numpy(dtype=np.float64, copy=True)
     missing = np.isnan(values)
-    starts, lengths = grid.runs(missing)
+    starts, lengths = grid.find_runs(missing)
     # A gap at either end has nothing to be drawn to.
     short = (lengths <= limit) & (starts > 0) & (starts + lengths < len(values))
     known, steps = np.flatnonzero(~missing), np.flatnonzero(missing)[np.repeat(short, lengths)]
@@ -150,13 +150,13 @@ def filled(trace: Trace, limit: int, path: str | Path) -> tuple[Trace, list[str]
 
 def _refused(trace: Trace, values: Floats, limit: int, path: str | Path) -> str:
     missing = np.isnan(values)
-    _, gaps = grid.runs(missing)
-    starts, lengths = grid.runs(~missing)
+    _, gaps = grid.find_runs(missing)
+    starts, lengths = grid.find_runs(~missing)
     at = int(lengths.argmax())
     index = pd.DatetimeIndex(trace.frame.index)
     first, last = index[[starts[at], starts[at] + lengths[at] - 1]]
     return (
-        f"{path}: {int(missing.sum())} of {len(values)} steps of {text(trace.step)} are missing"
+        f"{path}: {int(missing.sum())} of {len(values)} steps of {format_duration(trace.step)} are missing"
         f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let --fill "
         f"interpolate gaps up to a length (the longest here is {gaps.max()}), or cut the file to its longest stretch "
         f"without {'such ' if limit else ''}gaps, {first} to {last}"

@@ -23,7 +23,7 @@ from edgeresearch.autoscaling.replay import (
 )
 from edgeresearch.autoscaling.simulator import Floats, Ints, Outcome
 from edgeresearch.data import synthetic
-from edgeresearch.data.features import targets
+from edgeresearch.data.features import make_targets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
@@ -174,7 +174,7 @@ def source(trace: Trace, setup: Setup, seconds: int) -> Callable[[np.random.Gene
     """
     if trace.name == STAND_IN:
         steps = int(seconds / trace.step.total_seconds())
-        return lambda rng: spread(synthetic.qps(rng, steps=steps), rng, mean=setup.mean)
+        return lambda rng: spread(synthetic.draw_qps(rng, steps=steps), rng, mean=setup.mean)
     cut = newest(trace, seconds)
     return lambda rng: spread(cut, rng, mean=setup.mean)
 
@@ -216,7 +216,7 @@ def prepare(
         )
     fitted = {
         name: build(name, columns=["value"], rows=len(past), window=section["window"], seed=seed[0] % 2**31, lstm=lstm)
-        .fit(past[:, None], targets(past, horizons))
+        .fit(past[:, None], make_targets(past, horizons))
         for name in section["forecasters"]
         if name != PUBLISHED
     }  # fmt: skip
@@ -240,7 +240,7 @@ def forecasts(
     """
     load = measured(arrivals, settings=setup.settings, every=setup.every)
     first = arena.cut // round(setup.every / setup.settings.dt)
-    ahead = targets(load, arena.horizons)
+    ahead = make_targets(load, arena.horizons)
     made = {}
     for name in names:
         if name == PUBLISHED:
@@ -260,7 +260,7 @@ def described(trace: Trace) -> dict[str, Any]:
 def quality(arena: Arena, arrivals: Ints, made: Mapping[str, Mapping[int, Floats]], setup: Setup) -> pd.Series:
     """Return R² of the forecasts for the setup's horizon, by forecaster."""
     load = measured(arrivals, settings=setup.settings, every=setup.every)
-    truth = targets(load, [setup.horizon])[arena.cut // round(setup.every / setup.settings.dt) :, 0]
+    truth = make_targets(load, [setup.horizon])[arena.cut // round(setup.every / setup.settings.dt) :, 0]
     known = ~np.isnan(truth)
     return pd.Series(
         {

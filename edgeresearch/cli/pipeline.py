@@ -136,10 +136,11 @@ def compare(
     ] = None,
 ) -> None:
     """Compare the forecasters on one trace."""
+    from edgeresearch.data.datasets import load_dataset
     from edgeresearch.forecasting import evaluation as work
 
     settings = read_settings(params)
-    series = work.trace(trace, folder or Path(settings.data.folder), settings.seed)
+    series = load_dataset(trace, folder or Path(settings.data.folder), seed=settings.seed)
     found = work.compare(series, settings.forecast.model_dump(), seed=settings.seed)
     if timings:
         work.update_timings(timings, trace, found.seconds)
@@ -165,10 +166,10 @@ def replay(
 ) -> None:
     """Replay the strategies on one trace."""
     from edgeresearch.autoscaling import compare as work
-    from edgeresearch.forecasting.evaluation import trace as load
+    from edgeresearch.data.datasets import load_dataset
 
     settings = read_settings(params)
-    series = load(trace, folder or Path(settings.data.folder), settings.seed)
+    series = load_dataset(trace, folder or Path(settings.data.folder), seed=settings.seed)
     lstm = settings.forecast.lstm.model_dump()
     found = work.experiment(series, settings.elastic.model_dump(), lstm=lstm, seed=settings.seed)
     rows = found.table[(found.table["lead"] == 1) & (found.table["reading"] == "trace")]

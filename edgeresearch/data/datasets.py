@@ -1,24 +1,26 @@
 """The data sets of both papers: what is known of each file, and how it is read."""
 
 import gzip
-import hashlib
 import io
+import os
 import re
 import zlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data import trace
-from edgeresearch.data.trace import Origin, Trace
-from edgeresearch.errors import InputError
+from edgeresearch.data.settings import DataSettings
+from edgeresearch.data.trace import Origin, Trace, find_runs, put_on_grid, regular_index, steps_per_day
+from edgeresearch.errors import InputError, nearest
+from edgeresearch.provenance import sha256
 
 REGISTRY = Path(__file__).with_name("registry.csv")
 """The packaged table of pinned files: file, url, sha256, sha256_csv, identical_to_upstream."""
@@ -55,33 +57,7 @@ def pins() -> Mapping[str, Pin]:
     )
 
 
-def registry_from_manifest(path: str | Path) -> pd.DataFrame:
-    """Make the table of pinned files from a mirror's manifest.
-
-    To remake the packaged table: `write_csv(registry_from_manifest("MANIFEST.csv"), REGISTRY)`.
-
-    Args:
-        path: CSV with at least the columns file, url, sha256_gz, sha256_csv, identical_to_upstream.
-
-    Returns:
-        One row per file, sorted by file, with the columns of `REGISTRY`.
-
-    Raises:
-        InputError: The manifest is missing or lacks a column.
-    """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the manifest {path}: {error}; give the MANIFEST.csv of a mirror") from error
-    table = table.rename(columns={"sha256_gz": "sha256"})
-    columns = ["file", "url", "sha256", "sha256_csv", "identical_to_upstream"]
-    lacking = [column for column in columns if column not in table]
-    if lacking:
-        raise InputError(f"the manifest {path} lacks the columns {', '.join(lacking)}; give that of a mirror")
-    return table[columns].sort_values("file", ignore_index=True)
-
-
-def pin(name: str) -> Pin:
+def find_pin(name: str) -> Pin:
     """Return the pin of a file.
 
     Raises:
@@ -100,7 +76,7 @@ def _likeness(name: str, other: str) -> tuple[int, float]:
     return len(words), SequenceMatcher(None, name, other).ratio()
 
 
-def content(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
     """Return the decompressed bytes of a file (`.gz`) or its bytes (any other).
 
     Raises:
@@ -117,11 +93,6 @@ def content(path: Path) -> bytes:
         raise InputError(f"cannot read {path}: {error.strerror or error}; name a readable file") from error
 
 
-def sha256(data: bytes) -> str:
-    """Return the checksum of bytes as 64 hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
-
-
 def is_real(path: Path, name: str) -> bool:
     """Tell whether the file at `path` holds the pinned bytes of the public file `name`.
 
@@ -130,14 +101,14 @@ def is_real(path: Path, name: str) -> bool:
     Raises:
         InputError: No file `name` is pinned.
     """
-    wanted = pin(name).sha256_csv
+    wanted = find_pin(name).sha256_csv
     try:
-        return sha256(content(path)) == wanted
+        return sha256(read_bytes(path)) == wanted
     except InputError:
         return False
 
 
-def read(folder: Path, name: str, columns: Sequence[str], note: str = "") -> tuple[pd.DataFrame, Origin]:
+def read_columns(folder: Path, name: str, columns: Sequence[str], note: str = "") -> tuple[pd.DataFrame, Origin]:
     """Read a pinned file, or its stand-in, from a data folder.
 
     Args:
@@ -153,8 +124,8 @@ def read(folder: Path, name: str, columns: Sequence[str], note: str = "") -> tup
     Raises:
         InputError: The file is missing, damaged, no CSV, or lacks a column.
     """
-    pinned = pin(name)
-    data = content(Path(folder) / name)
+    pinned = find_pin(name)
+    data = read_bytes(Path(folder) / name)
     digest = sha256(data)
     real = digest == pinned.sha256_csv
     try:
@@ -171,18 +142,304 @@ STEP = pd.Timedelta(minutes=5)
 METADATA = "aarhus_traffic/trafficMetaData.csv.gz"
 POLLUTANTS = ("ozone", "particullate_matter", "carbon_monoxide", "sulfure_dioxide", "nitrogen_dioxide")
 """Columns of the pollution files, spelt as published."""
+STAND_IN = "paper_a"
+"""The stand-in for Paper A's own request trace, which was never published; it is made in memory."""
+OUTAGE_MINUTES = 60
+"""NASA lists only minutes with requests: up to this many absent minutes in a row are true zeros, more are an outage."""
 
+Kind = Literal["traffic", "pollution"]
 Period = Literal["aug_sep", "feb_jun"]
 
 
-def sensors(folder: str | Path, kind: Literal["traffic", "pollution"] = "traffic") -> list[int]:
+@dataclass(frozen=True)
+class TraceSpec:
+    """What is known of a trace: requests, or utilisation of processors and memory.
+
+    Attributes:
+        file: Path within a data folder.
+        time: Time column; None where row k is step k.
+        columns: Columns of the file, and what the trace calls them.
+        step: Distance of two slots of the file.
+        unit: Unit of the values.
+        description: One line on what was counted or measured.
+        season: Steps of the trace in a season; None where none is known.
+        outages: Outages the publisher tells of, as text.
+        scale: What must be known of the values' scale, else empty.
+        start: First stamp where the file has none: a convention, not a fact.
+        every: Steps of the file in one step of the trace.
+        factor: What one unit of the file is, in the unit of the trace.
+    """
+
+    file: str
+    time: str | None
+    columns: Mapping[str, str]
+    step: pd.Timedelta
+    unit: str
+    description: str
+    season: int | None
+    outages: tuple[str, ...] = ()
+    scale: str = ""
+    start: str = ""
+    every: int = 1
+    factor: float = 1.0
+
+
+def _requests(file: str, time: str | None, value: str, seconds: int, unit: str, text: str, **more: Any) -> TraceSpec:
+    path, step, season = f"qps/{file}.csv.gz", pd.Timedelta(seconds=seconds), 86400 // (seconds * more.get("every", 1))
+    return TraceSpec(path, time, {value: "requests"}, step, unit, text, season, **more)
+
+
+def _utilisation(
+    file: str, columns: Mapping[str, str], seconds: int, text: str, season: int | None, **more: Any
+) -> TraceSpec:
+    path, time = f"utilisation/{file}.csv.gz", None if "start" in more else "timestamp"
+    return TraceSpec(path, time, columns, pd.Timedelta(seconds=seconds), "percent", text, season, **more)
+
+
+_RESCALED = "rescaled by the publisher with an offset: neither ratios nor zeros mean anything"
+_TWITTER = {"outages": ("every night 23:31-24:00 and 42 short gaps of the archive",), "start": "2021-08-01"}
+_TWEETS = "Twitter sample stream, August 2021, with delete notices; the day of the first second is not recorded"
+
+REQUEST_TRACES: Mapping[str, TraceSpec] = MappingProxyType(
+    {
+        "nasa": _requests(
+            "nasa_http_jul_aug_1995_per_minute", "minute", "count", 60, "requests per minute",
+            "NASA Kennedy Space Center web server, July-August 1995, local time (UTC-4)",
+            outages=(
+                "1995-07-28 13:33 to 1995-07-31 23:59 (no log)",
+                "1995-08-01 14:53 to 1995-08-03 04:35 (hurricane Erin)",
+            ),
+        ),
+        "worldcup98": _requests(
+            "worldcup98_per_minute", "minute", "count", 60, "requests per minute",
+            "1998 World Cup web site, all servers (M. Arlitt, T. Jin, Hewlett-Packard), GMT",
+        ),
+        "elb": _requests(
+            "nab_elb_request_count_8c0756", "timestamp", "value", 300, "requests per 5 min",
+            "an AWS load balancer, April 2014 (Numenta Anomaly Benchmark)",
+        ),
+        "goog": _requests(
+            "nab_twitter_volume_goog", "timestamp", "value", 300, "tweets per 5 min",
+            "tweets that mention GOOG, February-April 2015 (Numenta Anomaly Benchmark)",
+        ),
+        "wiki_de": _requests(
+            "dsp_wiki_de_5min", "date", "messages", 300, "messages per 5 min (rescaled)",
+            "page views of the German Wikipedia, July 2019 (Gontarska et al. 2021)", scale=_RESCALED,
+        ),
+        "retailrocket": _requests(
+            "dsp_retailrocket_5min", "date", "messages", 300, "messages per 5 min (rescaled)",
+            "events of a web shop, June-July 2015 (Gontarska et al. 2021)", scale=_RESCALED,
+        ),
+        "twitter_second": _requests(
+            "twitter_stream_aug_2021_per_second", None, "count", 1, "tweets per second", _TWEETS, **_TWITTER,
+        ),
+        "twitter_minute": _requests(
+            "twitter_stream_aug_2021_per_second", None, "count", 1, "tweets per minute", _TWEETS, every=60, **_TWITTER,
+        ),
+    }
+)  # fmt: skip
+"""The request traces by short name."""
+
+_CPU = {"value": "cpu_percent"}
+_ALIBABA = {"cpu_util_percent": "cpu_percent", "mem_util_percent": "memory_percent"}
+_MACHINES = "Alibaba cluster-trace-v2018, mean of about 4,000 machines"
+
+UTILISATION_TRACES: Mapping[str, TraceSpec] = MappingProxyType(
+    {
+        "alibaba_8days": _utilisation(
+            "alibaba2018_machine_usage_8days_300s", _ALIBABA, 300, _MACHINES, 288, start="2018-01-01",
+        ),
+        "alibaba_day1": _utilisation(
+            "alibaba2018_machine_usage_day1_10s", _ALIBABA, 10, f"{_MACHINES}, first day", None, start="2018-01-01",
+        ),
+        "google2019": _utilisation(
+            "google2019_instance_usage_month_300s", {"avg_cpu": "cpu_percent", "avg_mem": "memory_percent"}, 300,
+            "Google cluster workload traces 2019, mean of instances", 288, start="2019-05-01", factor=100.0,
+        ),
+        "ec2_825cc2": _utilisation(
+            "nab_ec2_cpu_utilization_825cc2", _CPU, 300,
+            "one AWS EC2 instance, April 2014, with labelled anomalies (Numenta Anomaly Benchmark)", None,
+        ),
+        "asg_misconfiguration": _utilisation(
+            "nab_cpu_utilization_asg_misconfiguration", _CPU, 300,
+            "an auto-scaling group, May-July 2014, with a labelled anomaly (Numenta Anomaly Benchmark)", 12,
+        ),
+    }
+)  # fmt: skip
+"""The utilisation traces by short name; the season of the last is an hour."""
+
+_SENSOR = re.compile(r"(traffic|pollution)_(\d+)(_feb_jun)?")
+
+
+def load_dataset(
+    name: str, folder: str | Path | None = None, *, mirror: str | Path | None = None, seed: int = 0
+) -> Trace:
+    """Load a data set of the papers by its name.
+
+    Args:
+        name: A request trace (`elb`, `nasa`, …, or `paper_a`, the synthetic stand-in for Paper A's own), a utilisation
+            trace (`google2019`, …), or a sensor of Aarhus (`traffic_158324`, `pollution_158324`).
+        folder: The data folder that `edgeresearch data` filled. Where None, the file is looked for in `data/raw` of the
+            present folder, then in the mirror; if neither has it, a synthetic stand-in is made, and a note says so.
+        mirror: A folder that holds the files; where None, what EDGERESEARCH_DATA_MIRROR names.
+        seed: Root of a stand-in's randomness.
+
+    Raises:
+        InputError: The name is unknown, or the file is damaged or missing in the folder that was named.
+    """
+    from edgeresearch.data import synthetic  # it imports scipy
+
+    if name == STAND_IN:
+        child = np.random.SeedSequence([seed, *name.encode()])
+        return synthetic.draw_qps(np.random.default_rng(child))
+    file, load = _find_loader(name)
+    if folder is not None:
+        return load(Path(folder))
+    beside = mirror or os.environ.get("EDGERESEARCH_DATA_MIRROR")
+    for place in (Path(DataSettings().folder), *([Path(beside)] if beside else [])):
+        if (place / file).is_file():
+            trace = load(place)
+            note = "" if trace.origin.real else f"SYNTHETIC DATA: {place / file} is a stand-in"
+            return replace(trace, notes=(*trace.notes, note)) if note else trace
+    with TemporaryDirectory() as draft:
+        target = Path(draft) / file
+        target.parent.mkdir(parents=True)
+        target.write_bytes(gzip.compress(synthetic.make_file(file, seed)))
+        trace = load(Path(draft))
+    note = (
+        f"SYNTHETIC DATA: {file} is not here, so this is a seeded stand-in; `edgeresearch data` fetches the real files"
+    )
+    return replace(trace, notes=(*trace.notes, note))
+
+
+def _find_loader(name: str) -> tuple[str, Callable[[Path], Trace]]:
+    """Return the file of a data set, and what loads it from a data folder."""
+    for specs, load in ((REQUEST_TRACES, load_requests), (UTILISATION_TRACES, load_utilisation)):
+        if name in specs:
+            return specs[name].file, partial(load, name)
+    sensor = _SENSOR.fullmatch(name)
+    if sensor is None:
+        known = [*REQUEST_TRACES, STAND_IN, *UTILISATION_TRACES]
+        some = f"{', '.join(known)}, traffic_NUMBER, pollution_NUMBER"
+        raise InputError(f"unknown data set {name!r}{nearest(name, known)}; choose one of {some}")
+    number = int(sensor[2])
+    period: Period = "feb_jun" if sensor[3] else "aug_sep"
+    if sensor[1] == "traffic":
+        return _traffic_file(number, period), lambda folder: load_traffic(folder, number, period)
+    return f"aarhus_pollution/pollutionData{number}.csv.gz", lambda folder: load_pollution(folder, number)
+
+
+def load_requests(name: str, folder: str | Path) -> Trace:
+    """Load a request trace.
+
+    Absent slots are NaN, with two exceptions that the files ask for. `nasa` has no row for a minute without requests:
+    up to `OUTAGE_MINUTES` absent minutes in a row are zeros, longer runs are outages and NaN. The Twitter file writes 0
+    where its archive has a gap: every zero there is NaN, and a minute of `twitter_minute` with a masked second is NaN.
+    The Twitter file has no stamps: 2021-08-01 00:00:00 is given to its first second by convention.
+
+    Args:
+        name: A key of `REQUEST_TRACES`.
+        folder: The data folder that `fetch` filled.
+
+    Returns:
+        One column, `requests`, in the unit of the spec, with what was repaired as counts.
+
+    Raises:
+        InputError: The name is unknown, or the file is missing or damaged.
+    """
+    spec = _find_spec(name, REQUEST_TRACES, "request")
+    table, origin = _read_spec(spec, folder, "; ".join(filter(None, [spec.description, spec.scale])))
+    values = pd.to_numeric(table["requests"], errors="coerce").astype(float)
+    if spec.time is None:
+        frame, repairs = _stamp_seconds(values, spec)
+    else:
+        stamps = _parse_stamps(table[spec.time], spec.file)
+        frame, repairs = put_on_grid(pd.DataFrame({"requests": values.to_numpy()}, index=stamps), spec.step)
+        if name == "nasa":
+            frame, repairs = _fill_zeros(frame, repairs)
+    return Trace(name, frame, spec.step * spec.every, spec.unit, origin, repairs, spec.season)
+
+
+def load_utilisation(name: str, folder: str | Path) -> Trace:
+    """Load a utilisation trace.
+
+    Files without stamps get a first stamp by convention (the `start` of the spec). Absent slots are NaN.
+
+    Args:
+        name: A key of `UTILISATION_TRACES`.
+        folder: The data folder that `fetch` filled.
+
+    Returns:
+        Columns cpu_percent and, where there is one, memory_percent, both within 0 and 100.
+
+    Raises:
+        InputError: The name is unknown, or the file is missing or damaged.
+    """
+    spec = _find_spec(name, UTILISATION_TRACES, "utilisation")
+    table, origin = _read_spec(spec, folder, spec.description)
+    if spec.time is None:
+        stamps = regular_index(spec.start, len(table), spec.step)
+    else:
+        stamps = _parse_stamps(table.pop(spec.time), spec.file)
+    frame, repairs = put_on_grid(table.set_index(stamps) * spec.factor, spec.step)
+    return Trace(name, frame, spec.step, spec.unit, origin, repairs, spec.season)
+
+
+def _find_spec(name: str, specs: Mapping[str, TraceSpec], kind: str) -> TraceSpec:
+    if name not in specs:
+        raise InputError(f"unknown {kind} trace {name!r}; choose one of {', '.join(specs)}")
+    return specs[name]
+
+
+def _read_spec(spec: TraceSpec, folder: str | Path, note: str) -> tuple[pd.DataFrame, Origin]:
+    columns = [*spec.columns] if spec.time is None else [spec.time, *spec.columns]
+    table, origin = read_columns(Path(folder), spec.file, columns, note)
+    return table.rename(columns=dict(spec.columns)), origin
+
+
+def _fill_zeros(frame: pd.DataFrame, repairs: dict[str, int]) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Write zeros into the short runs of absent minutes and count both kinds."""
+    values = frame["requests"].to_numpy(copy=True)
+    starts, lengths = find_runs(np.isnan(values))
+    short = lengths <= OUTAGE_MINUTES
+    for start, length in zip(starts[short], lengths[short], strict=True):
+        values[start : start + length] = 0.0
+    counts = {"zeros": int(lengths[short].sum()), "outages": int((~short).sum())}
+    return frame.assign(requests=values), {**repairs, **counts, "outage_slots": int(lengths[~short].sum())}
+
+
+def _stamp_seconds(values: pd.Series, spec: TraceSpec) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Give a series of seconds its conventional stamps, mask its zeros, and sum it over full minutes where asked."""
+    seconds = values.to_numpy(copy=True)
+    starts, lengths = find_runs(seconds == 0)
+    seconds[seconds == 0] = np.nan
+    repairs = {"gaps": len(starts), "gap_slots": int(lengths.sum())}
+    if spec.every > 1:
+        rest = len(seconds) % spec.every
+        sums = seconds[: len(seconds) - rest].reshape(-1, spec.every).sum(axis=1)
+        repairs |= {"partial_dropped": rest, "masked_slots": int(np.isnan(sums).sum())}
+        seconds = sums
+    stamps = regular_index(spec.start, len(seconds), spec.step * spec.every)
+    return pd.DataFrame({"requests": seconds}, index=stamps), repairs
+
+
+def _parse_stamps(column: pd.Series, where: str) -> pd.DatetimeIndex:
+    """Parse ISO 8601 stamps without zone, in any order, in nanoseconds."""
+    parsed = pd.to_datetime(column, format="ISO8601", errors="coerce")
+    bad = np.flatnonzero(parsed.isna())
+    if len(bad):
+        raise InputError(f"{where}, line {bad[0] + 2}: no time stamp: {column.iloc[bad[0]]!r}; mend or delete the line")
+    return pd.DatetimeIndex(parsed).as_unit("ns")
+
+
+def list_sensors(folder: str | Path, kind: Kind = "traffic") -> list[int]:
     """List the sensors whose August-September 2014 file lies in a data folder, ascending."""
     names = (file.name for file in Path(folder).glob(f"aarhus_{kind}/{kind}Data*.csv.gz"))
-    found = (re.fullmatch(rf"{kind}Data(\d+)\.csv\.gz", name) for name in names)
-    return sorted(int(match[1]) for match in found if match)
+    matches = (re.fullmatch(rf"{kind}Data(\d+)\.csv\.gz", name) for name in names)
+    return sorted(int(match[1]) for match in matches if match)
 
 
-def metadata(folder: str | Path) -> pd.DataFrame:
+def load_metadata(folder: str | Path) -> pd.DataFrame:
     """Return what is known of each traffic sensor.
 
     Args:
@@ -196,21 +453,18 @@ def metadata(folder: str | Path) -> pd.DataFrame:
         InputError: The file is missing or damaged.
     """
     names = {
-        "REPORT_ID": "sensor",
-        "POINT_1_STREET": "street",
-        "ROAD_TYPE": "road_type",
-        "DISTANCE_IN_METERS": "length",
-        "NDT_IN_KMH": "free_flow",
-        "POINT_1_LAT": "latitude_1",
-        "POINT_1_LNG": "longitude_1",
-        "POINT_2_LAT": "latitude_2",
-        "POINT_2_LNG": "longitude_2",
+        **{"REPORT_ID": "sensor", "POINT_1_STREET": "street", "ROAD_TYPE": "road_type"},
+        **{"DISTANCE_IN_METERS": "length", "NDT_IN_KMH": "free_flow"},
+        **{f"POINT_{end}_{short}": f"{name}_{end}" for end in (1, 2) for short, name in _COORDINATES},
     }
-    table, _ = read(Path(folder), METADATA, list(names))
+    table, _ = read_columns(Path(folder), METADATA, list(names))
     return table.rename(columns=names).set_index("sensor").sort_index()
 
 
-def traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") -> Trace:
+_COORDINATES = (("LAT", "latitude"), ("LNG", "longitude"))
+
+
+def load_traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") -> Trace:
     """Load one traffic sensor on the common 5-minute grid (stamps at full five minutes).
 
     Stamps have no zone; the rush hours say UTC, and UTC is assumed. Sensors start and end at slightly different times:
@@ -222,34 +476,30 @@ def traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") -> Trac
 
     Args:
         folder: The data folder that `fetch` filled.
-        sensor: Number of the sensor, as in `sensors(folder)`.
+        sensor: Number of the sensor, one of `list_sensors(folder)`.
         period: `aug_sep` 2014, or `feb_jun` 2014, which two sensors have.
 
     Returns:
         Columns vehicle_count (vehicles per 5 min), avg_speed (km/h), avg_measured_time (s). The repairs count, besides
-        those of `grid.regular`, `all_zero` rows and `repeated_speed` rows.
+        those of `put_on_grid`, `all_zero` rows and `repeated_speed` rows.
 
     Raises:
         InputError: There is no such sensor, or its file is missing or damaged.
     """
-    name = f"aarhus_traffic/trafficData{sensor}{'' if period == 'aug_sep' else '_feb_jun_2014'}.csv.gz"
-    _check(folder, name, sensor, "traffic")
-    columns = {"vehicleCount": "vehicle_count", "avgSpeed": "avg_speed", "avgMeasuredTime": "avg_measured_time"}
-    table, origin = read(Path(folder), name, ["TIMESTAMP", *columns])
-    stamps = trace.times(table.pop("TIMESTAMP"), name)
-    frame, repairs = trace.regular(table.rename(columns=columns).set_index(stamps), STEP)
-    seen = frame.dropna()
+    measured = {"avgSpeed": "avg_speed", "avgMeasuredTime": "avg_measured_time"}
+    columns = {"vehicleCount": "vehicle_count", **measured}
+    frame, origin, repairs = _load_sensor(folder, _traffic_file(sensor, period), "TIMESTAMP", columns)
+    seen, courses = frame.dropna(), list(measured.values())
     empty = (seen == 0).all(axis=1)
-    measured = ["avg_speed", "avg_measured_time"]
-    repeated = (seen["vehicle_count"] == 0) & ~empty & (seen[measured] == seen[measured].shift()).all(axis=1)
+    repeated = (seen["vehicle_count"] == 0) & ~empty & (seen[courses] == seen[courses].shift()).all(axis=1)
     frame.loc[empty.index[empty]] = float("nan")
-    frame.loc[repeated.index[repeated], measured] = float("nan")
+    frame.loc[repeated.index[repeated], courses] = float("nan")
     repairs |= {"all_zero": int(empty.sum()), "repeated_speed": int(repeated.sum())}
-    short = f"traffic_{sensor}" if period == "aug_sep" else f"traffic_{sensor}_{period}"
-    return Trace(short, frame, STEP, "vehicles per 5 min", origin, repairs, trace.steps_per_day(STEP))
+    name = f"traffic_{sensor}" if period == "aug_sep" else f"traffic_{sensor}_{period}"
+    return Trace(name, frame, STEP, "vehicles per 5 min", origin, repairs, steps_per_day(STEP))
 
 
-def pollution(folder: str | Path, sensor: int) -> Trace:
+def load_pollution(folder: str | Path, sensor: int) -> Trace:
     """Load one pollution series on the 5-minute grid; it was generated by its publisher, not measured.
 
     Each column is an integer random walk within [15, 215] without a unit or a daily cycle: the trace has no season.
@@ -266,271 +516,37 @@ def pollution(folder: str | Path, sensor: int) -> Trace:
     Raises:
         InputError: There is no such sensor, or its file is missing or damaged.
     """
-    name = f"aarhus_pollution/pollutionData{sensor}.csv.gz"
-    _check(folder, name, sensor, "pollution")
-    table, origin = read(
-        Path(folder), name, ["timestamp", *POLLUTANTS], note="generated by the publisher, not measured"
-    )
-    stamps = trace.times(table.pop("timestamp"), name)
-    frame, repairs = trace.regular(table.set_index(stamps), STEP)
+    file, note = f"aarhus_pollution/pollutionData{sensor}.csv.gz", "generated by the publisher, not measured"
+    frame, origin, repairs = _load_sensor(folder, file, "timestamp", {name: name for name in POLLUTANTS}, note)
     return Trace(f"pollution_{sensor}", frame, STEP, "index without unit", origin, repairs)
 
 
-def first(folder: str | Path, kind: Literal["traffic", "pollution"], count: int) -> list[Trace]:
+def load_sensors(folder: str | Path, kind: Kind, count: int) -> list[Trace]:
     """Load the streams of so many sensors, those of the lowest numbers.
 
     Raises:
         InputError: There are fewer, or a file is damaged.
     """
-    known = sensors(folder, kind)
+    known = list_sensors(folder, kind)
     if len(known) < count:
         raise InputError(f"{len(known)} {kind} sensors in {folder}, not {count}; fetch the data first")
-    load = traffic if kind == "traffic" else pollution
+    load = load_traffic if kind == "traffic" else load_pollution
     return [load(folder, sensor) for sensor in known[:count]]
 
 
-def _check(folder: str | Path, name: str, sensor: int, kind: Literal["traffic", "pollution"]) -> None:
-    if name not in pins():
-        known = sensors(folder, kind)
+def _traffic_file(sensor: int, period: Period) -> str:
+    return f"aarhus_traffic/trafficData{sensor}{'' if period == 'aug_sep' else '_feb_jun_2014'}.csv.gz"
+
+
+def _load_sensor(
+    folder: str | Path, file: str, time: str, columns: Mapping[str, str], note: str = ""
+) -> tuple[pd.DataFrame, Origin, dict[str, int]]:
+    if file not in pins():
+        kind: Kind = "traffic" if file.startswith("aarhus_traffic") else "pollution"
+        known = list_sensors(folder, kind)
         some = ", ".join(map(str, known[:5])) + (", …" if len(known) > 5 else "") or "none, fetch the data first"
-        raise InputError(f"no {kind} sensor {sensor} ({name}); sensors in {folder}: {some}")
-
-
-OUTAGE_MINUTES = 60
-"""NASA lists only minutes with requests: up to this many absent minutes in a row are true zeros, more are an outage."""
-
-
-@dataclass(frozen=True)
-class RequestSpec:
-    """What is known of one request-rate trace.
-
-    Attributes:
-        file: Path within a data folder.
-        time: Time column; None where row k is step k.
-        value: Column of the values.
-        step: Distance of two slots of the file.
-        unit: Unit of the values.
-        description: One line on what was counted.
-        outages: Outages the publisher tells of, as text.
-        scale: What must be known of the values' scale, else empty.
-        start: First stamp where the file has none: a convention, not a fact.
-        every: Steps of the file in one step of the trace.
-    """
-
-    file: str
-    time: str | None
-    value: str
-    step: pd.Timedelta
-    unit: str
-    description: str
-    outages: tuple[str, ...] = ()
-    scale: str = ""
-    start: str = ""
-    every: int = 1
-
-    @property
-    def season(self) -> int:
-        """Steps of the trace in a day."""
-        return trace.steps_per_day(self.step * self.every)
-
-
-_SECOND, _MINUTE, _FIVE = (pd.Timedelta(seconds=seconds) for seconds in (1, 60, 300))
-_RESCALED = "rescaled by the publisher with an offset: neither ratios nor zeros mean anything"
-_TWITTER = "qps/twitter_stream_aug_2021_per_second.csv.gz"
-_GAPS = ("every night 23:31-24:00 and 42 short gaps of the archive",)
-_TWEETS = "Twitter sample stream, August 2021, with delete notices; the day of the first second is not recorded"
-
-REQUEST_TRACES: Mapping[str, RequestSpec] = MappingProxyType(
-    {
-        "nasa": RequestSpec(
-            "qps/nasa_http_jul_aug_1995_per_minute.csv.gz", "minute", "count", _MINUTE, "requests per minute",
-            "NASA Kennedy Space Center web server, July-August 1995, local time (UTC-4)",
-            outages=(
-                "1995-07-28 13:33 to 1995-07-31 23:59 (no log)",
-                "1995-08-01 14:53 to 1995-08-03 04:35 (hurricane Erin)",
-            ),
-        ),
-        "worldcup98": RequestSpec(
-            "qps/worldcup98_per_minute.csv.gz", "minute", "count", _MINUTE, "requests per minute",
-            "1998 World Cup web site, all servers (M. Arlitt, T. Jin, Hewlett-Packard), GMT",
-        ),
-        "elb": RequestSpec(
-            "qps/nab_elb_request_count_8c0756.csv.gz", "timestamp", "value", _FIVE, "requests per 5 min",
-            "an AWS load balancer, April 2014 (Numenta Anomaly Benchmark)",
-        ),
-        "goog": RequestSpec(
-            "qps/nab_twitter_volume_goog.csv.gz", "timestamp", "value", _FIVE, "tweets per 5 min",
-            "tweets that mention GOOG, February-April 2015 (Numenta Anomaly Benchmark)",
-        ),
-        "wiki_de": RequestSpec(
-            "qps/dsp_wiki_de_5min.csv.gz", "date", "messages", _FIVE, "messages per 5 min (rescaled)",
-            "page views of the German Wikipedia, July 2019 (Gontarska et al. 2021)", scale=_RESCALED,
-        ),
-        "retailrocket": RequestSpec(
-            "qps/dsp_retailrocket_5min.csv.gz", "date", "messages", _FIVE, "messages per 5 min (rescaled)",
-            "events of a web shop, June-July 2015 (Gontarska et al. 2021)", scale=_RESCALED,
-        ),
-        "twitter_second": RequestSpec(
-            _TWITTER, None, "count", _SECOND, "tweets per second", _TWEETS, outages=_GAPS, start="2021-08-01",
-        ),
-        "twitter_minute": RequestSpec(
-            _TWITTER, None, "count", _SECOND, "tweets per minute", _TWEETS, outages=_GAPS, start="2021-08-01", every=60,
-        ),
-    }
-)  # fmt: skip
-"""The traces by short name."""
-
-
-def load_requests(name: str, folder: str | Path) -> Trace:
-    """Load a request-rate trace.
-
-    Absent slots are NaN, with two exceptions that the files ask for. `nasa` has no row for a minute without requests:
-    up to `OUTAGE_MINUTES` absent minutes in a row are zeros, longer runs are outages and NaN. The Twitter file writes 0
-    where its archive has a gap: every zero there is NaN, and a minute of `twitter_minute` with a masked second is NaN.
-    The Twitter file has no stamps: 2021-08-01 00:00:00 is given to its first second by convention.
-
-    Args:
-        name: A key of `TRACES`.
-        folder: The data folder that `fetch` filled.
-
-    Returns:
-        One column, `requests`, in the unit of the spec, with what was repaired as counts.
-
-    Raises:
-        InputError: The name is unknown, or the file is missing or damaged.
-    """
-    spec = _spec(name)
-    columns = [spec.value] if spec.time is None else [spec.time, spec.value]
-    note = "; ".join(filter(None, [spec.description, spec.scale]))
-    table, origin = read(Path(folder), spec.file, columns, note)
-    values = pd.to_numeric(table[spec.value], errors="coerce").astype(float)
-    if spec.time is None:
-        frame, repairs = _indexed(values, spec)
-    else:
-        stamps = trace.times(table[spec.time], spec.file)
-        frame, repairs = trace.regular(pd.DataFrame({"requests": values.to_numpy()}, index=stamps), spec.step)
-        if name == "nasa":
-            frame, repairs = _zeros(frame, repairs)
-    return Trace(name, frame, spec.step * spec.every, spec.unit, origin, repairs, spec.season)
-
-
-def _spec(name: str) -> RequestSpec:
-    if name not in REQUEST_TRACES:
-        raise InputError(f"unknown request trace {name!r}; choose one of {', '.join(REQUEST_TRACES)}")
-    return REQUEST_TRACES[name]
-
-
-def _zeros(frame: pd.DataFrame, repairs: dict[str, int]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Write zeros into the short runs of absent minutes and count both kinds."""
-    values = frame["requests"].to_numpy(copy=True)
-    starts, lengths = trace.runs(np.isnan(values))
-    short = lengths <= OUTAGE_MINUTES
-    for start, length in zip(starts[short], lengths[short], strict=True):
-        values[start : start + length] = 0.0
-    counts = {
-        "zeros": int(lengths[short].sum()),
-        "outages": int((~short).sum()),
-        "outage_slots": int(lengths[~short].sum()),
-    }
-    return frame.assign(requests=values), {**repairs, **counts}
-
-
-def _indexed(values: pd.Series, spec: RequestSpec) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Give a series of seconds its conventional stamps, mask its zeros, and sum it over full minutes where asked."""
-    seconds = values.to_numpy(copy=True)
-    starts, lengths = trace.runs(seconds == 0)
-    seconds[seconds == 0] = np.nan
-    repairs = {"gaps": len(starts), "gap_slots": int(lengths.sum())}
-    if spec.every > 1:
-        rest = len(seconds) % spec.every
-        sums = seconds[: len(seconds) - rest].reshape(-1, spec.every).sum(axis=1)
-        repairs |= {"partial_dropped": rest, "masked_slots": int(np.isnan(sums).sum())}
-        seconds = sums
-    stamps = trace.index(spec.start, len(seconds), spec.step * spec.every)
-    return pd.DataFrame({"requests": seconds}, index=stamps), repairs
-
-
-@dataclass(frozen=True)
-class UtilisationSpec:
-    """What is known of one utilisation trace.
-
-    Attributes:
-        file: Path within a data folder.
-        time: Time column; None where row k is step k.
-        cpu: Column of the processor utilisation.
-        memory: Column of the memory utilisation; None where there is none.
-        step: Distance of two slots.
-        description: One line on what was measured.
-        season: Steps in a season; None where none is known.
-        start: First stamp where the file has none: a convention, not a fact.
-        percent: What one unit of the file is, in percent.
-    """
-
-    file: str
-    time: str | None
-    cpu: str
-    memory: str | None
-    step: pd.Timedelta
-    description: str
-    season: int | None
-    start: str = ""
-    percent: float = 1.0
-
-
-_ALIBABA = "Alibaba cluster-trace-v2018, mean of about 4,000 machines"
-
-UTILISATION_TRACES: Mapping[str, UtilisationSpec] = MappingProxyType(
-    {
-        "alibaba_8days": UtilisationSpec(
-            "utilisation/alibaba2018_machine_usage_8days_300s.csv.gz", None, "cpu_util_percent", "mem_util_percent",
-            _FIVE, _ALIBABA, 288, "2018-01-01",
-        ),
-        "alibaba_day1": UtilisationSpec(
-            "utilisation/alibaba2018_machine_usage_day1_10s.csv.gz", None, "cpu_util_percent", "mem_util_percent",
-            pd.Timedelta(seconds=10), f"{_ALIBABA}, first day", None, "2018-01-01",
-        ),
-        "google2019": UtilisationSpec(
-            "utilisation/google2019_instance_usage_month_300s.csv.gz", None, "avg_cpu", "avg_mem", _FIVE,
-            "Google cluster workload traces 2019, mean of instances", 288, "2019-05-01", 100.0,
-        ),
-        "ec2_825cc2": UtilisationSpec(
-            "utilisation/nab_ec2_cpu_utilization_825cc2.csv.gz", "timestamp", "value", None, _FIVE,
-            "one AWS EC2 instance, April 2014, with labelled anomalies (Numenta Anomaly Benchmark)", None,
-        ),
-        "asg_misconfiguration": UtilisationSpec(
-            "utilisation/nab_cpu_utilization_asg_misconfiguration.csv.gz", "timestamp", "value", None, _FIVE,
-            "an auto-scaling group, May-July 2014, with a labelled anomaly (Numenta Anomaly Benchmark)", 12,
-        ),
-    }
-)  # fmt: skip
-"""The traces by short name."""
-
-
-def load_utilisation(name: str, folder: str | Path) -> Trace:
-    """Load a utilisation trace.
-
-    Files without stamps get a first stamp by convention (the `start` of the spec). Absent slots are NaN. The season of
-    `asg_misconfiguration` is an hour, not a day.
-
-    Args:
-        name: A key of `TRACES`.
-        folder: The data folder that `fetch` filled.
-
-    Returns:
-        Columns cpu_percent and, where there is one, memory_percent, both within 0 and 100.
-
-    Raises:
-        InputError: The name is unknown, or the file is missing or damaged.
-    """
-    if name not in UTILISATION_TRACES:
-        raise InputError(f"unknown utilisation trace {name!r}; choose one of {', '.join(UTILISATION_TRACES)}")
-    spec = UTILISATION_TRACES[name]
-    columns = {spec.cpu: "cpu_percent"} | ({spec.memory: "memory_percent"} if spec.memory else {})
-    wanted = list(columns) if spec.time is None else [spec.time, *columns]
-    table, origin = read(Path(folder), spec.file, wanted, spec.description)
-    if spec.time is None:
-        stamps = trace.index(spec.start, len(table), spec.step)
-    else:
-        stamps = trace.times(table.pop(spec.time), spec.file)
-    frame, repairs = trace.regular(table.rename(columns=columns).set_index(stamps) * spec.percent, spec.step)
-    return Trace(name, frame, spec.step, "percent", origin, repairs, spec.season)
+        raise InputError(f"no {kind} sensor ({file}); sensors in {folder}: {some}")
+    table, origin = read_columns(Path(folder), file, [time, *columns], note)
+    stamps = _parse_stamps(table.pop(time), file)
+    frame, repairs = put_on_grid(table.rename(columns=dict(columns)).set_index(stamps), STEP)
+    return frame, origin, repairs

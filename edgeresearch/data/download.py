@@ -5,20 +5,17 @@ import io
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 import pooch
 
 from edgeresearch.data import datasets, synthetic
-from edgeresearch.data.datasets import REGISTRY, is_real, registry_from_manifest
+from edgeresearch.data.datasets import find_pin, is_real, read_bytes
+from edgeresearch.data.settings import Source
 from edgeresearch.errors import InputError
 from edgeresearch.io import atomic
-
-__all__ = ["REGISTRY", "Source", "fetch", "is_real", "registry_from_manifest"]
-
-Source = Literal["auto", "mirror", "download", "synthetic"]
+from edgeresearch.provenance import sha256
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to wait for a connection, and for the next bytes."""
@@ -78,16 +75,16 @@ def fetch(
         how |= dict.fromkeys(_by_download(folder, left, progress, base_url, source == "download", warn), "download")
     left = [name for name in wanted if name not in how]
     for name in left:
-        _store(synthetic.make(name, seed), folder / name, level=1)
+        _store(synthetic.make_file(name, seed), folder / name, level=1)
     how |= dict.fromkeys(left, "synthetic")
     if left:
         warn(
             f"SYNTHETIC DATA: {len(left)} of {len(wanted)} files in {folder} are seeded stand-ins, not real data; "
             "for the real files fetch with source 'download' (needs a network) or 'mirror' (needs a folder with them)"
         )
-    rows = [(name, how[name], datasets.sha256(datasets.content(folder / name))) for name in wanted]
+    rows = [(name, how[name], sha256(read_bytes(folder / name))) for name in wanted]
     table = pd.DataFrame(rows, columns=["file", "source", "sha256"])
-    return table.assign(real=[digest == datasets.pin(name).sha256_csv for name, _, digest in rows])
+    return table.assign(real=[digest == find_pin(name).sha256_csv for name, _, digest in rows])
 
 
 def _from_mirror(
@@ -102,7 +99,7 @@ def _from_mirror(
     for name in names:
         path = Path(mirror) / name
         data = path.read_bytes() if path.is_file() else b""
-        if datasets.sha256(data) == datasets.pin(name).sha256 or is_real(path, name):
+        if sha256(data) == find_pin(name).sha256 or is_real(path, name):
             with atomic(folder / name) as draft:
                 draft.write_bytes(data)
             done.append(name)
@@ -128,7 +125,7 @@ def _by_download(
     downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT)
     done: list[str] = []
     for name in names:
-        pin = datasets.pin(name)
+        pin = find_pin(name)
         try:
             data = _download(downloader, _address(pin.url, base_url))
         except _NetworkError as error:
@@ -137,7 +134,7 @@ def _by_download(
             warn(f"cannot download {name}: {error}; no other file is tried")
             break
         data = data if pin.identical else _repacked(data, name)
-        found = datasets.sha256(data)
+        found = sha256(data)
         if found != pin.sha256_csv:
             raise InputError(
                 f"{name}: the download has another checksum (expected sha256 {pin.sha256_csv}, found {found}) "

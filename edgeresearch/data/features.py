@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgeresearch.data import trace as grid
-from edgeresearch.data.trace import Trace
+from edgeresearch.data.trace import Trace, find_runs
 from edgeresearch.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -25,7 +24,7 @@ SEASONS_BACK = 7
 """How many past seasons `season_mean_{h}` averages at most."""
 
 
-def targets(values: npt.ArrayLike, horizons: Sequence[int]) -> Floats:
+def make_targets(values: npt.ArrayLike, horizons: Sequence[int]) -> Floats:
     """Return what is to be forecast: row t, column j holds the value `horizons[j]` steps after t.
 
     Args:
@@ -38,14 +37,14 @@ def targets(values: npt.ArrayLike, horizons: Sequence[int]) -> Floats:
     Raises:
         InputError: A horizon is below 1.
     """
-    series = _series(values)
+    series = _check_series(values)
     result = np.full((len(series), len(horizons)), np.nan)
-    for column, horizon in enumerate(_horizons(horizons)):
+    for column, horizon in enumerate(_check_horizons(horizons)):
         result[: max(len(series) - horizon, 0), column] = series[horizon:]
     return result
 
 
-def fill(values: npt.ArrayLike, limit: int) -> Floats:
+def fill_gaps(values: npt.ArrayLike, limit: int) -> Floats:
     """Carry the last observed value over gaps of at most `limit` steps.
 
     A longer gap stays NaN from its first to its last step, and so does a gap at the beginning. A gap at the end counts
@@ -60,8 +59,8 @@ def fill(values: npt.ArrayLike, limit: int) -> Floats:
     """
     if limit < 0:
         raise InputError(f"fill limit {limit} is negative; use 0 to fill nothing")
-    result = _series(values).copy()
-    starts, lengths = grid.runs(np.isnan(result))
+    result = _check_series(values).copy()
+    starts, lengths = find_runs(np.isnan(result))
     short = (lengths <= limit) & (starts > 0)
     starts, lengths = starts[short], lengths[short]
     steps = np.repeat(starts - np.r_[0, np.cumsum(lengths)[:-1]].astype(np.intp), lengths) + np.arange(lengths.sum())
@@ -69,33 +68,11 @@ def fill(values: npt.ArrayLike, limit: int) -> Floats:
     return result
 
 
-def lags(values: npt.ArrayLike, window: int) -> Floats:
-    """Return sliding windows: row t holds the values from t - window + 1 to t, oldest first.
-
-    The first rows, which lack a past, are padded by repeating the first value; `usable` excludes them.
+def find_whole_windows(filled: npt.ArrayLike, window: int) -> npt.NDArray[np.bool_]:
+    """Return which rows have a whole window of values behind them, without NaN.
 
     Args:
-        values: Shape (T,).
-        window: Steps in a window, at least 1.
-
-    Returns:
-        A read-only view of shape (T, window).
-
-    Raises:
-        InputError: The window is below 1 or the series is empty.
-    """
-    series = _series(values)
-    _window(window)
-    if not len(series):
-        raise InputError("an empty series has no windows; give at least one value")
-    return np.lib.stride_tricks.sliding_window_view(np.pad(series, (window - 1, 0), mode="edge"), window)
-
-
-def usable(filled: npt.ArrayLike, window: int) -> npt.NDArray[np.bool_]:
-    """Tell which rows have a whole window of values: neither NaN in it nor padding.
-
-    Args:
-        filled: The series after `fill`, shape (T,).
+        filled: The series after `fill_gaps`, shape (T,).
         window: Steps in a window, at least 1.
 
     Returns:
@@ -104,13 +81,16 @@ def usable(filled: npt.ArrayLike, window: int) -> npt.NDArray[np.bool_]:
     Raises:
         InputError: The window is below 1.
     """
-    series = _series(filled)
-    _window(window)
+    series = _check_series(filled)
+    if window < 1:
+        raise InputError(f"window {window} is below 1; a window holds at least one step")
     last_bad = np.maximum.accumulate(np.where(np.isnan(series), np.arange(len(series)), -1))
     return np.arange(len(series)) - last_bad >= window
 
 
-def calendar(index: pd.DatetimeIndex, step: pd.Timedelta, horizon: int, periods: Mapping[str, int]) -> pd.DataFrame:
+def make_calendar_terms(
+    index: pd.DatetimeIndex, step: pd.Timedelta, horizon: int, periods: Mapping[str, int]
+) -> pd.DataFrame:
     """Return Fourier terms of the time `horizon` steps after each stamp.
 
     Args:
@@ -141,7 +121,7 @@ def calendar(index: pd.DatetimeIndex, step: pd.Timedelta, horizon: int, periods:
     return pd.DataFrame(columns, index=index)
 
 
-def features(
+def make_features(
     trace: Trace,
     *,
     horizons: Sequence[int],
@@ -152,13 +132,12 @@ def features(
 ) -> pd.DataFrame:
     """Return what is known at each step about the steps ahead.
 
-    Columns: `value`, the first column of the trace after `fill`; with `calendar`, Fourier terms of the next step's
-        time, for the hour, day
-    and week (`HARMONICS`) as far as the rows span `ROUNDS` of them; with a season that the rows span as often, for each
-    horizon h, `season_lag_{h}` = the value at t + h - season, and `season_mean_{h}` = the mean of the values at t + h -
-    k season over those of k = 1..7 that exist. Where the past does not reach back, or was not observed, both carry the
-    value at t. So NaN occurs exactly where `value` is NaN, except that a season's column may hold a past value where
-    `value` itself is NaN.
+    Columns: `value`, the first column of the trace after `fill_gaps`; with `calendar`, Fourier terms of the next step's
+    time, for the hour, day and week (`HARMONICS`) as far as the rows span `ROUNDS` of them; with a season that the rows
+    span as often, for each horizon h, `season_lag_{h}`, the value at t + h - season, and `season_mean_{h}`, the mean of
+    the values at t + h - k season over those of k = 1..7 that exist. Where the past does not reach back, or was not
+    observed, both carry the value at t. `value` alone says where nothing is known: the season's columns may hold a past
+    value there.
 
     Args:
         trace: The series.
@@ -174,14 +153,14 @@ def features(
     Raises:
         InputError: A horizon is below 1 or longer than the season (its season's value would lie ahead).
     """
-    ahead = _horizons(horizons)
-    values = fill(trace.values.to_numpy(), fill_limit)
+    ahead = _check_horizons(horizons)
+    values = fill_gaps(trace.values.to_numpy(), fill_limit)
     index = pd.DatetimeIndex(trace.frame.index)
     rows = min(len(values), len(values) if span is None else span)
     parts = [pd.DataFrame({"value": values}, index=index)]
     if calendar:
         seen = {name: HARMONICS[name] for name, period in PERIODS.items() if rows * trace.step >= ROUNDS * period}
-        parts.append(_terms(index, trace.step, 1, seen))
+        parts.append(make_calendar_terms(index, trace.step, 1, seen))
     if season is not None and rows >= ROUNDS * season:
         if ahead and max(ahead) > season:
             raise InputError(f"horizon {max(ahead)} is longer than the season of {season} steps; use a shorter horizon")
@@ -190,9 +169,6 @@ def features(
             columns[f"season_lag_{horizon}"], columns[f"season_mean_{horizon}"] = _seasonal(values, horizon, season)
         parts.append(pd.DataFrame(columns, index=index))
     return pd.concat(parts, axis=1)
-
-
-_terms = calendar  # `features` has an argument of that name
 
 
 def _seasonal(values: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
@@ -212,20 +188,15 @@ def _seasonal(values: Floats, horizon: int, season: int) -> tuple[Floats, Floats
     return last, mean
 
 
-def _series(values: npt.ArrayLike) -> Floats:
+def _check_series(values: npt.ArrayLike) -> Floats:
     series = np.asarray(values, dtype=np.float64)
     if series.ndim != 1:
         raise InputError(f"a series must have one dimension, not {series.ndim}; pass one column")
     return series
 
 
-def _horizons(horizons: Sequence[int]) -> list[int]:
+def _check_horizons(horizons: Sequence[int]) -> list[int]:
     low = [horizon for horizon in horizons if horizon < 1]
     if low:
         raise InputError(f"horizon {low[0]} is below 1; forecasts are for later steps only")
     return list(horizons)
-
-
-def _window(window: int) -> None:
-    if window < 1:
-        raise InputError(f"window {window} is below 1; a window holds at least one step")

@@ -13,10 +13,8 @@ from scipy.optimize import brentq
 from scipy.signal import lfilter
 from scipy.special import i0e, ndtr
 
-from edgeresearch.data import datasets, trace
-from edgeresearch.data import datasets as traces
-from edgeresearch.data.datasets import METADATA
-from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.data.datasets import METADATA, POLLUTANTS, REQUEST_TRACES, UTILISATION_TRACES, find_pin, pins
+from edgeresearch.data.trace import Origin, Trace, regular_index, steps_per_day
 from edgeresearch.errors import InputError
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +41,7 @@ class Bursts:
     small: float
 
 
-def bursts(mae: float, rmse: float, small_share: float = 0.5, spread: float = 0.25) -> Bursts:
+def solve_bursts(mae: float, rmse: float, small_share: float = 0.5, spread: float = 0.25) -> Bursts:
     """Solve for the mixture that has a given mean absolute and root mean square error.
 
     With burst probability p, mean size B, spread c and small deviation s: MAE = (1-p) s √(2/π) + p B and
@@ -70,7 +68,7 @@ def bursts(mae: float, rmse: float, small_share: float = 0.5, spread: float = 0.
     return Bursts(p, (1 - small_share) * mae / p, spread, small_share * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
 
 
-def qps(
+def draw_qps(
     rng: np.random.Generator,
     *,
     steps: int = 14 * 1440,
@@ -84,9 +82,9 @@ def qps(
 ) -> Trace:
     """Make a stand-in for Paper A's request trace, which was never published.
 
-    The series is a daily cosine plus a first-order autoregression whose innovations are the mixture of `bursts`: the
-    error that a forecaster who knows the model cannot avoid. Paper A, Table 2 fixes the mixture (MAE .90 beside RMSE
-    3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (`daily_share`; not
+    The series is a daily cosine plus a first-order autoregression whose innovations are the mixture of `solve_bursts`:
+    the error that a forecaster who knows the model cannot avoid. Paper A, Table 2 fixes the mixture (MAE .90 beside
+    RMSE 3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (`daily_share`; not
     published) lies in the cosine, whose amplitude is thus √(2·81) = 12.7 QPS; the other half in the autoregression,
     whose coefficient is thus √(1 - 11.2/81) = .928. The mean (not published) is 60 QPS, nearly five deviations above 0;
     what still falls below is cut to 0.
@@ -99,7 +97,7 @@ def qps(
         mae: Mean absolute error of the best one-step forecast.
         rmse: Its root mean square error.
         daily_share: Part of the variance in the daily cycle, from 0 to below 1.
-        small_share: See `bursts`.
+        small_share: See `solve_bursts`.
         mean: Mean of the series.
 
     Returns:
@@ -115,7 +113,7 @@ def qps(
     index = _index("2024-01-01", steps, step)
     coefficient = float(np.sqrt(1 - rmse**2 / noise))
     burn_in = int(10 / (1 - coefficient))
-    errors = _errors(rng, steps + burn_in, bursts(mae, rmse, small_share))
+    errors = _errors(rng, steps + burn_in, solve_bursts(mae, rmse, small_share))
     rest = lfilter([1.0], [1.0, -coefficient], errors)[burn_in:]
     daily = np.sqrt(2 * variance * daily_share) * np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24)
     values = np.maximum(mean + daily + rest, 0.0)
@@ -155,10 +153,10 @@ RATES: Mapping[str, Rate] = MappingProxyType(
         "twitter_minute": Rate("2021-08-01 00:00:00", 31651, 3894, 2386, 0.939, 0.333),
     }
 )
-"""Measured on the traces that `edgeresearch.data.datasets.load` returns for the pinned files."""
+"""Measured on the traces that `datasets.load_requests` returns for the pinned files."""
 
 
-def request_rate(rng: np.random.Generator, *, like: str, steps: int | None = None) -> Trace:
+def draw_request_rate(rng: np.random.Generator, *, like: str, steps: int | None = None) -> Trace:
     """Make a stand-in for a real request trace, with its step, length, mean, deviation and autocorrelations.
 
     The logarithm is a daily cosine plus an autoregression of two hours' memory plus noise, weighted so that the values
@@ -178,11 +176,11 @@ def request_rate(rng: np.random.Generator, *, like: str, steps: int | None = Non
     """
     if like not in RATES:
         raise InputError(f"unknown request trace {like!r}; choose one of {', '.join(RATES)}")
-    rate, spec = RATES[like], traces.REQUEST_TRACES[like]
+    rate, spec = RATES[like], REQUEST_TRACES[like]
     step = spec.step * spec.every
     index = _index(rate.start, rate.steps if steps is None else steps, step)
     amplitude, variance, lag1 = _logarithm(rate)
-    noise = _noise(rng, len(index), spec.season, lag1)
+    noise = _noise(rng, len(index), steps_per_day(step), lag1)
     values = np.exp(amplitude * np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24) + np.sqrt(variance) * noise)
     values *= rate.mean / values.mean()
     if not spec.scale:
@@ -191,7 +189,9 @@ def request_rate(rng: np.random.Generator, *, like: str, steps: int | None = Non
     return _trace(like, {"requests": values}, index, step, spec.unit, note)
 
 
-def traffic(rng: np.random.Generator, *, steps: int = 17568, length: float = 1000.0, name: str = "traffic") -> Trace:
+def draw_traffic(
+    rng: np.random.Generator, *, steps: int = 17568, length: float = 1000.0, name: str = "traffic"
+) -> Trace:
     """Make a stand-in for a traffic sensor of Aarhus, with the statistics of the mean of 42 sensors.
 
     Counts are Poisson around an intensity with two rush hours a day (05:30 and 13:30 UTC): mean 4.2, standard deviation
@@ -205,7 +205,7 @@ def traffic(rng: np.random.Generator, *, steps: int = 17568, length: float = 100
         name: Name of the trace.
 
     Returns:
-        Columns vehicle_count, avg_speed, avg_measured_time, as `edgeresearch.data.datasets.traffic` returns them.
+        Columns vehicle_count, avg_speed, avg_measured_time, as `datasets.load_traffic` returns them.
     """
     index = _index("2014-08-01", steps, _FIVE)
     hours = _hours(index)
@@ -219,7 +219,7 @@ def traffic(rng: np.random.Generator, *, steps: int = 17568, length: float = 100
     return _trace(name, columns, index, _FIVE, "vehicles per 5 min", "stand-in for CityPulse Aarhus traffic")
 
 
-def pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = "pollution") -> Trace:
+def draw_pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = "pollution") -> Trace:
     """Make a stand-in for a pollution series of Aarhus, which was generated in much the same way.
 
     Each column is an independent integer random walk with increments uniform on -5..5, reflected at 15 and 215.
@@ -230,11 +230,11 @@ def pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = "poll
         name: Name of the trace.
 
     Returns:
-        One column per pollutant, as `edgeresearch.data.datasets.pollution` returns them; no season.
+        One column per pollutant, as `datasets.load_pollution` returns them; no season.
     """
     low, high = 15, 215
     columns = {}
-    for pollutant in ("ozone", "particullate_matter", "carbon_monoxide", "sulfure_dioxide", "nitrogen_dioxide"):
+    for pollutant in POLLUTANTS:
         increments = rng.integers(-5, 6, steps)
         walk = np.cumsum(increments) + rng.integers(0, high - low + 1)
         # Folding a free walk into the band is reflection at both bounds.
@@ -245,7 +245,7 @@ def pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = "poll
     return _trace(name, columns, index, _FIVE, "index without unit", note, season=False)
 
 
-def utilisation(
+def draw_utilisation(
     rng: np.random.Generator,
     *,
     steps: int = 2016,
@@ -275,7 +275,7 @@ def utilisation(
     """
     index = _index("2024-01-01", steps, step)
     cycle = np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24)
-    season = trace.steps_per_day(step)
+    season = steps_per_day(step)
     columns = {}
     for column, limits, lag1 in (("cpu_percent", cpu, 0.8), ("memory_percent", memory, 0.95)):
         if limits is None:
@@ -326,7 +326,7 @@ def _noise(rng: np.random.Generator, steps: int, season: int, lag1: float) -> Fl
 def _index(start: str, steps: int, step: pd.Timedelta) -> pd.DatetimeIndex:
     if steps < 1:
         raise InputError(f"a series of {steps} steps is empty; ask for at least one step")
-    return trace.index(start, steps, step)
+    return regular_index(start, steps, step)
 
 
 def _hours(index: pd.DatetimeIndex) -> Floats:
@@ -344,7 +344,7 @@ def _trace(
     season: bool = True,
 ) -> Trace:
     frame = pd.DataFrame(columns, index=index)
-    daily = trace.steps_per_day(step) if season else None
+    daily = steps_per_day(step) if season else None
     return Trace(name, frame, step, unit, Origin("synthetic", note=note), {}, daily)
 
 
@@ -360,7 +360,7 @@ _RANGES = {
 _START = {"ec2_825cc2": "2014-04-10 00:04:00", "asg_misconfiguration": "2014-05-14 01:14:00"}
 
 
-def make(name: str, seed: int) -> bytes:
+def make_file(name: str, seed: int) -> bytes:
     """Return the decompressed bytes of the stand-in for a pinned file.
 
     The same name and seed give the same bytes, whatever other files are made.
@@ -372,7 +372,7 @@ def make(name: str, seed: int) -> bytes:
     Raises:
         InputError: No such file is pinned, or the seed is negative.
     """
-    datasets.pin(name)
+    find_pin(name)
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
@@ -393,7 +393,7 @@ def make(name: str, seed: int) -> bytes:
 
 def _traffic(rng: np.random.Generator, sensor: int, winter: bool) -> pd.DataFrame:
     start, steps = ("2014-02-13 11:30", 33338) if winter else ("2014-08-01 08:00", 17472)
-    frame = traffic(rng, steps=steps).frame
+    frame = draw_traffic(rng, steps=steps).frame
     frame.iloc[0] = frame.iloc[0].fillna(40.0)  # the feed repeats the last speed, and the first row has none before it
     frame = frame.ffill().astype(int)
     stamps = pd.date_range(start, periods=steps, freq="5min")
@@ -413,15 +413,15 @@ def _traffic(rng: np.random.Generator, sensor: int, winter: bool) -> pd.DataFram
 
 
 def _pollution(rng: np.random.Generator) -> pd.DataFrame:
-    frame = pollution(rng).frame.astype(int)
+    frame = draw_pollution(rng).frame.astype(int)
     stamps = pd.DatetimeIndex(frame.index).strftime("%Y-%m-%d %H:%M:%S")
     return frame.assign(longitude=10.2, latitude=56.15, timestamp=stamps)
 
 
 def _metadata(rng: np.random.Generator) -> pd.DataFrame:
-    names = datasets.pins()
-    found = (re.fullmatch(r"aarhus_traffic/trafficData(\d+)\.csv\.gz", name) for name in names)
-    sensors = sorted(int(match[1]) for match in found if match)
+    names = pins()
+    matches = (re.fullmatch(r"aarhus_traffic/trafficData(\d+)\.csv\.gz", name) for name in names)
+    sensors = sorted(int(match[1]) for match in matches if match)
     count = len(sensors)
     return pd.DataFrame(
         {
@@ -439,22 +439,20 @@ def _metadata(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _requests(rng: np.random.Generator, name: str) -> pd.DataFrame:
-    short = next(key for key, spec in datasets.REQUEST_TRACES.items() if spec.file == name)
-    spec = datasets.REQUEST_TRACES[short]
-    values = request_rate(rng, like=short).values
+    short, spec = next((short, spec) for short, spec in REQUEST_TRACES.items() if spec.file == name)
+    values, column = draw_request_rate(rng, like=short).values, next(iter(spec.columns))
     whole = values if spec.scale else values.astype(int)
     if spec.time is None:
-        return pd.DataFrame({spec.value: whole.to_numpy()})
+        return pd.DataFrame({column: whole.to_numpy()})
     stamps = pd.DatetimeIndex(values.index).strftime("%Y-%m-%d %H:%M:%S")
-    return pd.DataFrame({spec.time: stamps, spec.value: whole.to_numpy()})
+    return pd.DataFrame({spec.time: stamps, column: whole.to_numpy()})
 
 
 def _utilisation(rng: np.random.Generator, name: str) -> pd.DataFrame:
-    short = next(key for key, spec in datasets.UTILISATION_TRACES.items() if spec.file == name)
-    spec = datasets.UTILISATION_TRACES[short]
+    short, spec = next((short, spec) for short, spec in UTILISATION_TRACES.items() if spec.file == name)
     steps, cpu, memory = _RANGES[short]
-    frame = utilisation(rng, steps=steps, step=spec.step, cpu=cpu, memory=memory).frame / spec.percent
-    table = frame.set_axis([spec.cpu, spec.memory][: frame.shape[1]], axis=1)
+    frame = draw_utilisation(rng, steps=steps, step=spec.step, cpu=cpu, memory=memory).frame / spec.factor
+    table = frame.set_axis(list(spec.columns), axis=1)
     if spec.time is not None:
         stamps = pd.date_range(_START[short], periods=steps, freq=spec.step).strftime("%Y-%m-%d %H:%M:%S")
         table.insert(0, spec.time, stamps)

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch import __version__
-from edgeresearch.data import csv
-from edgeresearch.data.csv import duration, text
-from edgeresearch.data.features import ROUNDS, features, targets, usable
+from edgeresearch.data.csv import format_duration, read_trace
+from edgeresearch.data.features import find_whole_windows, make_features, make_targets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Forecaster
@@ -128,20 +127,6 @@ def verdict(scores: pd.DataFrame, chosen: str) -> str:
     return f"{best} has the lowest MSE, {span}: {told(best)}{rest}"
 
 
-def data(trace: Trace) -> dict[str, Any]:
-    """Name the data of a trace: file, checksum, extent."""
-    index = trace.frame.index
-    return {
-        **{"name": trace.name, "file": trace.origin.file, "sha256": trace.origin.sha256, "column": trace.unit},
-        **{
-            "step_seconds": trace.step.total_seconds(),
-            "slots": len(index),
-            "observed": int(trace.values.notna().sum()),
-        },
-        **{"first": str(index[0]), "last": str(index[-1]), "repairs": dict(trace.repairs)},
-    }
-
-
 def write(report: Report, out: Path, draw: Draw | None = None, *, save: bool = False) -> None:
     """Write `scores.csv`, `forecast.csv`, `report.json` and what `draw` adds, all or nothing.
 
@@ -165,53 +150,6 @@ def write(report: Report, out: Path, draw: Draw | None = None, *, save: bool = F
             persistence.save(report.forecaster, folder / "model", about=report.facts)
         if draw is not None:
             draw(report, folder)
-
-
-_DAY = pd.Timedelta(days=1)
-
-
-def season(wanted: str | int | None, trace: Trace, horizon: int, said: list[str]) -> int | None:
-    """Return the steps of a season; None for a trace without one.
-
-    Args:
-        wanted: Steps (`288`), a duration (`1d`), or `none`; None: a day, if the trace spans `ROUNDS` of them.
-        trace: The trace.
-        horizon: Steps ahead that will be forecast; a season is not shorter.
-        said: Receives a line if the season was guessed.
-
-    Raises:
-        InputError: It is neither of these, or does not fit the trace.
-    """
-    rows = len(trace.frame)
-    if wanted is None:
-        steps = int(_DAY // trace.step)
-        if _DAY % trace.step == pd.Timedelta(0) and steps >= max(2, horizon) and rows >= ROUNDS * steps:
-            said.append(f"season: a day ({steps} steps)")
-            return steps
-        said.append("season: none")
-        return None
-    told = str(wanted).strip().lower()
-    if told == "none":
-        return None
-    steps = int(told) if told.lstrip("+-").isdigit() else _duration(told, trace.step)
-    if steps < max(2, horizon):
-        raise InputError(
-            f"a season of {steps} steps is too short; use at least 2, and no fewer than the horizon, {horizon}"
-        )
-    if rows < ROUNDS * steps:
-        need = f"needs {ROUNDS * steps} rows, {trace.name} has {rows}"
-        raise InputError(f"a season of {steps} steps {need}; use a shorter season or 'none'")
-    return steps
-
-
-def _duration(told: str, step: pd.Timedelta) -> int:
-    try:
-        length = duration(told)
-    except ValueError as error:
-        raise InputError(f"season {told!r} is neither steps nor a duration; write it like 288, 1d or none") from error
-    if pd.isna(length) or length % step != pd.Timedelta(0):
-        raise InputError(f"a season of {told} is no whole number of steps of {text(step)}; give it in steps")
-    return int(length // step)
 
 
 BASELINES = ("last_value", "seasonal_naive", "ridge")
@@ -269,9 +207,8 @@ def forecast_file(
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
     check(out)
-    trace, said = csv.read_trace(path, time=time, value=value, step=step, window=window, horizon=horizon)
-    said = [line for line in said if not line.startswith("season:")]
-    trace = replace(trace, seasonality=season(seasonality, trace, horizon, said))
+    trace = read_trace(path, time=time, value=value, step=step, window=window, horizon=horizon, seasonality=seasonality)
+    said = list(trace.notes)
     horizons = tuple(range(1, horizon + 1))
     problem = pose(trace, horizons=horizons, window=window, fill_limit=FILL_LIMIT)
     if model == "seasonal_naive" and "season_lag_1" not in problem.table:
@@ -295,7 +232,7 @@ def forecast_file(
     facts = {
         **{"model": model, "horizon": horizon, "window": window, "season": trace.seasonality, "seed": seed},
         **{"fill_limit": FILL_LIMIT, "columns": columns, "rows": len(rows), "baselines": list(baselines)},
-        **{"choice": "; ".join(judged.choices.get("choice", [])), "data": data(trace)},
+        **{"choice": "; ".join(judged.choices.get("choice", [])), "data": trace.describe()},
     }
     report = assemble(trace, facts, said, judged.scores, forecaster, problem.table, truth, made)
     write(report, Path(out), draw, save=True)
@@ -337,25 +274,25 @@ def apply_file(
     if not {"model", "horizon", "window", "season", "columns", "rows", "data"} <= set(facts):
         raise InputError(f"{load} was not saved by 'edgeresearch forecast'; give the folder 'model' of its results")
     horizon, window, fitted = int(facts["horizon"]), int(facts["window"]), facts["data"]
-    trace, said = csv.read_trace(
-        path, time=time, value=value or fitted["column"], step=step, window=window, horizon=horizon
-    )
-    said = [line for line in said if not line.startswith("season:")]
+    trace = read_trace(path, time=time, value=value or fitted["column"], step=step, window=window, horizon=horizon)
+    said = [line for line in trace.notes if not line.startswith("season:")]
     trace = replace(trace, seasonality=facts["season"])
     if trace.step.total_seconds() != fitted["step_seconds"]:
-        was = text(pd.Timedelta(seconds=fitted["step_seconds"]))
-        raise InputError(f"{path} has a step of {text(trace.step)}, the model was fitted on {was}; resample the file")
+        was = format_duration(pd.Timedelta(seconds=fitted["step_seconds"]))
+        raise InputError(
+            f"{path} has a step of {format_duration(trace.step)}, the model was fitted on {was}; resample the file"
+        )
     if trace.origin.sha256 == fitted["sha256"]:
         said.append("note: the model was fitted on this very file, so the scores are no test")
     horizons = range(1, horizon + 1)
-    frame = features(trace, horizons=horizons, season=facts["season"], fill_limit=FILL_LIMIT, span=facts["rows"])
+    frame = make_features(trace, horizons=horizons, season=facts["season"], fill_limit=FILL_LIMIT, span=facts["rows"])
     if list(frame.columns) != facts["columns"]:
         lacks = ", ".join(name for name in facts["columns"] if name not in frame) or "none"
         raise InputError(
             f"{path} does not yield the model's columns (it lacks {lacks}); give about {facts['rows']} rows"
         )
-    truth = targets(trace.values.to_numpy(dtype=float), horizons)
-    truth[~usable(frame["value"].to_numpy(), window)] = np.nan
+    truth = make_targets(trace.values.to_numpy(dtype=float), horizons)
+    truth[~find_whole_windows(frame["value"].to_numpy(), window)] = np.nan
     if np.isnan(truth).all(axis=0).any():
         raise InputError(
             f"{path} has no row with a whole window of {window} and a value after it; give a longer series"
@@ -365,7 +302,7 @@ def apply_file(
     if "season_lag_1" in frame:
         naive["seasonal_naive"] = frame[[f"season_lag_{ahead}" for ahead in horizons]].to_numpy()
     scores = _scores(truth, {facts["model"]: made, **naive})
-    facts = {**facts, "fitted_on": fitted, "data": data(trace)}
+    facts = {**facts, "fitted_on": fitted, "data": trace.describe()}
     report = assemble(trace, facts, said, scores, forecaster, frame, truth, made)
     write(report, Path(out), draw)
     return report

@@ -15,8 +15,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from scipy import stats
 
-from edgeresearch.data import datasets, synthetic
-from edgeresearch.data.features import features, targets, usable
+from edgeresearch.data.features import find_whole_windows, make_features, make_targets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Mask
@@ -100,8 +99,8 @@ def pose(
         InputError: The trace is too short, or its test part has no row to judge on.
     """
     rows = min(len(trace.frame), max_steps or len(trace.frame))
-    table = features(trace, horizons=horizons, season=trace.seasonality, fill_limit=fill_limit, span=rows)
-    truth = targets(trace.values.to_numpy(dtype=float), horizons)
+    table = make_features(trace, horizons=horizons, season=trace.seasonality, fill_limit=fill_limit, span=rows)
+    truth = make_targets(trace.values.to_numpy(dtype=float), horizons)
     table, truth = table.iloc[-rows:], truth[-rows:]
 
     def first_test_row(count: int) -> int | None:
@@ -115,7 +114,7 @@ def pose(
             f"{trace.name} has {rows} points; window {window} and horizon {max(horizons)} need {need}; "
             "use a shorter window"
         )
-    judged = usable(table["value"].to_numpy(), window)
+    judged = find_whole_windows(table["value"].to_numpy(), window)
     judged[:test] = False
     if not (judged[:, None] & ~np.isnan(truth)).any(axis=0).all():
         raise InputError(
@@ -364,9 +363,6 @@ def _long(problem: Problem, forecasts: Mapping[str, Array], truth: Array, known:
     return long.astype({"model": "category", "horizon": "int16"})
 
 
-SYNTHETIC = "paper_a"
-"""The stand-in for the paper's own trace; it is made in memory, every other trace is read from a file."""
-
 TIMING_COLUMNS = ["trace", "model", "fit_seconds", "predict_seconds", "machine"]
 
 
@@ -390,27 +386,6 @@ def places(name: str, root: str | Path = ".") -> Places:
     tables = Path(root) / "reports" / "tables"
     forecasts = Path(root) / "data" / "processed" / "forecast" / f"{name}.parquet"
     return Places(tables / "forecast" / f"{name}.csv", tables / "choices" / f"{name}.csv", forecasts)
-
-
-def trace(name: str, folder: str | Path, seed: int) -> Trace:
-    """Load a request trace, or make the stand-in for the paper's own one.
-
-    Args:
-        name: A key of `series.qps.TRACES`, or `paper_a`.
-        folder: The data folder that `fetch` filled.
-        seed: Root seed; the stand-in gets its own child of it.
-
-    Raises:
-        InputError: The name is unknown, or the file is missing or damaged.
-    """
-    if name == SYNTHETIC:
-        child = np.random.SeedSequence([seed, *name.encode()])
-        return synthetic.qps(np.random.default_rng(child))
-    if name not in datasets.REQUEST_TRACES:
-        raise InputError(
-            f"unknown request trace {name!r}; choose one of {', '.join([*datasets.REQUEST_TRACES, SYNTHETIC])}"
-        )
-    return datasets.load_requests(name, folder)
 
 
 def compare(series: Trace, settings: Mapping[str, Any], *, seed: int) -> Evaluation:

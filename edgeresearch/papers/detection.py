@@ -91,7 +91,7 @@ def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Fou
     Injection(**section["injection"])
     tasks = []
     for kind in get_args(Kind):
-        for trace in datasets.first(folder, kind, section["sensors"]):
+        for trace in datasets.load_sensors(folder, kind, section["sensors"]):
             tasks += [delayed(_rows)(trace, kind, repeat, names, section, seed) for repeat in range(section["seeds"])]
     parts = Parallel(n_jobs=section["workers"])(tasks)
     rows, events = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))

@@ -18,7 +18,7 @@ MAKERS = {
 
 
 DAILY = 0.5
-"""Part of the stand-in's variance that lies in its daily cycle (see `series.synthetic.qps`)."""
+"""Part of the stand-in's variance that lies in its daily cycle (see `series.synthetic.draw_qps`)."""
 
 
 def reached(table: pd.DataFrame) -> str:

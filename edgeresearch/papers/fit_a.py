@@ -13,7 +13,7 @@ from edgeresearch.autoscaling.compare import NONE, PUBLISHED, runs
 from edgeresearch.autoscaling.replay import PHASES, errors_by_phase, from_trace, measured, setup
 from edgeresearch.autoscaling.simulator import Floats, within
 from edgeresearch.data import synthetic
-from edgeresearch.data.features import targets
+from edgeresearch.data.features import make_targets
 
 CHOICES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -139,10 +139,10 @@ def errors(section: Mapping[str, Any], draws: Sequence[int], *, seed: int, secon
 
 def _errors(section: Mapping[str, Any], child: np.random.SeedSequence, seconds: int) -> pd.DataFrame:
     world, rng = setup(section), np.random.default_rng(child)
-    arrivals = spread(synthetic.qps(rng, steps=seconds // 60), rng, mean=world.mean)
+    arrivals = spread(synthetic.draw_qps(rng, steps=seconds // 60), rng, mean=world.mean)
     load = measured(arrivals, settings=world.settings, every=world.every)
     noise = np.sqrt(1 - section["accuracy"]) * load.std()
-    made: Floats = targets(load, [world.horizon])[:, 0] + noise * rng.standard_normal(len(load))
+    made: Floats = make_targets(load, [world.horizon])[:, 0] + noise * rng.standard_normal(len(load))
     ran = runs(arrivals, {PUBLISHED: made}, world, STRATEGIES, child.spawn(1)[0])
     phases = from_trace(
         arrivals, capacity=world.capacity, settings=world.settings, window=world.window, smooth=world.smooth

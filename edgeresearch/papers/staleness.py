@@ -335,7 +335,7 @@ def staleness(folder: str | Path, section: Mapping[str, Any], triggers: pd.DataF
     """
     wanted, cells = section["staleness"], by_cell(triggers, every=section["every"])
     Injection(**section["injection"])
-    tasks, traces = [], datasets.first(folder, "traffic", wanted["sensors"])
+    tasks, traces = [], datasets.load_sensors(folder, "traffic", wanted["sensors"])
     for trace in traces:
         for repeat in range(wanted["seeds"]):
             chosen = drawn(cells, np.random.default_rng(seeds(trace, repeat, seed).choosing))

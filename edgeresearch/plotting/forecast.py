@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
-from edgeresearch.data.csv import text
+from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.api import Report
 from edgeresearch.forecasting.models import MODELS
 from edgeresearch.plotting.style import BLUE, INK, ORANGE, canvas, save, styled
@@ -35,7 +35,11 @@ def figure(report: Report) -> Figure:
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.set(xlabel=f"time (steps of {text(report.trace.step)})", ylabel=report.trace.unit, title=report.trace.label)
+    axes.set(
+        xlabel=f"time (steps of {format_duration(report.trace.step)})",
+        ylabel=report.trace.unit,
+        title=report.trace.label,
+    )
     axes.legend(loc="upper left", ncols=4, bbox_to_anchor=(0, -0.16))
     return drawn
 

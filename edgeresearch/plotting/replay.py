@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from edgeresearch.autoscaling.api import Report
 from edgeresearch.autoscaling.compare import WITHIN, label, lowest
-from edgeresearch.data.csv import text
+from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.models import MODELS
 from edgeresearch.plotting.style import BLUE, GREEN, GREY, INK, ORANGE, canvas, dates, legend, numbers, save, styled
 
@@ -51,7 +51,7 @@ def load(report: Report) -> Figure:
         axes.set_ylabel(words)
         numbers(axes.yaxis)
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    gap = text(pd.Timedelta(seconds=report.terms.every))
+    gap = format_duration(pd.Timedelta(seconds=report.terms.every))
     bottom.set_xlabel(f"time (intervals of {gap} between decisions)")
     dates(bottom)
     top.set_title(f"{report.trace.label}: where responsive lost most requests", loc="left")

@@ -460,7 +460,7 @@ def lines(calibration: Calibration) -> list[str]:
 
 def _trace(folder: str | Path, name: str, samples: int) -> Trace:
     kind: Any = "traffic" if name == "lstm" else "pollution"
-    sensors = datasets.sensors(folder, kind)
+    sensors = datasets.list_sensors(folder, kind)
     if not sensors:
         raise InputError(f"no {kind} data in {folder}; fetch it with 'edgeresearch data'")
     trace = getattr(datasets, kind)(folder, sensors[0])

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from edgeresearch.config import ForecasterName, ModelName, PolicyName, StrategyName, TraceName
+from edgeresearch.config import ForecasterName, ModelName, PolicyName, StrategyName
+from edgeresearch.data.settings import TraceName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.settings import Section, merge
 
@@ -241,7 +242,7 @@ class Elastic:
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
         """Replay the trace once; errors by phase are those that the load tells (see `elastic.phases.from_trace`)."""
         from edgeresearch.autoscaling.compare import FORECASTING, PUBLISHED, experiment
-        from edgeresearch.forecasting.evaluation import trace
+        from edgeresearch.data.datasets import load_dataset
 
         strategy, root = settings["strategy"], _root(seed)
         # A strategy without a forecast needs no fitted model: the published accuracy costs nothing.
@@ -250,7 +251,7 @@ class Elastic:
             **{**settings["elastic"], "forecasters": (maker,), "strategies": (strategy,), "leads": (1.0,)},
             **{"repeats": 1, "synthetic_repeats": 1},
         }
-        series = trace(settings["trace"], places.data, root)
+        series = load_dataset(settings["trace"], places.data, seed=root)
         with one_thread():
             table = experiment(series, section, lstm=settings["forecast"]["lstm"], seed=root).table
         of = {row["phase"]: row for row in table[table["reading"] == "trace"].to_dict("records")}
@@ -292,10 +293,11 @@ class Forecast:
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
         """Fit the model once and judge it on the end of the trace."""
-        from edgeresearch.forecasting.evaluation import compare, pose, trace
+        from edgeresearch.data.datasets import load_dataset
+        from edgeresearch.forecasting.evaluation import compare, pose
 
         root = _root(seed)
-        series = trace(settings["trace"], places.data, root)
+        series = load_dataset(settings["trace"], places.data, seed=root)
         if settings["model"] == "seasonal_naive":
             known = pose(series, window=1, max_steps=settings["forecast"]["max_steps"]).table
             if "season_lag_1" not in known:

@@ -176,7 +176,7 @@ def test_models_at_work_need_no_torch() -> None:
 
 @pytest.mark.parametrize("sensor", [158324, 190232])
 def test_the_lstm_beats_last_value_and_mean_on_real_traffic(sensor: int, real: Path) -> None:
-    rows = datasets.traffic(real, sensor).frame.to_numpy()[:2000]
+    rows = datasets.load_traffic(real, sensor).frame.to_numpy()[:2000]
     model = LSTM().fit(rows[:1000], seed=1, accelerator="cpu")
     errors = model.start().run(rows)[1000:]
     scaled, seen = model.scale.apply(rows[np.isfinite(rows).any(axis=1)], np.zeros(3))

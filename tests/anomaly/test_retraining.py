@@ -563,7 +563,7 @@ def test_a_folder_and_memory_give_the_same_with_real_trainings(
 
 
 def test_a_real_sensor_is_replayed(real: Path, repository: Repository) -> None:
-    trace = datasets.traffic(real, 158324)
+    trace = datasets.load_traffic(real, 158324)
     rows = trace.frame.iloc[:2400]
     train = trained_by(LSTM(epochs=5), np.random.SeedSequence(1), accelerator="cpu")
     found = replay(rows.to_numpy(), name="traffic_158324", repository=repository, train=train, decide=always(60.0))

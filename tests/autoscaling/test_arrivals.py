@@ -77,7 +77,7 @@ def test_scaling_to_a_mean() -> None:
 
 
 def test_the_same_seed_places_the_same_requests() -> None:
-    source = synthetic.request_rate(np.random.default_rng(1), like="nasa", steps=50)
+    source = synthetic.draw_request_rate(np.random.default_rng(1), like="nasa", steps=50)
     one, two = (spread(source, np.random.default_rng(7), mean=50) for _ in "ab")
     np.testing.assert_array_equal(one, two)
     assert (one != spread(source, np.random.default_rng(8), mean=50)).any()
@@ -128,7 +128,7 @@ NAN = float("nan")
 
 def _trace(values: list[float]) -> Trace:
     minute = pd.Timedelta("1min")
-    frame = pd.DataFrame({"hits": values}, index=grid.index("2024-03-01", len(values), minute))
+    frame = pd.DataFrame({"hits": values}, index=grid.regular_index("2024-03-01", len(values), minute))
     return Trace("own", frame, minute, "hits", Origin("file"), {"absent": 1})
 
 
@@ -190,7 +190,7 @@ def test_what_was_observed_stays_and_the_rest_lies_between_its_neighbours(
     values: list[float | None], limit: int
 ) -> None:
     given = pd.Series(values, dtype=float)
-    _, lengths = grid.runs(given.isna())
+    _, lengths = grid.find_runs(given.isna())
     trace = _trace(given.tolist())
     if lengths.max(initial=0) > limit:
         with pytest.raises(InputError, match="are missing"):

@@ -75,7 +75,7 @@ LSTM = {"hidden": 4, "epochs": 1, "members": 1}
 
 @pytest.fixture(scope="module")
 def stand_in() -> Trace:
-    return synthetic.qps(np.random.default_rng(1), steps=300)
+    return synthetic.draw_qps(np.random.default_rng(1), steps=300)
 
 
 def test_a_real_trace_is_cut_to_its_newest_seconds_and_spread_anew(stand_in: Trace) -> None:

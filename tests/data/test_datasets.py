@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from edgeresearch.data import datasets
-from edgeresearch.data.download import REGISTRY, is_real, registry_from_manifest
+from edgeresearch.data.datasets import is_real
 from edgeresearch.errors import InputError
+from edgeresearch.provenance import sha256
 
 Put = Callable[[str, str], Path]
 TRAFFIC = "aarhus_traffic/trafficData158324.csv.gz"
@@ -30,7 +31,7 @@ def _traffic(*rows: tuple[str, int, int, int]) -> str:
 
 def test_traffic_on_its_grid(put: Put) -> None:
     folder = put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("07:55", 6, 51, 73), ("08:00", 4, 60, 61)))
-    trace = datasets.traffic(folder, 158324)
+    trace = datasets.load_traffic(folder, 158324)
     assert trace.name == "traffic_158324"
     assert list(trace.frame.columns) == ["vehicle_count", "avg_speed", "avg_measured_time"]
     assert trace.frame.iloc[0].tolist() == [5.0, 50.0, 74.0]
@@ -50,7 +51,7 @@ def test_rows_are_sorted_and_duplicates_dropped_and_counted(put: Put) -> None:
     ]
     lines = _traffic(*rows).splitlines()
     lines[3] = lines[2]  # an exact duplicate repeats the ids too
-    trace = datasets.traffic(put(TRAFFIC, "\r\n".join(lines) + "\r\n"), 158324)
+    trace = datasets.load_traffic(put(TRAFFIC, "\r\n".join(lines) + "\r\n"), 158324)
     assert trace.values.tolist() == [5.0, 6.0, 4.0]
     assert trace.repairs["unsorted"] == 1
     assert trace.repairs["exact_duplicates"] == 1
@@ -58,7 +59,7 @@ def test_rows_are_sorted_and_duplicates_dropped_and_counted(put: Put) -> None:
 
 
 def test_absent_slots_are_nan_in_every_column(put: Put) -> None:
-    trace = datasets.traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:05", 6, 51, 73))), 158324)
+    trace = datasets.load_traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:05", 6, 51, 73))), 158324)
     assert trace.frame.isna().all(axis=1).tolist() == [False, True, True, False]
     assert trace.repairs["absent"] == 2
 
@@ -71,7 +72,7 @@ def test_the_speed_that_a_feed_without_vehicles_repeats_is_nan(put: Put) -> None
         ("08:05", 0, 52, 70),
         ("08:10", 3, 52, 70),
     ]
-    trace = datasets.traffic(put(TRAFFIC, _traffic(*rows)), 158324)
+    trace = datasets.load_traffic(put(TRAFFIC, _traffic(*rows)), 158324)
     assert trace.values.tolist() == [5.0, 0.0, 0.0, 0.0, 3.0]
     assert trace.frame["avg_speed"].isna().tolist() == [False, True, True, False, False]
     assert trace.frame["avg_measured_time"].isna().tolist() == [False, True, True, False, False]
@@ -79,19 +80,19 @@ def test_the_speed_that_a_feed_without_vehicles_repeats_is_nan(put: Put) -> None
 
 
 def test_the_speed_is_repeated_across_an_absent_slot_too(put: Put) -> None:
-    trace = datasets.traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:00", 0, 50, 74))), 158324)
+    trace = datasets.load_traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:00", 0, 50, 74))), 158324)
     assert trace.repairs["repeated_speed"] == 1
 
 
 def test_rows_of_zeros_are_no_measurement(put: Put) -> None:
     rows = [("07:50", 5, 50, 74), ("07:55", 0, 0, 0), ("08:00", 0, 0, 0), ("08:05", 2, 50, 74)]
-    trace = datasets.traffic(put(TRAFFIC, _traffic(*rows)), 158324)
+    trace = datasets.load_traffic(put(TRAFFIC, _traffic(*rows)), 158324)
     assert trace.frame.isna().all(axis=1).tolist() == [False, True, True, False]
     assert (trace.repairs["all_zero"], trace.repairs["repeated_speed"]) == (2, 0)
 
 
 def test_stamps_beside_the_grid_are_counted(put: Put) -> None:
-    trace = datasets.traffic(
+    trace = datasets.load_traffic(
         put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("07:55", 6, 51, 73), ("08:01", 4, 60, 61))), 158324
     )
     assert len(trace.frame) == 3
@@ -100,70 +101,70 @@ def test_stamps_beside_the_grid_are_counted(put: Put) -> None:
 
 def test_the_earlier_period_has_its_own_name(put: Put) -> None:
     folder = put("aarhus_traffic/trafficData158355_feb_jun_2014.csv.gz", _traffic(("07:50", 5, 50, 74)))
-    assert datasets.traffic(folder, 158355, "feb_jun").name == "traffic_158355_feb_jun"
+    assert datasets.load_traffic(folder, 158355, "feb_jun").name == "traffic_158355_feb_jun"
 
 
 def test_a_bad_stamp_is_an_error(put: Put) -> None:
     with pytest.raises(InputError, match="line 3: no time stamp"):
-        datasets.traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("7:5x", 5, 50, 74))), 158324)
+        datasets.load_traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("7:5x", 5, 50, 74))), 158324)
 
 
 def test_pollution_says_that_it_was_generated(put: Put) -> None:
     text = "ozone,particullate_matter,carbon_monoxide,sulfure_dioxide,nitrogen_dioxide,longitude,latitude,timestamp\r\n"
     text += "101,94,49,44,87,10.1,56.2,2014-08-01 00:05:00\r\n106,97,48,47,86,10.1,56.2,2014-08-01 00:10:00\r\n"
-    trace = datasets.pollution(put(POLLUTION, text), 158324)
+    trace = datasets.load_pollution(put(POLLUTION, text), 158324)
     assert tuple(trace.frame.columns) == datasets.POLLUTANTS
     assert trace.values.tolist() == [101.0, 106.0]
     assert trace.seasonality is None
     assert trace.origin.note.endswith("generated by the publisher, not measured")
 
 
-@pytest.mark.parametrize(("load", "kind"), [(datasets.traffic, "traffic"), (datasets.pollution, "pollution")])
+@pytest.mark.parametrize(("load", "kind"), [(datasets.load_traffic, "traffic"), (datasets.load_pollution, "pollution")])
 def test_an_unknown_sensor_lists_some_known_ones(load: Callable[..., object], kind: str, put: Put) -> None:
     for sensor in range(6):
         folder = put(f"aarhus_{kind}/{kind}Data{sensor}.csv.gz", "")
-    with pytest.raises(InputError, match=rf"no {kind} sensor 7 .*: 0, 1, 2, 3, 4, …$"):
+    with pytest.raises(InputError, match=rf"no {kind} sensor .*7.csv.gz.*: 0, 1, 2, 3, 4, …$"):
         load(folder, 7)
 
 
 def test_an_unknown_sensor_in_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sensors in .*: none, fetch the data first"):
-        datasets.traffic(tmp_path, 7)
+        datasets.load_traffic(tmp_path, 7)
     with pytest.raises(InputError, match="no file"):
-        datasets.traffic(tmp_path, 158324)
+        datasets.load_traffic(tmp_path, 158324)
 
 
 def test_sensors_are_listed_ascending_and_without_the_earlier_period(put: Put) -> None:
     for name in ("209774", "158324", "158355_feb_jun_2014"):
         folder = put(f"aarhus_traffic/trafficData{name}.csv.gz", "")
     put(datasets.METADATA, "")
-    assert datasets.sensors(folder) == [158324, 209774]
-    assert datasets.sensors(folder, "pollution") == []
+    assert datasets.list_sensors(folder) == [158324, 209774]
+    assert datasets.list_sensors(folder, "pollution") == []
 
 
 @pytest.mark.parametrize("kind", ["traffic", "pollution"])
 def test_the_first_sensors_are_those_of_the_lowest_numbers(real: Path, kind: Literal["traffic", "pollution"]) -> None:
-    several = datasets.first(real, kind, 2)
-    assert [trace.name for trace in several] == [f"{kind}_{number}" for number in datasets.sensors(real, kind)[:2]]
+    several = datasets.load_sensors(real, kind, 2)
+    assert [trace.name for trace in several] == [f"{kind}_{number}" for number in datasets.list_sensors(real, kind)[:2]]
 
 
 def test_more_sensors_than_there_are_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"0 traffic sensors in .*, not 3; fetch the data first"):
-        datasets.first(tmp_path, "traffic", 3)
+        datasets.load_sensors(tmp_path, "traffic", 3)
 
 
 def test_metadata(put: Put) -> None:
     text = "REPORT_ID,POINT_1_STREET,ROAD_TYPE,DISTANCE_IN_METERS,NDT_IN_KMH,"
     text += "POINT_1_LAT,POINT_1_LNG,POINT_2_LAT,POINT_2_LNG,x\r\n"
     text += "2,Åvej,MAJOR_ROAD,1030,71,56.2,10.1,56.3,10.2,y\r\n1,Bvej,STREET,99,50,56.2,10.1,56.3,10.2,y\r\n"
-    table = datasets.metadata(put(datasets.METADATA, text))
+    table = datasets.load_metadata(put(datasets.METADATA, text))
     assert table.index.tolist() == [1, 2]
     assert table.loc[2, "street"] == "Åvej"
     assert table.loc[2, ["length", "free_flow"]].tolist() == [1030, 71]
 
 
 def test_the_real_traffic_of_the_first_sensor(real: Path) -> None:
-    trace = datasets.traffic(real, 158324)
+    trace = datasets.load_traffic(real, 158324)
     assert trace.origin.real
     assert len(trace.frame) == 17474
     assert trace.repairs == {
@@ -183,28 +184,28 @@ def test_the_real_traffic_of_the_first_sensor(real: Path) -> None:
 
 @pytest.mark.parametrize("sensor", [203954, 206263])
 def test_real_quiet_sensors_have_rows_of_zeros(real: Path, sensor: int) -> None:
-    trace = datasets.traffic(real, sensor)
+    trace = datasets.load_traffic(real, sensor)
     assert trace.repairs["all_zero"] > 100
     assert trace.frame["vehicle_count"].isna().sum() == trace.repairs["absent"] + trace.repairs["all_zero"]
     assert trace.frame["avg_speed"].min() > 0
 
 
 def test_the_real_earlier_period_has_sixteen_duplicates(real: Path) -> None:
-    trace = datasets.traffic(real, 158355, "feb_jun")
+    trace = datasets.load_traffic(real, 158355, "feb_jun")
     assert (trace.repairs["exact_duplicates"], trace.repairs["absent"]) == (16, 1311)
 
 
 def test_the_real_sensors_and_their_metadata(real: Path) -> None:
-    sensors = datasets.sensors(real)
+    sensors = datasets.list_sensors(real)
     assert len(sensors) == 42
-    assert datasets.sensors(real, "pollution") == sensors
-    table = datasets.metadata(real)
+    assert datasets.list_sensors(real, "pollution") == sensors
+    table = datasets.load_metadata(real)
     assert len(table) == 449
     assert set(sensors) <= set(table.index)
 
 
 def test_the_real_pollution_is_a_bounded_random_walk(real: Path) -> None:
-    trace = datasets.pollution(real, 158324)
+    trace = datasets.load_pollution(real, 158324)
     assert trace.origin.real
     assert len(trace.frame) == 17568
     assert set(trace.repairs.values()) == {0}
@@ -218,7 +219,7 @@ NAMES = ["nasa", "worldcup98", "elb", "goog", "wiki_de", "retailrocket", "twitte
 def _rows(name: str, stamps: pd.DatetimeIndex, values: list[float]) -> str:
     spec = datasets.REQUEST_TRACES[name]
     lines = [f"{stamp:%Y-%m-%d %H:%M:%S},{value}" for stamp, value in zip(stamps, values, strict=True)]
-    return "\n".join([f"{spec.time},{spec.value}", *lines]) + "\n"
+    return "\n".join([f"{spec.time},{next(iter(spec.columns))}", *lines]) + "\n"
 
 
 def _seconds(values: list[int]) -> str:
@@ -360,45 +361,20 @@ def test_the_packaged_registry_pins_every_file() -> None:
 
 def test_the_pins_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        datasets.pins()["x"] = datasets.pin(NAME)  # type: ignore[index]
-
-
-def test_the_registry_is_made_from_a_manifest(tmp_path: Path) -> None:
-    manifest = tmp_path / "MANIFEST.csv"
-    manifest.write_text(
-        "file,repo,url,rows,sha256_gz,sha256_csv,identical_to_upstream\n"
-        "b.csv.gz,r,https://e.org/b,1,11,22,yes\na.csv.gz,r,https://e.org/a,007,33,44,no\n"
-    )
-    table = registry_from_manifest(manifest)
-    assert list(table.columns) == ["file", "url", "sha256", "sha256_csv", "identical_to_upstream"]
-    assert table["file"].tolist() == ["a.csv.gz", "b.csv.gz"]
-    assert table["sha256"].tolist() == ["33", "11"]
-
-
-def test_the_packaged_registry_follows_from_the_real_manifest(real: Path) -> None:
-    made = registry_from_manifest(real / "MANIFEST.csv")
-    pd.testing.assert_frame_equal(made, pd.read_csv(REGISTRY, dtype=str))
-
-
-def test_a_manifest_that_lacks_columns_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "m.csv").write_text("file,url\na,b\n")
-    with pytest.raises(InputError, match="lacks the columns sha256, sha256_csv, identical_to_upstream"):
-        registry_from_manifest(tmp_path / "m.csv")
-    with pytest.raises(InputError, match="cannot read the manifest"):
-        registry_from_manifest(tmp_path / "none.csv")
+        datasets.pins()["x"] = datasets.find_pin(NAME)  # type: ignore[index]
 
 
 def test_an_unknown_file_names_the_nearest() -> None:
     with pytest.raises(InputError, match=f"unknown data file 'qps/wiki_de.csv.gz'; nearest: {re.escape(NAME)}"):
-        datasets.pin("qps/wiki_de.csv.gz")
+        datasets.find_pin("qps/wiki_de.csv.gz")
     with pytest.raises(InputError, match=r"nearest: aarhus_traffic/trafficData158324\.csv\.gz; see registry\.csv"):
-        datasets.pin("trafficData158324")
+        datasets.find_pin("trafficData158324")
 
 
 def test_content_decompresses_gz_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "a.gz").write_bytes(gzip.compress(b"hello"))
     (tmp_path / "a.csv").write_bytes(b"hello")
-    assert datasets.content(tmp_path / "a.gz") == datasets.content(tmp_path / "a.csv") == b"hello"
+    assert datasets.read_bytes(tmp_path / "a.gz") == datasets.read_bytes(tmp_path / "a.csv") == b"hello"
 
 
 @pytest.mark.parametrize("damage", [b"", b"no gzip at all", gzip.compress(b"x" * 99, mtime=0)[:20]])
@@ -407,7 +383,7 @@ def test_a_damaged_file_is_an_error_and_not_real(damage: bytes, tmp_path: Path) 
     path.write_bytes(damage)
     if damage:
         with pytest.raises(InputError, match="damaged gzip file"):
-            datasets.content(path)
+            datasets.read_bytes(path)
     assert not is_real(path, NAME)
 
 
@@ -416,14 +392,14 @@ def test_a_corrupt_body_is_damaged(tmp_path: Path) -> None:
     data[40:60] = bytes(20)
     (tmp_path / "a.gz").write_bytes(bytes(data))
     with pytest.raises(InputError, match="damaged gzip file"):
-        datasets.content(tmp_path / "a.gz")
+        datasets.read_bytes(tmp_path / "a.gz")
 
 
 def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file"):
-        datasets.content(tmp_path / "a.gz")
+        datasets.read_bytes(tmp_path / "a.gz")
     with pytest.raises(InputError, match="cannot read"):
-        datasets.content(tmp_path)
+        datasets.read_bytes(tmp_path)
 
 
 def test_the_decompressed_bytes_decide_what_is_real(pinned: Callable[..., None], tmp_path: Path) -> None:
@@ -440,20 +416,20 @@ def test_the_decompressed_bytes_decide_what_is_real(pinned: Callable[..., None],
 def test_reading_gives_the_origin(pinned: Callable[..., None], put: Callable[[str, str], Path]) -> None:
     text = "date,messages,more\n2019-07-01,5,6\n"
     pinned({NAME: text.encode()})
-    table, origin = datasets.read(put(NAME, text), NAME, ["messages", "date"], "a note")
+    table, origin = datasets.read_columns(put(NAME, text), NAME, ["messages", "date"], "a note")
     assert list(table.columns) == ["messages", "date"]
     assert (origin.source, origin.file, origin.real, origin.note) == ("registry", NAME, True, "a note")
-    assert origin.sha256 == datasets.sha256(text.encode())
+    assert origin.sha256 == sha256(text.encode())
 
 
 def test_a_stand_in_is_marked(put: Callable[[str, str], Path]) -> None:
-    _, origin = datasets.read(put(NAME, "date,messages\n2019-07-01,5\n"), NAME, ["messages"])
+    _, origin = datasets.read_columns(put(NAME, "date,messages\n2019-07-01,5\n"), NAME, ["messages"])
     assert (origin.source, origin.real, origin.note) == ("synthetic", False, "not the pinned file: a stand-in")
 
 
 def test_a_file_without_the_column_is_an_error(put: Callable[[str, str], Path]) -> None:
     with pytest.raises(InputError, match="cannot read .*messages"):
-        datasets.read(put(NAME, "date,other\n1,2\n"), NAME, ["messages"])
+        datasets.read_columns(put(NAME, "date,other\n1,2\n"), NAME, ["messages"])
 
 
 def test_the_files_are_pinned() -> None:
@@ -506,3 +482,55 @@ def test_the_real_traces_utilisation(real: Path, name: str, rows: int, absent: i
     assert trace.repairs["absent"] == absent
     assert trace.values.mean() == pytest.approx(mean, abs=1e-2)
     assert trace.frame.min().min() >= 0 and trace.frame.max().max() <= 100
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("elb", ["requests"]),
+        ("ec2_825cc2", ["cpu_percent"]),
+        ("traffic_158324", ["vehicle_count", "avg_speed", "avg_measured_time"]),
+        ("traffic_158355_feb_jun", ["vehicle_count", "avg_speed", "avg_measured_time"]),
+        ("pollution_158324", list(datasets.POLLUTANTS)),
+    ],
+)
+def test_a_data_set_that_is_not_here_is_a_stand_in_that_says_so(
+    name: str, columns: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("EDGERESEARCH_DATA_MIRROR", raising=False)
+    trace = datasets.load_dataset(name, seed=1)
+    assert (trace.name, list(trace.frame.columns), trace.origin.real) == (name, columns, False)
+    assert trace.notes[-1].startswith("SYNTHETIC DATA: ")
+    pd.testing.assert_frame_equal(trace.frame, datasets.load_dataset(name, seed=1).frame)
+    with pytest.raises(InputError, match="no file .*fetch the data first"):
+        datasets.load_dataset(name, tmp_path)
+
+
+def test_a_data_set_comes_from_the_folder_then_from_the_mirror(
+    put: Put, pinned: Callable[..., None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "timestamp,value\n2014-04-10 00:04:00,94.0\n2014-04-10 00:09:00,5.0\n"
+    name = datasets.REQUEST_TRACES["elb"].file
+    folder = put(name, text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EDGERESEARCH_DATA_MIRROR", str(folder))
+    assert "is a stand-in" in datasets.load_dataset("elb").notes[-1]
+    pinned({name: text.encode()})
+    for trace in (datasets.load_dataset("elb"), datasets.load_dataset("elb", mirror=folder)):
+        assert trace.origin.real and trace.notes == () and trace.values.tolist() == [94.0, 5.0]
+    here = tmp_path / "data" / "raw" / name
+    here.parent.mkdir(parents=True)
+    here.write_bytes(gzip.compress(text.replace("94", "95").encode()))
+    assert datasets.load_dataset("elb").values.iloc[0] == 95
+
+
+def test_the_stand_in_for_paper_a_is_made_in_memory() -> None:
+    first, second = (datasets.load_dataset("paper_a", seed=seed) for seed in (1, 2))
+    assert first.label == "paper_a (synthetic)"
+    assert not first.values.equals(second.values)
+
+
+def test_an_unknown_data_set_names_the_nearest() -> None:
+    with pytest.raises(InputError, match=r"unknown data set 'el'; did you mean elb\?; choose one of nasa.*paper_a"):
+        datasets.load_dataset("el")

@@ -12,6 +12,7 @@ from edgeresearch.data import datasets, synthetic
 from edgeresearch.data import download as module
 from edgeresearch.data.download import fetch
 from edgeresearch.errors import InputError
+from edgeresearch.provenance import sha256
 
 ELB = "qps/nab_elb_request_count_8c0756.csv.gz"
 WIKI = "qps/dsp_wiki_de_5min.csv.gz"
@@ -122,7 +123,7 @@ def test_downloads_are_checked_and_stored(server: Server, tmp_path: Path) -> Non
     assert table["file"].tolist() == list(CONTENTS)
     assert table["source"].tolist() == ["download"] * 3
     assert table["real"].all()
-    assert table["sha256"].tolist() == [datasets.sha256(data) for data in CONTENTS.values()]
+    assert table["sha256"].tolist() == [sha256(data) for data in CONTENTS.values()]
     for name, data in CONTENTS.items():
         assert gzip.decompress((tmp_path / "d" / name).read_bytes()) == data
     assert _files(tmp_path / "d") == sorted(CONTENTS)
@@ -153,7 +154,7 @@ def test_a_wrong_checksum_is_an_error_and_the_file_is_not_kept(source: str, serv
         fetch(tmp_path / "d", source=source, files=[ELB], seed=0, base_url=server.url, warn=_no_warning)
     message = str(caught.value)
     assert ELB in message and "\n" not in message
-    assert datasets.sha256(CONTENTS[ELB]) in message and datasets.sha256(b"something else\n") in message
+    assert sha256(CONTENTS[ELB]) in message and sha256(b"something else\n") in message
     assert not (tmp_path / "d").exists()
 
 
@@ -292,7 +293,7 @@ def test_stand_ins_replace_real_files_when_asked_for(mirror: Path, tmp_path: Pat
     assert table["source"].tolist() == ["synthetic"]
     assert not table["real"].any()
     assert len(said) == 1
-    assert datasets.content(tmp_path / "d" / ELB) == synthetic.make(ELB, 3)
+    assert datasets.read_bytes(tmp_path / "d" / ELB) == synthetic.make_file(ELB, 3)
 
 
 def test_real_files_replace_stand_ins(mirror: Path, tmp_path: Path) -> None:
@@ -333,9 +334,9 @@ def test_the_real_mirror_is_whole(real: Path, tmp_path: Path) -> None:
 
 
 def test_a_download_of_the_real_archive_gives_the_mirror_s_bytes(real: Path, server: Server, tmp_path: Path) -> None:
-    counts = datasets.content(real / TWITTER).split()[1:]
+    counts = datasets.read_bytes(real / TWITTER).split()[1:]
     server.serve(
-        datasets.pin(TWITTER).url.removeprefix("https://raw.githubusercontent.com"), _archive(b" ".join(counts))
+        datasets.find_pin(TWITTER).url.removeprefix("https://raw.githubusercontent.com"), _archive(b" ".join(counts))
     )
     fetch(tmp_path / "d", source="download", files=[TWITTER], seed=0, base_url=server.url, warn=_no_warning)
     assert module.is_real(tmp_path / "d" / TWITTER, TWITTER)

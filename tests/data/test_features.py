@@ -16,27 +16,27 @@ series = st.lists(st.one_of(numbers, st.just(NAN)), min_size=1, max_size=60)
 
 def _trace(values: list[float], step: str = "1h") -> Trace:
     size = pd.Timedelta(step)
-    frame = pd.DataFrame({"requests": values}, index=grid.index("2024-01-01", len(values), size), dtype=float)
+    frame = pd.DataFrame({"requests": values}, index=grid.regular_index("2024-01-01", len(values), size), dtype=float)
     return Trace("t", frame, size, "requests", Origin("synthetic"))
 
 
 def test_targets_lie_ahead() -> None:
-    found = features.targets([1, 2, 3, 4], [1, 3])
+    found = features.make_targets([1, 2, 3, 4], [1, 3])
     np.testing.assert_array_equal(found, [[2, 4], [3, NAN], [4, NAN], [NAN, NAN]])
 
 
 def test_targets_that_were_not_observed_stay_nan() -> None:
-    np.testing.assert_array_equal(features.targets([1, NAN, 3], [1]), [[NAN], [3], [NAN]])
+    np.testing.assert_array_equal(features.make_targets([1, NAN, 3], [1]), [[NAN], [3], [NAN]])
 
 
 def test_targets_beyond_the_end_are_nan() -> None:
-    assert np.isnan(features.targets([1, 2], [2, 5])).all()
+    assert np.isnan(features.make_targets([1, 2], [2, 5])).all()
 
 
 @settings(deadline=None)
 @given(series, st.integers(1, 70))
 def test_each_target_is_the_value_so_many_steps_ahead(values: list[float], horizon: int) -> None:
-    found = features.targets(values, [horizon])[:, 0]
+    found = features.make_targets(values, [horizon])[:, 0]
     for t, target in enumerate(found):
         expected = values[t + horizon] if t + horizon < len(values) else NAN
         np.testing.assert_equal(target, expected)
@@ -45,7 +45,7 @@ def test_each_target_is_the_value_so_many_steps_ahead(values: list[float], horiz
 @pytest.mark.parametrize("horizon", [0, -1])
 def test_a_target_now_or_in_the_past_is_refused(horizon: int) -> None:
     with pytest.raises(InputError, match=f"horizon {horizon} is below 1"):
-        features.targets([1, 2], [1, horizon])
+        features.make_targets([1, 2], [1, horizon])
 
 
 @pytest.mark.parametrize(
@@ -61,59 +61,34 @@ def test_a_target_now_or_in_the_past_is_refused(horizon: int) -> None:
     ],
 )
 def test_fill(values: list[float], limit: int, filled: list[float]) -> None:
-    np.testing.assert_array_equal(features.fill(values, limit), filled)
+    np.testing.assert_array_equal(features.fill_gaps(values, limit), filled)
 
 
 @settings(deadline=None)
 @given(series, st.integers(0, 10))
 def test_fill_agrees_with_a_plain_loop(values: list[float], limit: int) -> None:
     expected = list(values)
-    for start, length in zip(*grid.runs(np.isnan(values)), strict=True):
+    for start, length in zip(*grid.find_runs(np.isnan(values)), strict=True):
         if start > 0 and length <= limit:
             expected[start : start + length] = [values[start - 1]] * length
-    np.testing.assert_array_equal(features.fill(values, limit), expected)
+    np.testing.assert_array_equal(features.fill_gaps(values, limit), expected)
 
 
 def test_fill_leaves_its_input_alone() -> None:
     values = np.array([1.0, NAN])
-    features.fill(values, 1)
+    features.fill_gaps(values, 1)
     assert np.isnan(values[1])
 
 
 def test_fill_refuses_a_negative_limit() -> None:
     with pytest.raises(InputError, match="fill limit -1"):
-        features.fill([1.0], -1)
-
-
-def test_lags_end_with_the_present_and_repeat_the_first_value() -> None:
-    np.testing.assert_array_equal(features.lags([1, 2, 3], 2), [[1, 1], [1, 2], [2, 3]])
-
-
-@settings(deadline=None)
-@given(st.lists(numbers, min_size=1, max_size=40), st.integers(1, 50))
-def test_lags_hold_the_past(values: list[float], window: int) -> None:
-    found = features.lags(values, window)
-    assert found.shape == (len(values), window)
-    for t in range(len(values)):
-        assert found[t].tolist() == [values[max(s, 0)] for s in range(t - window + 1, t + 1)]
-
-
-def test_lags_are_a_view_that_cannot_be_written() -> None:
-    with pytest.raises(ValueError, match="read-only"):
-        features.lags([1, 2, 3], 2)[0, 0] = 9
-
-
-def test_lags_of_nothing_are_refused() -> None:
-    with pytest.raises(InputError, match="an empty series"):
-        features.lags([], 2)
-    with pytest.raises(InputError, match="window 0 is below 1"):
-        features.lags([1.0], 0)
+        features.fill_gaps([1.0], -1)
 
 
 @settings(deadline=None)
 @given(series, st.integers(1, 20))
 def test_usable_rows_have_a_whole_observed_window(values: list[float], window: int) -> None:
-    found = features.usable(values, window)
+    found = features.find_whole_windows(values, window)
     for t, good in enumerate(found):
         past = values[max(t - window + 1, 0) : t + 1]
         assert good == (len(past) == window and not np.isnan(past).any())
@@ -121,17 +96,17 @@ def test_usable_rows_have_a_whole_observed_window(values: list[float], window: i
 
 def test_usable_needs_a_window() -> None:
     with pytest.raises(InputError, match="window 0"):
-        features.usable([1.0], 0)
+        features.find_whole_windows([1.0], 0)
 
 
 def test_two_dimensions_are_refused() -> None:
     with pytest.raises(InputError, match="one dimension, not 2"):
-        features.fill(np.zeros((2, 2)), 1)
+        features.fill_gaps(np.zeros((2, 2)), 1)
 
 
 def test_the_calendar_is_that_of_the_time_ahead() -> None:
-    index = grid.index("2024-01-01", 48, pd.Timedelta("1h"))
-    table = features.calendar(index, pd.Timedelta("1h"), 6, {"day": 1})
+    index = grid.regular_index("2024-01-01", 48, pd.Timedelta("1h"))
+    table = features.make_calendar_terms(index, pd.Timedelta("1h"), 6, {"day": 1})
     assert list(table.columns) == ["day_sin_1", "day_cos_1"]
     assert table["day_sin_1"].iloc[0] == pytest.approx(1.0)
     assert table["day_cos_1"].iloc[18] == pytest.approx(1.0)
@@ -139,26 +114,26 @@ def test_the_calendar_is_that_of_the_time_ahead() -> None:
 
 
 def test_the_calendar_has_harmonics_of_each_period() -> None:
-    index = grid.index("2024-01-01", 3, pd.Timedelta("1h"))
-    table = features.calendar(index, pd.Timedelta("1h"), 1, {"day": 2, "week": 1})
+    index = grid.regular_index("2024-01-01", 3, pd.Timedelta("1h"))
+    table = features.make_calendar_terms(index, pd.Timedelta("1h"), 1, {"day": 2, "week": 1})
     assert list(table.columns) == ["day_sin_1", "day_cos_1", "day_sin_2", "day_cos_2", "week_sin_1", "week_cos_1"]
 
 
 @pytest.mark.parametrize(("step", "harmonics"), [("1h", 4), ("4h", 2), ("6h", 1), ("12h", 0), ("1D", 0)])
 def test_harmonics_that_the_step_cannot_resolve_are_left_out(step: str, harmonics: int) -> None:
-    index = grid.index("2024-01-01", 3, pd.Timedelta(step))
-    assert features.calendar(index, pd.Timedelta(step), 1, {"day": 4}).shape == (3, 2 * harmonics)
+    index = grid.regular_index("2024-01-01", 3, pd.Timedelta(step))
+    assert features.make_calendar_terms(index, pd.Timedelta(step), 1, {"day": 4}).shape == (3, 2 * harmonics)
 
 
 def test_an_unknown_period_is_refused() -> None:
-    index = grid.index("2024-01-01", 3, pd.Timedelta("1h"))
+    index = grid.regular_index("2024-01-01", 3, pd.Timedelta("1h"))
     with pytest.raises(InputError, match="unknown period 'year'; choose from hour, day, week"):
-        features.calendar(index, pd.Timedelta("1h"), 1, {"year": 1})
+        features.make_calendar_terms(index, pd.Timedelta("1h"), 1, {"year": 1})
 
 
 def test_features_of_a_season() -> None:
     trace = _trace([1, 2, 3, 10, 20, 30, 100, 200, 300])
-    table = features.features(trace, horizons=[1, 3], season=3, fill_limit=0, calendar=False)
+    table = features.make_features(trace, horizons=[1, 3], season=3, fill_limit=0, calendar=False)
     assert list(table.columns) == ["value", "season_lag_1", "season_mean_1", "season_lag_3", "season_mean_3"]
     assert table.index.equals(trace.frame.index)
     # at t = 5 (30) the next step is 6; one and two seasons before it are 10 and 1
@@ -169,13 +144,13 @@ def test_features_of_a_season() -> None:
 
 def test_the_mean_is_of_seven_seasons_at_most() -> None:
     values = np.repeat(np.arange(12.0), 2)
-    table = features.features(_trace(list(values)), horizons=[2], season=2, fill_limit=0, calendar=False)
+    table = features.make_features(_trace(list(values)), horizons=[2], season=2, fill_limit=0, calendar=False)
     assert table["season_mean_2"].iloc[-1] == np.mean([11, 10, 9, 8, 7, 6, 5])
 
 
 def test_what_was_not_observed_is_left_out_of_the_season() -> None:
     trace = _trace([1, NAN, NAN, 4, 5, 6, 7, 8, 9])
-    table = features.features(trace, horizons=[1], season=3, fill_limit=1, calendar=False)
+    table = features.make_features(trace, horizons=[1], season=3, fill_limit=1, calendar=False)
     np.testing.assert_array_equal(table["value"], [1, NAN, NAN, 4, 5, 6, 7, 8, 9])
     assert table["season_lag_1"].iloc[3] == 4  # step 4 - 3 = 1 is not observed: the value at t
     assert table["season_mean_1"].iloc[3] == 4
@@ -204,7 +179,7 @@ def _harmonics(table: pd.DataFrame) -> dict[str, int]:
     ],
 )
 def test_a_period_enters_if_the_rows_span_three_of_it(step: str, rows: int, harmonics: dict[str, int]) -> None:
-    table = features.features(_trace([1.0] * rows, step), horizons=[1], season=None, fill_limit=0)
+    table = features.make_features(_trace([1.0] * rows, step), horizons=[1], season=None, fill_limit=0)
     assert _harmonics(table) == harmonics
 
 
@@ -212,7 +187,7 @@ def test_a_shorter_span_leaves_out_what_it_does_not_cover() -> None:
     trace = _trace([1.0, 2.0] * 12 * 21)
 
     def columns(span: int | None, season: int | None = None) -> list[str]:
-        return list(features.features(trace, horizons=[1], season=season, fill_limit=0, span=span).columns)
+        return list(features.make_features(trace, horizons=[1], season=season, fill_limit=0, span=span).columns)
 
     whole = columns(None)
     assert {"day_sin_1", "week_sin_1"} <= set(whole)
@@ -225,36 +200,36 @@ def test_a_shorter_span_leaves_out_what_it_does_not_cover() -> None:
 
 def test_a_shorter_span_changes_no_value() -> None:
     trace = _trace([float(t % 7) for t in range(120)])
-    tables = [features.features(trace, horizons=[1], season=24, fill_limit=0, span=span) for span in (None, 72)]
+    tables = [features.make_features(trace, horizons=[1], season=24, fill_limit=0, span=span) for span in (None, 72)]
     pd.testing.assert_frame_equal(tables[0], tables[1])
     assert len(tables[1]) == 120
 
 
 def test_the_calendar_of_the_features_is_that_of_the_next_step() -> None:
     trace = _trace([1.0] * 72)
-    table = features.features(trace, horizons=[5], season=None, fill_limit=0)
-    expected = features.calendar(pd.DatetimeIndex(trace.frame.index), trace.step, 1, {"day": 4})
+    table = features.make_features(trace, horizons=[5], season=None, fill_limit=0)
+    expected = features.make_calendar_terms(pd.DatetimeIndex(trace.frame.index), trace.step, 1, {"day": 4})
     pd.testing.assert_frame_equal(table.drop(columns="value"), expected)
 
 
 def test_without_season_and_calendar_only_the_value_is_left() -> None:
-    table = features.features(_trace([1, 2]), horizons=[1], season=None, fill_limit=0, calendar=False)
+    table = features.make_features(_trace([1, 2]), horizons=[1], season=None, fill_limit=0, calendar=False)
     assert list(table.columns) == ["value"]
 
 
 def test_a_horizon_beyond_the_season_is_refused() -> None:
     with pytest.raises(InputError, match="horizon 4 is longer than the season of 3"):
-        features.features(_trace([1] * 9), horizons=[1, 4], season=3, fill_limit=0)
+        features.make_features(_trace([1] * 9), horizons=[1, 4], season=3, fill_limit=0)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(8, ["value"]), (9, ["value", "season_lag_1", "season_mean_1"])])
 def test_a_season_needs_three_of_it(rows: int, columns: list[str]) -> None:
-    table = features.features(_trace([1.0] * rows), horizons=[1], season=3, fill_limit=0, calendar=False)
+    table = features.make_features(_trace([1.0] * rows), horizons=[1], season=3, fill_limit=0, calendar=False)
     assert list(table.columns) == columns
 
 
 def test_where_the_past_does_not_reach_the_season_falls_back_to_the_value() -> None:
-    table = features.features(_trace([1, 2, 3, 4, 5, 6]), horizons=[1], season=2, fill_limit=0, calendar=False)
+    table = features.make_features(_trace([1, 2, 3, 4, 5, 6]), horizons=[1], season=2, fill_limit=0, calendar=False)
     np.testing.assert_array_equal(table["season_lag_1"], [1, 1, 2, 3, 4, 5])
     np.testing.assert_array_equal(table["season_mean_1"], [1, 1, 2, 2, 3, 3])
 
@@ -269,7 +244,8 @@ def test_changing_the_values_of_the_future_changes_no_row_up_to_now(data, values
         for t, value in enumerate(values)
     ]
     tables = [
-        features.features(_trace(list(v)), horizons=[1, 3], season=season, fill_limit=limit) for v in (values, other)
+        features.make_features(_trace(list(v)), horizons=[1, 3], season=season, fill_limit=limit)
+        for v in (values, other)
     ]
     pd.testing.assert_frame_equal(tables[0].iloc[: now + 1], tables[1].iloc[: now + 1])
 
@@ -280,8 +256,8 @@ def test_a_value_that_is_kept_does_not_depend_on_how_the_future_is_observed(
     data, values: list[float], tail: list[float], limit: int
 ) -> None:
     now = data.draw(st.integers(0, len(values) - 1))
-    filled = features.fill(values, limit)[: now + 1]
-    other = features.fill([*values[: now + 1], *tail], limit)[: now + 1]
+    filled = features.fill_gaps(values, limit)[: now + 1]
+    other = features.fill_gaps([*values[: now + 1], *tail], limit)[: now + 1]
     both = ~np.isnan(filled) & ~np.isnan(other)
     np.testing.assert_array_equal(filled[both], other[both])
     observed = ~np.isnan(values[: now + 1])

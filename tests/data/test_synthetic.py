@@ -41,53 +41,53 @@ def test_utilisation_traces_are_read_by_their_loader(name: str, tmp_path: Path) 
 
 def test_traffic_is_read_by_its_loader_with_its_repeated_speeds(tmp_path: Path) -> None:
     name = "aarhus_traffic/trafficData158324.csv.gz"
-    trace = datasets.traffic(_fetched(tmp_path, name), 158324)
+    trace = datasets.load_traffic(_fetched(tmp_path, name), 158324)
     assert not trace.origin.real
     assert trace.repairs["repeated_speed"] > 0
     counted = trace.frame["vehicle_count"] > 0
     assert trace.frame.loc[counted].notna().all().all()
-    assert b"\r\n" in datasets.content(tmp_path / name)
+    assert b"\r\n" in datasets.read_bytes(tmp_path / name)
 
 
 def test_traffic_of_the_earlier_period(tmp_path: Path) -> None:
     folder = _fetched(tmp_path, "aarhus_traffic/trafficData158355_feb_jun_2014.csv.gz")
-    assert str(datasets.traffic(folder, 158355, "feb_jun").frame.index[0]) == "2014-02-13 11:30:00"
+    assert str(datasets.load_traffic(folder, 158355, "feb_jun").frame.index[0]) == "2014-02-13 11:30:00"
 
 
 def test_pollution_is_read_by_its_loader(tmp_path: Path) -> None:
-    trace = datasets.pollution(_fetched(tmp_path, "aarhus_pollution/pollutionData158324.csv.gz"), 158324)
+    trace = datasets.load_pollution(_fetched(tmp_path, "aarhus_pollution/pollutionData158324.csv.gz"), 158324)
     assert len(trace.frame) == 17568
     assert trace.origin.note.startswith("not the pinned file")
 
 
 def test_metadata_covers_every_pinned_sensor(tmp_path: Path) -> None:
-    table = datasets.metadata(_fetched(tmp_path, datasets.METADATA))
+    table = datasets.load_metadata(_fetched(tmp_path, datasets.METADATA))
     assert len(table) == 42
     assert table["length"].between(300, 3000).all()
 
 
 def test_every_pinned_file_has_a_stand_in_of_its_own() -> None:
     some = [name for name in datasets.pins() if name.startswith("aarhus_pollution")][:3]
-    made = {synthetic.make(name, 0) for name in some}
+    made = {synthetic.make_file(name, 0) for name in some}
     assert len(made) == len(some)
 
 
 def test_the_seed_alone_decides_the_bytes() -> None:
     name = "qps/dsp_wiki_de_5min.csv.gz"
-    assert synthetic.make(name, 1) == synthetic.make(name, 1) != synthetic.make(name, 2)
+    assert synthetic.make_file(name, 1) == synthetic.make_file(name, 1) != synthetic.make_file(name, 2)
 
 
 def test_twitter_is_a_column_of_whole_counts() -> None:
-    lines = synthetic.make(TWITTER, 0).split(b"\n", 5)
+    lines = synthetic.make_file(TWITTER, 0).split(b"\n", 5)
     assert lines[0] == b"count"
     assert all(line.isdigit() for line in lines[1:5])
 
 
 def test_a_negative_seed_and_an_unknown_file_are_errors() -> None:
     with pytest.raises(InputError, match="seed -1 is negative"):
-        synthetic.make(TWITTER, -1)
+        synthetic.make_file(TWITTER, -1)
     with pytest.raises(InputError, match="unknown data file"):
-        synthetic.make("qps/other.csv.gz", 0)
+        synthetic.make_file("qps/other.csv.gz", 0)
 
 
 def _rng(seed: int = 0) -> np.random.Generator:
@@ -107,7 +107,7 @@ def _one_step(trace: Trace) -> tuple[float, float, float]:
 
 
 def test_the_stand_in_for_paper_a_has_its_published_statistics() -> None:
-    traces = [synthetic.qps(_rng(seed)) for seed in range(12)]
+    traces = [synthetic.draw_qps(_rng(seed)) for seed in range(12)]
     variances = [trace.values.var() for trace in traces]
     mae, rmse, r2 = np.mean([_one_step(trace) for trace in traces], axis=0)
     assert np.mean(variances) == pytest.approx(162, rel=0.05)
@@ -119,13 +119,13 @@ def test_the_stand_in_for_paper_a_has_its_published_statistics() -> None:
 
 def test_each_seed_is_near_the_published_errors() -> None:
     for seed in range(100, 106):
-        mae, rmse, _ = _one_step(synthetic.qps(_rng(seed)))
+        mae, rmse, _ = _one_step(synthetic.draw_qps(_rng(seed)))
         assert mae == pytest.approx(0.90, rel=0.15)
         assert rmse == pytest.approx(3.35, rel=0.18)
 
 
 def test_the_stand_in_for_paper_a() -> None:
-    trace = synthetic.qps(_rng())
+    trace = synthetic.draw_qps(_rng())
     assert trace.label == "paper_a (synthetic)"
     assert (len(trace.frame), trace.step, trace.unit) == (14 * 1440, pd.Timedelta("1min"), "requests per second")
     assert trace.seasonality == 1440
@@ -137,19 +137,19 @@ def test_the_stand_in_for_paper_a() -> None:
 
 
 def test_the_same_seed_gives_the_same_series() -> None:
-    first, second = (synthetic.qps(_rng(5), steps=500) for _ in range(2))
+    first, second = (synthetic.draw_qps(_rng(5), steps=500) for _ in range(2))
     pd.testing.assert_frame_equal(first.frame, second.frame)
-    assert not first.frame.equals(synthetic.qps(_rng(6), steps=500).frame)
+    assert not first.frame.equals(synthetic.draw_qps(_rng(6), steps=500).frame)
 
 
 def test_a_low_mean_is_cut_at_zero() -> None:
-    assert synthetic.qps(_rng(), mean=0.0).values.min() == 0.0
+    assert synthetic.draw_qps(_rng(), mean=0.0).values.min() == 0.0
 
 
 @settings(deadline=None)
 @given(mae=st.floats(0.1, 5), ratio=st.floats(2.5, 20), share=st.floats(0.1, 0.9))
 def test_bursts_solve_both_published_numbers(mae: float, ratio: float, share: float) -> None:
-    found = synthetic.bursts(mae, ratio * mae, share)
+    found = synthetic.solve_bursts(mae, ratio * mae, share)
     assert 0 < found.probability < 1
     rest = 1 - found.probability
     small = rest * found.small * np.sqrt(2 / np.pi)
@@ -160,7 +160,7 @@ def test_bursts_solve_both_published_numbers(mae: float, ratio: float, share: fl
 
 
 def test_the_bursts_of_paper_a_are_rare_and_large() -> None:
-    found = synthetic.bursts(0.9, 11.2**0.5)
+    found = synthetic.solve_bursts(0.9, 11.2**0.5)
     assert found.probability == pytest.approx(0.020, abs=1e-3)
     assert found.size == pytest.approx(22.7, abs=0.1)
     assert found.small == pytest.approx(0.575, abs=1e-3)
@@ -169,7 +169,7 @@ def test_the_bursts_of_paper_a_are_rare_and_large() -> None:
 @pytest.mark.parametrize("numbers", [(1.0, 1.0), (1.0, 0.1), (1.0, 1.02, 0.9)])
 def test_errors_that_no_bursts_give_are_refused(numbers: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="no bursts give an RMSE"):
-        synthetic.bursts(*numbers)
+        synthetic.solve_bursts(*numbers)
 
 
 @pytest.mark.parametrize(
@@ -177,13 +177,13 @@ def test_errors_that_no_bursts_give_are_refused(numbers: tuple[float, ...]) -> N
 )
 def test_burst_settings_out_of_range_are_refused(numbers: tuple[float, ...]) -> None:
     with pytest.raises(InputError, match="bursts need a positive MAE"):
-        synthetic.bursts(*numbers)
+        synthetic.solve_bursts(*numbers)
 
 
 @pytest.mark.parametrize("settings", [{"daily_share": 1.0}, {"daily_share": -0.1}, {"variance": 12.0}])
 def test_contradicting_statistics_are_refused(settings: dict[str, float]) -> None:
     with pytest.raises(InputError, match="leaves no room"):
-        synthetic.qps(_rng(), **settings)  # type: ignore[arg-type]
+        synthetic.draw_qps(_rng(), **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", [name for name in datasets.REQUEST_TRACES if name != "twitter_second"])
@@ -191,7 +191,7 @@ def test_request_rates_have_the_measured_statistics(name: str) -> None:
     rate = synthetic.RATES[name]
     found = []
     for seed in range(4):
-        values = synthetic.request_rate(_rng(seed), like=name).values
+        values = synthetic.draw_request_rate(_rng(seed), like=name).values
         season = datasets.REQUEST_TRACES[name].season
         found.append([values.mean(), values.std(), values.autocorr(1), values.autocorr(season)])
     mean, std, lag1, day = np.mean(found, axis=0)
@@ -203,7 +203,7 @@ def test_request_rates_have_the_measured_statistics(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(datasets.REQUEST_TRACES))
 def test_request_rates_have_the_form_of_the_original(name: str) -> None:
-    trace = synthetic.request_rate(_rng(), like=name, steps=3000)
+    trace = synthetic.draw_request_rate(_rng(), like=name, steps=3000)
     spec = datasets.REQUEST_TRACES[name]
     assert (trace.name, trace.step, trace.unit, trace.seasonality) == (
         name,
@@ -221,7 +221,7 @@ def test_request_rates_have_the_form_of_the_original(name: str) -> None:
 
 def test_the_second_by_second_stand_in_has_its_full_length_and_statistics() -> None:
     rate = synthetic.RATES["twitter_second"]
-    values = synthetic.request_rate(_rng(), like="twitter_second").values
+    values = synthetic.draw_request_rate(_rng(), like="twitter_second").values
     assert len(values) == rate.steps == 1_899_061
     assert values.mean() == pytest.approx(rate.mean, rel=0.01)
     assert values.std() == pytest.approx(rate.std, rel=0.15)
@@ -230,11 +230,11 @@ def test_the_second_by_second_stand_in_has_its_full_length_and_statistics() -> N
 
 def test_an_unknown_request_rate_is_refused() -> None:
     with pytest.raises(InputError, match="unknown request trace 'x'"):
-        synthetic.request_rate(_rng(), like="x")
+        synthetic.draw_request_rate(_rng(), like="x")
 
 
 def test_traffic_has_the_statistics_of_the_mean_sensor() -> None:
-    trace = synthetic.traffic(_rng())
+    trace = synthetic.draw_traffic(_rng())
     count, speed = trace.frame["vehicle_count"], trace.frame["avg_speed"]
     assert count.mean() == pytest.approx(4.24, rel=0.02)
     assert count.std() == pytest.approx(4.57, rel=0.1)
@@ -248,7 +248,7 @@ def test_traffic_has_the_statistics_of_the_mean_sensor() -> None:
 
 
 def test_pollution_is_a_bounded_integer_walk() -> None:
-    trace = synthetic.pollution(_rng())
+    trace = synthetic.draw_pollution(_rng())
     assert tuple(trace.frame.columns) == datasets.POLLUTANTS
     assert (trace.frame.min() >= 15).all() and (trace.frame.max() <= 215).all()
     assert (trace.frame % 1 == 0).all().all()
@@ -262,20 +262,20 @@ def test_pollution_is_a_bounded_integer_walk() -> None:
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32), steps=st.integers(1, 3000))
 def test_pollution_never_leaves_its_bounds(seed: int, steps: int) -> None:
-    frame = synthetic.pollution(_rng(seed), steps=steps).frame
+    frame = synthetic.draw_pollution(_rng(seed), steps=steps).frame
     assert frame.shape == (steps, 5)
     assert frame.min().min() >= 15 and frame.max().max() <= 215
 
 
 def test_utilisation_lies_in_the_ranges_of_the_figures() -> None:
-    frame = synthetic.utilisation(_rng()).frame
+    frame = synthetic.draw_utilisation(_rng()).frame
     assert list(frame.columns) == ["cpu_percent", "memory_percent"]
     assert frame["cpu_percent"].between(30, 90).all() and frame["memory_percent"].between(40, 95).all()
     assert frame["cpu_percent"].max() > 85 and frame["cpu_percent"].min() < 35
 
 
 def test_utilisation_without_memory() -> None:
-    trace = synthetic.utilisation(_rng(), steps=10, step=pd.Timedelta("10s"), cpu=(0, 100), memory=None, name="x")
+    trace = synthetic.draw_utilisation(_rng(), steps=10, step=pd.Timedelta("10s"), cpu=(0, 100), memory=None, name="x")
     assert list(trace.frame.columns) == ["cpu_percent"]
     assert (trace.name, len(trace.frame), trace.step) == ("x", 10, pd.Timedelta("10s"))
 
@@ -283,10 +283,12 @@ def test_utilisation_without_memory() -> None:
 @pytest.mark.parametrize("cpu", [(50.0, 50.0), (-1.0, 50.0), (50.0, 101.0)])
 def test_utilisation_refuses_a_range_that_is_none(cpu: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="cpu_percent: the range"):
-        synthetic.utilisation(_rng(), cpu=cpu)
+        synthetic.draw_utilisation(_rng(), cpu=cpu)
 
 
-@pytest.mark.parametrize("make", [synthetic.qps, synthetic.traffic, synthetic.pollution, synthetic.utilisation])
+@pytest.mark.parametrize(
+    "make", [synthetic.draw_qps, synthetic.draw_traffic, synthetic.draw_pollution, synthetic.draw_utilisation]
+)
 def test_an_empty_series_is_refused(make) -> None:
     with pytest.raises(InputError, match="ask for at least one step"):
         make(_rng(), steps=0)

@@ -10,7 +10,7 @@ import pytest
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import persistence
-from edgeresearch.forecasting.api import Report, apply_file, assemble, data, forecast_file, season, verdict, write
+from edgeresearch.forecasting.api import Report, apply_file, assemble, forecast_file, verdict, write
 from edgeresearch.forecasting.baselines import LastValue
 
 ROWS = 1000
@@ -156,7 +156,7 @@ def _report(shift: float = 0.0) -> Report:
     made = np.repeat(values[:, None], 2, axis=1).astype(float)
     model = LastValue().fit(frame.to_numpy(), truth)
     scores = pd.DataFrame({"horizon": [1, 2], "model": "last_value", "mse": [1.0, 2.0]})
-    facts = {"model": "last_value", "window": 10, "data": data(trace)}
+    facts = {"model": "last_value", "window": 10, "data": trace.describe()}
     return assemble(trace, facts, ["step: 1 min"], scores, model, frame, truth[100:], made[100:])
 
 
@@ -236,47 +236,3 @@ def test_write_is_all_or_nothing(tmp_path: Path) -> None:
     assert facts["verdict"].startswith("no model beats the last value")
     write(_report(), tmp_path / "again")
     assert not (tmp_path / "again" / "model").exists()
-
-
-def _trace(rows: int, step: str = "1h") -> Trace:
-    index = pd.date_range("2024-01-01", periods=rows, freq=step)
-    return Trace(
-        "mine", pd.DataFrame({"v": np.arange(rows, dtype=float)}, index=index), pd.Timedelta(step), "v", Origin("")
-    )
-
-
-@pytest.mark.parametrize(
-    ("rows", "step", "horizon", "steps"),
-    [(72, "1h", 1, 24), (71, "1h", 1, None), (500, "7min", 1, None), (72, "1h", 25, None), (90, "1D", 1, None)],
-)
-def test_a_guess_is_a_day_and_is_said(rows: int, step: str, horizon: int, steps: int | None) -> None:
-    said: list[str] = []
-    assert season(None, _trace(rows, step), horizon, said) == steps
-    assert said == ["season: none" if steps is None else f"season: a day ({steps} steps)"]
-
-
-@pytest.mark.parametrize(
-    ("wanted", "steps"), [("24", 24), (24, 24), ("1d", 24), ("1D", 24), (" 12h ", 12), ("none", None), ("720min", 12)]
-)
-def test_what_a_user_may_say(wanted: str | int, steps: int | None) -> None:
-    said: list[str] = []
-    assert season(wanted, _trace(100), 1, said) == steps
-    assert said == []
-
-
-@pytest.mark.parametrize(
-    ("wanted", "horizon", "message"),
-    [
-        ("often", 1, "season 'often' is neither steps nor a duration; write it like 288, 1d or none"),
-        ("nat", 1, "no whole number of steps"),
-        ("90min", 1, "a season of 90min is no whole number of steps of 1 h; give it in steps"),
-        ("1", 1, "a season of 1 steps is too short; use at least 2"),
-        ("-5", 1, "a season of -5 steps is too short"),
-        ("6", 7, "no fewer than the horizon, 7"),
-        ("34", 1, "a season of 34 steps needs 102 rows, mine has 100; use a shorter season or 'none'"),
-    ],
-)
-def test_what_cannot_be_right(wanted: str, horizon: int, message: str) -> None:
-    with pytest.raises(InputError) as caught:
-        season(wanted, _trace(100), horizon, [])
-    assert message in str(caught.value)

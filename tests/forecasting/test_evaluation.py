@@ -139,21 +139,6 @@ def test_no_choices_are_an_empty_table(tmp_path: Path) -> None:
     assert target.choices.read_text() == "model,seed,choice\n"
 
 
-def test_the_stand_in_depends_on_the_seed_alone(tmp_path: Path) -> None:
-    one, same, other = (work.trace("paper_a", tmp_path, seed) for seed in (1, 1, 2))
-    assert one.name == "paper_a"
-    assert one.values.equals(same.values)
-    assert not one.values.equals(other.values)
-    assert not one.origin.real
-
-
-def test_other_traces_are_read_from_the_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nab_elb_request_count"):
-        work.trace("elb", tmp_path, 1)
-    with pytest.raises(InputError, match=r"unknown request trace 'x'; choose one of nasa, .*, paper_a"):
-        work.trace("x", tmp_path, 1)
-
-
 def test_a_short_trace_is_refused() -> None:
     with pytest.raises(InputError, match="elb has 20 points"):
         work.compare(_trace(steps=20), _settings(), seed=0)
@@ -212,7 +197,7 @@ def _trace_evaluate(rows: int = 400, seasonality: int | None = 24, gap: slice = 
     values = 20 + 5 * np.sin(2 * np.pi * np.arange(rows) / 24) + rng.normal(size=rows).cumsum() * 0.3
     values[gap] = np.nan
     step = pd.Timedelta("1h")
-    frame = pd.DataFrame({"requests": values}, index=grid.index("2024-01-01", rows, step))
+    frame = pd.DataFrame({"requests": values}, index=grid.regular_index("2024-01-01", rows, step))
     return Trace("t", frame, step, "requests", Origin("synthetic"), seasonality=seasonality)
 
 

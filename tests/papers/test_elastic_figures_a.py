@@ -26,7 +26,7 @@ def course() -> pd.DataFrame:
 def test_figures_name_stand_ins(make_elastic: Make, course: pd.DataFrame) -> None:
     found = make_elastic("paper_a", real=False)
     table = elastic_a.table3([found])
-    beside = synthetic.utilisation(np.random.default_rng(0), steps=50)
+    beside = synthetic.draw_utilisation(np.random.default_rng(0), steps=50)
     figures = [
         elastic_figures_a.table3_figure(table),
         elastic_figures_a.usage(table, course, "cpu", [beside]),

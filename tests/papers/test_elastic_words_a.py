@@ -77,7 +77,7 @@ def test_what_can_be_known_of_the_stand_in_is_told(make_elastic: Make) -> None:
 @pytest.mark.parametrize("minutes", [1, 4])
 def test_the_best_forecast_of_the_stand_in_is_as_good_as_said(minutes: int) -> None:
     rng = np.random.default_rng(2)
-    values = synthetic.qps(rng, steps=200 * 1440).frame["requests"].to_numpy()
+    values = synthetic.draw_qps(rng, steps=200 * 1440).frame["requests"].to_numpy()
     rest = values - values.reshape(-1, 1440).mean(axis=0)[np.arange(len(values)) % 1440]
     known = np.polyval(np.polyfit(rest[:-minutes], rest[minutes:], 1), rest[:-minutes])
     r2 = 1 - np.mean((rest[minutes:] - known) ** 2) / values.var()

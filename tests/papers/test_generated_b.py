@@ -13,8 +13,8 @@ STEPS = 288 * 12
 def pair() -> list[Trace]:
     rng = np.random.default_rng(0)
     return [
-        synthetic.traffic(rng, steps=STEPS, name="traffic_1"),
-        synthetic.pollution(rng, steps=STEPS, name="pollution_1"),
+        synthetic.draw_traffic(rng, steps=STEPS, name="traffic_1"),
+        synthetic.draw_pollution(rng, steps=STEPS, name="pollution_1"),
     ]
 
 
@@ -26,7 +26,7 @@ def _walk(seed: int = 0) -> np.ndarray:
 def _trace(values: np.ndarray, name: str = "pollution_7") -> Trace:
     index = pd.date_range("2014-08-01", periods=len(values), freq="5min")
     frame = pd.DataFrame({"ozone": values.astype(float)}, index=index)
-    like = synthetic.pollution(np.random.default_rng(0), steps=10)
+    like = synthetic.draw_pollution(np.random.default_rng(0), steps=10)
     return Trace(name, frame, pd.Timedelta("5min"), "index without unit", like.origin, {})
 
 

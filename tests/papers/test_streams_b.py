@@ -16,8 +16,8 @@ TRAIN, SHOWN = 100, 150
 def pair() -> list[Trace]:
     rng = np.random.default_rng(0)
     return [
-        synthetic.traffic(rng, steps=600, name="traffic_1"),
-        synthetic.pollution(rng, steps=600, name="pollution_1"),
+        synthetic.draw_traffic(rng, steps=600, name="traffic_1"),
+        synthetic.draw_pollution(rng, steps=600, name="pollution_1"),
     ]
 
 
