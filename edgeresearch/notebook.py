@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeresearch import notebook_html
 from edgeresearch.errors import InputError, RunError, nearest
 from edgeresearch.io import atomic
 
@@ -62,7 +61,7 @@ def run(
         name: Path of a notebook, or its name in `notebooks/`.
         out: Where the executed copy goes.
         parameters: Values by name; each must be declared in the notebook's cell tagged `parameters`.
-        html: Where the executed copy goes as HTML that needs no network (see `notebook_html`), if anywhere.
+        html: Where the executed copy goes as a page that needs no network, if anywhere.
 
     Returns:
         The path of the executed copy.
@@ -86,7 +85,9 @@ def run(
             draft.replace(failed)
             raise RunError(f"notebook {source.stem}, {fault}; the full trace is in {failed}")
         if html is not None:
-            notebook_html.write(_read(draft), Path(html).stem, html)
+            from edgeresearch.papers.report.notebook_page import write_page
+
+            write_page(_read(draft), Path(html).stem, html)
     failed.unlink(missing_ok=True)
     return target
 

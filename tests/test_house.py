@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "edgeresearch"
 ORDER = [
     "errors", "io", "stats", "settings", "provenance", "result", "optimise", "data", "nn", "forecasting", "autoscaling",
-    "anomaly", "scheduling", "emulator", "profiling", "config", "sweeps", "plotting", "notebook_html", "timings",
-    "papers", "notebook", "recovery", "lanes", "workspace", "pipeline", "cli",
+    "anomaly", "scheduling", "emulator", "profiling", "config", "sweeps", "plotting", "timings", "papers",
+    "notebook", "recovery", "lanes", "workspace", "pipeline", "cli",
 ]  # fmt: skip
 """Rooms, from the top: each imports only those before it."""
 LAZY_UPWARDS = {("result", "plotting")}

@@ -1,23 +1,11 @@
 """Commands that hand results on: the report, and tables and figures to paste."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from edgeresearch.cli.base import app, described, warn
-
-if TYPE_CHECKING:
-    from edgeresearch.papers.report.site import Run
-
-
-def _run(params: Path) -> "Run":
-    from edgeresearch.config import Params, load
-    from edgeresearch.papers.report.site import Run
-
-    home = Path().absolute()
-    name = home.name if home.parent.name == "build" else "own"  # a profile's workspace is build/NAME
-    return Run(Path(), load(params).model_dump(), Params().model_dump(), name)
 
 
 @app.command(
@@ -39,14 +27,18 @@ def report(
     """Make the report."""
     import webbrowser
 
-    from edgeresearch.papers.report import readme_results
-    from edgeresearch.papers.report import site as work
+    from edgeresearch.config import Params, load
 
-    run = _run(params)
     if readme:
-        print(f"readme: {readme_results.write(readme, run.reports, run.settings)}")
+        from edgeresearch.papers.report.readme import write_readme
+
+        print(f"readme: {write_readme(readme, Path('reports'))}")
         return
-    page = work.build(run, out)
+    from edgeresearch.papers.report.site import build_site
+
+    home = Path().absolute()
+    profile = home.name if home.parent.name == "build" else "own"  # a profile's workspace is build/NAME
+    page = build_site(Path(), load(params).model_dump(), Params().model_dump(), profile, out)
     print(f"report: {page}")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         warn(f"no browser could be opened; open {page} in one")
@@ -63,12 +55,17 @@ def export(
     params: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("params.yaml"),
 ) -> None:
     """Export tables and figures."""
+    from edgeresearch.config import load
+    from edgeresearch.errors import InputError
     from edgeresearch.papers.claims.table import FILE, read_claims
-    from edgeresearch.papers.report import exports, printed
+    from edgeresearch.papers.report.export import write_exports
+    from edgeresearch.papers.report.published import paper_tables
 
-    run = _run(params)
-    tables = printed.printed(run.reports, run.settings)
-    claims = exports.audit(read_claims(run.reports / FILE))
-    for missing in exports.write([*tables, claims], run.figures, out):
-        warn(f"{missing.name} is left out: {missing.reason}")
+    reports = Path("reports")
+    claims = read_claims(reports / FILE)
+    tables = paper_tables(reports, load(params).model_dump())
+    write_exports(tables, claims, reports / "figures", out)
+    for name, table in tables.items():
+        if isinstance(table, InputError):
+            warn(f"{name} is left out: {table}")
     print(f"exports: {out}")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from edgeresearch import cli, workspace
-from edgeresearch.papers.report import readme_results
-from edgeresearch.papers.report import site as report
+from edgeresearch.papers.report.readme import BEGIN, END
+from edgeresearch.papers.report.site import build_site
 
 CLAIMS = (
     "id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted"
@@ -70,7 +70,7 @@ def test_it_opens_in_the_browser_where_there_is_one(
 
 
 def test_the_readme_is_written_and_nothing_else(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (home / "README.md").write_text(f"{readme_results.BEGIN}\n{readme_results.END}\n")
+    (home / "README.md").write_text(f"{BEGIN}\n{END}\n")
     assert _left(capsys, "report", "--readme", "README.md") == (0, "readme: README.md\n", "")
     assert "**Of 1 claims" in (home / "README.md").read_text(encoding="utf-8")
     assert not (home / "reports" / "site").exists()
@@ -88,7 +88,7 @@ def test_exports_are_written_and_what_is_missing_is_told(home: Path, capsys: pyt
 
 @pytest.mark.parametrize("words", [["report"], ["export", "--out", "there"], ["report", "--readme", "README.md"]])
 def test_without_an_audit_it_is_one_line(home: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
-    (home / "README.md").write_text(f"{readme_results.BEGIN}\n{readme_results.END}\n")
+    (home / "README.md").write_text(f"{BEGIN}\n{END}\n")
     (home / "reports" / "claims.csv").unlink()
     before = sorted(home.rglob("*"))
     status, out, error = _left(capsys, *words)
@@ -110,7 +110,7 @@ def test_reproduce_ends_with_the_report_where_there_is_one(
 ) -> None:
     monkeypatch.setattr(workspace, "reproduce", lambda *_, **__: Path("reports"))
     assert _left(capsys, "reproduce")[1] == "results: reports\n"
-    report.build(report.Run(Path(), _settings(), _settings()))
+    build_site(Path(), _settings(), _settings())
     assert _left(capsys, "reproduce")[1] == "results: reports\nreport: reports/site/index.html\n"
 
 

@@ -1,7 +1,6 @@
 """Scores and forecasts as the pipeline writes them, made up."""
 
 import itertools
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,10 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgeresearch.config import Params
-from edgeresearch.io import write_csv, write_json
-from edgeresearch.papers import elastic_a, los_b, paper_a
-from edgeresearch.papers.contradictions import contradictions
+from edgeresearch.papers import elastic_a
 
 ROOT = Path(__file__).parents[2]
 
@@ -224,92 +220,6 @@ def fit_b() -> pd.DataFrame:
         )
         rows[-1] |= {f"hops_{n}_{d}": 20.0 + at for n in (6, 8) for d in (1, 2, 3)}
     return pd.DataFrame(rows)
-
-
-CLAIMS_SHOWN = """\
-id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted
-A-1,A,"Table 3 (captioned ""Table 2"")",number,Few requests fail.,3.4,3.58112,3.53328,3.62896,20,paper_a (synthetic),\
-reproduced,Close.,table3,reports/figures/elastic/paper_a/table3.png,11-elastic,%,fitted
-A-2,A,section 4.2 beside Table 2,ranking,LSTM is best <everywhere>.,first,1 of 9,,,5,elb (real),not reproduced,\
-"It is not, & far from it.",table2,reports/figures/table2/relative_mse_1.png,10-forecasting,,
-A-3,A,abstract,statement,It all works.,,,,,,,not testable here,Nothing says how.,none,,,,
-A-4,A,section 5,ranking,Also on real traces.,lowest,2 of 2,,,20,elb (real),partly,In means.,elastic,\
-reports/figures/elastic/elb/table3.png,11-elastic,,held out
-B-1,B,Fig. 7 and section VI.C,number,Trainings are dropped.,26.62,26.6008,23.7721,29.4295,20,emulated,reproduced,Near.,\
-scheduling,reports/figures/los/scheduling/figure7.png,23-scheduling,%,held out
-B-2,B,Fig. 5a beside Fig. 7,contradiction,One of two.,400,470,,,,the paper's own numbers,\
-contradicted by the paper itself,They differ.,limits,,22-limits,millicores,
-B-3,B,section VI.B,number,Many run.,1430,1430,1430,1430,1,emulated,reproduced,All.,limits,reports/figures/los/limits,\
-22-limits,trainings,set
-"""
-
-DRAWN = (
-    "forecast/paper_a/figure1", "forecast/paper_a/table2", "forecast/paper_a/cost", "forecast/elb/table2",
-    "table2/relative_mse_1", "elastic/paper_a/table3", "elastic/elb/table3", "los/limits/figure5",
-    "los/scheduling/figure7", "los/scheduling/reasons", "data/requests",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def first_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the project folder is made that `project` copies."""
-    return tmp_path_factory.mktemp("project") / "project"
-
-
-@pytest.fixture
-def project(
-    tmp_path: Path,
-    first_project: Path,
-    make_scores: Callable[..., pd.DataFrame],
-    make_elastic: Callable[..., pd.DataFrame],
-    limits_b: tuple[pd.DataFrame, pd.DataFrame],
-    scheduled_b: dict[str, pd.DataFrame],
-) -> Path:
-    """A project folder with the results of a small run, made up: what the report, exports and README are made of."""
-    if not first_project.exists():
-        _make_project(first_project, make_scores, make_elastic, limits_b, scheduled_b)
-    return Path(shutil.copytree(first_project, tmp_path / "project"))
-
-
-def _make_project(
-    home: Path,
-    make_scores: Callable[..., pd.DataFrame],
-    make_elastic: Callable[..., pd.DataFrame],
-    limits_b: tuple[pd.DataFrame, pd.DataFrame],
-    scheduled_b: dict[str, pd.DataFrame],
-) -> None:
-    reports = home / "reports"
-    tables = reports / "tables"
-    scores = paper_a.table2([make_scores("elb"), make_scores("paper_a", real=False)])
-    scaled = elastic_a.table3([make_elastic("elb"), make_elastic("paper_a", real=False)])
-    for name, frame in {
-        "table2_forecast": scores,
-        "table2_contradictions": contradictions(),
-        "table3_elastic": scaled,
-        "table3_verdicts": elastic_a.compare_strategies(scaled),
-        "los/limits": limits_b[0],
-        "los/landmarks": limits_b[1],
-        **{f"los/{name}": scheduled_b[name] for name in ("hops", "drops", "triggers")},
-    }.items():
-        write_csv(frame, tables / f"{name}.csv")
-    write_json(paper_a.summary(scores), reports / "metrics" / "forecast.json")
-    los_b.write(Params().los.model_dump(), reports)
-    series = "trace,data,unit,steps,first,last,note\nelb,real,requests per 5 min,9,2014-04-10,2014-04-24,a balancer\n"
-    (tables / "data_series.csv").write_text(f"{series}paper_a,synthetic,requests per second,9,2024-01-01,2024-01-14,\n")
-    (reports / "claims.csv").write_text(CLAIMS_SHOWN)
-    for name in DRAWN:
-        file = reports / "figures" / f"{name}.svg"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(
-            f'<svg viewBox="0 0 320.4 200"><g id="figure_1"><g id="text_1"><!-- On {name} --></g></g></svg>'
-        )
-    (home / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    (home / "data" / "raw").mkdir(parents=True)
-    (home / "data" / "raw" / "sources.csv").write_text("file,sha256,real\na.csv,1234,True\nb.csv,abcd,True\n")
-    (reports / "notebooks").mkdir()
-    for name in ("11-elastic-elb", "11-elastic-paper_a", "22-limits"):
-        page = f"<html><title>About &amp; {name}</title><body><!-- back --><main>{name}</main></body></html>"
-        (reports / "notebooks" / f"{name}.html").write_text(page)
 
 
 @pytest.fixture(scope="session")

@@ -1,1 +1,1 @@
-"""The report: one site of claims, figures and tables, and the exports and README made from the same results."""
+"""The report on both papers: pages to read, tables to paste, and the README's results, made from `reports/`."""

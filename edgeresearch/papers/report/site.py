@@ -1,71 +1,44 @@
 """The report: one site of plain files, made from the results of a run, that needs no network to be read."""
 
+import html
 import json
+import re
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from edgeresearch import notebook_html
 from edgeresearch.io import gathered
-from edgeresearch.papers.claims.rules import PARTLY, REPRODUCED, UNTESTABLE
 from edgeresearch.papers.claims.table import FILE, PAPERS, read_claims
-from edgeresearch.papers.report import claims as report_claims
-from edgeresearch.papers.report import facts as report_facts
-from edgeresearch.papers.report import figures as report_figures
-from edgeresearch.papers.report import headlines
-from edgeresearch.papers.report import places as report_places
-from edgeresearch.papers.report.cells import Printed
-from edgeresearch.papers.report.links import Links, notebooks
-from edgeresearch.papers.report.minutes import minutes
-from edgeresearch.papers.report.places import PLACES, Place
-from edgeresearch.papers.report.printed import printed
-from edgeresearch.papers.report.rows import claim_row, counted, table_cells, verdict_counts
+from edgeresearch.papers.report import provenance, templates
+from edgeresearch.papers.report.audit import MISSED, describe_claim, tally
+from edgeresearch.papers.report.figures import find_figures, read_drawing
+from edgeresearch.papers.report.findings import write_findings
+from edgeresearch.papers.report.notebook_page import BACK
+from edgeresearch.papers.report.published import PLACES, STANDIN, paper_tables, place_claims
+from edgeresearch.provenance import machine, versions
 
 SITE = Path("reports") / "site"
 """Where the site goes in the project folder."""
 
-TEMPLATES = notebook_html.PAGES / "report"
+PACKAGES = (
+    "edgeresearch", "numpy", "scipy", "pandas", "scikit-learn", "torch", "pytorch-lightning", "xgboost-cpu", "xgboost",
+    "statsmodels", "river", "networkx", "matplotlib", "seaborn", "papermill", "nbconvert", "itables", "dvc",
+)  # fmt: skip
+"""Whose versions are named, where they are installed."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run whose results are reported.
+def build_site(
+    home: Path, settings: Mapping[str, Any], full: Mapping[str, Any], profile: str = "own", out: Path | None = None
+) -> Path:
+    """Make the report of a run, the same bytes from the same results on one machine with the same packages.
 
-    Attributes:
+    Args:
         home: The project folder, with `reports/`, `data/raw/sources.csv` and `dvc.yaml`.
         settings: All settings of the run as plain values.
         full: Those of the full run, likewise.
         profile: What the settings are called if they are not those of the full run.
-    """
-
-    home: Path
-    settings: Mapping[str, Any]
-    full: Mapping[str, Any]
-    profile: str = "own"
-
-    @property
-    def reports(self) -> Path:
-        """Folder of the results."""
-        return self.home / "reports"
-
-    @property
-    def figures(self) -> Path:
-        """Folder of the figures."""
-        return self.home / report_figures.FIGURES
-
-
-def build(run: Run, out: Path | None = None) -> Path:
-    """Make the report of a run: `index.html`, its styles and scripts, copies of figures and of notebooks' pages.
-
-    The same results give the same bytes on one machine with the same packages.
-
-    Args:
-        run: The run.
-        out: Folder of the site; `reports/site` in the run's folder if None.
+        out: Folder of the site; `reports/site` in the project folder if None.
 
     Returns:
         The path of the page.
@@ -73,168 +46,91 @@ def build(run: Run, out: Path | None = None) -> Path:
     Raises:
         InputError: The audit is missing, a file is not what it should be, or the folder cannot be written.
     """
-    site = out or run.home / SITE
-    claims = read_claims(run.reports / FILE)
-    traces = {room: report_figures.trace(run.figures, room) for room in ("forecast", "elastic")}
-    drawn = _drawings(run.figures, traces, [report_figures.named(path) for path in claims["figure"]])
-    links = Links.of(run.home, traces, drawn)
-    text = _environment().get_template("index.html.j2").render(_context(run, claims, traces, drawn, links))
+    reports, site = home / "reports", out or home / SITE
+    claims = read_claims(reports / FILE)
+    claims["place"], placed = place_claims(claims)
+    files = find_figures(reports / "figures")
+    shown = [name for name in files if name in placed or _of_shown_trace(name, files)]
+    drawings = {name: read_drawing(files[name], name) for name in shown}
+    stages = provenance.read_stages(home / "dvc.yaml")
+    pages = {file.stem: file for file in sorted((reports / "notebooks").glob("[!.]*.html"))}
+    data, series = provenance.data_files(home), provenance.data_series(home)
+    rows = claims.to_dict("records")
+    figures = {name: drawing.anchor for name, drawing in drawings.items()}
+    text = templates.environment().get_template("index.html.j2").render(
+        claims=[describe_claim(row) | _links(row, figures, pages, stages) for row in rows],
+        missed=MISSED,
+        tally=tally,
+        papers={letter: title for letter, title in PAPERS.items() if letter in set(claims["paper"])},
+        places=PLACES,
+        placed=placed,
+        drawings=drawings,
+        tables=paper_tables(reports, settings),
+        findings=write_findings(reports),
+        profile=profile,
+        changed=provenance.changed_settings(settings, full),
+        seeds=provenance.seeds(settings),
+        files=data,
+        series=series,
+        notices=provenance.data_notices(data, series),
+        unreal={*provenance.UNREAL, provenance.STANDIN},
+        machine=machine(),
+        versions=versions(PACKAGES),
+        stages=stages,
+        minutes=provenance.stage_minutes(home),
+        notebooks={name: _title(file) for name, file in pages.items()},
+    )  # fmt: skip
     with gathered(site) as draft:
         (draft / "index.html").write_text(text, encoding="utf-8")
-        shutil.copyfile(run.reports / FILE, draft / FILE)
-        _assets(draft / "assets")
-        _copies({f"{each.name}.svg": each.file for several in drawn.values() for each in several}, draft / "figures")
-        _pages(links.pages, draft / "notebooks")
+        shutil.copyfile(reports / FILE, draft / FILE)
+        _copy_assets(draft / "assets")
+        for name, drawing in drawings.items():
+            (draft / "figures" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(drawing.file, draft / "figures" / f"{name}.svg")
+        _copy_pages(pages, draft / "notebooks")
     return site / "index.html"
 
 
-def _environment() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _drawings(
-    figures: Path, traces: Mapping[str, str], claimed: Sequence[str]
-) -> dict[str, list[report_figures.Drawing]]:
-    """The figures that are shown: by the anchor of each published one, then by the folder of each further one."""
-    found: dict[str, list[report_figures.Drawing]] = {}
-    for place in PLACES:
-        several = [report_figures.drawing(figures, name) for name in report_places.names(place, traces, claimed)]
-        found[place.anchor] = [each for each in several if each is not None]
-    shown = [each.name for several in found.values() for each in several]
-    rooms = [f"{room}/{name}" for room, name in traces.items() if name]
-    for name in report_figures.others(figures, shown, rooms):
-        drawing = report_figures.drawing(figures, name)
-        assert drawing is not None  # it was just listed
-        found.setdefault(str(Path(name).parent), []).append(drawing)
-    return found
+def _links(
+    row: Mapping[Any, Any], figures: Mapping[str, str], pages: Iterable[str], stages: Iterable[str]
+) -> dict[str, dict[str, str]]:
+    """Link a claim to its figure, else to the place that shows it, to its notebook and its stage."""
+    anchor = figures.get(re.sub(r"^reports/figures/|\.\w+$", "", row["figure"]), row["place"])
+    name, stage = row["notebook"], row["stage"]
+    runs = [each for each in pages if name and (each == name or each.startswith(f"{name}-"))]
+    runs.sort(key=lambda each: not each.endswith(STANDIN))
+    links = {"figure": f"#{anchor}" if anchor else "", "notebook": f"notebooks/{runs[0]}.html" if runs else ""}
+    return {"links": {**links, "stage": f"#stage-{stage}" if stage in stages else ""}}
 
 
-def _context(
-    run: Run,
-    claims: pd.DataFrame,
-    traces: Mapping[str, str],
-    drawn: Mapping[str, Sequence[report_figures.Drawing]],
-    links: Links,
-) -> dict[str, Any]:
-    rows = [claim_row(row, links) for row in claims.to_dict("records")]
-    by_id = {row["id"]: row for row in rows}
-    counts = report_claims.counts(claims).set_index("paper")
-    total = counted(counts.loc[""])
-    tables = {each.name: each for each in printed(run.reports, run.settings)}
-    told = headlines.headlines(run.reports)
-    places = [_place(each, claims, by_id, traces, drawn, tables, links) for each in PLACES]
-    series, files = (
-        report_facts.series(run.reports / "tables"),
-        report_facts.files(run.home / "data" / "raw" / "sources.csv"),
-    )
-    published = {place.anchor for place in PLACES}
-    spent = minutes(run.home)
-    return {
-        "summary": _summary(counts.loc[""]),
-        "total": total,
-        "papers": [
-            {
-                "letter": letter,
-                "title": title,
-                "citation": report_claims.CITATIONS[letter],
-                "count": counted(counts.loc[letter]),
-                "headlines": told.get(letter, []),
-                "places": [each for each in places if each["paper"] == letter],
-            }
-            for letter, title in PAPERS.items()
-            if letter in counts.index
-        ],
-        "profile": report_facts.profile(run.settings, run.full, run.profile),
-        "provenance": report_facts.provenance(files, series),
-        "verdicts": verdict_counts(claims, every=True),
-        "verdict_names": [*report_claims.VERDICTS, report_claims.MISSED],
-        "kinds": list(dict.fromkeys(claims["kind"])),
-        "fits": sorted({word for word in claims["fitted"] if word}),
-        "claims": rows,
-        "further": [
-            {"name": links.room(name), "drawings": [links.shown(each) for each in several]}
-            for name, several in drawn.items()
-            if name not in published
-        ],
-        "series": series.to_dict("records"),
-        "files": files.to_dict("records"),
-        "seeds": report_facts.seeds(run.settings),
-        "machine": report_facts.machine(),
-        "versions": report_facts.versions(),
-        "stages": links.stages,
-        "minutes": table_cells(spent) if isinstance(spent, Printed) else None,
-        "unmeasured": "" if isinstance(spent, Printed) else spent.reason,
-        "notebooks": [{"name": name, "title": notebooks(page)} for name, page in links.pages.items()],
-    }
+def _of_shown_trace(name: str, names: Iterable[str]) -> bool:
+    """Whether a figure is not one of another request trace than the one that is shown; notebooks show the others."""
+    room, trace, *_ = name.split("/")
+    traces = sorted({each.split("/")[1] for each in names if each.startswith(f"{room}/")})
+    return room not in ("forecast", "elastic") or trace == (STANDIN if STANDIN in traces else traces[0])
 
 
-def _place(
-    place: Place,
-    claims: pd.DataFrame,
-    rows: Mapping[str, Mapping[str, Any]],
-    traces: Mapping[str, str],
-    drawn: Mapping[str, Sequence[report_figures.Drawing]],
-    tables: Mapping[str, Any],
-    links: Links,
-) -> dict[str, Any]:
-    """What the page says of one published figure or table."""
-    mine = claims[[links.place(row) == place.anchor for row in claims.to_dict("records")]]
-    names = report_places.names(place, traces, [report_figures.named(path) for path in mine["figure"]])
-    there = drawn[place.anchor]
-    gone = [f"Not drawn in this run: {name}." for name in names if name not in {each.name for each in there}]
-    made = [tables[name] for name in place.tables]
-    gone += [f"Not in this run: {each.name}; {each.reason}." for each in made if not isinstance(each, Printed)]
-    return {
-        **{"paper": place.paper, "name": place.name, "title": place.title, "text": place.text, "anchor": place.anchor},
-        "claims": [rows[each] for each in mine["id"]],
-        "tally": verdict_counts(mine),
-        "drawings": [links.shown(each) for each in there],
-        "tables": [table_cells(each) for each in made if isinstance(each, Printed)],
-        "gone": gone,
-        "links": links.of_place(place),
-    }
+def _title(page: Path) -> str:
+    found = re.search(r"<title>(.*?)</title>", page.read_text(encoding="utf-8"), re.DOTALL)
+    return " ".join(html.unescape(found[1]).split()) if found else page.stem
 
 
-def _summary(counts: Any) -> str:
-    rest = counts[UNTESTABLE]
-    return (
-        f"Of {counts['claims']} claims that the papers make, {counts[REPRODUCED]} came out here too, "
-        f"{counts[PARTLY]} came out in part, and {counts[report_claims.MISSED]} did not, or are "
-        f"contradicted by the paper itself{f'; {rest} cannot be tested here' if rest else ''}."
-    )
-
-
-def _assets(folder: Path) -> None:
+def _copy_assets(folder: Path) -> None:
     from itables import options
 
     folder.mkdir()
-    for source in (notebook_html.PAGES / "base.css", TEMPLATES / "report.css", TEMPLATES / "report.js"):
-        shutil.copyfile(source, folder / source.name)
+    for name in ("style.css", "audit.js"):
+        shutil.copyfile(templates.FOLDER / name, folder / name)
     # A page that is read from files may not load a module from a file, but may from its own memory.
     module = json.dumps(Path(options.dt_bundle).read_text(encoding="utf-8"))
     loads = f'window.datatables = import(URL.createObjectURL(new Blob([{module}], {{ type: "text/javascript" }})));\n'
     (folder / "datatables.js").write_text(loads, encoding="utf-8")
 
 
-def _copies(files: Mapping[str, Path], folder: Path) -> None:
-    for name, source in files.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-
-
-def _pages(pages: Mapping[str, Path], folder: Path) -> None:
+def _copy_pages(pages: Mapping[str, Path], folder: Path) -> None:
     """Copy the notebooks' pages, each with a way back to the report."""
     folder.mkdir()
     back = '<nav aria-label="Report"><a href="../index.html">← The report</a></nav>'
     for name, source in pages.items():
-        text = source.read_text(encoding="utf-8").replace(notebook_html.BACK, back, 1)
+        text = source.read_text(encoding="utf-8").replace(BACK, back, 1)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

@@ -10,9 +10,9 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from edgeresearch import notebook, notebook_html
+from edgeresearch import notebook
 from edgeresearch.errors import InputError
-from edgeresearch.notebook_html import page, write
+from edgeresearch.papers.report.notebook_page import BACK, render_page, write_page
 
 Writer = Callable[..., Path]
 
@@ -42,22 +42,24 @@ def _content(html: str) -> str:
 
 
 def test_a_page_has_a_title_landmarks_and_a_way_past_what_comes_first() -> None:
-    html = page(_notebook(new_markdown_cell("# Of *this* & that\n\nText."), new_markdown_cell("## More")), "00-x")
+    html = render_page(
+        _notebook(new_markdown_cell("# Of *this* & that\n\nText."), new_markdown_cell("## More")), "00-x"
+    )
     assert html.startswith("<!DOCTYPE html>")
-    assert "<title>Of *this* &amp; that</title>" in html
+    assert "<title>Of this &amp; that</title>" in html
     assert '<html lang="en">' in html
     assert '<a class="skip" href="#content">' in html
     assert re.search(r"<h1[^>]*>Of <em>this</em> &amp; that</h1>", html)
     assert "¶" not in html
-    assert html.count(notebook_html.BACK) == 1
+    assert html.count(BACK) == 1
 
 
 def test_without_a_heading_it_is_called_by_its_name() -> None:
-    assert "<title>00-x</title>" in page(_notebook(_code("1")), "00-x")
+    assert "<title>00-x</title>" in render_page(_notebook(_code("1")), "00-x")
 
 
 def test_code_is_folded_and_the_parameters_of_the_run_are_open() -> None:
-    html = page(_notebook(_code("a = 1"), _code("b = 2", tags=["injected-parameters"])), "x")
+    html = render_page(_notebook(_code("a = 1"), _code("b = 2", tags=["injected-parameters"])), "x")
     assert re.findall(r"<details class=\"code\"( open=\"\")?><summary>([^<]+)", html) == [
         ("", "Code"),
         (' open=""', "Parameters of this run"),
@@ -66,7 +68,7 @@ def test_code_is_folded_and_the_parameters_of_the_run_are_open() -> None:
 
 def test_outputs_are_shown_in_the_richest_form_that_needs_no_script() -> None:
     html = _content(
-        page(
+        render_page(
             _notebook(
                 _code(
                     "1",
@@ -102,7 +104,7 @@ def test_what_runs_or_fetches_is_taken_out() -> None:
         '<link rel="stylesheet" href="https://example.org/a.css"><img src="https://example.org/a.png" alt="a picture">'
         "<p>kept</p>"
     )
-    html = page(_notebook(new_markdown_cell(evil), _code("1", _shown(html=evil))), "x")
+    html = render_page(_notebook(new_markdown_cell(evil), _code("1", _shown(html=evil))), "x")
     content = _content(html)
     for tag in ("<script", "<style", "<iframe", "<link", "<img"):
         assert tag not in content
@@ -117,10 +119,10 @@ def test_figures_are_inside_smaller_and_described() -> None:
         _code('Image(style.save(draw(x), figures / "figure7"))', _shown(png=_png())),
         _code('Image(style.save(draw(x), figures / "true_predicted"))', _shown(png=_png("blue"))),
     ]
-    html = _content(page(_notebook(*cells), "x"))
+    html = _content(render_page(_notebook(*cells), "x"))
     assert re.findall(r'alt="([^"]*)"', html) == [
         "Figure 7: dropped trainings",
-        "Figure 7: dropped trainings: true predicted",
+        "Figure 7: dropped trainings",
     ]
     packed = re.findall(r"data:image/webp;base64,([^\"]+)", html)
     with Image.open(io.BytesIO(base64.b64decode(packed[0]))) as picture:
@@ -130,14 +132,14 @@ def test_figures_are_inside_smaller_and_described() -> None:
 
 def test_a_figures_own_words_win_and_magics_do_no_harm() -> None:
     own = new_output("display_data", {"image/png": _png()}, metadata={"image/png": {"alt": "my words"}})
-    html = page(_notebook(_code("x", own), _code("%matplotlib inline\nplot()", _shown(png=_png()))), "x")
+    html = render_page(_notebook(_code("x", own), _code("%matplotlib inline\nplot()", _shown(png=_png()))), "x")
     assert re.findall(r'alt="([^"]*)"', html) == ["my words", "figure"]
 
 
 def test_transparent_figures_stay_transparent() -> None:
     packed = io.BytesIO()
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(packed, "PNG")
-    html = page(_notebook(_code("x", _shown(png=base64.b64encode(packed.getvalue()).decode()))), "x")
+    html = render_page(_notebook(_code("x", _shown(png=base64.b64encode(packed.getvalue()).decode()))), "x")
     found = re.search(r"data:image/webp;base64,([^\"]+)", html)
     assert found is not None
     with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
@@ -150,7 +152,7 @@ def test_tables_scroll_by_themselves_and_keep_no_looks_of_their_own() -> None:
         f"</thead><tbody><tr><th>0</th><td>-1.5e+03</td><td>words</td><td>{'long ' * 9}</td><td></td></tr></tbody>"
         "</table></div>"
     )
-    html = _content(page(_notebook(_code("x", _shown(html=table)), _code("y", _shown(html=table))), "x"))
+    html = _content(render_page(_notebook(_code("x", _shown(html=table)), _code("y", _shown(html=table))), "x"))
     regions = re.findall(r'<div [^>]*class="scroll"[^>]*>(?=<table)', html)
     assert [re.findall(r'aria-label="(.*?)"', each) for each in regions] == [["Table 1"], ["Table 2"]]
     assert all('role="region"' in each and 'tabindex="0"' in each for each in regions)
@@ -166,26 +168,28 @@ def test_what_differs_between_runs_is_replaced() -> None:
     token = "123e4567-e89b-12d3-a456-426614174000"
     texts = [f"<object at 0x7f{n}aa> {one} {one}_row0 {two} {token}" for n, (one, two) in
              enumerate([(first, second), (second, first)])]  # fmt: skip
-    pages = [page(_notebook(_code("1", _shown(plain=text), new_output("stream", text=text))), "x") for text in texts]
+    pages = [
+        render_page(_notebook(_code("1", _shown(plain=text), new_output("stream", text=text))), "x") for text in texts
+    ]
     assert pages[0] == pages[1]
     assert "id-1 id-1_row0 id-2 id-3" in pages[0]
     assert " at 0x…" in pages[0]
-    assert "T_abcdef0" in page(_notebook(_code("1", _shown(plain="T_abcdef0 stays"))), "x")
+    assert "T_abcdef0" in render_page(_notebook(_code("1", _shown(plain="T_abcdef0 stays"))), "x")
 
 
 def test_the_notebook_itself_stays_as_it_is() -> None:
     given = _notebook(new_markdown_cell("# A"), _code("x", _shown(png=_png()), _shown(plain=" at 0x1f")))
     before = nbformat.writes(given)
-    page(given, "x")
+    render_page(given, "x")
     assert nbformat.writes(given) == before
 
 
 def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     given = _notebook(new_markdown_cell("# A"))
-    assert write(given, "x", tmp_path / "there" / "x.html").read_text(encoding="utf-8") == page(given, "x")
+    assert write_page(given, "x", tmp_path / "there" / "x.html").read_text(encoding="utf-8") == render_page(given, "x")
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        write(given, "x", tmp_path / "file" / "x.html")
+        write_page(given, "x", tmp_path / "file" / "x.html")
 
 
 def test_two_runs_of_a_real_kernel_give_the_same_bytes(

@@ -1,0 +1,95 @@
+"""What stands out: the values of the sentences in `templates/findings.md.j2`, computed from the tables of a run."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edgeresearch.errors import InputError
+from edgeresearch.papers import paper_b
+from edgeresearch.papers.elastic_a import BUDGET, GOAL
+from edgeresearch.papers.report.published import STANDIN, read_table
+from edgeresearch.papers.report.templates import environment
+
+
+def write_findings(reports: Path) -> dict[str, list[str]]:
+    """Return the sentences of each paper as Markdown; where a run lacks the table for one, it says so."""
+    macros = environment().get_template("findings.md.j2").module
+    return {paper: [_sentence(macros, each, reports) for each in several] for paper, several in FINDINGS.items()}
+
+
+def _sentence(macros: Any, compute: Callable[[Path], Any], reports: Path) -> str:
+    try:
+        text = getattr(macros, compute.__name__)(compute(reports))
+    except InputError as error:
+        return f"Not in this run: {error}."
+    return " ".join(text.split())
+
+
+def forecasts(reports: Path) -> Any:
+    """Return how often which LSTM comes first."""
+    path = reports / "metrics" / "forecast.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {error}") from error
+
+
+def contradictions(reports: Path) -> dict[str, Any]:
+    """Return how often Table 2 contradicts its text or itself."""
+    table = read_table(reports / "tables" / "table2_contradictions.csv")
+    table = table[~table["check"].str.contains("Gaussian")]  # nothing says that errors are Gaussian
+    return {"against": table[~table["agrees"].astype(bool)].to_dict("records"), "total": len(table)}
+
+
+def scaling(reports: Path) -> dict[str, Any]:
+    """Return how many cells of Table 3 are reached, and on which real traces the combined strategy is best."""
+    verdicts = read_table(reports / "tables" / "table3_verdicts.csv").query("reading == 'trace'")
+    cells = verdicts[verdicts["trace"] == STANDIN].set_index("forecaster")["cells"]
+    if not {"published", "lstm"} <= set(cells.index):
+        raise InputError(f"{STANDIN} was not replayed with the forecasts of Table 3")
+    table = read_table(reports / "tables" / "table3_elastic.csv").dropna(subset=["published"])
+    published = table.drop_duplicates(["strategy", "phase"])["published"]
+    near = max(int(published.between(least, least + 2 * GOAL).sum()) for least in published)
+    real = verdicts[(verdicts["forecaster"] == "lstm") & verdicts["real"].astype(bool)]
+    best = real["best_expansion"] & real["best_shrinkage"] & (real["pod_ratio"] <= BUDGET)
+    counts = {"published": cells["published"], "lstm": cells["lstm"], "near": near, "real": len(real)}
+    return counts | {"goal": GOAL, "budget": BUDGET, "refusing": real[~best].to_dict("records")}
+
+
+def drops(reports: Path) -> dict[str, Any]:
+    """Return how far LOS's drop rates are from the published ones, those that were held out first."""
+    rows = read_table(reports / "tables" / "fig7_drop.csv").query("policy == 'los'").dropna(subset="published")
+    if rows.empty:
+        raise InputError("LOS was not run with a number of streams that the paper has")
+    apart = (rows["drop_percent"] - rows["published"]).abs()
+    groups = rows.assign(apart=apart).groupby(rows["held_out"].map({True: "held out", False: "fitted on"}))
+    return {str(name): (list(part["streams"]), part["apart"].max()) for name, part in reversed(list(groups))}
+
+
+def limits(reports: Path) -> dict[str, Any]:
+    """Return at which CPU limit both stop rules end, and which rule is closer to Fig. 5."""
+    marks = read_table(reports / "tables" / "los" / "landmarks.csv").query("together == 0")
+    rules = marks.pivot(index="rule", columns="what", values="value").rename({"period": "IV.D", "utilisation": "VI.B"})
+    rules = rules.reindex(columns=["level", "plateau", "level_residual"]).dropna()
+    if rules.empty:
+        raise InputError("there were too few iterations to see a plateau")
+    level, residual = paper_b.LIMIT_MILLICORES[paper_b.PLATEAU_ITERATION], paper_b.RESIDUAL_PERCENT[1]
+    gaps = (rules["level"] / level - 1).abs() + (rules["level_residual"] / residual - 1).abs()
+    return {"rules": rules.to_dict("index"), "paper": paper_b, "closer": gaps.idxmin()}
+
+
+def cloud(reports: Path) -> dict[str, tuple[float, float]]:
+    """Return the least and the highest drop rate of each policy."""
+    rates = read_table(reports / "tables" / "fig7_drop.csv").groupby("policy")["drop_percent"]
+    spans = {str(name): (part.min(), part.max()) for name, part in rates}
+    if not {"los", "cloud"} <= set(spans):
+        raise InputError("los or cloud was not run")
+    return spans
+
+
+FINDINGS: dict[str, tuple[Callable[[Path], Any], ...]] = {
+    "A": (forecasts, contradictions, scaling),
+    "B": (drops, limits, cloud),
+}
+"""What computes the values of each sentence, by paper."""
