@@ -17,7 +17,8 @@ from typer.cli import get_docs_for_click
 
 from edgeresearch.cli import app
 from edgeresearch.papers.claims.rules import VERDICTS
-from edgeresearch.papers.claims.table import read_claims
+from edgeresearch.papers.claims.table import PAPERS, read_claims
+from edgeresearch.papers.report.findings import write_findings
 from edgeresearch.papers.report.provenance import read_stages
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ CLAIMS = read_claims(ROOT / "reports" / "claims.csv")
 
 MARK = re.compile(r"<!-- made: (\w+) -->")
 EXAMPLES = re.compile(r"^Examples:\n((?:  .*\n)+)", re.MULTILINE)
-SHOWN = re.compile(r"!\[[^\]]*\]\((figures/[^)]+)\)")
+SHOWN = re.compile(r"!\[[^\]]*\]\(((?:figures|bench)/[^)]+)\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -42,6 +43,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put what is made in its place."""
     return MARK.sub(lambda mark: MADE[mark[1]](), markdown)
+
+
+def results() -> str:
+    """Return what stands out of the results in `reports/`, paper by paper."""
+    sentences = write_findings(ROOT / "reports")
+    return "\n\n".join(
+        "\n".join([f"**Paper {letter}: {title}**", "", *(f"- {each}" for each in sentences[letter])])
+        for letter, title in PAPERS.items()
+    )
 
 
 def commands() -> str:
@@ -82,7 +92,13 @@ def stages() -> str:
     return _table(pd.DataFrame(rows, columns=["stage", "what it does", "what it leaves"]))
 
 
-MADE: Mapping[str, Callable[[], str]] = {"commands": commands, "claims": claims, "counts": counts, "stages": stages}
+MADE: Mapping[str, Callable[[], str]] = {
+    "results": results,
+    "commands": commands,
+    "claims": claims,
+    "counts": counts,
+    "stages": stages,
+}
 """The parts by name."""
 
 
