@@ -11,11 +11,6 @@ import edgeresearch as er
 
 STUB = Path(er.__file__).with_suffix(".pyi")
 PUBLIC = [
-    alias.name
-    for node in ast.parse(STUB.read_text()).body
-    if isinstance(node, ast.ImportFrom)
-    for alias in node.names
-]
     alias.name for node in ast.parse(STUB.read_text()).body if isinstance(node, ast.ImportFrom) for alias in node.names
 ]
 
