@@ -324,7 +324,7 @@ def _fit_los(settings: "Params", out: Path) -> None:
 
     from edgeresearch.io import write_csv
     from edgeresearch.papers import fit_b
-    from edgeresearch.papers.paper_b import FITTED
+    from edgeresearch.papers.paper_b.published import FITTED
 
     with Console(stderr=True).status("searching"):
         found = fit_b.fitted(settings.los.model_dump(), FITTED, seed=settings.seed)

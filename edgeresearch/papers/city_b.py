@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from edgeresearch.emulator.city import City, linked
-from edgeresearch.papers.names_b import LAYERS, POLICIES
+from edgeresearch.papers.paper_b.labels import LAYERS, POLICIES
 from edgeresearch.plotting import style
 
 PANELS = (

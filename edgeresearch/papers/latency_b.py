@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from edgeresearch.papers.names_b import LAYERS
+from edgeresearch.papers.paper_b.labels import LAYERS
 from edgeresearch.plotting import style
 
 LINES = ("-", "--", "-.", ":")

@@ -48,9 +48,9 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
 
         elastic_a.write_table3(settings["traces"], reports)
     elif name == "los":
-        from edgeresearch.papers import los_b
+        from edgeresearch.papers.paper_b.tables import write_tables
 
-        los_b.write(settings, reports)
+        write_tables(settings, reports)
     elif name == "claims":
         from edgeresearch.papers.claims.audit import write_claims
 

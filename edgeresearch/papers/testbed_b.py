@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from edgeresearch.emulator.network import Mesh
 from edgeresearch.emulator.workload import Job
 from edgeresearch.papers.figure2 import Search, Sight
-from edgeresearch.papers.names_b import LAYERS
+from edgeresearch.papers.paper_b.labels import LAYERS
 from edgeresearch.plotting import style
 from edgeresearch.scheduling.messages import Reason
 

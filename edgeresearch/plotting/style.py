@@ -1,5 +1,6 @@
 """One look for all figures, and files with the same bytes on every run."""
 
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -101,6 +104,23 @@ def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **opti
 def shown(name: str, real: bool) -> str:
     """Return a trace's name for a title: with a mark where its values are not real data (see `Trace.label`)."""
     return name if real else f"{name} (synthetic)"
+
+
+def error_bars(
+    rows: pd.DataFrame, column: str, *, within: tuple[float, float] = (-math.inf, math.inf), scale: float = 1.0
+) -> np.ndarray:
+    """Return how far the ends of intervals are from their values, as matplotlib's `errorbar` takes it; 0 where unknown.
+
+    Args:
+        rows: Holds the interval in `<column>_low` and `<column>_high`, else in `low` and `high`.
+        column: Name of the values.
+        within: What values can be; intervals end there.
+        scale: What everything is divided by.
+    """
+    ends = [f"{column}_{end}" if f"{column}_{end}" in rows else end for end in ("low", "high")]
+    value, low, high = (rows[name].astype(float) / scale for name in (column, *ends))
+    off = (value - low.clip(lower=within[0])), (high.clip(upper=within[1]) - value)
+    return np.array([each.clip(lower=0).fillna(0) for each in off])
 
 
 def mark(figure: Figure, note: str) -> None:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.emulator.experiment import Setup
-from edgeresearch.papers import paper_b
 from edgeresearch.papers.figure5 import Plan, adapt, course, means, plateau
+from edgeresearch.papers.paper_b import published as paper_b
 from edgeresearch.scheduling.job_history import Rule
 
 RULES: Sequence[Rule] = ("period", "utilisation")

@@ -9,9 +9,10 @@ import pytest
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Setup, scheduling
 from edgeresearch.optimise import Budget, Choice, Span, Value
-from edgeresearch.papers import figure5, paper_b
+from edgeresearch.papers import figure5
 from edgeresearch.papers.figure5 import Plan
 from edgeresearch.papers.fit_b import SPACE, Target, adjusted, calibrate, evaluate
+from edgeresearch.papers.paper_b import published as paper_b
 
 PLAN = Plan(jobs=2, iterations=46, drift=0.0)
 TARGETS = {"drop_2": Target(10.0, 4.0), "limit_1": Target(400.0, 20.0)}

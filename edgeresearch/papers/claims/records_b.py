@@ -7,7 +7,6 @@ from functools import partial
 
 import pandas as pd
 
-from edgeresearch.papers import paper_b
 from edgeresearch.papers.claims.measures import (
     Cell,
     Cells,
@@ -33,6 +32,7 @@ from edgeresearch.papers.claims.rules import (
     within,
 )
 from edgeresearch.papers.claims.table import FITTED, HELD_OUT, SET
+from edgeresearch.papers.paper_b import published as paper_b
 
 DROP_POINTS, HOP_POINTS = 2.5, 6.0
 """Percentage points within which drop rates of Fig. 7 and shares of Fig. 6 count as reproduced."""

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers import paper_b
 from edgeresearch.papers.elastic_a import BUDGET, GOAL
+from edgeresearch.papers.paper_b import published as paper_b
 from edgeresearch.papers.report.published import STANDIN, read_table
 from edgeresearch.papers.report.templates import environment
 

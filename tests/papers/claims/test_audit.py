@@ -10,7 +10,6 @@ import pytest
 
 from edgeresearch.config import Params
 from edgeresearch.errors import InputError
-from edgeresearch.papers import handovers_b, los_b
 from edgeresearch.papers.claims import rules
 from edgeresearch.papers.claims.audit import judge_claims, write_claims
 from edgeresearch.papers.claims.measures import Cell
@@ -18,6 +17,7 @@ from edgeresearch.papers.claims.record import Claim, Fit
 from edgeresearch.papers.claims.records import RECORDS
 from edgeresearch.papers.claims.rules import CONTRADICTED, PARTLY, REPRODUCED, UNTESTABLE, VERDICTS
 from edgeresearch.papers.claims.table import COLUMNS, FILE, FITTED, HELD_OUT, count_verdicts, read_claims
+from edgeresearch.papers.paper_b import tables as tables_b
 
 ROOT = Path(__file__).parents[3]
 SETTINGS: dict[str, Any] = Params().model_dump()
@@ -81,7 +81,7 @@ def test_the_verdicts_of_paper_bs_tables_are_rows_of_the_audit() -> None:
     pd.testing.assert_frame_equal(view, claims.loc[view.index])
     assert set(view.index) >= {"B-F5-FIRST", "B-F5-LEVEL", "B-F5-PLATEAU", "B-F6-08-3", "B-F7-04", "B-TI-EDGE"}
     files = {getattr(each.measure, "file", "") for each in RECORDS if each.id in view.index}
-    assert files == set(los_b.JUDGED)
+    assert files == set(tables_b.JUDGED)
 
 
 def test_the_cells_that_table_3_counts_are_those_that_the_audit_reproduces(audited: Audit) -> None:
@@ -92,7 +92,7 @@ def test_the_cells_that_table_3_counts_are_those_that_the_audit_reproduces(audit
 
 
 def test_readings_of_a_hand_over_have_the_numbers_and_tolerances_of_the_audit(audited: Audit) -> None:
-    table = handovers_b.beside(pd.read_csv(ROOT / TABLES / "los" / "handovers.csv")).set_index("share")
+    table = tables_b.compare_readings(pd.read_csv(ROOT / TABLES / "los" / "handovers.csv")).set_index("share")
     ours = table[~table["sender"].astype(bool)]
     for streams in (2, 4, 6, 8, 10):
         claim = audited[f"B-F7-{streams:02d}"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgeresearch.papers import elastic_a, paper_a, paper_b
+from edgeresearch.papers import elastic_a, paper_a
 from edgeresearch.papers.claims import records_a, records_b, rules
 from edgeresearch.papers.claims.measures import Cell, Count, Known, Order, Results
 from edgeresearch.papers.claims.record import Claim, Fit
@@ -16,6 +16,7 @@ from edgeresearch.papers.claims.records import RECORDS
 from edgeresearch.papers.claims.records_b import fit_of_streams, fit_of_target
 from edgeresearch.papers.claims.rules import CONTRADICTED, NOT, UNTESTABLE
 from edgeresearch.papers.claims.table import COLUMNS, FITTED, HELD_OUT, RELATIONS
+from edgeresearch.papers.paper_b import published as paper_b
 
 BY_ID = {each.id: each for each in RECORDS}
 

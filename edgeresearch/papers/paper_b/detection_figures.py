@@ -1,4 +1,4 @@
-"""Paper B's anomaly detection: results of every detector on the Aarhus streams, in figures from the stage's tables."""
+"""Paper B's anomaly detection (section VI.A): every detector on the Aarhus streams, and what trainings cost."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -9,26 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from edgeresearch.papers.generated_b import GENERATED
+from edgeresearch.papers.paper_b.labels import ANOMALIES, DETECTORS, GENERATED, KINDS, present
 from edgeresearch.plotting import style
-
-DETECTORS: Mapping[str, tuple[str, str, str, bool]] = MappingProxyType(
-    {
-        "iftm_lstm_ema": ("IFTM: LSTM, moving mean", style.BLUE, "o", True),
-        "iftm_lstm_quantile": ("IFTM: LSTM, quantile", style.BLUE, "o", False),
-        "iftm_autoencoder_ema": ("IFTM: autoencoder, moving mean", style.ORANGE, "s", True),
-        "iftm_autoencoder_quantile": ("IFTM: autoencoder, quantile", style.ORANGE, "s", False),
-        "robust_z": ("robust z-score", style.GREEN, "D", True),
-        "last_value": ("last value", style.GREY, "v", True),
-        "half_space_trees": ("half-space trees (river)", style.PINK, "P", True),
-        "ecod": ("ECOD (PyOD)", style.BROWN, "X", True),
-    }
-)
-"""What each detector is called, its colour and marker, and whether the marker is filled."""
-
-KINDS: Mapping[str, str] = MappingProxyType({"traffic": "traffic (measured)", "pollution": f"pollution ({GENERATED})"})
-"""What the kinds of streams are called."""
+from edgeresearch.profiling.training_cost import Calibration, Model
+from edgeresearch.scheduling.runtime_model import Curve
 
 METRICS: Mapping[str, str] = MappingProxyType(
     {
@@ -43,26 +30,27 @@ METRICS: Mapping[str, str] = MappingProxyType(
 """What is drawn of each detector."""
 SHARES = ("event_f1", "auc_pr", "point_f1", "point_adjusted_f1_inflated")
 POOLED = "pooled"
-ANOMALIES = ("spike", "shift", "drift", "stuck", "missing")
+WIDER = 3.0
+"""The axis of training costs reaches so many times beyond the measured limits."""
+_TICKS = (30, 50, 100, 200, 400, 800, 1600)
 
 
 @style.styled
-def detectors(table: pd.DataFrame) -> Figure:
+def plot_detectors(table: pd.DataFrame) -> Figure:
     """Draw every measure of every detector: pooled with its interval, and each sensor as a dot.
 
     Args:
         table: `anomaly.csv`, as the stage wrote it.
     """
-    kinds, names = known(table, "kind", KINDS), known(table, "detector", DETECTORS)
+    kinds, names = present(KINDS, table["kind"]), present(DETECTORS, table["detector"])
     figure, axes = style.canvas(len(kinds), len(METRICS), size=(15, 1.3 + (0.9 + 0.36 * len(names)) * len(kinds)))
-    grid = np.reshape(np.array(axes, dtype=object), (len(kinds), len(METRICS)))
-    for kind, row in zip(kinds, grid, strict=True):
-        mine = table[table["kind"] == kind]
+    for at, kind in enumerate(kinds):
+        row = axes[at * len(METRICS) :][: len(METRICS)]
         for (metric, words), each in zip(METRICS.items(), row, strict=True):
-            _measure(each, mine, names, metric)
+            _plot_metric(each, table[table["kind"] == kind], names, metric)
             if kind == kinds[-1]:
                 each.set_xlabel(words)
-        row[0].set_yticks([-at for at in range(len(names))], [DETECTORS[name][0] for name in names])
+        row[0].set_yticks([-line for line in range(len(names))], [DETECTORS[name][0] for name in names])
         row[0].set_title(KINDS[kind], loc="left")
     handles = [
         Line2D([], [], marker="o", ls="", color=style.INK, label="mean over the sensors, with its 95 % interval"),
@@ -79,17 +67,16 @@ def detectors(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _measure(axes: Axes, table: pd.DataFrame, names: Sequence[str], metric: str) -> None:
+def _plot_metric(axes: Axes, table: pd.DataFrame, names: Sequence[str], metric: str) -> None:
     for at, name in enumerate(names):
         _, colour, marker, filled = DETECTORS[name]
         mine = table[table["detector"] == name]
         sensors = mine.loc[mine["sensor"] != POOLED, metric]
         axes.plot(sensors, np.full(len(sensors), -at - 0.24), ".", color=style.GREY, ms=4, alpha=0.7)
-        pooled = mine[mine["sensor"] == POOLED].iloc[0]
+        pooled = mine[mine["sensor"] == POOLED].iloc[:1]
+        bars = style.error_bars(pooled, metric)
         face = colour if filled else "white"
-        axes.errorbar(
-            pooled[metric], -at, xerr=bars(pooled, metric), color=colour, marker=marker, mfc=face, ms=7, capsize=3
-        )
+        axes.errorbar(pooled[metric], -at, xerr=bars, color=colour, marker=marker, mfc=face, ms=7, capsize=3)
         if metric == "event_f1":
             axes.plot(pooled["event_f1_best"], -at, "|", color=style.INK, ms=11, mew=2)
     axes.set_ylim(-len(names) + 0.4, 0.6)
@@ -100,43 +87,40 @@ def _measure(axes: Axes, table: pd.DataFrame, names: Sequence[str], metric: str)
 
 
 @style.styled
-def sensors(table: pd.DataFrame) -> Figure:
+def plot_sensors(table: pd.DataFrame) -> Figure:
     """Draw the event F1 of every detector on every sensor.
 
     Args:
         table: `anomaly.csv`, as the stage wrote it.
     """
-    kinds, names = known(table, "kind", KINDS), known(table, "detector", DETECTORS)
+    kinds, names = present(KINDS, table["kind"]), present(DETECTORS, table["detector"])
     alone = table[table["sensor"] != POOLED]
-    most = max(alone[alone["kind"] == kind]["sensor"].nunique() for kind in kinds)
+    most = int(alone.groupby("kind")["sensor"].nunique().max())
     figure, axes = style.canvas(1, len(kinds), size=(4 + 4.8 * len(kinds), 1.7 + 0.34 * (most + 4)), sharey=False)
     for kind, each in zip(kinds, axes, strict=True):
         cells = alone[alone["kind"] == kind].pivot(index="sensor", columns="detector", values="event_f1")[names]
-        _heat(each, cells, {name: DETECTORS[name][0] for name in names}, "{:.2f}")
+        _plot_heat_map(each, cells.rename(columns={name: DETECTORS[name][0] for name in names}), "{:.2f}")
         each.set_title(KINDS[kind], loc="left")
         each.set_ylabel("sensor")
-    seeds = int(table["seeds"].max())
-    style.mark(figure, f"Mean over draws of anomalies and first weights: {seeds} on each sensor.")
+    style.mark(figure, f"Mean over draws of anomalies and first weights: {int(table['seeds'].max())} on each sensor.")
     figure.suptitle("Event F1, sensor by sensor", x=0.01, ha="left")
     return figure
 
 
 @style.styled
-def anomalies(kinds_found: pd.DataFrame) -> Figure:
+def plot_anomaly_kinds(shares: pd.DataFrame) -> Figure:
     """Draw which share of each kind of anomaly every detector finds.
 
     Args:
-        kinds_found: `anomaly_kinds.csv`, as the stage wrote it.
+        shares: `anomaly_kinds.csv`, as the stage wrote it.
     """
-    kinds, names = known(kinds_found, "kind", KINDS), known(kinds_found, "detector", DETECTORS)
+    kinds, names = present(KINDS, shares["kind"]), present(DETECTORS, shares["detector"])
     figure, axes = style.canvas(1, len(kinds), size=(3.2 + 4.4 * len(kinds), 1.9 + 0.36 * len(names)))
     for kind, each in zip(kinds, axes, strict=True):
-        mine = kinds_found[kinds_found["kind"] == kind]
+        mine = shares[shares["kind"] == kind]
         cells = 100 * mine.pivot(index="detector", columns="anomaly", values="detected").loc[names]
-        there = [name for name in ANOMALIES if name in cells]
-        _heat(each, cells[there], {name: name for name in there}, "{:.0f}")
-        shown = [DETECTORS[name][0] for name in names] if each is axes[0] else []
-        each.set_yticks(range(len(names)), shown)
+        _plot_heat_map(each, cells[present(ANOMALIES, mine["anomaly"])], "{:.0f}")
+        each.set_yticks(range(len(names)), [DETECTORS[name][0] for name in names] if each is axes[0] else [])
         each.set_title(KINDS[kind], loc="left")
     note = (
         "Share (%) of the events of a kind that have at least one alarm, all sensors and draws together. A row without "
@@ -148,43 +132,37 @@ def anomalies(kinds_found: pd.DataFrame) -> Figure:
     return figure
 
 
-def _heat(axes: Axes, cells: pd.DataFrame, words: Mapping[str, str], form: str) -> None:
-    """Draw numbers on colours; columns are named slantwise above."""
+def _plot_heat_map(axes: Axes, cells: pd.DataFrame, form: str) -> None:
     values = cells.to_numpy(dtype=float)
     top = max(float(np.nanmax(values, initial=0.0)), 1e-9)
     axes.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
-        said = "" if np.isnan(value) else form.format(value)
+        text = "" if np.isnan(value) else form.format(value)
         colour = "white" if value < 0.55 * top else style.INK
-        axes.text(column, row, said, ha="center", va="center", fontsize=8.5, color=colour)
+        axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=colour)
     axes.set_yticks(range(len(cells)), [str(name) for name in cells.index])
-    axes.set_xticks(range(cells.shape[1]), [words[str(name)] for name in cells], rotation=35, ha="right")
+    axes.set_xticks(range(cells.shape[1]), [str(name) for name in cells], rotation=35, ha="right")
     axes.grid(visible=False)
 
 
 @style.styled
-def differences(pairs: pd.DataFrame) -> Figure:
+def plot_differences(pairs: pd.DataFrame) -> Figure:
     """Draw how much IFTM's event F1 exceeds that of the other detectors on the same streams.
 
     Args:
         pairs: `anomaly_pairs.csv`, as the stage wrote it.
     """
-    kinds = known(pairs, "kind", KINDS)
+    kinds = present(KINDS, pairs["kind"])
     whose = list(dict.fromkeys(zip(pairs["detector"], pairs["other"], strict=True)))
     figure, axes = style.canvas(1, len(kinds), size=(4.2 + 4.4 * len(kinds), 1.9 + 0.3 * len(whose)), sharey=True)
     for kind, each in zip(kinds, axes, strict=True):
         mine: Any = pairs[pairs["kind"] == kind].set_index(["detector", "other", "metric"])
         for at, (one, other) in enumerate(whose):
-            colour = DETECTORS[one][1]
-            for metric, shift, marker, face in (
-                ("event_f1", 0.13, "o", colour),
-                ("event_f1_best", -0.17, "|", style.INK),
-            ):
-                row = mine.loc[(one, other, metric)]
-                ends = np.array([[row["difference"] - row["low"]], [row["high"] - row["difference"]]])
-                each.errorbar(
-                    row["difference"], shift - at, xerr=np.nan_to_num(ends), color=face, marker=marker, ms=6, capsize=2
-                )
+            looks = (("event_f1", 0.13, "o", DETECTORS[one][1]), ("event_f1_best", -0.17, "|", style.INK))
+            for metric, shift, marker, colour in looks:
+                row = mine.loc[[(one, other, metric)]]
+                bars = style.error_bars(row, "difference")
+                each.errorbar(row["difference"], shift - at, xerr=bars, color=colour, marker=marker, ms=6, capsize=2)
         each.axvline(0, color=style.INK, lw=1)
         each.set_xlabel("difference of event F1")
         each.set_title(KINDS[kind], loc="left")
@@ -204,13 +182,62 @@ def differences(pairs: pd.DataFrame) -> Figure:
     return figure
 
 
-def known(table: pd.DataFrame, column: str, names: Mapping[str, object]) -> list[str]:
-    """Return which of some names a column holds, in the order of the names."""
-    there = set(table[column])
-    return [name for name in names if name in there]
+@style.styled
+def plot_training_costs(calibration: Calibration) -> Figure:
+    """Draw measured training times against CPU limits, eq. 1, and where it only extrapolates.
+
+    Args:
+        calibration: What `edgeresearch calibrate` measured.
+    """
+    models = calibration.models
+    figure, axes = style.canvas(1, len(models), size=(1.5 + 5 * len(models), 4.8), sharey=True)
+    for (name, model), each in zip(models.items(), axes, strict=True):
+        _plot_model(each, name, model)
+    axes[0].set_ylabel("time of a training (s)")
+    handles = [
+        Line2D([], [], marker="o", ls="", color=style.BLUE, alpha=0.7, label="a training, measured"),
+        Line2D([], [], color=style.ORANGE, label="eq. 1, fitted"),
+        Line2D([], [], color=style.ORANGE, ls="--", label="eq. 1, extrapolated"),
+        Patch(color=style.GREY, alpha=0.25, label="no measurements"),
+    ]
+    low, median, high = calibration.load
+    note = (
+        f"{calibration.samples:,} cached samples; limits kept by {calibration.throttle}; "
+        f"{calibration.machine['processor']}, {calibration.machine['cores']} cores, load {median:.1f} ({low:.1f} to "
+        f"{high:.1f}). Times of this machine, not of the paper's."
+    )
+    style.legend(figure, note, handles=handles)
+    figure.suptitle("What a training takes under a CPU limit (Paper B, eq. 1)", x=0.01, ha="left")
+    return figure
 
 
-def bars(row: pd.Series, metric: str) -> Any:
-    """Return the distances to both ends of an interval; 0 where there is none."""
-    ends = [[row[metric] - row[f"{metric}_low"]], [row[f"{metric}_high"] - row[metric]]]
-    return np.nan_to_num(np.array(ends, dtype=float))
+def _plot_model(axes: Axes, name: str, model: Model) -> None:
+    region, curve = model.sampled, Curve(**model.curve.model_dump())
+    low, high = region.low / WIDER, region.high * WIDER
+    for begin, end, line, points in (
+        (low, region.low, "--", 40),
+        (region.high, high, "--", 40),
+        (region.low, region.high, "-", 80),
+    ):
+        if line == "--":
+            axes.axvspan(begin, end, color=style.GREY, alpha=0.25, lw=0)
+        limits = np.geomspace(begin, end, points)
+        axes.plot(limits, [curve.seconds(limit) for limit in limits], line, color=style.ORANGE)
+    axes.plot([run.limit for run in model.runs], [run.seconds for run in model.runs], "o", color=style.BLUE, alpha=0.7)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlabel("CPU limit (millicores)")
+    a, b, c, d = curve
+    marks = ("" if model.real else " (synthetic)") + (f": {GENERATED}" if model.data.startswith("pollution") else "")
+    axes.set_title(f"{'LSTM' if name == 'lstm' else name} on {model.data}{marks}", loc="left", fontsize=10)
+    text = (
+        f"t = {a:.4g} · (R + {b:.3g})$^{{-{c:.3g}}}$ + {d:.2g} s\n"
+        f"limits held out: {model.held_out_limits.median_percent:.0f} % off (median)"
+    )
+    axes.text(0.97, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=9)

@@ -27,8 +27,10 @@ PLATEAU_ITERATION = 32
 DRIFT_ITERATION = 46
 """Iteration from which limits rise again (section VI.B)."""
 
-RESIDUAL_PERCENT = (80.0, 40.0)
-"""Residual of a training, first and last, in percent of its period (Fig. 5c)."""
+RESIDUALS = {1: 80.0, PLATEAU_ITERATION: 40.0}
+"""Mean residual of a training by iteration, in percent of its period (Fig. 5c)."""
+
+RESIDUAL_PERCENT = tuple(RESIDUALS.values())
 
 TRAININGS = 26 * 55
 """Trainings of the optimisation experiment: 1,430 (section VI.B)."""
@@ -52,7 +54,7 @@ FITTED = {
     "residual_1": (RESIDUAL_PERCENT[0], 8.0),
     "residual_45": (RESIDUAL_PERCENT[1], 8.0),
 }
-"""What the emulator's settings are fitted to (see `emulator.calibrate`): the value, and the difference that counts."""
+"""What the emulator's settings are fitted to (see `papers.fit_b`): the value, and the difference that counts."""
 
 TABLE_I: Mapping[str, tuple[int, str, str, str]] = MappingProxyType(
     {
@@ -66,7 +68,7 @@ TABLE_I: Mapping[str, tuple[int, str, str, str]] = MappingProxyType(
 TABLE_I_COLUMNS = ("Instances", "vCPU", "Memory", "Storage")
 
 
-def published_shares(hops: pd.DataFrame) -> pd.Series:
-    """Return the published share of each row with `streams` and `hops`, where there is one."""
+def hop_shares(hops: pd.DataFrame) -> pd.Series:
+    """Return the share that Fig. 6 states for each row with `streams` and `hops`; not a number where it states none."""
     cells: Any = zip(hops["streams"], hops["hops"], strict=True)
     return pd.Series([HOPS_PERCENT.get(cell) for cell in cells], index=hops.index, dtype=float)

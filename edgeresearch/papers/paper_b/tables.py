@@ -1,0 +1,206 @@
+"""Paper B's Table I and Figs. 5 to 7: published values beside measured ones."""
+
+import itertools
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from edgeresearch.emulator.city import city_from_settings
+from edgeresearch.errors import InputError
+from edgeresearch.io import write_csv
+from edgeresearch.papers import paper_a
+from edgeresearch.papers.claims.audit import judge_claims
+from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS, RECORDS_B
+from edgeresearch.papers.paper_b import published
+from edgeresearch.stats import interval
+
+JUDGED = tuple(
+    f"reports/tables/{name}.csv"
+    for name in ("los/limits", "los/landmarks", "los/hops", "fig7_drop", "los_triggers", "testbed")
+)
+"""Tables whose claims stand in `los_verdicts.csv`."""
+
+AS_CHOSEN = "as chosen"
+"""The row of `choices` in which nothing is changed."""
+
+FAR = 8.0
+"""Candidates of a fit whose loss exceeds the smallest by this factor are left out."""
+
+
+def compare_testbed(ours: pd.DataFrame) -> pd.DataFrame:
+    """Put Table I beside the testbed that is emulated.
+
+    Args:
+        ours: What `Testbed.table` returns.
+
+    Returns:
+        Its columns, each followed by the published one; those are empty for a layer that the paper has not.
+    """
+    table = ours.copy()
+    for at, name in enumerate(ours.columns[1:]):
+        cells = [published.TABLE_I[layer][at] if layer in published.TABLE_I else None for layer in table["Layer"]]
+        table.insert(2 * at + 2, f"published {name}", pd.Series(cells, dtype=object))
+    return table
+
+
+def compare_limits(limits: pd.DataFrame, *, rule: str) -> pd.DataFrame:
+    """Put what was measured beside Fig. 5 a to c.
+
+    Args:
+        limits: What the stage `limits` wrote.
+        rule: The one that is set.
+
+    Returns:
+        One row per iteration: `limit_millicores`, `training_seconds`, `residual` (percent of the period), each also
+        with `_low` and `_high`; `published_limit_millicores` and `published_residual` where the paper states one.
+    """
+    table = limits[(limits["rule"] == rule) & (limits["together"] == 0)].drop(columns=["rule", "together"])
+    return table.assign(
+        published_limit_millicores=table["iteration"].map(published.LIMIT_MILLICORES),
+        published_residual=table["iteration"].map(published.RESIDUALS),
+    ).reset_index(drop=True)
+
+
+def compare_hops(hops: pd.DataFrame) -> pd.DataFrame:
+    """Put what was measured beside Fig. 6.
+
+    Args:
+        hops: What the stage `scheduling` wrote, all readings.
+
+    Returns:
+        `streams`, `hops`, `share_percent` (of LOS's attempts), `low`, `high`, `published`.
+    """
+    table = hops[(hops["policy"] == "los") & (hops["reading"] == "attempts")].copy()
+    table["published"] = published.hop_shares(table)
+    return table[["streams", "hops", "share_percent", "low", "high", "published"]].reset_index(drop=True)
+
+
+def compare_drops(drops: pd.DataFrame, *, fitted: Collection[int]) -> pd.DataFrame:
+    """Put what was measured beside Fig. 7.
+
+    Args:
+        drops: What the stage `scheduling` wrote.
+        fitted: Numbers of streams whose published values the settings were fitted on.
+
+    Returns:
+        `streams`, `policy`, `drop_percent`, `low`, `high`, `published`, `held_out`: whether the published value had no
+        part in any choice of settings.
+    """
+    stated: dict[str, Callable[[int], float | None]] = {
+        "los": published.DROP_PERCENT.get,
+        "in_situ": lambda _: published.IN_SITU_DROP_PERCENT,
+    }
+    cells: Any = zip(drops["policy"], drops["streams"], strict=True)
+    values = [stated[policy](int(streams)) if policy in stated else None for policy, streams in cells]
+    table = drops.assign(published=pd.Series(values, index=drops.index, dtype=float))
+    known = table["published"].notna() & (table["policy"] == "los")
+    table["held_out"] = known & ~table["streams"].isin(list(fitted))
+    return table[["streams", "policy", "drop_percent", "low", "high", "published", "held_out"]]
+
+
+def count_triggers(triggers: pd.DataFrame) -> pd.DataFrame:
+    """Return how many trainings an experiment of the paper's size triggers, by both readings of the rate.
+
+    Args:
+        triggers: What the stage `scheduling` wrote.
+
+    Returns:
+        By `trigger`: `triggers` of as many repeats and hours as the paper's, over all numbers of streams, `low`, `high`
+        (95 % over repeats), `published` (the paper has "more than" that), `ratio` to it, and LOS's `drop_percent`.
+    """
+    rows = []
+    for reading, part in triggers.groupby("trigger", sort=False):
+        scale = published.REPEATS * published.HOURS / part["hours"].iloc[0]
+        mean, low, high = interval(part.groupby("repeat")["triggers"].sum() * scale)
+        counts = {"trigger": reading, "triggers": mean, "low": low, "high": high, "published": published.TRIGGERS}
+        dropped = 100 * part["dropped"].sum() / part["triggers"].sum()
+        rows.append({**counts, "ratio": mean / published.TRIGGERS, "drop_percent": dropped})
+    return pd.DataFrame(rows)
+
+
+def compare_readings(handovers: pd.DataFrame) -> pd.DataFrame:
+    """Put every share that the paper states of Figs. 6 and 7 beside what each reading of a hand-over gives.
+
+    Args:
+        handovers: What the stage `scheduling` wrote.
+
+    Returns:
+        One row per share and reading that was run: `sender` (whether the sender's limit binds the receiver), `share`,
+        `published`, `measured`, `low`, `high`, `tolerance` of its claim, and whether it is `within` that. Shares of
+        hand-overs are of what looked for a place, one of the two readings that the audit judges together.
+    """
+    rows = []
+    stated = {(count, 0): value for count, value in published.DROP_PERCENT.items()} | published.HOPS_PERCENT
+    keyed: Any = handovers.assign(hops=handovers["hops"].fillna(0)).set_index(["sender", "streams", "hops"])
+    for ((streams, hops), value), sender in itertools.product(stated.items(), (False, True)):
+        if (sender, streams, 0) not in keyed.index:
+            continue
+        ours = {"percent": 0.0, "low": 0.0, "high": 0.0}  # where no training was handed over so often
+        if (sender, streams, hops) in keyed.index:
+            ours = keyed.loc[(sender, streams, hops), list(ours)].astype(float).to_dict()
+        tolerance = HOP_POINTS if hops else DROP_POINTS
+        rows.append(
+            {
+                **{"sender": sender, "share": f"{streams} streams, {f'{hops} hand-overs' if hops else 'dropped'}"},
+                **{"published": value, "measured": ours["percent"], "low": ours["low"], "high": ours["high"]},
+                **{"tolerance": tolerance, "within": abs(ours["percent"] - value) <= tolerance},
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def setting_effects(choices: pd.DataFrame) -> pd.DataFrame:
+    """Return by how many points each choice moves the drop rate.
+
+    Args:
+        choices: What the stage `sweeps` wrote.
+
+    Returns:
+        By `value` one column per number of streams, the one that moves most first.
+    """
+    rates: pd.DataFrame = choices.pivot(index="value", columns="streams", values="drop_percent")
+    moved: pd.DataFrame = rates.drop(index=AS_CHOSEN) - rates.loc[AS_CHOSEN]
+    moved["most"] = moved.abs().max(axis=1)
+    return moved.sort_values("most", ascending=False, kind="stable").drop(columns="most")
+
+
+def select_finalists(fit: pd.DataFrame) -> pd.DataFrame:
+    """Return the candidates that were run again with fresh seeds, the best first, without those that are far worse.
+
+    Args:
+        fit: What `papers.fit_b` wrote.
+    """
+    last = fit[fit["stage"] == -1].sort_values("loss", kind="stable")
+    near: pd.DataFrame = last[last["loss"] <= FAR * last["loss"].min()]
+    return near.reset_index(drop=True)
+
+
+def write_tables(settings: Mapping[str, Any], reports: Path) -> pd.DataFrame:
+    """Join what the stages wrote into the files of Table I and Figs. 5 to 7, and judge them.
+
+    Args:
+        settings: The section `los` as plain values.
+        reports: The folder `reports` of the project; holds `tables/los/`.
+
+    Returns:
+        The claims that these tables decide, as the audit has them (`claims.audit.judge_claims`).
+
+    Raises:
+        InputError: A stage's results are missing or unreadable, LOS was not run, or a file cannot be written.
+    """
+    tables = reports / "tables"
+    names = ("limits", "landmarks", "hops", "drops", "triggers")
+    parts = {name: paper_a.read(tables / "los" / f"{name}.csv") for name in names}
+    if "los" not in set(parts["drops"]["policy"]):
+        raise InputError(f"{tables / 'los' / 'drops.csv'} has no rows of los; name it among los.policies")
+    write_csv(compare_testbed(city_from_settings(settings).table()), tables / "testbed.csv")
+    write_csv(compare_limits(parts["limits"], rule=settings["limits"]["rule"]), tables / "fig5_limits.csv")
+    write_csv(compare_hops(parts["hops"]), tables / "fig6_hops.csv")
+    write_csv(compare_drops(parts["drops"], fitted=settings["fitted"]), tables / "fig7_drop.csv")
+    write_csv(count_triggers(parts["triggers"]), tables / "los_triggers.csv")
+    records = [each for each in RECORDS_B if getattr(each.measure, "file", None) in JUDGED]
+    judged = judge_claims(records, reports.absolute().parent, {"los": settings})
+    write_csv(judged, tables / "los_verdicts.csv")
+    return judged
