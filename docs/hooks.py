@@ -22,7 +22,7 @@ from edgeresearch.papers.report.findings import write_findings
 from edgeresearch.papers.report.provenance import read_stages
 
 ROOT = Path(__file__).parents[1]
-CLAIMS = read_claims(ROOT / "reports" / "claims.csv")
+CLAIMS, FINDINGS = read_claims(ROOT / "reports" / "claims.csv"), write_findings(ROOT / "reports")
 
 MARK = re.compile(r"<!-- made: (\w+) -->")
 EXAMPLES = re.compile(r"^Examples:\n((?:  .*\n)+)", re.MULTILINE)
@@ -47,11 +47,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def results() -> str:
     """Return what stands out of the results in `reports/`, paper by paper."""
-    sentences = write_findings(ROOT / "reports")
-    return "\n\n".join(
-        "\n".join([f"**Paper {letter}: {title}**", "", *(f"- {each}" for each in sentences[letter])])
-        for letter, title in PAPERS.items()
-    )
+    parts = ((f"**Paper {letter}: {PAPERS[letter]}**\n", each) for letter, each in FINDINGS.items())
+    return "\n\n".join("\n- ".join([head, *sentences]) for head, sentences in parts)
 
 
 def commands() -> str:
@@ -64,17 +61,13 @@ def commands() -> str:
 
 def claims() -> str:
     """Return every claim of both papers with its stage, figure, notebook and verdict."""
-    cells = {
-        "what the paper says": '<span id="{anchor}">{claim}</span> <small>`{id}`</small>',
-        **{"where": "{where}", "stage": "[`{stage}`](#stage-{stage})", "figure": "[`{name}`]({path})"},
-        **{"notebook": "`{notebook}`", "verdict": "{verdict}"},
-    }
     rows = CLAIMS.assign(anchor=CLAIMS["id"].str.lower(), path=CLAIMS["figure"].str.removeprefix("reports/"))
-    rows["name"] = rows["path"].map(lambda path: Path(path).stem)
-    lines = [{head: cell.format(**row) for head, cell in cells.items()} for row in rows.to_dict("records")]
-    table = pd.DataFrame(lines).replace({"[``]()": "", "``": ""})
-    parts = [f"### Paper {paper}\n\n{_table(table[CLAIMS['paper'] == paper])}" for paper in CLAIMS["paper"].unique()]
-    return "\n\n".join(parts)
+    heads = ("what the paper says", "where", "stage", "figure", "notebook", "verdict")
+    cells = ('<span id="{anchor}">{claim}</span> <small>`{id}`</small>', "{where}", "[`{stage}`](#stage-{stage})")
+    cells += ("[`{path}`]({path})", "`{notebook}`", "{verdict}")
+    lines = [[cell.format(**row) for cell in cells] for row in rows.to_dict("records")]
+    table = pd.DataFrame(lines, columns=heads).replace({"[``]()": "", "``": ""})
+    return "\n\n".join(f"### Paper {paper}\n\n{_table(table[rows['paper'] == paper])}" for paper in ("A", "B"))
 
 
 def counts() -> str:
@@ -93,11 +86,7 @@ def stages() -> str:
 
 
 MADE: Mapping[str, Callable[[], str]] = {
-    "results": results,
-    "commands": commands,
-    "claims": claims,
-    "counts": counts,
-    "stages": stages,
+    **{"results": results, "commands": commands, "claims": claims, "counts": counts, "stages": stages}
 }
 """The parts by name."""
 

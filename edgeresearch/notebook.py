@@ -85,9 +85,10 @@ def run(
             draft.replace(failed)
             raise RunError(f"notebook {source.stem}, {fault}; the full trace is in {failed}")
         if html is not None:
-            from edgeresearch.papers.report.notebook_page import write_page
+            from edgeresearch.papers.report.notebook_page import render_page
 
-            write_page(_read(draft), Path(html).stem, html)
+            with atomic(html) as page:
+                page.write_text(render_page(_read(draft), Path(html).stem), encoding="utf-8")
     failed.unlink(missing_ok=True)
     return target
 

@@ -9,9 +9,8 @@ import pandas as pd
 
 from edgeresearch.errors import InputError
 from edgeresearch.io import gathered
-from edgeresearch.papers.report.audit import describe_claim
 from edgeresearch.papers.report.figures import find_figures
-from edgeresearch.papers.report.published import PaperTable, place_claims
+from edgeresearch.papers.report.published import PaperTable, claims_table, place_claims
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -24,12 +23,6 @@ _LATEX = {
     "ö": r'\"o', "ü": r'\"u', "ß": r"{\ss}",
 }  # fmt: skip
 """Characters that LaTeX reads as something else, or does not know, and how they are written."""
-
-PAGE = 40
-"""Rows of a table from which on it is broken into pages."""
-
-WIDE = 24
-"""Characters of a column's longest cell from which on it is broken into lines."""
 
 
 def latex(text: str) -> str:
@@ -52,15 +45,15 @@ def _written(letter: str) -> str:
 
 
 def to_latex(table: PaperTable) -> str:
-    """Return a table as LaTeX with booktabs rules, over several pages if it is long; its notes stand under it.
+    """Return a table as LaTeX with booktabs rules; a long one breaks into pages, a wide column into lines.
 
     Raises:
         InputError: A character has no LaTeX.
     """
-    wide = {name for name, _ in table.columns if table.table[name].map(len).max() > WIDE}
+    wide = {name for name, _ in table.columns if table.table[name].map(len).max() > 24}
     lines = rf"p{{{min(0.75 / max(len(wide), 1), 0.4):.2f}\linewidth}}"
     columns = "".join(lines if name in wide else "r" if number else "l" for name, number in table.columns)
-    long, caption = len(table.table) > PAGE, latex(table.title)
+    long, caption = len(table.table) > 40, latex(table.title)
     text = table.table.map(latex).rename(columns=latex).to_latex(
         index=False, longtable=long, column_format=columns, caption=caption, label=f"tab:{table.name}"
     )  # fmt: skip
@@ -75,15 +68,6 @@ def to_markdown(table: PaperTable) -> str:
     sides = ["right" if number else "left" for _, number in table.columns]
     body = clean.to_markdown(index=False, disable_numparse=True, colalign=sides)
     return "\n\n".join([f"**{table.title}**", body, *(f"*{note}*" for note in table.notes)]) + "\n"
-
-
-def claims_table(claims: pd.DataFrame) -> PaperTable:
-    """Return the audited claims as a table to paste."""
-    rows = [describe_claim(row) for row in claims.to_dict("records")]
-    names = {"Paper": "paper", "Where": "where", "Claim": "claim", "Published": "published", "Measured": "measured"}
-    names |= {"95 %": "interval", "Verdict": "verdict", "Why": "reason"}
-    table = pd.DataFrame({words: [str(row[name]) for row in rows] for words, name in names.items()})
-    return PaperTable("claims", "Claims of both papers, audited", table)
 
 
 def write_exports(
@@ -103,7 +87,8 @@ def write_exports(
     with gathered(out) as draft:
         for name in ("tables", "figures"):
             (draft / name).mkdir()
-        for table in [*tables.values(), claims_table(claims)]:
+        audit = PaperTable("claims", "Claims of both papers, audited", claims_table(claims))
+        for table in [*tables.values(), audit]:
             if isinstance(table, PaperTable):
                 (draft / "tables" / f"{table.name}.tex").write_text(to_latex(table), encoding="utf-8")
                 (draft / "tables" / f"{table.name}.md").write_text(to_markdown(table), encoding="utf-8")

@@ -10,9 +10,6 @@ from typing import Any
 
 from edgeresearch.errors import InputError
 
-MOST = 12
-"""Labels of a drawing that its description names."""
-
 ROOMS = {
     "data": "The data", "forecast": "Forecasting on {}", "elastic": "Scaling on {}", "anomaly": "Anomaly detection",
     "table2": "Forecasting on every trace", "los": "Local-optimistic scheduling: {}", "staleness": "Stale models",
@@ -62,10 +59,9 @@ def read_drawing(file: Path, name: str) -> Drawing:
         root = ElementTree.parse(file, keeping).getroot()
     except (OSError, ElementTree.ParseError) as error:
         raise InputError(f"cannot read {file}: {error}; draw it again with edgeresearch reproduce") from error
-    title, alt = describe(root)
-    plain = re.sub("[/_]", " ", name)
+    title, alt = (text or re.sub("[/_]", " ", name) for text in describe(root))
     width, height = (round(float(side)) for side in str(root.get("viewBox", "0 0 640 480")).split()[2:])
-    return Drawing(file, name, title or plain, alt or plain, width, height)
+    return Drawing(file, name, title, alt, width, height)
 
 
 def describe(root: ElementTree.Element) -> tuple[str, str]:
@@ -98,5 +94,5 @@ def _texts(element: ElementTree.Element, part: str) -> Iterator[tuple[str, float
 
 def _join(texts: list[str]) -> str:
     several = list(dict.fromkeys(text.rstrip(".") for text in texts))
-    words = "; ".join(several[:MOST]) + ("; …" if len(several) > MOST else "")
+    words = "; ".join(several[:12]) + ("; …" if len(several) > 12 else "")
     return words if words.endswith(("?", "!", "…")) else f"{words}."

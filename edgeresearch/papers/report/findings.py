@@ -14,20 +14,19 @@ from edgeresearch.papers.report.templates import environment
 
 def write_findings(reports: Path) -> dict[str, list[str]]:
     """Return the sentences of each paper as Markdown; where a run lacks the table for one, it says so."""
-    macros = environment().get_template("findings.md.j2").module
-    return {paper: [_sentence(macros, each, reports) for each in several] for paper, several in FINDINGS.items()}
+    macros, findings = environment().get_template("findings.md.j2").module, {}
+    for paper, several in FINDINGS.items():
+        findings[paper] = list[str]()
+        for compute in several:
+            try:
+                text = getattr(macros, compute.__name__[1:])(compute(reports))
+            except InputError as error:
+                text = f"Not in this run: {error}."
+            findings[paper].append(" ".join(text.split()))
+    return findings
 
 
-def _sentence(macros: Any, compute: Callable[[Path], Any], reports: Path) -> str:
-    try:
-        text = getattr(macros, compute.__name__)(compute(reports))
-    except InputError as error:
-        return f"Not in this run: {error}."
-    return " ".join(text.split())
-
-
-def forecasts(reports: Path) -> Any:
-    """Return how often which LSTM comes first."""
+def _forecasts(reports: Path) -> Any:
     path = reports / "metrics" / "forecast.json"
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -35,15 +34,13 @@ def forecasts(reports: Path) -> Any:
         raise InputError(f"cannot read {path}: {error}") from error
 
 
-def contradictions(reports: Path) -> dict[str, Any]:
-    """Return how often Table 2 contradicts its text or itself."""
+def _contradictions(reports: Path) -> dict[str, Any]:
     table = read_table(reports / "tables" / "table2_contradictions.csv")
     table = table[~table["check"].str.contains("Gaussian")]  # nothing says that errors are Gaussian
     return {"against": table[~table["agrees"].astype(bool)].to_dict("records"), "total": len(table)}
 
 
-def scaling(reports: Path) -> dict[str, Any]:
-    """Return how many cells of Table 3 are reached, and on which real traces the combined strategy is best."""
+def _scaling(reports: Path) -> dict[str, Any]:
     verdicts = read_table(reports / "tables" / "table3_verdicts.csv").query("reading == 'trace'")
     cells = verdicts[verdicts["trace"] == STANDIN].set_index("forecaster")["cells"]
     if not {"published", "lstm"} <= set(cells.index):
@@ -57,8 +54,7 @@ def scaling(reports: Path) -> dict[str, Any]:
     return counts | {"goal": GOAL, "budget": BUDGET, "refusing": real[~best].to_dict("records")}
 
 
-def drops(reports: Path) -> dict[str, Any]:
-    """Return how far LOS's drop rates are from the published ones, those that were held out first."""
+def _drops(reports: Path) -> dict[str, Any]:
     rows = read_table(reports / "tables" / "fig7_drop.csv").query("policy == 'los'").dropna(subset="published")
     if rows.empty:
         raise InputError("LOS was not run with a number of streams that the paper has")
@@ -67,8 +63,7 @@ def drops(reports: Path) -> dict[str, Any]:
     return {str(name): (list(part["streams"]), part["apart"].max()) for name, part in reversed(list(groups))}
 
 
-def limits(reports: Path) -> dict[str, Any]:
-    """Return at which CPU limit both stop rules end, and which rule is closer to Fig. 5."""
+def _limits(reports: Path) -> dict[str, Any]:
     marks = read_table(reports / "tables" / "los" / "landmarks.csv").query("together == 0")
     rules = marks.pivot(index="rule", columns="what", values="value").rename({"period": "IV.D", "utilisation": "VI.B"})
     rules = rules.reindex(columns=["level", "plateau", "level_residual"]).dropna()
@@ -79,8 +74,7 @@ def limits(reports: Path) -> dict[str, Any]:
     return {"rules": rules.to_dict("index"), "paper": paper_b, "closer": gaps.idxmin()}
 
 
-def cloud(reports: Path) -> dict[str, tuple[float, float]]:
-    """Return the least and the highest drop rate of each policy."""
+def _cloud(reports: Path) -> dict[str, tuple[float, float]]:
     rates = read_table(reports / "tables" / "fig7_drop.csv").groupby("policy")["drop_percent"]
     spans = {str(name): (part.min(), part.max()) for name, part in rates}
     if not {"los", "cloud"} <= set(spans):
@@ -89,7 +83,7 @@ def cloud(reports: Path) -> dict[str, tuple[float, float]]:
 
 
 FINDINGS: dict[str, tuple[Callable[[Path], Any], ...]] = {
-    "A": (forecasts, contradictions, scaling),
-    "B": (drops, limits, cloud),
+    "A": (_forecasts, _contradictions, _scaling),
+    "B": (_drops, _limits, _cloud),
 }
 """What computes the values of each sentence, by paper."""

@@ -3,10 +3,8 @@
 import base64
 import io
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgeresearch.io import atomic
 from edgeresearch.papers.report import templates
 
 if TYPE_CHECKING:
@@ -21,25 +19,10 @@ SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "text/plain
 NO_ALT = "No description has been provided for this image"
 """What nbconvert says of a figure that has no words of its own."""
 
-LONG = 30
-"""Characters of a table's cell from which on it is broken into lines."""
-
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _RANDOM = re.compile(r"T_[0-9a-f]{5}(?![0-9a-f])|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBER = re.compile(r"[-+]?[\d.,]+(e[-+]?\d+)?$|nan$|NaN$")
 _ACTIVE = ["script", "iframe", "object", "embed", "link", "meta", "style", "base"]
-
-
-def write_page(notebook: "NotebookNode", name: str, out: str | Path) -> Path:
-    """Write an executed notebook as one page; `name` is what it is called.
-
-    Raises:
-        InputError: The page cannot be written.
-    """
-    text = render_page(notebook, name)
-    with atomic(out) as draft:
-        draft.write_text(text, encoding="utf-8")
-    return Path(out)
 
 
 def render_page(notebook: "NotebookNode", name: str) -> str:
@@ -88,7 +71,7 @@ def _clean(soup: Any) -> None:
         for cell in table("td"):
             text = cell.get_text().strip()
             if text and not _NUMBER.match(text):
-                cell["class"] = "text long" if len(text) > LONG else "text"
+                cell["class"] = "text long" if len(text) > 30 else "text"
         region = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": f"Table {number}"}
         table.wrap(soup.new_tag("div", attrs=region))
 

@@ -13,8 +13,6 @@ from edgeresearch.papers.claims.table import read_claims
 from edgeresearch.papers.report.audit import describe_claim
 
 NONE = "–"
-"""Stands where there is no value."""
-
 STANDIN = "paper_a"
 """The synthetic trace that stands for the one of Paper A, which was never published."""
 
@@ -31,15 +29,13 @@ class PaperTable:
     @property
     def columns(self) -> list[tuple[str, bool]]:
         """The names of the columns, each with whether it is one of numbers, which stand at the right."""
-        pattern = r"[-–+]?[\d.,]*( (to|\[).*)?$"
-        pairs = ((str(name), self.table[name]) for name in self.table)
-        return [(name, bool(cells.str.match(pattern).all() and (cells != NONE).any())) for name, cells in pairs]
+        match = re.compile(r"[-–+]?[\d.,]*( (to|\[).*)?$").match
+        return [(str(name), all(map(match, cells)) and {*cells} != {NONE}) for name, cells in self.table.items()]
 
     @property
     def rows(self) -> list[list[str]]:
         """The cells, row by row."""
-        rows: list[list[str]] = self.table.to_numpy().tolist()
-        return rows
+        return [list(map(str, row)) for row in self.table.to_numpy()]
 
 
 @dataclass(frozen=True)
@@ -163,7 +159,7 @@ def _table1_a(_: Path, settings: Mapping[str, Any]) -> PaperTable:
 
 
 def _table2(tables: Path, _: Mapping[str, Any]) -> PaperTable:
-    rows = _of_standin(_next_step(tables))
+    rows = _of_standin(read_table(tables / "table2_forecast.csv").query("horizon == horizon.min()"))
     columns = {
         "Method": "{label}",
         "MSE published": "{published_mse:.1f}", "MSE measured": "{mse:.1f}",
@@ -183,7 +179,8 @@ def _table2(tables: Path, _: Mapping[str, Any]) -> PaperTable:
 
 def _table2_traces(tables: Path, _: Mapping[str, Any]) -> PaperTable:
     lines = []
-    for named, part in _next_step(tables).groupby("named", sort=False):
+    scores = read_table(tables / "table2_forecast.csv").query("horizon == horizon.min()")
+    for named, part in scores.groupby("named", sort=False):
         mse: Any = part.set_index("model")["mse"].reindex(["last_value", "ridge", "lstm_paper", "lstm"])
         five = part[part["role"].str.startswith("paper")].sort_values("mse").reset_index()
         best = part.loc[part["role"].isin(["paper", "naive", "strong"]), "mse"].min()
@@ -204,8 +201,7 @@ def _table3(tables: Path, _: Mapping[str, Any]) -> PaperTable:
     rows = _of_standin(read_table(tables / "table3_elastic.csv")).dropna(subset="published").query("reading == 'trace'")
     makers = {"published": "of the published accuracy", "lstm": "this project's LSTM", "none": "none"}
     rows = rows[rows["forecaster"].isin(makers)].sort_values(["strategy", "forecaster"], kind="stable")
-    rows["line"] = rows["strategy"] + rows["forecaster"]
-    rows["forecast"] = rows["forecaster"].map(makers)
+    rows = rows.assign(line=rows["strategy"] + rows["forecaster"], forecast=rows["forecaster"].map(makers))
     rows[["strategy", "phase"]] = rows[["strategy", "phase"]].apply(lambda names: names.str.title())
     columns = {"Strategy": "{strategy}", "Forecast": "{forecast}", "{phase}, published": "{published:.1f}"}
     columns["{phase}, measured"] = "{error_percent:.1f} [{low:.1f}, {high:.1f}]"
@@ -225,10 +221,15 @@ def _table1_b(tables: Path, _: Mapping[str, Any]) -> PaperTable:
 def _figure5(tables: Path, _: Mapping[str, Any]) -> PaperTable:
     claims = read_claims(tables.parent / "claims.csv")
     claims = claims[(claims["paper"] == "B") & claims["where"].str.contains("Fig. 5") & (claims["kind"] == "number")]
-    rows = pd.DataFrame([describe_claim(row) for row in claims.to_dict("records")], columns=[*claims, "interval"])
-    columns = {"What": "{claim}", "Where": "{where}", "Published": "{published}", "Simulated": "{measured}"}
-    table = tabulate(rows, "id", {**columns, "95 %": "{interval}"})
-    return PaperTable("b-fig5", "Paper B, Fig. 5: CPU limits and residuals", table)
+    return PaperTable("b-fig5", "Paper B, Fig. 5: CPU limits and residuals", claims_table(claims, "Simulated"))
+
+
+def claims_table(claims: pd.DataFrame, measured: str = "Measured") -> pd.DataFrame:
+    """Return some audited claims as a table to paste."""
+    rows = pd.DataFrame([describe_claim(row) for row in claims.to_dict("records")])
+    columns = {"Paper": "{paper}", "Where": "{where}", "Claim": "{claim}", "Published": "{published}"}
+    columns |= {measured: "{measured}", "95 %": "{interval}", "Verdict": "{verdict}", "Why": "{reason}"}
+    return tabulate(rows, "id", columns)
 
 
 def _figure6(tables: Path, _: Mapping[str, Any]) -> PaperTable:
@@ -250,15 +251,14 @@ def _figure7(tables: Path, _: Mapping[str, Any]) -> PaperTable:
     more = {"95 %": "{low:.1f} to {high:.1f}", "LOS, published": "{published:.2f}", "Published value was": "{was}"}
     table = tabulate(rows[rows["los"]], "streams", columns | more)
     table = table.merge(tabulate(rows[~rows["los"]], "streams", columns), how="left")
-    notes = ("Simulated. The paper states 100 % for trainings that can only run at their source (in-situ).",)
-    return PaperTable("b-fig7", "Paper B, Fig. 7: dropped trainings, in %", table, notes)
+    note = "Simulated. The paper states 100 % for trainings that can only run at their source (in-situ)."
+    return PaperTable("b-fig7", "Paper B, Fig. 7: dropped trainings, in %", table, (note,))
 
 
 def _triggers(tables: Path, _: Mapping[str, Any]) -> PaperTable:
     rows = read_table(tables / "los_triggers.csv")
-    rows["name"] = rows["trigger"].map(
-        {"period": "every 3 to 5 minutes", "samples": "after 1,000 samples at 200 to 800 ms"}
-    )
+    words = {"period": "every 3 to 5 minutes", "samples": "after 1,000 samples at 200 to 800 ms"}
+    rows["name"] = rows["trigger"].map(words)
     columns = {"A training": "{name}", "Published": "more than {published:,.0f}", "Simulated": "{triggers:,.0f}"}
     table = tabulate(rows, "trigger", {**columns, "95 %": "{low:,.0f} to {high:,.0f}", "Ratio": "{ratio:.2f}"})
     title = "Paper B, section VI.C: trainings triggered in an experiment of the paper's size"
@@ -281,10 +281,6 @@ def paper_tables(reports: Path, settings: Mapping[str, Any]) -> dict[str, PaperT
         except InputError as error:
             tables[name] = error
     return tables
-
-
-def _next_step(tables: Path) -> pd.DataFrame:
-    return read_table(tables / "table2_forecast.csv").query("horizon == horizon.min()")
 
 
 def _of_standin(table: pd.DataFrame) -> pd.DataFrame:

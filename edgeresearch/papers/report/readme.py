@@ -39,14 +39,9 @@ def write_readme(readme: Path, reports: Path) -> Path:
 
 
 def render_results(reports: Path, folder: Path = Path("reports")) -> str:
-    """Return the results as Markdown: the audit's counts, and ten of its rows; links name the reports by `folder`.
-
-    Raises:
-        InputError: The audit is missing.
-    """
+    """Return the results as Markdown: the audit's counts, and ten of its rows; links name the reports by `folder`."""
     claims = [describe_claim(row) for row in read_claims(reports / FILE).to_dict("records")]
-    rows = {row["id"]: row for row in claims}
     template = environment().get_template("readme.md.j2")
     papers = {letter: tally([row for row in claims if row["paper"] == letter]) for letter in PAPERS}
-    shown = [rows[name] for name in ROWS if name in rows]
+    shown = [row for name in ROWS for row in claims if row["id"] == name]
     return template.render(total=tally(claims), papers=papers, rows=shown, folder=folder.as_posix())

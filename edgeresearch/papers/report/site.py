@@ -22,9 +22,9 @@ SITE = Path("reports") / "site"
 """Where the site goes in the project folder."""
 
 PACKAGES = (
-    "edgeresearch", "numpy", "scipy", "pandas", "scikit-learn", "torch", "pytorch-lightning", "xgboost-cpu", "xgboost",
-    "statsmodels", "river", "networkx", "matplotlib", "seaborn", "papermill", "nbconvert", "itables", "dvc",
-)  # fmt: skip
+    "edgeresearch numpy scipy pandas scikit-learn torch pytorch-lightning xgboost-cpu xgboost statsmodels river "
+    "networkx matplotlib seaborn papermill nbconvert itables dvc"
+)
 """Whose versions are named, where they are installed."""
 
 
@@ -54,11 +54,9 @@ def build_site(
     drawings = {name: read_drawing(files[name], name) for name in shown}
     stages = provenance.read_stages(home / "dvc.yaml")
     pages = {file.stem: file for file in sorted((reports / "notebooks").glob("[!.]*.html"))}
-    data, series = provenance.data_files(home), provenance.data_series(home)
-    rows = claims.to_dict("records")
     figures = {name: drawing.anchor for name, drawing in drawings.items()}
     text = templates.environment().get_template("index.html.j2").render(
-        claims=[describe_claim(row) | _links(row, figures, pages, stages) for row in rows],
+        claims=[describe_claim(row) | _links(row, figures, pages, stages) for row in claims.to_dict("records")],
         missed=MISSED,
         tally=tally,
         papers={letter: title for letter, title in PAPERS.items() if letter in set(claims["paper"])},
@@ -70,12 +68,11 @@ def build_site(
         profile=profile,
         changed=provenance.changed_settings(settings, full),
         seeds=provenance.seeds(settings),
-        files=data,
-        series=series,
-        notices=provenance.data_notices(data, series),
-        unreal={*provenance.UNREAL, provenance.STANDIN},
+        files=provenance.data_files(home),
+        series=provenance.data_series(home),
+        standin=provenance.STANDIN,
         machine=machine(),
-        versions=versions(PACKAGES),
+        versions=versions(PACKAGES.split()),
         stages=stages,
         minutes=provenance.stage_minutes(home),
         notebooks={name: _title(file) for name, file in pages.items()},

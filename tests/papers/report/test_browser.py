@@ -13,7 +13,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from edgeresearch.config import Params
 from edgeresearch.papers.claims.table import FILE, read_claims
 from edgeresearch.papers.report.audit import MISSED
-from edgeresearch.papers.report.notebook_page import write_page
+from edgeresearch.papers.report.notebook_page import render_page
 from edgeresearch.papers.report.site import build_site
 
 pytest.importorskip("selenium", reason="selenium is not installed: pip install edgeresearch[dev]")
@@ -56,7 +56,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shown = [new_output("stream", text="printed\n"), new_output("display_data", {"text/html": table})]
     cells = [new_markdown_cell("# Limits\n\nText."), new_code_cell("x = 1  # one\nprint('a', x)", outputs=shown)]
     made = nbformat.from_dict(new_notebook(cells=cells))
-    write_page(made, "22-limits", home / "reports" / "notebooks" / "22-limits.html")
+    page = home / "reports" / "notebooks" / "22-limits.html"
+    page.write_text(render_page(made, "22-limits"), encoding="utf-8")
     settings = Params().model_dump()
     return build_site(home, settings, settings)
 

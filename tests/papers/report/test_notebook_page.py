@@ -11,8 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from PIL import Image
 
 from edgeresearch import notebook
-from edgeresearch.errors import InputError
-from edgeresearch.papers.report.notebook_page import BACK, render_page, write_page
+from edgeresearch.papers.report.notebook_page import BACK, render_page
 
 Writer = Callable[..., Path]
 
@@ -182,14 +181,6 @@ def test_the_notebook_itself_stays_as_it_is() -> None:
     before = nbformat.writes(given)
     render_page(given, "x")
     assert nbformat.writes(given) == before
-
-
-def test_a_page_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    given = _notebook(new_markdown_cell("# A"))
-    assert write_page(given, "x", tmp_path / "there" / "x.html").read_text(encoding="utf-8") == render_page(given, "x")
-    (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write"):
-        write_page(given, "x", tmp_path / "file" / "x.html")
 
 
 def test_two_runs_of_a_real_kernel_give_the_same_bytes(

@@ -16,11 +16,8 @@ def environment() -> "Environment":
     from markupsafe import Markup
 
     made = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=lambda name: bool(name) and ".html" in str(name),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        loader=FileSystemLoader(FOLDER), autoescape=lambda name: bool(name) and ".html" in str(name),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     made.filters["markdown"] = lambda text: Markup(MarkdownIt("commonmark", {"html": False}).renderInline(text))
     return made
