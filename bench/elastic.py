@@ -9,16 +9,17 @@ import numpy as np
 from scipy.ndimage import minimum_filter1d
 
 from bench.timing import Row, in_turn
+from edgeresearch.autoscaling.api import OWN_TRACE
 from edgeresearch.autoscaling.arrivals import spread
-from edgeresearch.autoscaling.policies import STRATEGIES, Capacity
-from edgeresearch.autoscaling.replay import horizon, measured, replay
-from edgeresearch.autoscaling.simulator import Floats, Ints, Outcome, Settings
+from edgeresearch.autoscaling.policies import POLICIES
+from edgeresearch.autoscaling.replay import observed_load, simulate_policy
+from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult
 from edgeresearch.data import synthetic
 from edgeresearch.data.features import make_targets
 
-SERVICE = Settings()
-CAPACITY = Capacity()
-DELAY = round(SERVICE.start_delay / SERVICE.dt)
+CONFIG = OWN_TRACE
+Q_ACT = CONFIG.capacity.q_act
+DELAY = round(CONFIG.start_delay / CONFIG.dt)
 BOUND = 5.0
 LINEAR = 1.1
 """Bytes per step at the larger size over those at the smaller: 1 is linear, 10 would be quadratic."""
@@ -26,13 +27,13 @@ LINEAR = 1.1
 
 def filtered(load: Floats) -> Floats:
     """Return the ready pods of Paper A's rule without bounds: P_t = ⌈Q_t / Q_act⌉, least over the start delay."""
-    pods = np.ceil(load / CAPACITY.q_act)
+    pods = np.ceil(load / Q_ACT)
     return minimum_filter1d(pods, DELAY + 1, origin=DELAY // 2, mode="nearest")
 
 
 def doubled(load: Floats) -> Floats:
     """Return the same in numpy alone: minima over 2, 4, 8 … steps, the fastest way that is known here."""
-    pods = np.ceil(load / CAPACITY.q_act)
+    pods = np.ceil(load / Q_ACT)
     pods = np.concatenate([np.full(DELAY, pods[0]), pods])
     width = 1
     while 2 * width <= DELAY + 1:
@@ -67,10 +68,10 @@ def rows(size: Size) -> Iterator[Row]:
     load = arrivals.astype(np.float64)
     often = {"repeats": size.repeats, "number": size.calls}
     for peer, alone in PEERS.items():
-        for name in STRATEGIES:
+        for name in POLICIES:
             ours, theirs = in_turn(partial(_replay, name, arrivals, forecast), partial(alone, load), **often)
             yield Row(f"service under {name}", f"{size.steps} steps", peer, ours, theirs, BOUND)
-    for name in STRATEGIES:
+    for name in POLICIES:
         peaks = [peak_per_step(name, steps) for steps in (size.steps, size.few)]
         peer = f"itself, {size.few} steps"
         yield Row(f"peak memory per step, {name}", f"{size.steps} steps", peer, peaks[:1], peaks[1:], LINEAR, "bytes")
@@ -80,8 +81,8 @@ def world(steps: int) -> tuple[Ints, Floats]:
     """Draw the stand-in for Paper A's trace, a request count per second, and a forecast at each decision."""
     rng = np.random.default_rng(0)
     arrivals = spread(synthetic.draw_qps(rng, steps=-(-steps // 60)), rng)[:steps]
-    load = measured(arrivals, settings=SERVICE)
-    made = make_targets(load, [horizon(SERVICE)])[:, 0] + 0.1 * load.mean() * rng.standard_normal(len(load))
+    load = observed_load(arrivals, CONFIG)
+    made = make_targets(load, [CONFIG.horizon])[:, 0] + 0.1 * load.mean() * rng.standard_normal(len(load))
     return arrivals, made
 
 
@@ -100,5 +101,5 @@ def _peak(call: Callable[[], object]) -> int:
         tracemalloc.stop()
 
 
-def _replay(name: str, arrivals: Ints, forecast: Floats) -> Outcome:
-    return replay(name, arrivals, forecast, capacity=CAPACITY, settings=SERVICE, rng=np.random.default_rng(0))
+def _replay(name: str, arrivals: Ints, forecast: Floats) -> SimulationResult:
+    return simulate_policy(name, arrivals, forecast, config=CONFIG, rng=np.random.default_rng(0))

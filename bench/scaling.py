@@ -15,7 +15,7 @@ import torch
 from bench import elastic
 from bench.forecast import HIDDEN, ONE, WINDOW
 from bench.timing import Row, seconds
-from edgeresearch.autoscaling.replay import replay
+from edgeresearch.autoscaling.replay import simulate_policy
 from edgeresearch.autoscaling.simulator import Floats, Ints
 from edgeresearch.config import Params
 from edgeresearch.data import features, synthetic
@@ -68,10 +68,7 @@ def _curve(what: str, unit: str, costs: Mapping[int, Callable[[], float]], repea
 
 def _service(name: str, arrivals: Ints, forecast: Floats) -> float:
     """Seconds per step."""
-    call = partial(
-        replay, name, arrivals, forecast,
-        capacity=elastic.CAPACITY, settings=elastic.SERVICE, rng=np.random.default_rng(0),
-    )  # fmt: skip
+    call = partial(simulate_policy, name, arrivals, forecast, config=elastic.CONFIG, rng=np.random.default_rng(0))
     return seconds(call, min(max(1_000_000 // len(arrivals), 1), 50)) / len(arrivals)
 
 

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data.settings import DataSettings, TraceName, Traces
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.settings import (
@@ -85,8 +86,6 @@ ModelName = Literal[
     "lstm",
     "lstm_huber",
 ]
-StrategyName = Literal["advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"]
-ForecasterName = Literal["lstm", "ridge", "last_value", "published"]
 DetectorName = Literal[
     "iftm_lstm_ema",
     "iftm_lstm_quantile",
@@ -99,17 +98,8 @@ DetectorName = Literal[
 ]
 
 
-def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
-    if 1.0 not in values or list(values) != sorted(set(values)):
-        raise ValueError("name 1.0 among them, in ascending order, each only once")
-    return values
-
-
 Models = Annotated[tuple[ModelName, ...], AfterValidator(each_once)]
-Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(each_once)]
-Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(each_once)]
 Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
-Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
 
 
 class Bootstrap(Section):
@@ -172,61 +162,6 @@ class Forecast(Section):
                 "test_fraction and validation_fraction must add up to less than 1: the rest is for training"
             )
         return self
-
-
-class Cluster(Section):
-    """One cluster of Paper A, Table 1: how many nodes it has, and what one of them has."""
-
-    nodes: PositiveInt
-    cores: PositiveInt
-    memory_gb: PositiveInt
-    network_gbps: PositiveInt
-    disk_gb: PositiveInt
-
-
-class Clusters(Section):
-    """The clusters of Paper A, Table 1. A pod takes one core: those of the edge bound the number of pods."""
-
-    cloud: Cluster = Cluster(nodes=3, cores=8, memory_gb=16, network_gbps=1, disk_gb=200)
-    edge: Cluster = Cluster(nodes=9, cores=4, memory_gb=8, network_gbps=1, disk_gb=128)
-
-
-class Elastic(Section):
-    """Paper A's elastic scaling: few settings, the same for every trace, strategy and phase."""
-
-    traces: Traces = (
-        "elb",
-        "wiki_de",
-        "nasa",
-        "worldcup98",
-        "goog",
-        "retailrocket",
-        "twitter_second",
-        "twitter_minute",
-        "paper_a",
-    )
-    seconds: PositiveInt = 172800
-    learn: Fraction = 0.5
-    repeats: PositiveInt = 20
-    synthetic_repeats: PositiveInt = 150
-    forecasters: Forecasters = ("lstm", "ridge", "last_value", "published")
-    strategies: Strategies = get_args(StrategyName)
-    leads: Leads = (0.5, 1.0, 2.0)
-    window: PositiveInt = 60
-    accuracy: Fraction = 0.931
-    mean_qps: PositiveFloat = 40.0
-    q_max: PositiveFloat = 20.0
-    share: Fraction = 0.8
-    every: PositiveFloat = 30.0
-    start_delay: NonNegativeFloat = 180.0
-    start_spread: NonNegativeFloat = 45.0
-    base_error: Fraction = 0.031
-    timeout: NonNegativeFloat = 0.0
-    grace: NonNegativeFloat = 30.0
-    service_time: PositiveFloat = 0.2
-    smooth: PositiveFloat = 240.0
-    reach: PositiveFloat = 1.0
-    clusters: Clusters = Clusters()
 
 
 class Truth(Section):
@@ -429,7 +364,7 @@ class Params(Section):
     seed: NonNegativeInt = 20240917
     data: DataSettings = DataSettings()
     forecast: Forecast = Forecast()
-    elastic: Elastic = Elastic()
+    elastic: ExperimentConfig = ExperimentConfig()
     los: Los = Los()
     anomaly: Anomaly = Anomaly()
 

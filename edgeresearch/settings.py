@@ -17,8 +17,15 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some values changed, checked as at construction."""
-        return type(self)(**{**dict(self), **changes})
+        """Return a copy with some values changed.
+
+        Raises:
+            InputError: A value is not what its key takes.
+        """
+        try:
+            return type(self)(**{**dict(self), **changes})
+        except ValidationError as error:
+            raise InputError(_told(error)) from None
 
 
 def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -117,5 +124,5 @@ def _told(error: ValidationError) -> str:
     dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" and isinstance(first["input"], dict):
-        return f"{dotted}: {message}"
+        return f"{dotted}: {message}" if dotted else message
     return f"{dotted} is {first['input']!r}; {message[0].lower()}{message[1:]}"

@@ -9,7 +9,7 @@ import pytest
 from bench import __main__ as command
 from bench import elastic, leaf, plain
 from bench.timing import WALL, Row, Spent, both, in_turn, spent
-from edgeresearch.autoscaling.simulator import run
+from edgeresearch.autoscaling.simulator import simulate
 from edgeresearch.io import write_csv
 
 
@@ -123,8 +123,8 @@ def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_peers_are_the_pods_that_the_service_has() -> None:
     arrivals = np.maximum(elastic.world(3000)[0], 1)
-    wanted = elastic.CAPACITY.needed(arrivals)
-    ready = run(arrivals, wanted, settings=elastic.SERVICE, rng=np.random.default_rng(0)).ready
+    wanted = elastic.CONFIG.capacity.needed(arrivals)
+    ready = simulate(arrivals, wanted, elastic.CONFIG, rng=np.random.default_rng(0)).ready
     for peer in elastic.PEERS.values():
         np.testing.assert_array_equal(peer(arrivals.astype(float)), ready)
 

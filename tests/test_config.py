@@ -179,7 +179,6 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
         (config.Limits, {"rule": "both"}),
         (config.Rules, {"hop_limit": 0}),
         (config.Truth, {"a": 0.0}),
-        (config.Elastic, {"leads": (0.5, 2.0)}),
         (config.Forecast, {"test_fraction": 0.6, "validation_fraction": 0.4}),
     ],
 )

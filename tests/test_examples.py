@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import edgeresearch as er
 from edgeresearch import cli
-from edgeresearch.autoscaling.policies import Capacity, Strategy, View
 from edgeresearch.forecasting.base import Forecaster, Stream
 from edgeresearch.scheduling.messages import Availability, Reason, Request
 
@@ -87,21 +87,16 @@ def test_the_forecaster_is_one_and_beats_the_last_value(capsys: pytest.CaptureFi
     assert 0 < model.weight_[0] < 1
 
 
-def test_the_strategy_sees_no_future_and_shrinks_late(capsys: pytest.CaptureFixture[str]) -> None:
-    rule = _run("strategy")["Unhurried"]()
-    said = [line.split(":") for line in capsys.readouterr().out.splitlines()]
-    assert [name for name, _ in said] == ["unhurried", "responsive", "hpa"]
-    ours, responsive, _ = (float(words.split()[0]) for _, words in said)
-    assert ours < responsive
-    assert isinstance(rule, Strategy)
-    load = np.random.default_rng(0).uniform(1, 100, 200)
-    whole = rule.decide(View(load, load, Capacity(), 15.0, 3))
-    part = rule.decide(View(load[:100], load[:100], Capacity(), 15.0, 3))
-    np.testing.assert_array_equal(whole[:100], part)
-    falling = np.r_[100.0, np.full(30, 10.0)]
-    pods = rule.decide(View(falling, falling, Capacity(), 15.0, 3))
-    assert (pods[:20] == pods[0]).all()
-    assert (pods[20:] < pods[0]).all()
+def test_the_autoscaling_policy_expands_at_once_and_shrinks_late(capsys: pytest.CaptureFixture[str]) -> None:
+    names = _run("strategy")
+    assert set(names["result"].table["strategy"]) == {"combined", "unhurried", "responsive", "hpa"}
+    assert capsys.readouterr().out.rstrip().endswith(names["result"].advice.line)
+    policy = names["Unhurried"]()
+    assert isinstance(policy, er.ScalingPolicy)
+    load = np.r_[10.0, 100.0, np.full(30, 10.0)]
+    seen = er.Observations(load, load, er.ExperimentConfig().capacity, 15.0, 3)
+    pods = [policy.decide(er.Observation(seen.until(decision), 1)) for decision in range(len(load))]
+    assert pods[0] < pods[1] == pods[20] > pods[21] == pods[0]
 
 
 class _Seen:

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from edgeresearch import cli, config, notebook
-from edgeresearch.config import Anomaly, Elastic, Forecast, Los
+from edgeresearch.autoscaling.settings import ExperimentConfig
+from edgeresearch.config import Anomaly, Forecast, Los
 from edgeresearch.data import datasets
 from edgeresearch.data.download import fetch
 from edgeresearch.errors import InputError
@@ -315,7 +316,7 @@ def test_a_comparison_depends_on_every_setting_that_can_change_it() -> None:
 
 def test_a_replay_depends_on_every_setting_that_can_change_it() -> None:
     listed = set(STAGES["elastic"]["params"])
-    keys = {f"elastic.{key}" for key in Elastic.model_fields if key != "traces"}
+    keys = {f"elastic.{key}" for key in ExperimentConfig.model_fields if key != "traces"}
     assert listed == {"seed", "forecast.lstm", *keys}
 
 

@@ -1,1 +1,1 @@
-"""From a forecast to pods: capacity, strategies, the service under a trace, errors by phase (Paper A, section 3)."""
+"""From a forecast to pods: the service under a trace, autoscaling policies, errors by phase (Paper A, section 3)."""

@@ -2,13 +2,12 @@
 
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgeresearch.autoscaling.simulator import Floats, Ints, within
+from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
 from edgeresearch.data.csv import format_duration
 from edgeresearch.data.trace import Trace
@@ -40,14 +39,14 @@ def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: flo
     Raises:
         InputError: The trace has gaps, negative values or, with a mean, no request; or a slot is no multiple of `dt`.
     """
-    within("dt", dt, 0, 1, above=True)
+    check_range("dt", dt, 0, 1, above=True)
     slot = trace.step.total_seconds()
     steps = round(slot / dt)
     if steps < 1 or abs(steps * dt - slot) > 1e-9 * slot:
         raise InputError(f"{trace.name}: its step of {slot:g} s is no multiple of dt = {dt:g} s; change dt")
-    rate = qps(trace)
+    rate = requests_per_second(trace)
     if mean is not None:
-        within("mean load", mean, 0, above=True)
+        check_range("mean load", mean, 0, above=True)
         if not rate.any():
             raise InputError(f"{trace.name} has no request to scale to {mean:g} per second; use another trace")
         rate *= mean / rate.mean()
@@ -61,7 +60,7 @@ def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: flo
     return rng.multinomial(totals, weights / weights.sum(axis=1, keepdims=True)).reshape(-1)
 
 
-def qps(trace: Trace) -> Floats:
+def requests_per_second(trace: Trace) -> Floats:
     """Return the first column of a trace in requests per second, `(slots,)`.
 
     Raises:
@@ -72,11 +71,11 @@ def qps(trace: Trace) -> Floats:
     if not len(values):
         raise InputError(f"{trace.name} is empty; use a trace with at least one value")
     if gaps.any():
-        _, longest = _longest(~gaps)
+        _, longest = _longest_run(~gaps)
         first = f", the first at {trace.frame.index[int(gaps.argmax())]}"
         raise InputError(
             f"{trace.name} has {int(gaps.sum())} of {len(values)} values missing{first}; fill them, or take the "
-            f"longest stretch without gaps ({longest} values) by `without_gaps`"
+            f"longest stretch without gaps ({longest} values) by `longest_stretch`"
         )
     if values.min() < 0:
         at = int(values.argmin())
@@ -86,20 +85,20 @@ def qps(trace: Trace) -> Floats:
     return values / seconds
 
 
-def without_gaps(trace: Trace) -> Trace:
+def longest_stretch(trace: Trace) -> Trace:
     """Return the longest stretch of a trace in which every value of its first column was observed.
 
     Raises:
         InputError: No value was observed.
     """
-    start, length = _longest(np.isfinite(trace.values.to_numpy(dtype=np.float64)))
+    start, length = _longest_run(np.isfinite(trace.values.to_numpy(dtype=np.float64)))
     if not length:
         raise InputError(f"{trace.name} has no observed value; use another trace")
     frame: pd.DataFrame = trace.frame.iloc[start : start + length]
     return replace(trace, frame=frame)
 
 
-def _longest(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
+def _longest_run(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Return start and length of the longest run of true values, the first of several."""
     starts, lengths = grid.find_runs(observed)
     if not len(starts):
@@ -108,17 +107,16 @@ def _longest(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
     return int(starts[at]), int(lengths[at])
 
 
-def filled(trace: Trace, limit: int, path: str | Path) -> tuple[Trace, list[str]]:
+def interpolate_gaps(trace: Trace, limit: int) -> tuple[Trace, list[str]]:
     """Interpolate gaps of at most `limit` steps linearly, between the value before and the value after.
 
-    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike `series.windows.fill`,
+    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike `data.features.fill`,
     which carries the last value so that a forecaster sees nothing of what comes, this looks ahead: what is filled is
-    made up, and rather too easy to forecast.
+    invented, and rather too easy to forecast.
 
     Args:
         trace: The trace; its first column is used.
         limit: Longest gap that is filled, in steps; 0 fills none.
-        path: The file, for the message.
 
     Returns:
         The trace without gaps, `repairs` counting the steps filled, and a line that says so, if any were.
@@ -137,18 +135,18 @@ def filled(trace: Trace, limit: int, path: str | Path) -> tuple[Trace, list[str]
     if len(steps):
         values[steps] = np.interp(steps, known, values[known])
     if np.isnan(values).any():
-        raise InputError(_refused(trace, values, limit, path))
+        raise InputError(_gap_message(trace, values, limit))
     if not len(steps):
         return trace, []
     frame = trace.frame.assign(**{str(trace.frame.columns[0]): values})
     gaps = f"{len(starts)} gap{'s' if len(starts) > 1 else ''} of at most {lengths.max()}"
-    said = (
+    note = (
         f"filled: {len(steps)} of {len(values)} steps, in {gaps}, by straight lines, easier to forecast than real load"
     )
-    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}), [said]
+    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}), [note]
 
 
-def _refused(trace: Trace, values: Floats, limit: int, path: str | Path) -> str:
+def _gap_message(trace: Trace, values: Floats, limit: int) -> str:
     missing = np.isnan(values)
     _, gaps = grid.find_runs(missing)
     starts, lengths = grid.find_runs(~missing)
@@ -156,8 +154,8 @@ def _refused(trace: Trace, values: Floats, limit: int, path: str | Path) -> str:
     index = pd.DatetimeIndex(trace.frame.index)
     first, last = index[[starts[at], starts[at] + lengths[at] - 1]]
     return (
-        f"{path}: {int(missing.sum())} of {len(values)} steps of {format_duration(trace.step)} are missing"
-        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let --fill "
+        f"{trace.name}: {int(missing.sum())} of {len(values)} steps of {format_duration(trace.step)} are missing"
+        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let 'fill' "
         f"interpolate gaps up to a length (the longest here is {gaps.max()}), or cut the file to its longest stretch "
         f"without {'such ' if limit else ''}gaps, {first} to {last}"
     )

@@ -1,18 +1,20 @@
-"""Policies that turn present load and forecast into pods."""
+"""Autoscaling policies: from what is known at a decision to the number of pods wanted."""
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.ndimage import rank_filter
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-from edgeresearch.autoscaling.simulator import Floats, Ints, Settings, load, run, within
+from edgeresearch.autoscaling.settings import Percent
+from edgeresearch.autoscaling.simulator import Floats, Ints, as_load
 from edgeresearch.errors import InputError, nearest
+from edgeresearch.settings import Section
 
 _ULP = 1 + 1e-12
 """A load this little above a whole number of pods, relatively, is that number: it comes from rounding."""
@@ -20,174 +22,153 @@ _ULP = 1 + 1e-12
 
 @dataclass(frozen=True)
 class Capacity:
-    """What a scaler takes a pod to be able to do, and the bounds of the number of pods.
+    """What an autoscaler plans a pod to serve, and the bounds of the number of pods; see `ReplayConfig.capacity`.
 
     Attributes:
         q_max: Highest load that a pod serves, in requests per second: the result of a `pressure_test`.
-        share: Part of `q_max` that is planned with; .8 in Paper A, section 3.
-        minimum: Fewest pods, at least 1.
-        maximum: Most pods.
+        target_utilisation: Part of `q_max` that is planned with.
+        min_pods: Fewest pods.
+        max_pods: Most pods.
     """
 
-    q_max: float = 20.0
-    share: float = 0.8
-    minimum: int = 1
-    maximum: int = 1000
-
-    def __post_init__(self) -> None:
-        """Check the settings.
-
-        Raises:
-            InputError: A setting is out of its range.
-        """
-        within("q_max", self.q_max, 0, above=True)
-        within("share", self.share, 0, 1, above=True)
-        within("minimum replicas", self.minimum, 1)
-        if self.minimum > self.maximum:
-            raise InputError(
-                f"minimum replicas {self.minimum} is above maximum replicas {self.maximum}; swap them or change one"
-            )
+    q_max: float
+    target_utilisation: float
+    min_pods: int
+    max_pods: int
 
     @property
     def q_act(self) -> float:
         """Load that a pod is planned to serve, in requests per second: Q_act = .8 Q_max (Paper A, section 3)."""
-        return self.share * self.q_max
+        return self.target_utilisation * self.q_max
 
-    def needed(self, rate: npt.ArrayLike) -> Ints:
+    def needed(self, load: npt.ArrayLike) -> Ints:
         """Return P = ⌈Q / Q_act⌉, before bounds (Paper A, section 3).
 
         Args:
-            rate: Loads Q in requests per second, any shape; not checked.
+            load: Loads Q in requests per second, any shape; not checked.
         """
-        pods = np.divide(rate, self.q_act * _ULP)
+        pods = np.divide(load, self.q_act * _ULP)
         return np.ceil(pods, out=pods if pods.ndim else None).astype(np.int64)
 
     def bounded(self, pods: npt.ArrayLike) -> Ints:
         """Return numbers of pods within the minimum and the maximum."""
-        return np.clip(np.asarray(pods, dtype=np.int64), self.minimum, self.maximum)
+        return np.clip(np.asarray(pods, dtype=np.int64), self.min_pods, self.max_pods)
 
-    def pods(self, rate: npt.ArrayLike) -> Ints:
+    def pods(self, load: npt.ArrayLike) -> Ints:
         """Return P_t = ⌈Q'_t / Q_act⌉ within the bounds (Paper A, section 3).
 
         Args:
-            rate: Loads Q' in requests per second, `(steps,)`.
+            load: Loads Q' in requests per second, `(steps,)`.
 
         Raises:
             InputError: A load is negative or not finite.
         """
-        return self.bounded(self.needed(load("load", rate)))
+        return self.bounded(self.needed(as_load("load", load)))
 
 
 @dataclass(frozen=True)
-class Pressure:
-    """What a pressure test found.
+class Observations:
+    """What is known at decisions, in time order; decision k is made at k · `sync_period` seconds.
 
     Attributes:
-        q_max: Highest load, in requests per second, up to which the error rate stayed within the bound.
-        load: Loads that were applied, ascending, `(levels,)`, in requests per second.
-        error: Share of the requests that failed at each, `(levels,)`. The last one is above the bound.
-    """
-
-    q_max: float
-    load: Floats
-    error: Floats
-
-
-def pressure_test(
-    settings: Settings,
-    *,
-    rng: np.random.Generator,
-    bound: float = 0.05,
-    step: float = 0.5,
-    hold: float = 300.0,
-    highest: float = 1e4,
-) -> Pressure:
-    """Raise the load on one pod, level by level, until its error rate crosses a bound (Paper A, section 3).
-
-    Every level is `step` above the one before and lasts `hold` seconds; arrivals are Poisson. What waits at the end of
-    a level belongs to the next one.
-
-    Args:
-        settings: The service; its `start_delay` does not matter, as the pod is ready.
-        rng: Draws the arrivals.
-        bound: Highest share of failed requests that counts as stable; it must exceed the base error.
-        step: Distance of two levels, in requests per second.
-        hold: Duration of a level, in seconds.
-        highest: Load at which the test gives up, in requests per second.
-
-    Raises:
-        InputError: A setting is out of range, the lowest level is above the bound, or no level up to `highest` is.
-    """
-    within("bound", bound, settings.base_error, 1, above=True)
-    within("step", step, 0, above=True)
-    within("hold", hold, settings.dt)
-    length, levels = round(hold / settings.dt), 16
-    rates: Floats = np.empty(0)
-    errors: Floats = np.empty(0)
-    while not (errors > bound).any():
-        if len(rates) and rates[-1] >= highest:
-            raise InputError(
-                f"the error rate stays within {bound:g} up to {rates[-1]:g} requests per second; raise `highest`"
-            )
-        # Twice as far each time: the levels before are run again, on arrivals of their own.
-        levels *= 2
-        rates = step * np.arange(1.0, levels + 1)
-        errors = _ramp(rates, length, settings, rng)
-    last = int(np.argmax(errors > bound))
-    if last == 0:
-        raise InputError(
-            f"the error rate is above {bound:g} at {step:g} requests per second already; use a smaller step"
-        )
-    return Pressure(float(rates[last - 1]), rates[: last + 1], errors[: last + 1])
-
-
-def _ramp(rates: Floats, length: int, settings: Settings, rng: np.random.Generator) -> Floats:
-    arrivals = rng.poisson(np.repeat(rates * settings.dt, length))
-    outcome = run(arrivals, np.ones(len(arrivals), dtype=np.int64), settings=settings, rng=rng)
-    arrived, failed = (part.reshape(-1, length).sum(axis=1) for part in (outcome.arrived, outcome.failed))
-    return np.asarray(failed / np.maximum(arrived, 1), dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class View:
-    """What is known at the decisions, in time order; decision k is made at k · every seconds.
-
-    Attributes:
-        present: Mean load over the interval before each decision, in requests per second, `(decisions,)`. The first,
-            before which nothing was measured, holds the first interval's own: the service is taken to be in balance
-            with it.
-        forecast: Load that was forecast at each decision, `(decisions,)`, never NaN: for the interval `horizon`
-            intervals ahead, so that `forecast[k]` speaks of what `present[k + horizon]` will be.
-        capacity: What a pod can do, and the bounds of their number.
-        every: Time between two decisions, in seconds.
-        horizon: Intervals from a decision to the end of the one that a pod started now will be ready for.
+        load: Mean load over the sync period before each decision, in requests per second, `(decisions,)`. The first,
+            before which nothing was measured, holds the first period's own: the service is taken to be in balance with
+            it.
+        forecast: Load forecast at each decision, `(decisions,)`, never NaN: of the sync period `horizon` periods ahead,
+            so that `forecast[k]` speaks of what `load[k + horizon]` will be.
+        capacity: What a pod is planned to serve, and the bounds of the number of pods.
+        sync_period: Time between two decisions, in seconds.
+        horizon: Sync periods from a decision to the end of the one that a pod started now will be ready for.
         peak: The true highest load from each decision to the end of its horizon; None for all but the oracle.
     """
 
-    present: Floats
+    load: Floats
     forecast: Floats
     capacity: Capacity
-    every: float
+    sync_period: float
     horizon: int
     peak: Floats | None = None
 
-
-@runtime_checkable
-class Strategy(Protocol):
-    """A rule that says how many pods are wanted: what a user plugs in.
-
-    The whole series of decisions is asked for at once, so that a rule without memory is one line of numpy; entry k may
-    depend on entries up to k of the view's arrays, and on none after it. The bounds of the capacity are applied to what
-    it returns.
-    """
-
-    def decide(self, view: View) -> Ints:
-        """Return the pods wanted from each decision to the next, `(decisions,)`."""
-        ...
+    def until(self, decision: int) -> "Observations":
+        """Return what is known at one decision: everything up to it."""
+        end = decision + 1
+        peak = None if self.peak is None else self.peak[:end]
+        return Observations(self.load[:end], self.forecast[:end], self.capacity, self.sync_period, self.horizon, peak)
 
 
 @dataclass(frozen=True)
-class HPA:
+class Observation:
+    """What a policy knows at one decision.
+
+    Attributes:
+        history: Loads and forecasts up to now, as arrays; the last of each is the newest.
+        pods: Pods wanted until now.
+    """
+
+    history: Observations = field(repr=False)
+    pods: int
+
+    @property
+    def load(self) -> float:
+        """Mean load since the last decision, in requests per second."""
+        return float(self.history.load[-1])
+
+    @property
+    def forecast(self) -> float:
+        """Load forecast for when a pod that is started now will be ready, in requests per second."""
+        return float(self.history.forecast[-1])
+
+    @property
+    def time(self) -> float:
+        """Seconds since the first decision."""
+        return (len(self.history.load) - 1) * self.history.sync_period
+
+    def pods_for(self, load: float) -> int:
+        """Return the pods that a load needs: ⌈Q / Q_act⌉ (Paper A, section 3)."""
+        return int(self.history.capacity.needed(load))
+
+
+@runtime_checkable
+class ScalingPolicy(Protocol):
+    """An autoscaling policy: one method that turns what is known at a decision into the number of pods wanted.
+
+    This one expands at once, and shrinks to no less than the highest load of the last 20 decisions needs:
+
+        class Unhurried:
+            def decide(self, now: er.Observation) -> int:
+                recent = max(now.history.load[-20:])
+                return now.pods_for(max(recent, now.forecast))
+
+        er.replay("requests.csv", policies=["hpa", Unhurried()]).table
+
+    The policy is copied for each run, so it may keep what it likes in itself. The bounds of the number of pods are
+    applied to what it returns. Optional attributes: `name`, how tables call it (else the name of its class);
+    `reads_forecast`, False for one that needs no forecast (else it is replayed with the forecaster and with the last
+    value); and a method `decide_all(observations) -> array` that answers all decisions of a run at once, which is
+    faster: entry k may depend on entries up to k of the arrays of `Observations`, and on none after it.
+    """
+
+    def decide(self, observation: Observation) -> int:
+        """Return the pods wanted until the next decision."""
+        ...
+
+
+class BuiltInPolicy(Section):
+    """Base of the policies that come with the package: they answer all decisions at once, or one by one."""
+
+    name: ClassVar[str | None] = None
+    reads_forecast: ClassVar[bool] = False
+
+    def decide_all(self, observations: Observations) -> Ints:
+        """Return the pods wanted from each decision to the next, `(decisions,)`."""
+        raise NotImplementedError
+
+    def decide(self, observation: Observation) -> int:
+        """Return the pods wanted until the next decision."""
+        return int(self.decide_all(observation.history)[-1])
+
+
+class HPA(BuiltInPolicy):
     """Scale as Kubernetes does, on the request rate per pod with Q_act as the target (`AverageValue`).
 
     At each sync, desired = ⌈current · rate per pod / target⌉, unless the ratio is within the tolerance of 1. The
@@ -204,46 +185,35 @@ class HPA:
         period: `periodSeconds` of the policies.
     """
 
-    tolerance: float = 0.1
-    stabilisation: float = 300.0
-    up_percent: float = 100.0
-    up_pods: int = 4
-    down_percent: float = 100.0
-    period: float = 15.0
+    tolerance: NonNegativeFloat = 0.1
+    stabilisation: NonNegativeFloat = 300.0
+    up_percent: NonNegativeFloat = 100.0
+    up_pods: NonNegativeInt = 4
+    down_percent: Percent = 100.0
+    period: PositiveFloat = 15.0
 
-    def __post_init__(self) -> None:
-        """Check the settings.
-
-        Raises:
-            InputError: A setting is out of its range.
-        """
-        for name in ("tolerance", "stabilisation", "up_percent", "up_pods"):
-            within(name, getattr(self, name), 0)
-        within("down_percent", self.down_percent, 0, 100)
-        within("period", self.period, 0, above=True)
-
-    def decide(self, view: View) -> Ints:
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the pods of each sync. The service starts with those that the first load needs."""
-        capacity = view.capacity
+        capacity = observations.capacity
         # The load in pods: within the tolerance where current · (1 - tolerance) <= load <= current · (1 + tolerance).
-        loads = (view.present / capacity.q_act).tolist()
-        needed = capacity.needed(view.present).tolist()
+        loads = (observations.load / capacity.q_act).tolist()
+        needed = capacity.needed(observations.load).tolist()
         few, many = 1 - self.tolerance, 1 + self.tolerance
-        window = max(round(self.stabilisation / view.every), 1)
+        window = max(round(self.stabilisation / observations.sync_period), 1)
         current = int(capacity.bounded(needed[0]))
         # Pods that precede the first period, then those of each sync: entry k is what there was a period before sync k.
-        pods = [current] * max(round(self.period / view.every), 1)
+        pods = [current] * max(round(self.period / observations.sync_period), 1)
         syncs = len(pods)
         recommended: list[int] = []
         low, high = few * current, many * current
-        reached = 0  # newest sync that recommended as many pods as there are now: it holds against scaling down
+        held_at = 0  # newest sync that recommended as many pods as there are now: it holds against scaling down
         for now, desired in enumerate(needed):
             if desired != current and low <= loads[now] <= high:
                 desired = current
             recommended.append(desired)
             if desired >= current:
-                reached = now
-            elif reached > now - window:
+                held_at = now
+            elif held_at > now - window:
                 desired = current
             else:
                 desired = max(recommended[max(now - window + 1, 0) :])
@@ -251,7 +221,7 @@ class HPA:
                 desired = self._limited(desired, pods[now], capacity)
             if desired != current:
                 current, low, high = desired, few * desired, many * desired
-                reached = _reached(recommended, current, max(now - window, -1))
+                held_at = _newest_hold(recommended, current, max(now - window, -1))
             pods.append(current)
         return np.array(pods[syncs:], dtype=np.int64)
 
@@ -259,10 +229,10 @@ class HPA:
         """Apply the policies, which count from the pods at the beginning of the period, and the bounds."""
         most = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
         least = math.floor(before * (100 - self.down_percent) / 100)
-        return min(max(min(desired, most), least, capacity.minimum), capacity.maximum)
+        return min(max(min(desired, most), least, capacity.min_pods), capacity.max_pods)
 
 
-def _reached(recommended: list[int], current: int, oldest: int) -> int:
+def _newest_hold(recommended: list[int], current: int, oldest: int) -> int:
     """Return the newest sync after the oldest that recommended as many pods as there are, else the oldest."""
     newest = len(recommended) - 1
     while newest > oldest and recommended[newest] < current:
@@ -270,115 +240,109 @@ def _reached(recommended: list[int], current: int, oldest: int) -> int:
     return newest
 
 
-@dataclass(frozen=True)
-class Advance:
+class Advance(BuiltInPolicy):
     """Act on the forecast, up and down (Paper A, Table 3: "Advance capacity expansion").
 
     Pods are ready when the load comes, and are gone before it goes.
     """
 
-    def decide(self, view: View) -> Ints:
+    reads_forecast = True
+
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the forecast."""
-        return view.capacity.needed(view.forecast)
+        return observations.capacity.needed(observations.forecast)
 
 
-@dataclass(frozen=True)
-class Responsive:
+class Responsive(BuiltInPolicy):
     """Act on the present load, up and down (Paper A, Table 3: "Responsive reduction")."""
 
-    def decide(self, view: View) -> Ints:
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the present load."""
-        return view.capacity.needed(view.present)
+        return observations.capacity.needed(observations.load)
 
 
-@dataclass(frozen=True)
-class Combined:
+class Combined(BuiltInPolicy):
     """Expand for the larger of forecast and present load, shrink only when both allow.
 
     It is "LSTM (Ours)" of Paper A, Table 3. The paper calls it a combination of active and passive scaling; this
     reading is the one that its numbers fit.
     """
 
-    def decide(self, view: View) -> Ints:
+    reads_forecast = True
+
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the larger of both."""
-        return view.capacity.needed(np.maximum(view.forecast, view.present))
+        return observations.capacity.needed(np.maximum(observations.forecast, observations.load))
 
 
-@dataclass(frozen=True)
-class Fixed:
+class Fixed(BuiltInPolicy):
     """Never scale.
 
     Attributes:
-        pods: How many there are; where None, as many as the first decision's load needs.
+        pods: How many there are; None for as many as the first decision's load needs.
     """
 
-    pods: int | None = None
+    pods: NonNegativeInt | None = None
 
-    def decide(self, view: View) -> Ints:
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the same number for every decision."""
-        pods = int(view.capacity.needed(view.present[:1])[0]) if self.pods is None else self.pods
-        return np.full(len(view.present), pods, dtype=np.int64)
+        pods = int(observations.capacity.needed(observations.load[:1])[0]) if self.pods is None else self.pods
+        return np.full(len(observations.load), pods, dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class Quantile:
+class Quantile(BuiltInPolicy):
     """Scale for what the load will exceed only so often, judged by the forecast's own past errors.
 
     To the forecast is added the (1 - `target`) quantile of the errors that are known at the decision: an error is known
-    once its interval is over. Until `memory` / 10 are known nothing is added. Like `Combined` it shrinks only when the
-    present load allows: the forecast says nothing of the intervals before its horizon.
+    once its sync period is over. Until `memory` / 10 are known nothing is added. Like `Combined` it shrinks only when
+    the present load allows: the forecast says nothing of the periods before its horizon.
 
     Attributes:
-        target: Share of the intervals in which the load may exceed what was provided for.
+        target: Share of the sync periods in which the load may exceed what was provided for.
         memory: Newest errors that count.
     """
 
-    target: float = 0.05
-    memory: int = 960
+    reads_forecast = True
+    target: Annotated[float, Field(ge=0, le=1)] = 0.05
+    memory: Annotated[int, Field(ge=10)] = 960
 
-    def __post_init__(self) -> None:
-        """Check the settings.
-
-        Raises:
-            InputError: A setting is out of its range.
-        """
-        within("target error", self.target, 0, 1)
-        within("memory", self.memory, 10)
-
-    def margin(self, view: View) -> Floats:
+    def margin(self, observations: Observations) -> Floats:
         """Return what is added to the forecast at each decision, in requests per second, `(decisions,)`."""
-        errors = view.present[view.horizon :] - view.forecast[: -view.horizon]
+        horizon = observations.horizon
+        errors = observations.load[horizon:] - observations.forecast[:-horizon]
         first = pd.Series(errors[: self.memory]).rolling(self.memory, min_periods=self.memory // 10)
-        margin = np.zeros(len(view.present))
-        known = margin[view.horizon :]
+        margin = np.zeros(len(observations.load))
+        known = margin[horizon:]
         known[: self.memory] = first.quantile(1 - self.target, interpolation="higher").fillna(0.0)
         if len(errors) > self.memory:
+            from scipy.ndimage import rank_filter  # loaded when needed: input errors need not wait for it
+
             # From here on the memory is full, and the quantile an order statistic, which scipy finds much faster.
             rank, back = math.ceil((1 - self.target) * (self.memory - 1)), (self.memory - 1) // 2
             known[self.memory :] = rank_filter(errors, rank, size=self.memory, origin=back)[self.memory :]
         return margin
 
-    def decide(self, view: View) -> Ints:
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the larger of the present load and the forecast with its margin."""
-        return view.capacity.needed(np.maximum(view.forecast + self.margin(view), view.present))
+        planned = observations.forecast + self.margin(observations)
+        return observations.capacity.needed(np.maximum(planned, observations.load))
 
 
-@dataclass(frozen=True)
-class Oracle:
-    """Act on the true highest load up to the horizon: the only strategy that sees the future."""
+class Oracle(BuiltInPolicy):
+    """Act on the true highest load up to the horizon: the only policy that sees the future."""
 
-    def decide(self, view: View) -> Ints:
+    def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the true peak.
 
         Raises:
-            InputError: The view holds no future.
+            InputError: The observations hold no future.
         """
-        if view.peak is None:
-            raise InputError("the oracle needs the true peak of the load; let `plan` make the view")
-        return view.capacity.needed(view.peak)
+        if observations.peak is None:
+            raise InputError("the oracle needs the true peak of the load; let `replay` make the observations")
+        return observations.capacity.needed(observations.peak)
 
 
-STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType(
+POLICIES: Mapping[str, type[BuiltInPolicy]] = MappingProxyType(
     {
         "advance": Advance,
         "responsive": Responsive,
@@ -389,15 +353,31 @@ STRATEGIES: Mapping[str, Callable[[], Strategy]] = MappingProxyType(
         "oracle": Oracle,
     }
 )
-"""The strategies by name, with their default settings. `combined` is what Paper A calls LSTM."""
+"""The built-in policies by name. `combined` is what Paper A calls LSTM."""
 
 
-def strategy(name: str) -> Strategy:
-    """Return a strategy with its default settings.
+def make_policy(name: str) -> BuiltInPolicy:
+    """Return a built-in policy with its default settings.
 
     Raises:
         InputError: There is none of that name.
     """
-    if name not in STRATEGIES:
-        raise InputError(f"unknown strategy {name!r}{nearest(name, STRATEGIES)}; known: {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]()
+    if name not in POLICIES:
+        raise InputError(f"unknown strategy {name!r}{nearest(name, POLICIES)}; known: {', '.join(POLICIES)}")
+    return POLICIES[name]()
+
+
+def reads_forecast(policy: ScalingPolicy) -> bool:
+    """Tell whether a policy is replayed with forecasts: all are, unless they say otherwise."""
+    return bool(getattr(policy, "reads_forecast", True))
+
+
+def policy_name(policy: ScalingPolicy) -> str:
+    """Return how tables call a policy: its `name`, or what its class says, with the settings that were changed."""
+    given = getattr(policy, "name", None)
+    if given is not None:
+        return str(given)
+    base = next((name for name, kind in POLICIES.items() if type(policy) is kind), type(policy).__name__.lower())
+    fields = policy.model_dump(exclude_unset=True) if isinstance(policy, BuiltInPolicy) else {}
+    changed = ", ".join(f"{name}={value}" for name, value in fields.items())
+    return f"{base}({changed})" if changed else base

@@ -7,21 +7,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from edgeresearch.autoscaling.settings import ServiceConfig
 from edgeresearch.errors import InputError
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
+MILLION = 1_000_000
+"""Shares and fractions of a request are whole millionths, so that nothing is lost to rounding."""
 
-def within(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> None:
-    """Raise unless a setting is finite and within its bounds.
 
-    Args:
-        name: The setting, for the message.
-        value: What was given.
-        low: Lowest value.
-        high: Highest value.
-        above: Whether `low` itself is refused.
+def check_range(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> None:
+    """Raise unless a number is finite and within its bounds; `above` refuses `low` itself.
 
     Raises:
         InputError: It is not.
@@ -32,23 +29,18 @@ def within(name: str, value: float, low: float, high: float = np.inf, *, above: 
         raise InputError(f"{name} is {value:g}; give a number {bound}")
 
 
-def counts(name: str, values: npt.ArrayLike, low: int = 0) -> Ints:
-    """Return whole numbers, one per step, as they were given.
-
-    Args:
-        name: What they are, for the message.
-        values: `(steps,)`; floats are taken where they are whole.
-        low: Lowest value.
+def as_counts(name: str, values: npt.ArrayLike, low: int = 0) -> Ints:
+    """Return whole numbers of at least `low`, one per step; floats are taken where they are whole.
 
     Raises:
         InputError: The array is empty or has several dimensions, or a value is not finite, not whole, or too low.
     """
-    given = series(name, values)
+    given = _as_numbers(name, values)
     result = given.astype(np.int64, copy=False)
     if given.dtype.kind == "f" and not np.array_equal(result, given):
         at = int(np.flatnonzero(result != given)[0])
         raise InputError(
-            f"{name}: {_number(given[at])} at step {at} is not a whole number; round the values, or `spread` a trace"
+            f"{name}: {given[at]:g} at step {at} is not a whole number; round the values, or `spread` a trace"
         )
     if result.min() < low:
         at = int(np.flatnonzero(result < low)[0])
@@ -56,25 +48,20 @@ def counts(name: str, values: npt.ArrayLike, low: int = 0) -> Ints:
     return result
 
 
-def load(name: str, values: npt.ArrayLike) -> Floats:
-    """Return a load as floats.
+def as_load(name: str, values: npt.ArrayLike) -> Floats:
+    """Return a load as floats, one per step.
 
     Raises:
         InputError: The array is empty or has several dimensions, or a value is negative or not finite.
     """
-    result = series(name, values).astype(np.float64, copy=False)
+    result = _as_numbers(name, values).astype(np.float64, copy=False)
     if result.min() < 0:
         at = int(np.flatnonzero(result < 0)[0])
-        raise InputError(f"{name}: {_number(result[at])} at step {at} is negative; a load is at least 0")
+        raise InputError(f"{name}: {result[at]:g} at step {at} is negative; a load is at least 0")
     return result
 
 
-def series(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """Return numbers of one dimension.
-
-    Raises:
-        InputError: The array is empty, has several dimensions, or holds something that is not a finite number.
-    """
+def _as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     given = np.asarray(values)
     if given.ndim != 1 or not len(given) or given.dtype.kind not in "iuf":
         raise InputError(
@@ -88,11 +75,7 @@ def series(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
     return given
 
 
-def _number(value: float) -> str:
-    return f"{value:g}"
-
-
-def schedule(wanted: Ints, delay: float, spread: float, dt: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def ready_pods(wanted: Ints, service: ServiceConfig, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Return the ready pods of each step, and the steps in which ready pods were removed.
 
     Pods are slots: slot i is wanted while `wanted` is above i, so the newest pods go first. A slot runs from the step
@@ -102,9 +85,7 @@ def schedule(wanted: Ints, delay: float, spread: float, dt: float, rng: np.rando
 
     Args:
         wanted: Pods wanted in each step, `(steps,)`, at least 0.
-        delay: Mean start delay, in seconds.
-        spread: Half the width of the uniform distribution around it, in seconds.
-        dt: Length of a step, in seconds.
+        service: Says how long pods take to start.
         rng: Draws one delay per started pod, in order of time and, within a step, of slots; not used without spread.
 
     Returns:
@@ -116,7 +97,7 @@ def schedule(wanted: Ints, delay: float, spread: float, dt: float, rng: np.rando
     starts, start_slots = _events(at, before, after)
     ends, end_slots = _events(at, after, before)
     first, last = int(wanted[0]), int(wanted[-1])
-    begins = np.concatenate([np.zeros(first, dtype=np.int64), starts + _delays(len(starts), delay, spread, dt, rng)])
+    begins = np.concatenate([np.zeros(first, dtype=np.int64), starts + _start_steps(len(starts), service, rng)])
     ends = np.concatenate([ends, np.full(last, steps)])
     # Both are in time order, and a slot starts and ends in turn: sorted by slot, the k-th start meets the k-th end.
     begins = begins[_by_slot(np.concatenate([np.arange(first), start_slots]))]
@@ -141,113 +122,28 @@ def _by_slot(slots: Ints) -> Ints:
     return np.argsort(slots.astype(np.uint16) if small else slots, kind="stable")
 
 
-def _delays(count: int, delay: float, spread: float, dt: float, rng: np.random.Generator) -> Ints:
+def _start_steps(count: int, service: ServiceConfig, rng: np.random.Generator) -> Ints:
+    delay, spread = service.start_delay, service.start_spread
     seconds = rng.uniform(delay - spread, delay + spread, count) if spread else np.full(count, delay)
-    return np.ceil(seconds / dt - 1e-9).astype(np.int64)
+    return np.ceil(seconds / service.dt - 1e-9).astype(np.int64)
 
 
-MILLION = 1_000_000
-"""Shares and fractions of a request are whole millionths, so that nothing is lost to rounding."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the service and its pods behave; the same for every strategy and phase.
-
-    The paper states none of these but the rule that 80 % of Q_max is planned with. CPU and memory are a model: a pod's
-    CPU grows linearly from `cpu_idle` to 100 % at full use; its memory is `memory_idle`, plus `memory_load` for the
-    requests in flight at full use, plus `memory_queue` when the queue is full. The defaults stay within the ranges that
-    Paper A's Figs. 2 and 3 show (30 to 90 %, 40 to 95 %) at ordinary loads.
-
-    Attributes:
-        q_max: Requests that a ready pod serves per second; in step t it takes ⌊(t + 1) q⌋ - ⌊t q⌋ with q = q_max · dt.
-        start_delay: Mean time from wanting a pod to its readiness (image pull, start, readiness probe), in seconds.
-        start_spread: Half the width of the uniform distribution around it, in seconds, at most `start_delay`.
-        base_error: Share of the requests taken that fails whatever happens, to a millionth.
-        timeout: Longest wait, in seconds: ⌊q_max · timeout⌋ requests may wait per ready pod.
-        grace: Time a removed pod has to finish its requests (Kubernetes: 30 s), in seconds.
-        service_time: Mean of the exponential service times, in seconds.
-        dt: Length of a step, in seconds, at most 1.
-        cpu_idle: CPU of an idle pod, in percent.
-        memory_idle: Memory of an idle pod, in percent.
-        memory_load: What its requests in flight add at full use, in percent.
-        memory_queue: What its part of a full queue adds, in percent.
-    """
-
-    q_max: float = 20.0
-    start_delay: float = 30.0
-    start_spread: float = 0.0
-    base_error: float = 0.03
-    timeout: float = 1.0
-    grace: float = 30.0
-    service_time: float = 0.2
-    dt: float = 1.0
-    cpu_idle: float = 10.0
-    memory_idle: float = 40.0
-    memory_load: float = 40.0
-    memory_queue: float = 15.0
-
-    def __post_init__(self) -> None:
-        """Check the settings.
-
-        Raises:
-            InputError: A setting is out of its range.
-        """
-        within("q_max", self.q_max, 0, 1e9, above=True)
-        within("dt", self.dt, 0, 1, above=True)
-        for name in ("start_delay", "start_spread", "timeout", "grace", "memory_idle", "memory_load", "memory_queue"):
-            within(name, getattr(self, name), 0)
-        within("service_time", self.service_time, 0, above=True)
-        within("base_error", self.base_error, 0, 1)
-        within("cpu_idle", self.cpu_idle, 0, 100)
-        if self.start_spread > self.start_delay:
-            raise InputError(f"start_spread {self.start_spread:g} is above start_delay {self.start_delay:g}; lower it")
-        if self.memory_idle + self.memory_load + self.memory_queue > 100:
-            raise InputError("memory_idle, memory_load and memory_queue add up to more than 100 percent; lower one")
-
-    @property
-    def longest_start(self) -> float:
-        """Longest start delay, in seconds."""
-        return self.start_delay + self.start_spread
-
-    @property
-    def room(self) -> int:
-        """Requests that may wait per ready pod."""
-        return int(self.q_max * self.timeout + 1e-9)
-
-    @property
-    def drain_loss(self) -> float:
-        """Share of a removed pod's requests in flight that outlive the grace period."""
-        return float(np.exp(-self.grace / self.service_time))
-
-    def per_step(self, steps: int) -> Ints:
-        """Return the requests that one ready pod takes in each step: ⌊(t + 1) q⌋ - ⌊t q⌋, `(steps,)`."""
-        whole, part = divmod(round(self.q_max * self.dt * MILLION), MILLION)
-        if not part:
-            return np.full(steps, whole, dtype=np.int64)
-        return whole + np.diff(np.arange(steps + 1) * part // MILLION)
-
-    def check_length(self, steps: int) -> None:
-        """Raise unless a trace lasts longer than a pod takes to start.
-
-        Raises:
-            InputError: It does not.
-        """
-        if self.longest_start >= steps * self.dt:
-            raise InputError(
-                f"a pod takes up to {self.longest_start:g} s to start, the trace lasts {steps * self.dt:g} s; "
-                "use a longer trace or a shorter start delay"
-            )
+def _service_rate(service: ServiceConfig, steps: int) -> Ints:
+    """Return the requests that one ready pod takes in each step: ⌊(t + 1) q⌋ - ⌊t q⌋, `(steps,)`."""
+    whole, part = divmod(round(service.q_max * service.dt * MILLION), MILLION)
+    if not part:
+        return np.full(steps, whole, dtype=np.int64)
+    return whole + np.diff(np.arange(steps + 1) * part // MILLION)
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """Requests and pods of every step; all arrays are `(steps,)` but `gone`.
+class SimulationResult:
+    """Requests and pods of every step; all arrays are `(steps,)` but `removed`.
 
     At the end of every step, served + failed + waiting = arrived, summed from the first step on.
 
     Attributes:
-        settings: The service.
+        service: Its settings.
         arrived: Requests that arrived.
         wanted: Pods wanted.
         ready: Pods that serve.
@@ -257,10 +153,10 @@ class Outcome:
         base: Requests that failed whatever happened.
         overload: Requests that failed because too many were waiting.
         drain: Requests that failed with a removed pod.
-        gone: A step for each ready pod that was removed, in no order.
+        removed: A step for each ready pod that was removed, in no order.
     """
 
-    settings: Settings
+    service: ServiceConfig
     arrived: Ints
     wanted: Ints
     ready: Ints
@@ -270,7 +166,7 @@ class Outcome:
     base: Ints
     overload: Ints
     drain: Ints
-    gone: Ints
+    removed: Ints
 
     @property
     def failed(self) -> Ints:
@@ -286,14 +182,16 @@ class Outcome:
     def draining(self) -> Ints:
         """Removed pods within their grace period: they hold their place, and take no new request."""
         steps = len(self.wanted)
-        length = int(np.ceil(self.settings.grace / self.settings.dt - 1e-9))
-        over = np.minimum(self.gone + length, steps)
-        return np.cumsum(np.bincount(self.gone, minlength=steps + 1) - np.bincount(over, minlength=steps + 1))[:steps]
+        length = int(np.ceil(self.service.grace / self.service.dt - 1e-9))
+        over = np.minimum(self.removed + length, steps)
+        return np.cumsum(np.bincount(self.removed, minlength=steps + 1) - np.bincount(over, minlength=steps + 1))[
+            :steps
+        ]
 
     @property
     def pod_hours(self) -> float:
         """Hours of pods that start, serve or drain."""
-        return float((self.wanted.sum() + self.draining.sum()) * self.settings.dt / 3600)
+        return float((self.wanted.sum() + self.draining.sum()) * self.service.dt / 3600)
 
     @property
     def error_percent(self) -> float:
@@ -309,26 +207,24 @@ class Outcome:
     @property
     def pod_cpu(self) -> Floats:
         """CPU of a ready pod, in percent of its limit: from `cpu_idle` when idle to 100 at full use."""
-        idle = self.settings.cpu_idle
+        idle = self.service.cpu_idle
         return idle + (100 - idle) * self.utilisation
 
     @property
     def cpu(self) -> Floats:
         """CPU of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 2)."""
-        return self._of_all(self.pod_cpu, self.settings.cpu_idle)
+        return self._of_all(self.pod_cpu, self.service.cpu_idle)
 
     @property
     def pod_memory(self) -> Floats:
         """Memory of a ready pod, in percent of its limit: idle, plus requests in flight, plus its part of the queue."""
-        full = _ratio(self.waiting, self.ready * self.settings.room)
-        return (
-            self.settings.memory_idle + self.settings.memory_load * self.utilisation + self.settings.memory_queue * full
-        )
+        full = _ratio(self.waiting, self.ready * self.service.queue_limit)
+        return self.service.memory_idle + self.service.memory_load * self.utilisation + self.service.memory_queue * full
 
     @property
     def memory(self) -> Floats:
         """Memory of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 3)."""
-        return self._of_all(self.pod_memory, self.settings.memory_idle)
+        return self._of_all(self.pod_memory, self.service.memory_idle)
 
     def table(self) -> pd.DataFrame:
         """Return one row per step: requests by fate, pods by state, CPU and memory."""
@@ -336,7 +232,7 @@ class Outcome:
             "arrived", "served", "base", "overload", "drain", "waiting", "wanted", "starting", "ready", "draining",
             "pod_cpu", "cpu", "pod_memory", "memory",
         )  # fmt: skip
-        seconds = np.arange(len(self.wanted)) * self.settings.dt
+        seconds = np.arange(len(self.wanted)) * self.service.dt
         return pd.DataFrame({"seconds": seconds, **{name: getattr(self, name) for name in names}})
 
     def _of_all(self, ready: Floats, idle: float) -> Floats:
@@ -351,7 +247,7 @@ def _ratio(part: Ints, whole: Ints) -> Floats:
     return result
 
 
-def queue(net: Ints, room: Ints) -> Ints:
+def bounded_queue(net: Ints, room: Ints) -> Ints:
     """Return the length of a bounded queue: W_t = min(max(W_{t-1} + net_t, 0), room_t), with W_{-1} = 0.
 
     Without the bound this is Lindley's recursion, a cumulative sum less its running minimum. That queue is never
@@ -375,11 +271,11 @@ def queue(net: Ints, room: Ints) -> Ints:
     # The step after a busy period empties the bounded queue as well: it separates the periods once they are joined.
     busy[1:] |= busy[:-1].copy()
     at = np.flatnonzero(busy)
-    total[at] = _clamped(net[at], room[at])
+    total[at] = _run_blocks(net[at], room[at])
     return total
 
 
-def _clamped(net: Ints, room: Ints) -> Ints:
+def _run_blocks(net: Ints, room: Ints) -> Ints:
     """Run the recursion in about √steps blocks side by side.
 
     A block maps the length before it to the length after it: w → min(max(w + a, l), u), where a is its sum of `net` and
@@ -412,7 +308,9 @@ def _clamped(net: Ints, room: Ints) -> Ints:
     return steps.T.reshape(-1)[: len(net)]
 
 
-def run(arrivals: npt.ArrayLike, wanted: npt.ArrayLike, *, settings: Settings, rng: np.random.Generator) -> Outcome:
+def simulate(
+    arrivals: npt.ArrayLike, wanted: npt.ArrayLike, service: ServiceConfig, *, rng: np.random.Generator
+) -> SimulationResult:
     """Serve a trace with a given number of wanted pods.
 
     In every step the ready pods take what waits and what arrives, up to their capacity. As much as they serve within
@@ -423,37 +321,37 @@ def run(arrivals: npt.ArrayLike, wanted: npt.ArrayLike, *, settings: Settings, r
     Args:
         arrivals: Requests of each step, `(steps,)`.
         wanted: Pods wanted in each step, `(steps,)`, at least 1. Those of the first step are ready at once.
-        settings: The service.
+        service: Its settings.
         rng: Draws the start delays, in the order of the starts; not used where they have no spread.
 
     Raises:
         InputError: An array is no series of such numbers, their lengths differ, or a pod takes longer to start than the
             trace lasts.
     """
-    arrived, wanted = counts("arrivals", arrivals), counts("wanted pods", wanted, 1)
+    arrived, wanted = as_counts("arrivals", arrivals), as_counts("wanted pods", wanted, 1)
     steps = len(arrived)
     if len(wanted) != steps:
         raise InputError(
             f"{steps} steps of arrivals, but {len(wanted)} of wanted pods; give one number of pods per step"
         )
-    settings.check_length(steps)
-    ready, gone = schedule(wanted, settings.start_delay, settings.start_spread, settings.dt, rng)
-    capacity = settings.per_step(steps)
+    service.check_duration(steps)
+    ready, removed = ready_pods(wanted, service, rng)
+    capacity = _service_rate(service, steps)
     capacity = np.multiply(capacity, ready, out=capacity)
-    waiting = queue(arrived - capacity, ready * settings.room)
+    waiting = bounded_queue(arrived - capacity, ready * service.queue_limit)
     handled = arrived.copy()
     handled[1:] += waiting[:-1]
     overload = handled - waiting
     np.minimum(handled, capacity, out=handled)
     overload -= handled
-    base = _share(handled, settings.base_error)
-    drain = _drain_losses(handled, base, ready, gone, settings)
+    base = _take_share(handled, service.base_error)
+    drain = _drain_losses(handled, base, ready, removed, service)
     served = np.subtract(handled, base, out=handled)
     served -= drain
-    return Outcome(settings, arrived, wanted, ready, capacity, waiting, served, base, overload, drain, gone)
+    return SimulationResult(service, arrived, wanted, ready, capacity, waiting, served, base, overload, drain, removed)
 
 
-def _share(amounts: Ints, share: float) -> Ints:
+def _take_share(amounts: Ints, share: float) -> Ints:
     """Return a share of whole numbers, whole by error diffusion: up to any step it is the share of their sum, cut."""
     total = np.cumsum(amounts)
     total *= round(share * MILLION)
@@ -462,7 +360,7 @@ def _share(amounts: Ints, share: float) -> Ints:
     return total
 
 
-def _drain_losses(handled: Ints, base: Ints, ready: Ints, gone: Ints, settings: Settings) -> Ints:
+def _drain_losses(handled: Ints, base: Ints, ready: Ints, removed: Ints, service: ServiceConfig) -> Ints:
     """Return the requests that removed pods lose, whole by error diffusion.
 
     A pod has rate x service time requests in flight, by Little's law, with its rate of the step before. Service times
@@ -470,10 +368,81 @@ def _drain_losses(handled: Ints, base: Ints, ready: Ints, gone: Ints, settings: 
     at most as many as are served in it.
     """
     losses = np.zeros_like(handled)
-    if settings.drain_loss == 0 or not len(gone):
+    outliving = float(np.exp(-service.grace / service.service_time))
+    if outliving == 0 or not len(removed):
         return losses
-    at, pods = np.unique(gone, return_counts=True)
-    in_flight: Floats = pods * handled[at - 1] / ready[at - 1] * (settings.service_time / settings.dt)
-    lost = np.floor(np.cumsum(in_flight * settings.drain_loss)).astype(np.int64)
+    at, pods = np.unique(removed, return_counts=True)
+    in_flight: Floats = pods * handled[at - 1] / ready[at - 1] * (service.service_time / service.dt)
+    lost = np.floor(np.cumsum(in_flight * outliving)).astype(np.int64)
     losses[at] = np.minimum(np.diff(lost, prepend=0), handled[at] - base[at])
     return losses
+
+
+@dataclass(frozen=True)
+class PressureTest:
+    """Result of a pressure test.
+
+    Attributes:
+        q_max: Highest load, in requests per second, up to which the error rate stayed within the bound.
+        load: Loads that were applied, ascending, `(levels,)`, in requests per second.
+        error: Share of the requests that failed at each, `(levels,)`. The last one is above the bound.
+    """
+
+    q_max: float
+    load: Floats
+    error: Floats
+
+
+def pressure_test(
+    service: ServiceConfig,
+    *,
+    rng: np.random.Generator,
+    bound: float = 0.05,
+    step: float = 0.5,
+    hold: float = 300.0,
+    highest: float = 1e4,
+) -> PressureTest:
+    """Raise the load on one pod, level by level, until its error rate crosses a bound (Paper A, section 3).
+
+    Every level is `step` above the one before and lasts `hold` seconds; arrivals are Poisson. What waits at the end of
+    a level belongs to the next one.
+
+    Args:
+        service: Its settings; its `start_delay` does not matter, as the pod is ready.
+        rng: Draws the arrivals.
+        bound: Highest share of failed requests that counts as stable; it must exceed the base error.
+        step: Distance of two levels, in requests per second.
+        hold: Duration of a level, in seconds.
+        highest: Load at which the test gives up, in requests per second.
+
+    Raises:
+        InputError: A setting is out of range, the lowest level is above the bound, or no level up to `highest` is.
+    """
+    check_range("bound", bound, service.base_error, 1, above=True)
+    check_range("step", step, 0, above=True)
+    check_range("hold", hold, service.dt)
+    length, levels = round(hold / service.dt), 16
+    rates: Floats = np.empty(0)
+    errors: Floats = np.empty(0)
+    while not (errors > bound).any():
+        if len(rates) and rates[-1] >= highest:
+            raise InputError(
+                f"the error rate stays within {bound:g} up to {rates[-1]:g} requests per second; raise `highest`"
+            )
+        # Twice as far each time: the levels before are run again, on arrivals of their own.
+        levels *= 2
+        rates = step * np.arange(1.0, levels + 1)
+        errors = _ramp(rates, length, service, rng)
+    last = int(np.argmax(errors > bound))
+    if last == 0:
+        raise InputError(
+            f"the error rate is above {bound:g} at {step:g} requests per second already; use a smaller step"
+        )
+    return PressureTest(float(rates[last - 1]), rates[: last + 1], errors[: last + 1])
+
+
+def _ramp(rates: Floats, length: int, service: ServiceConfig, rng: np.random.Generator) -> Floats:
+    arrivals = rng.poisson(np.repeat(rates * service.dt, length))
+    result = simulate(arrivals, np.ones(len(arrivals), dtype=np.int64), service, rng=rng)
+    arrived, failed = (part.reshape(-1, length).sum(axis=1) for part in (result.arrived, result.failed))
+    return np.asarray(failed / np.maximum(arrived, 1), dtype=np.float64)

@@ -165,17 +165,17 @@ def replay(
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
 ) -> None:
     """Replay the strategies on one trace."""
-    from edgeresearch.autoscaling import compare as work
+    from edgeresearch.autoscaling.experiment import run_experiment, write_results
     from edgeresearch.data.datasets import load_dataset
 
     settings = read_settings(params)
     series = load_dataset(trace, folder or Path(settings.data.folder), seed=settings.seed)
     lstm = settings.forecast.lstm.model_dump()
-    found = work.experiment(series, settings.elastic.model_dump(), lstm=lstm, seed=settings.seed)
-    rows = found.table[(found.table["lead"] == 1) & (found.table["reading"] == "trace")]
+    result = run_experiment(series, settings.elastic, lstm=lstm, seed=settings.seed)
+    rows = result.table[(result.table["lead"] == 1) & (result.table["reading"] == "trace")]
     columns = ["forecaster", "strategy", "phase", "error_percent", "low", "high", "pod_hours"]
     show(rows[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
-    print(f"errors: {work.write(found, out)}")
+    print(f"errors: {write_results(result, out)}")
 
 
 @app.command(
@@ -309,14 +309,13 @@ def fit(
 def _fit_elastic(settings: "Params", trials: int, draws: int, neutral: bool) -> None:
     from rich.console import Console
 
-    from edgeresearch.papers import fit_a as work
     from edgeresearch.papers.elastic_a import published
+    from edgeresearch.papers.fit_a import format_fit, neutral_start, search_settings
 
-    start, cells = settings.elastic.model_dump(), published()
-    start = work.neutral(start) if neutral else start
+    start, cells = neutral_start(settings.elastic) if neutral else settings.elastic, published()
     with Console(stderr=True).status("searching"):  # drawn on a terminal only
-        found = work.calibrate(start, cells, seed=settings.seed, trials=trials, draws=draws)
-    print(work.told(found, start, cells))
+        fit = search_settings(start, cells, seed=settings.seed, trials=trials, draws=draws)
+    print(format_fit(fit, start, cells))
 
 
 def _fit_los(settings: "Params", out: Path) -> None:

@@ -62,7 +62,8 @@ def forecast(
 
 @app.command(
     help=described(
-        "Ask of a trace of your own whether predictive scaling would pay: every strategy sees the same requests.",
+        "Ask of a trace of your own whether predictive scaling would pay: every strategy sees the same requests. The "
+        "defaults are those of a web service on Kubernetes, not the study's, which were fitted to Paper A's Table 3.",
         "edgeresearch elastic requests.csv --out results",
         "edgeresearch elastic requests.csv --qmax 50 --start-delay 90 --every 30 --out results",
         "edgeresearch elastic requests.csv --strategy combined --forecaster ridge --scale 400 --out results",
@@ -102,24 +103,27 @@ def elastic(
     """Replay scaling strategies on a trace of one's own."""
     from rich.console import Console
 
-    from edgeresearch.autoscaling.api import elastic_file
-    from edgeresearch.plotting.replay import draw
+    from edgeresearch import io
+    from edgeresearch.autoscaling.api import replay
 
     options = {
-        **{"strategies": strategy, "forecaster": forecaster, "q_max": qmax, "start_delay": start_delay},
-        **{"start_spread": start_spread, "every": every, "minimum": minimum, "maximum": maximum, "scale": scale},
-        **{"unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "fill": fill, "seed": seed},
+        **{"policies": strategy, "forecaster": forecaster, "q_max": qmax, "start_delay": start_delay, "seed": seed},
+        **{"start_spread": start_spread, "sync_period": every, "min_pods": minimum, "max_pods": maximum},
+        **{"scale": scale, "unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "fill": fill},
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
+    io.check(out)
     with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
-        report = elastic_file(trace, out, **given, draw=draw, tell=status.update)
-    for line in report.said:
+        result = replay(trace, **given, progress=status.update)
+        result.save(out)
+    for line in result.notes:
         print(line)
     heads = {"error_percent": "errors %", "overload_percent": "overload %", "expansion_error_percent": "in expansion %"}
-    heads["pod_hours"] = "pod-hours"
-    shown = report.table[["strategy", "forecaster", *heads]].rename(columns=heads)
-    show(shown.map(lambda cell: f"{cell:,.2f}" if isinstance(cell, float) else cell), report.trace.label)
-    print(report.advice.line)
+    shown = result.table[["strategy", "forecaster", *heads, "pod_hours"]].rename(
+        columns={**heads, "pod_hours": "pod-hours"}
+    )
+    show(shown.map(lambda cell: f"{cell:,.2f}" if isinstance(cell, float) else cell), result.trace.label)
+    print(result.advice.line)
     print(f"results: {out}")
 
 

@@ -12,7 +12,7 @@ from edgeresearch.io import write_csv
 from edgeresearch.papers import paper_a
 
 if TYPE_CHECKING:
-    from edgeresearch.autoscaling.replay import Cluster
+    from edgeresearch.autoscaling.settings import Clusters
 
 PHASES = ("stable", "expansion", "shrinkage")
 
@@ -46,7 +46,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def table1(clusters: "Mapping[str, Cluster]") -> pd.DataFrame:
+def table1(clusters: "Clusters") -> pd.DataFrame:
     """Return Paper A, Table 1, from the clusters that the experiment runs on."""
     rows = {
         {"cloud": "Central host cluster", "edge": "Marginal cluster"}.get(name, name): {
@@ -56,7 +56,7 @@ def table1(clusters: "Mapping[str, Cluster]") -> pd.DataFrame:
             "network (Gb/s)": each.network_gbps,
             "disk (GB)": each.disk_gb,
         }
-        for name, each in clusters.items()
+        for name, each in clusters
     }
     return pd.DataFrame(rows).T.rename_axis("cluster").reset_index()
 
@@ -70,7 +70,7 @@ def table3(results: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Put what was measured beside Paper A, Table 3.
 
     Args:
-        results: Per trace what `elastic.experiment` found.
+        results: Per trace what `run_experiment` found.
 
     Returns:
         One row per trace, forecaster, strategy, reading and phase (`all` is over all steps), with the columns

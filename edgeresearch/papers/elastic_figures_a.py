@@ -101,7 +101,7 @@ def usage(table: pd.DataFrame, course: pd.DataFrame, kind: str, real: Sequence[T
 
     Args:
         table: Rows of the trace, which tell where it comes from.
-        course: What `elastic.experiment` found over time.
+        course: What `run_experiment` found over time.
         kind: `cpu` or `memory`.
         real: Utilisation traces (`series.utilisation`) that have it.
     """
@@ -137,7 +137,7 @@ def scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = 240) -> Fig
 
     Args:
         table: Rows of the trace.
-        course: What `elastic.experiment` found over time.
+        course: What `run_experiment` found over time.
         points: Decision intervals that are shown.
     """
     shown = {name: rows.reset_index(drop=True) for name, rows in course.groupby("strategy") if name in PUBLISHED}
@@ -189,7 +189,7 @@ def tradeoff(table: pd.DataFrame) -> Figure:
     Where not scaling at all errs more than everything else, it would squeeze the rest together: it is told in the note.
 
     Args:
-        table: What `elastic.experiment` found for one trace, all leads.
+        table: What `run_experiment` found for one trace, all leads.
     """
     rows, left_out = _without_far(table[table["phase"] == "all"])
     leads = sorted(rows["lead"].unique())

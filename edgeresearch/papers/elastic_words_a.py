@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgeresearch.autoscaling.replay import Setup
+from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.papers import paper_a
 from edgeresearch.papers.elastic_a import BUDGET, GOAL, TEXT, nine, published
 
@@ -173,11 +173,11 @@ def premium(table: pd.DataFrame, verdicts: pd.DataFrame, forecaster: str = "lstm
     )
 
 
-def extra(course: pd.DataFrame, world: Setup) -> str:
+def extra(course: pd.DataFrame, world: ExperimentConfig) -> str:
     """Say on one trace what Combined's further pods are, and how many of them were needed.
 
     Args:
-        course: What `elastic.experiment` found over time, of the first repeat.
+        course: What `run_experiment` found over time, of the first repeat.
         world: Capacity and horizon.
     """
     parts = {str(name): rows.reset_index(drop=True) for name, rows in course.groupby("strategy")}

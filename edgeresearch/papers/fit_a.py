@@ -3,28 +3,30 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from edgeresearch.autoscaling.arrivals import spread
-from edgeresearch.autoscaling.compare import NONE, PUBLISHED, runs
-from edgeresearch.autoscaling.replay import PHASES, errors_by_phase, from_trace, measured, setup
-from edgeresearch.autoscaling.simulator import Floats, within
+from edgeresearch.autoscaling.compare import replay_policies
+from edgeresearch.autoscaling.experiment import PUBLISHED
+from edgeresearch.autoscaling.policies import make_policy
+from edgeresearch.autoscaling.replay import PHASES, errors_by_phase, observed_load, phases_of_load
+from edgeresearch.autoscaling.settings import ExperimentConfig
+from edgeresearch.autoscaling.simulator import check_range
 from edgeresearch.data import synthetic
 from edgeresearch.data.features import make_targets
 
 CHOICES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "mean_qps": (20.0, 30.0, 40.0, 60.0, 100.0, 200.0),
-        "every": (15.0, 30.0, 60.0),
+        "sync_period": (15.0, 30.0, 60.0),
         "start_delay": (30.0, 60.0, 90.0, 120.0, 150.0, 180.0, 240.0),
         "start_share": (0.25, 0.5, 0.75, 1.0),
         "base_error": (0.03, 0.0305, 0.031),
         "timeout": (0.0, 0.1, 0.25, 0.5, 1.0),
         "smooth": (60.0, 120.0, 240.0),
-        "reach": (0.5, 1.0, 1.5, 2.0),
+        "phase_window": (0.5, 1.0, 1.5, 2.0),
     }
 )
 """What is searched; `start_share` is the spread of the start delay as a share of it. All else is left as it is.
@@ -41,23 +43,23 @@ STRATEGIES = ("advance", "responsive", "combined")
 
 @dataclass(frozen=True)
 class Fit:
-    """What a search found.
+    """Result of a search.
 
     Attributes:
-        chosen: The section `elastic` of the settings with the best values.
+        config: The settings with the best values.
         fitted: Error rates over the draws that were searched on, strategies by phases.
         held_out: The same over draws that the search never saw.
         tried: Settings that were tried.
     """
 
-    chosen: dict[str, Any]
+    config: ExperimentConfig
     fitted: pd.DataFrame
     held_out: pd.DataFrame
     tried: int
 
 
-def calibrate(
-    section: Mapping[str, Any],
+def search_settings(
+    start: ExperimentConfig,
     published: pd.DataFrame,
     *,
     seed: int,
@@ -70,10 +72,10 @@ def calibrate(
 
     Each trial moves one to three settings of the best so far by one or two places, and is kept if the largest deviation
     of the nine cells, plus a tenth of their root mean square, falls. All are judged on the same draws of the stand-in
-    `paper_a`, with a forecast of the published accuracy and phases by the trace.
+    `paper_a`, with a forecast of the published accuracy and phases by the load.
 
     Args:
-        section: The section `elastic` of the settings as plain values: where the search starts.
+        start: Where the search starts.
         published: Error rates in percent, strategies by phases.
         seed: Root of all seeds.
         trials: Settings to try.
@@ -84,92 +86,91 @@ def calibrate(
     Raises:
         InputError: Trials or draws are too few.
     """
-    within("trials", trials, 0)
-    within("draws", draws, 1)
+    check_range("trials", trials, 0)
+    check_range("draws", draws, 1)
     rng = np.random.default_rng(np.random.SeedSequence([seed, *b"calibrate"]))
-    best = dict(section)
-    seen = errors(best, range(draws), seed=seed, seconds=seconds)
-    lowest = _cost(seen, published)
+    best, cells = start, error_rates(start, range(draws), seed=seed, seconds=seconds)
     for _ in range(trials):
-        moved = _moved(best, choices, rng)
-        found = errors(moved, range(draws), seed=seed, seconds=seconds)
-        if _cost(found, published) < lowest:
-            best, seen, lowest = moved, found, _cost(found, published)
-    held = errors(best, range(draws, 2 * draws), seed=seed, seconds=seconds)
-    return Fit(best, seen, held, trials + 1)
+        trial = _move(best, choices, rng)
+        rates = error_rates(trial, range(draws), seed=seed, seconds=seconds)
+        if _cost(rates, published) < _cost(cells, published):
+            best, cells = trial, rates
+    return Fit(best, cells, error_rates(best, range(draws, 2 * draws), seed=seed, seconds=seconds), trials + 1)
 
 
-def neutral(section: Mapping[str, Any], choices: Mapping[str, Sequence[float]] = CHOICES) -> dict[str, Any]:
+def neutral_start(config: ExperimentConfig, choices: Mapping[str, Sequence[float]] = CHOICES) -> ExperimentConfig:
     """Return a start that favours no result: of everything that is searched the middle value, the rest as it is.
 
     Args:
-        section: The section `elastic` of the settings as plain values.
+        config: The settings.
         choices: Values by setting, ascending; of an even number the upper one of the two in the middle.
     """
-    return _placed({**section, **{name: float(values[len(values) // 2]) for name, values in choices.items()}})
+    return _with_values(config, {name: float(values[len(values) // 2]) for name, values in choices.items()})
 
 
-def told(fit: Fit, start: Mapping[str, Any], published: pd.DataFrame) -> str:
-    """Return what a search found as text: the settings, which of them it moved, and how near the cells came.
+def format_fit(fit: Fit, start: ExperimentConfig, published: pd.DataFrame) -> str:
+    """Return the result of a search as text: the settings, which of them it moved, and how near the cells came.
 
     Args:
-        fit: What it found.
-        start: The section `elastic` that it started from.
+        fit: The result.
+        start: The settings that it started from.
         published: Error rates in percent, strategies by phases.
     """
-    moved = [f"{name}: {start[name]:g} -> {fit.chosen[name]:g}" for name in start if fit.chosen[name] != start[name]]
+    before, after = dict(start), dict(fit.config)
+    moved = [f"{name}: {before[name]:g} -> {after[name]:g}" for name in before if after[name] != before[name]]
     lines = [f"tried: {fit.tried} settings", *(moved or ["moved: none; nothing that was tried came nearer"])]
-    lines.append("found: " + ", ".join(f"{name} {fit.chosen[name]:g}" for name in SEARCHED))
-    for what, found in (("draws that were searched on", fit.fitted), ("draws held out", fit.held_out)):
-        apart = (found - published).abs().to_numpy()
+    lines.append("found: " + ", ".join(f"{name} {after[name]:g}" for name in SEARCHED))
+    for what, rates in (("draws that were searched on", fit.fitted), ("draws held out", fit.held_out)):
+        apart = (rates - published).abs().to_numpy()
         lines += [
             "",
             f"{what}: at most {apart.max():.2f} points from the published cells, {apart.mean():.2f} on average",
         ]
-        lines.append(found.round(2).to_string())
+        lines.append(rates.round(2).to_string())
     return "\n".join([*lines, "", "published:", published.to_string()])
 
 
-def errors(section: Mapping[str, Any], draws: Sequence[int], *, seed: int, seconds: int) -> pd.DataFrame:
+def error_rates(config: ExperimentConfig, draws: Sequence[int], *, seed: int, seconds: int) -> pd.DataFrame:
     """Return mean error rates in percent over draws of the stand-in, strategies by phases."""
-    tables = [_errors(section, np.random.SeedSequence([seed, *b"draw", each]), seconds) for each in draws]
+    tables = [_error_rates(config, np.random.SeedSequence([seed, *b"draw", each]), seconds) for each in draws]
     means = pd.concat(tables).groupby(level=0).mean()
     return means.loc[list(STRATEGIES), list(PHASES)]
 
 
-def _errors(section: Mapping[str, Any], child: np.random.SeedSequence, seconds: int) -> pd.DataFrame:
-    world, rng = setup(section), np.random.default_rng(child)
-    arrivals = spread(synthetic.draw_qps(rng, steps=seconds // 60), rng, mean=world.mean)
-    load = measured(arrivals, settings=world.settings, every=world.every)
-    noise = np.sqrt(1 - section["accuracy"]) * load.std()
-    made: Floats = make_targets(load, [world.horizon])[:, 0] + noise * rng.standard_normal(len(load))
-    ran = runs(arrivals, {PUBLISHED: made}, world, STRATEGIES, child.spawn(1)[0])
-    phases = from_trace(
-        arrivals, capacity=world.capacity, settings=world.settings, window=world.window, smooth=world.smooth
-    )
-    makers = {name: maker for maker, name in ran if maker in (PUBLISHED, NONE)}
-    rows = {name: errors_by_phase(ran[maker, name], phases) for name, maker in makers.items()}
-    return pd.DataFrame(rows).T
+def _error_rates(config: ExperimentConfig, child: np.random.SeedSequence, seconds: int) -> pd.DataFrame:
+    rng = np.random.default_rng(child)
+    arrivals = spread(synthetic.draw_qps(rng, steps=seconds // 60), rng, dt=config.dt, mean=config.mean_qps)
+    load = observed_load(arrivals, config)
+    noise = np.sqrt(1 - config.accuracy) * load.std()
+    forecast = make_targets(load, [config.horizon])[:, 0] + noise * rng.standard_normal(len(load))
+    policies = {name: make_policy(name) for name in STRATEGIES}
+    phases = phases_of_load(arrivals, config)
+    runs = replay_policies(policies, arrivals, {PUBLISHED: forecast}, config, seed=child.spawn(1)[0])
+    return pd.DataFrame({run.strategy: errors_by_phase(run.result, phases) for run in runs}).T
 
 
-def _moved(section: Mapping[str, Any], choices: Mapping[str, Sequence[float]], rng: np.random.Generator) -> Any:
-    now = {**section, "start_share": section["start_spread"] / max(section["start_delay"], 1e-9)}
+def _move(
+    config: ExperimentConfig, choices: Mapping[str, Sequence[float]], rng: np.random.Generator
+) -> ExperimentConfig:
+    now = {**dict(config), "start_share": config.start_spread / max(config.start_delay, 1e-9)}
     names = rng.choice(list(choices), min(int(rng.integers(1, 4)), len(choices)), replace=False)
-    for name in names:
-        values = choices[str(name)]
+    changed = {"start_share": now["start_share"]}
+    for name in map(str, names):
+        values = choices[name]
         at = int(np.argmin(np.abs(np.asarray(values) - now[name]))) + int(rng.choice([-2, -1, 1, 2]))
-        now[name] = float(values[min(max(at, 0), len(values) - 1)])
-    return _placed(now)
+        changed[name] = float(values[min(max(at, 0), len(values) - 1)])
+    return _with_values(config, changed)
 
 
-def _placed(now: dict[str, Any]) -> dict[str, Any]:
-    """Put the spread of the start delay in the place of its share."""
-    if "start_share" in now:
-        now["start_spread"] = now.pop("start_share") * now["start_delay"]
-    return now
+def _with_values(config: ExperimentConfig, values: Mapping[str, float]) -> ExperimentConfig:
+    """Change settings; `start_share` becomes the spread of the start delay."""
+    values = dict(values)
+    if "start_share" in values:
+        values["start_spread"] = values.pop("start_share") * values.get("start_delay", config.start_delay)
+    return config.replace(**values)
 
 
-def _cost(found: pd.DataFrame, published: pd.DataFrame) -> float:
-    apart = (found - published).to_numpy()
+def _cost(rates: pd.DataFrame, published: pd.DataFrame) -> float:
+    apart = (rates - published).to_numpy()
     cost = float(np.abs(apart).max() + 0.1 * np.sqrt((apart**2).mean()))
     return cost if np.isfinite(cost) else np.inf

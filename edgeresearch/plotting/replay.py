@@ -1,23 +1,25 @@
-"""The figures of a shadow replay on a user's own trace: what happened over time, and errors against pod-hours."""
+"""The figures of a replay, a user's or the study's: scaling over time, and errors against pod-hours."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from edgeresearch.autoscaling.api import Report
-from edgeresearch.autoscaling.compare import WITHIN, label, lowest
+from edgeresearch.autoscaling.api import Replay
+from edgeresearch.autoscaling.compare import WITHIN, Advice, label, lowest_error
 from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.models import MODELS
-from edgeresearch.plotting.style import BLUE, GREEN, GREY, INK, ORANGE, canvas, dates, legend, numbers, save, styled
+from edgeresearch.plotting import style
 
-STRETCH = 240
-"""Intervals between decisions that are still legible."""
+POINTS = 240
+"""Sync periods that are still legible side by side."""
 
 MARKERS: Mapping[str, str] = MappingProxyType(
     {
@@ -25,79 +27,166 @@ MARKERS: Mapping[str, str] = MappingProxyType(
         **{"hpa": "v", "quantile": "P", "oracle": "*"},
     }
 )
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {"": style.INK, "last_value": style.GREY, "ridge": style.GREEN, "published": style.BLUE}
+)
+"""Colour of a forecaster; others are orange."""
+OTHERS = {"published": "published accuracy", "": "no forecast"}
 
 
-@styled
-def load(report: Report) -> Figure:
-    """Draw load, forecast, pods and errors of two strategies over the stretch in which Responsive lost most."""
-    first, second = _pair(report)
-    frames = {pair: _of(report, *pair) for pair in (first, second)}
-    forecasts = [frame for frame in frames.values() if frame["forecast"].notna().any()]
-    start = _worst(_of(report, "responsive", "")["failed"])
-    stretch = slice(start, start + STRETCH)
-    figure, (top, middle, bottom) = canvas(3, size=(10.0, 7.0), sharex=True)
-    seen = frames[first].iloc[stretch]
-    top.step(seen["time"], seen["load"], where="post", color=INK, lw=1.0, label="load")
-    for frame in forecasts[:1]:
-        made = frame.iloc[stretch]
-        words = f"{MODELS[report.facts['forecaster']].label}, {report.facts['horizon']} decisions ahead"
-        top.step(made["time"], made["forecast"].clip(lower=0), where="post", color=ORANGE, lw=1.2, label=words)
-    for (pair, frame), colour, width in zip(frames.items(), (BLUE, GREEN), (1.2, 2.2), strict=True):
-        part, name, look = frame.iloc[stretch], label(*pair), {"where": "post", "color": colour, "zorder": 4 - width}
-        middle.step(part["time"], part["wanted"], lw=0.9, ls=":", label=f"{name}: wanted", **look)
-        middle.step(part["time"], part["ready"], lw=width, label=f"{name}: ready", **look)
-        bottom.step(part["time"], part["error_percent"], lw=width, label=name, **look)
-    for axes, words in ((top, "requests per second"), (middle, "pods"), (bottom, "errors (%)")):
-        axes.set_ylabel(words)
-        numbers(axes.yaxis)
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    gap = format_duration(pd.Timedelta(seconds=report.terms.every))
-    bottom.set_xlabel(f"time (intervals of {gap} between decisions)")
-    dates(bottom)
-    top.set_title(f"{report.trace.label}: where responsive lost most requests", loc="left")
-    return figure
-
-
-@styled
-def tradeoff(report: Report) -> Figure:
-    """Draw the error rate of every strategy against its pod-hours; the advised one is filled."""
-    figure, (axes,) = canvas(size=(8.0, 5.0))
-    least = lowest(report.table)
-    axes.axhspan(
-        least,
-        least + WITHIN,
-        color=GREY,
-        alpha=0.2,
-        lw=0,
-        label=f"within {WITHIN:g} points of the best that scales",
+def figures(result: Replay) -> dict[str, Figure]:
+    """Draw a user's replay: errors against pod-hours, and the advised policy beside Responsive over time."""
+    title, config = result.trace.label, result.config
+    table = result.table.rename(columns={"error_percent_low": "low", "error_percent_high": "high"})
+    tradeoff = draw_tradeoff(
+        table,
+        title=f"{title}: errors against pod-hours",
+        note="Lower left is better. Lines: the range of the repeats.",
+        advice=result.advice,
+        base_error=100 * config.base_error,
     )
-    for row in report.table.to_dict("records"):
-        name, maker, hours, errors = row["strategy"], row["forecaster"], row["pod_hours"], row["error_percent"]
-        colour = {"": INK, "last_value": GREY}.get(maker, BLUE)
-        advised = (name, maker) == (report.advice.strategy, report.advice.forecaster)
-        axes.hlines(errors, row["pod_hours_low"], row["pod_hours_high"], color=colour, lw=0.9)
-        axes.vlines(hours, row["error_percent_low"], row["error_percent_high"], color=colour, lw=0.9)
-        look = {"ls": "", "marker": MARKERS.get(name, "X"), "ms": 9, "mew": 1.6, "color": colour}
-        words = label(name, maker) + (" (advised)" if advised else "")
-        axes.plot(hours, errors, mfc=colour if advised else "none", label=words, **look)
-    base = 100 * report.terms.settings.base_error
-    axes.axhline(base, color=INK, lw=0.9, ls=":", label=f"base errors ({base:g} %)")
-    axes.set(xlabel="pod-hours (starting, serving and draining pods)", ylabel="requests that failed (%)")
-    _round_logarithm(axes, report.table["pod_hours"])
-    numbers(axes.yaxis)
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(bottom, max(top, base + 3 * WITHIN))
-    axes.set_title(f"{report.trace.label}: errors against pod-hours", loc="left")
-    legend(figure, columns=3)
+    gap = format_duration(pd.Timedelta(seconds=config.sync_period))
+    scaling = draw_scaling(
+        result.course,
+        [_compared(result), ("responsive", "")],
+        title=f"{title}: where responsive failed most requests",
+        note=f"Means of {gap}, the time between two decisions. A forecast stands at the time that it is of, "
+        f"{config.horizon} decisions after it was made.",
+    )
+    return {"tradeoff": tradeoff, "load": scaling}
+
+
+@style.styled
+def draw_scaling(
+    course: pd.DataFrame, runs: Sequence[tuple[str, str]], *, title: str, note: str = "", points: int = POINTS
+) -> Figure:
+    """Draw load, forecast, pods wanted and ready, and errors on one time axis, where Responsive failed most requests.
+
+    Args:
+        course: One row per strategy, forecaster and sync period, as in `Replay.course`; without `time`, `seconds` are
+            shown as hours.
+        runs: Strategies and their forecasters that are drawn.
+        title: Title of the figure.
+        note: What a reader must know.
+        points: Sync periods that are shown.
+    """
+    frames = {run: _rows(course, *run) for run in runs}
+    worst = _worst(_rows(course, "responsive", runs[0][1])["failed"].to_numpy(), points)
+    shown = {run: frame.iloc[worst : worst + points] for run, frame in frames.items()}
+    figure, axes = style.canvas(2 + len(runs), 1, size=(10, 3.5 + 2 * len(runs)), sharex=True)
+    top, bottom = axes[0], axes[-1]
+    first = next(iter(shown.values()))
+    top.step(_times(first), first["load"], where="post", color=style.INK, lw=1.0, label="load")
+    for (_, forecaster), part in shown.items():
+        if part["forecast"].notna().any():
+            words = f"forecast by {_forecaster_label(forecaster)}"
+            top.step(_times(part), part["forecast"].clip(lower=0), where="post", color=style.PINK, lw=1.2, label=words)
+            break
+    for at, (run, part) in enumerate(shown.items()):
+        times, colour, look = _times(part), (style.ORANGE, style.BLUE, style.GREEN)[at % 3], {"where": "post"}
+        axes[1 + at].step(times, part["wanted"], color=colour, label="wanted", **look)  # type: ignore[arg-type]
+        axes[1 + at].fill_between(times, part["ready"], step="post", color=colour, alpha=0.3, lw=0, label="ready")
+        axes[1 + at].set(ylabel=f"{label(*run)}\npods", ylim=(0, 1.35 * max(part["wanted"].max(), 1)))
+        axes[1 + at].yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        failed = 100 * part["failed"] / part["load"].clip(lower=1e-9)
+        bottom.step(times, failed, color=colour, lw=2.6 - 0.8 * at, label=label(*run), **look)  # type: ignore[arg-type]
+    top.set_ylabel("requests\nper second")
+    bottom.set_ylabel("requests\nthat fail (%)")
+    for each in axes:
+        each.legend(loc="upper right", ncols=3)
+    for each in (top, bottom):
+        each.set_ylim(0, 1.25 * each.get_ylim()[1])
+    if "time" in first:
+        style.dates(bottom)
+    else:
+        bottom.set_xlabel("time (hours)")
+    style.mark(figure, note)
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 
-def draw(report: Report, folder: Path) -> list[Path]:
-    """Write the figures `load` and `tradeoff` as PNG and SVG; return the paths of the PNGs."""
-    return [save(load(report), folder / "load"), save(tradeoff(report), folder / "tradeoff")]
+@style.styled
+def draw_tradeoff(
+    table: pd.DataFrame, *, title: str, note: str = "", advice: Advice | None = None, base_error: float | None = None
+) -> Figure:
+    """Draw error rate against pod-hours for every strategy and forecaster, one panel per lead time.
+
+    Where not scaling at all errs more than everything else, it would squeeze the rest together: the note tells of it.
+
+    Args:
+        table: One row per strategy and forecaster, and per `lead` if there are several: `error_percent` with `low` and
+            `high`, `pod_hours`, perhaps with `pod_hours_low` and `pod_hours_high`.
+        title: Title of the figure.
+        note: What a reader must know.
+        advice: The policy that is advised; it is filled, and the band of what is good enough is drawn.
+        base_error: Requests that fail whatever happens, in percent.
+    """
+    rows, left_out = _without_far(table.assign(forecaster=table["forecaster"].replace("none", "")))
+    panels: list[tuple[Any, pd.DataFrame]] = (
+        [(lead, part) for lead, part in rows.groupby("lead")] if "lead" in rows else [(None, rows)]
+    )
+    figure, axes = style.canvas(1, len(panels), size=(max(8.0, 1.5 + 3.4 * len(panels)), 5.0), sharex=True, sharey=True)
+    for each, (lead, part) in zip(axes, panels, strict=True):
+        if lead is not None:
+            each.set_title(f"start delay × {lead:g}")
+        _draw_points(each, part, advice)
+        each.set_xlabel("pod-hours")
+    handles = [
+        *(_handle(MARKERS.get(name, "X"), style.INK, name) for name in dict.fromkeys(rows["strategy"])),
+        *(_handle("_", _colour(name), _forecaster_label(name)) for name in dict.fromkeys(rows["forecaster"])),
+    ]
+    if advice is not None:
+        handles.append(_handle("X", style.INK, f"filled: {label(advice.strategy, advice.forecaster)}, advised"))
+        least = lowest_error(table)
+        words = f"within {WITHIN:g} points of the best that scales"
+        handles.append(axes[0].axhspan(least, least + WITHIN, color=style.GREY, alpha=0.2, lw=0, label=words))
+    if base_error is not None:
+        words = f"base errors ({base_error:g} %)"
+        handles.append(axes[0].axhline(base_error, color=style.INK, lw=0.9, ls=":", label=words))
+        bottom, top = axes[0].get_ylim()
+        axes[0].set_ylim(bottom, max(top, base_error + 3 * WITHIN))
+    axes[0].set_ylabel("requests that fail (%)")
+    style.numbers(axes[0].yaxis)
+    _use_round_logarithm(axes[0], rows["pod_hours"])
+    style.legend(figure, " ".join(filter(None, [note, left_out])), handles=handles, columns=4)
+    figure.suptitle(title, x=0.01, ha="left")
+    return figure
 
 
-def _round_logarithm(axes: Axes, values: pd.Series) -> None:
+def _draw_points(axes: Axes, rows: pd.DataFrame, advice: Advice | None) -> None:
+    for row in rows.to_dict("records"):
+        colour, hours, errors = _colour(row["forecaster"]), row["pod_hours"], row["error_percent"]
+        axes.vlines(hours, row["low"], row["high"], color=colour, lw=0.9)
+        if "pod_hours_low" in row:
+            axes.hlines(errors, row["pod_hours_low"], row["pod_hours_high"], color=colour, lw=0.9)
+        advised = advice is not None and (row["strategy"], row["forecaster"]) == (advice.strategy, advice.forecaster)
+        fill, marker = colour if advised else "none", MARKERS.get(row["strategy"], "X")
+        axes.plot(hours, errors, marker, color=colour, mfc=fill, ms=8, mew=1.6, zorder=3 if row["forecaster"] else 4)
+
+
+def _handle(marker: str, colour: str, words: str) -> Any:
+    filled = colour if words.startswith("filled") else "none"
+    return Line2D([], [], ls="", marker=marker, color=colour, mfc=filled, ms=8, mew=1.6, label=words)
+
+
+def _colour(forecaster: str) -> str:
+    return COLOURS.get(forecaster, style.ORANGE)
+
+
+def _forecaster_label(forecaster: str) -> str:
+    return OTHERS.get(forecaster) or MODELS[forecaster].label
+
+
+def _without_far(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    fixed = rows["strategy"] == "fixed"
+    worst: Any = rows[fixed & (rows["lead"] == 1)] if "lead" in rows else rows[fixed]
+    if worst.empty or not worst["error_percent"].iloc[0] > rows.loc[~fixed, "error_percent"].max():
+        return rows, ""
+    error, hours = worst["error_percent"].iloc[0], worst["pod_hours"].iloc[0]
+    return rows[~fixed], f"Not drawn: Fixed, {error:.1f} % at {hours:.1f} pod-hours."
+
+
+def _use_round_logarithm(axes: Axes, values: pd.Series) -> None:
     """Label a logarithmic axis with round numbers; Fixed may take many times the pods of the others."""
     axes.set_xscale("log")
     axes.set_xlim(values.min() / 1.1, values.max() * 1.1)
@@ -106,24 +195,31 @@ def _round_logarithm(axes: Axes, values: pd.Series) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
-def _pair(report: Report) -> tuple[tuple[str, str], tuple[str, str]]:
-    """Return the advised strategy, if it acts on a model's forecast, else the first that does, and Responsive."""
-    listed = list(zip(report.table["strategy"], report.table["forecaster"], strict=True))
-    advised = (report.advice.strategy, report.advice.forecaster)
+def _compared(result: Replay) -> tuple[str, str]:
+    """Return the advised policy or, if that is Responsive, the first on a model's forecast, else the HPA."""
+    listed = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
     models = [pair for pair in listed if pair[1] not in ("", "last_value")]
-    others = [advised, *sorted(models, key=lambda pair: pair[0] != "combined")]
-    others = [pair for pair in others if pair != ("responsive", "")] + [("hpa", "")]
-    return others[0], ("responsive", "")
+    choices = [
+        (result.advice.strategy, result.advice.forecaster),
+        *sorted(models, key=lambda pair: pair[0] != "combined"),
+    ]
+    return next((pair for pair in choices if pair != ("responsive", "")), ("hpa", ""))
 
 
-def _of(report: Report, strategy: str, forecaster: str) -> pd.DataFrame:
-    frame = report.intervals
-    return frame[(frame["strategy"] == strategy) & (frame["forecaster"] == forecaster)]
+def _rows(course: pd.DataFrame, strategy: str, forecaster: str) -> pd.DataFrame:
+    """Return a strategy's rows, those with the forecaster if it stands there with several."""
+    rows = course[course["strategy"] == strategy]
+    same = rows[rows["forecaster"] == forecaster]
+    return same if len(same) else rows
 
 
-def _worst(failed: pd.Series) -> int:
+def _times(rows: pd.DataFrame) -> Any:
+    return rows["time"] if "time" in rows else rows["seconds"] / 3600
+
+
+def _worst(failed: npt.NDArray[np.float64], points: int) -> int:
     """Return where the stretch begins in which most failed."""
-    if len(failed) <= STRETCH:
+    if len(failed) <= points:
         return 0
-    total = np.cumsum(failed.to_numpy())
-    return int(np.argmax(total[STRETCH:] - total[:-STRETCH])) + 1
+    total = np.cumsum(failed)
+    return int(np.argmax(total[points:] - total[:-points])) + 1

@@ -11,10 +11,11 @@ import numpy as np
 from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from edgeresearch.config import ForecasterName, ModelName, PolicyName, StrategyName
+from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
+from edgeresearch.config import ModelName, PolicyName
 from edgeresearch.data.settings import TraceName
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.settings import Section, merge
+from edgeresearch.settings import Section, merge, parsed
 
 Scalar = bool | int | float | str | None
 Settings = Mapping[str, Any]
@@ -228,10 +229,10 @@ class Elastic:
     )
     units = MappingProxyType(
         {
-            **{f"elastic.{name}": "s" for name in ("seconds", "every", "start_delay", "start_spread", "timeout")},
-            **{f"elastic.{name}": "s" for name in ("grace", "service_time", "smooth")},
+            **{f"elastic.{name}": "s" for name in ("seconds", "sync_period", "start_delay", "start_spread", "timeout")},
+            **{f"elastic.{name}": "s" for name in ("grace", "service_time", "smooth", "dt")},
             **{f"elastic.{name}": "requests per s" for name in ("mean_qps", "q_max")},
-            "elastic.window": "intervals",
+            "elastic.window": "sync periods",
         }
     )
 
@@ -240,20 +241,19 @@ class Elastic:
         return _trace_files(settings["trace"], places)
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
-        """Replay the trace once; errors by phase are those that the load tells (see `elastic.phases.from_trace`)."""
-        from edgeresearch.autoscaling.compare import FORECASTING, PUBLISHED, experiment
+        """Replay the trace once; errors by phase are those that the load tells (see `phases_of_load`)."""
+        from edgeresearch.autoscaling.experiment import PUBLISHED, run_experiment
+        from edgeresearch.autoscaling.policies import POLICIES
         from edgeresearch.data.datasets import load_dataset
 
         strategy, root = settings["strategy"], _root(seed)
         # A strategy without a forecast needs no fitted model: the published accuracy costs nothing.
-        maker = settings["forecaster"] if strategy in FORECASTING else PUBLISHED
-        section = {
-            **{**settings["elastic"], "forecasters": (maker,), "strategies": (strategy,), "leads": (1.0,)},
-            **{"repeats": 1, "synthetic_repeats": 1},
-        }
+        maker = settings["forecaster"] if POLICIES[strategy].reads_forecast else PUBLISHED
+        once = {"forecasters": (maker,), "strategies": (strategy,), "leads": (1.0,), "repeats": 1}
+        config = parsed({**settings["elastic"], **once, "synthetic_repeats": 1}, ExperimentConfig, "elastic")
         series = load_dataset(settings["trace"], places.data, seed=root)
         with one_thread():
-            table = experiment(series, section, lstm=settings["forecast"]["lstm"], seed=root).table
+            table = run_experiment(series, config, lstm=settings["forecast"]["lstm"], seed=root).table
         of = {row["phase"]: row for row in table[table["reading"] == "trace"].to_dict("records")}
         return {
             "error_percent": float(of["all"]["error_percent"]),

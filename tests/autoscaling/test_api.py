@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,8 @@ import pytest
 import edgeresearch
 from edgeresearch import cli
 from edgeresearch.autoscaling import api
-from edgeresearch.autoscaling.api import Report, elastic_file
-from edgeresearch.autoscaling.policies import Combined, Fixed
+from edgeresearch.autoscaling.api import OWN_TRACE, Replay, replay
+from edgeresearch.autoscaling.policies import HPA, Fixed, Observation
 from edgeresearch.errors import InputError
 
 ROWS = 120
@@ -27,9 +28,16 @@ def _trace(rows: int = ROWS, **columns: Any) -> pd.DataFrame:
     return pd.DataFrame({"time": times, "hits": hits, **columns})
 
 
-def _replayed(table: pd.DataFrame, **options: Any) -> Report:
+def _replay(table: pd.DataFrame, **options: Any) -> Replay:
     table.to_csv("trace.csv", index=False)
-    return elastic_file("trace.csv", "out", **{"forecaster": "ridge", "repeats": 1, **options})
+    return replay("trace.csv", **{"forecaster": "ridge", "repeats": 1, **options})
+
+
+class Mine:
+    """Combined, one decision at a time."""
+
+    def decide(self, observation: Observation) -> int:
+        return observation.pods_for(max(observation.load, observation.forecast))
 
 
 @pytest.fixture(autouse=True)
@@ -38,25 +46,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_every_strategy_and_the_files() -> None:
-    told: list[str] = []
-    report = _replayed(_trace(), repeats=2, tell=told.append)
-    assert len(report.table) == 10
-    assert set(report.table["repeats"]) == {2}
+def test_every_policy_is_replayed_and_the_files_say_how() -> None:
+    lines: list[str] = []
+    result = _replay(_trace(), repeats=2, progress=lines.append)
+    result.save("out", figures=False)
+    assert len(result.table) == 10
+    assert set(result.table["repeats"]) == {2}
     assert {path.name for path in Path("out").iterdir()} == {"table.csv", "report.json"}
     facts = json.loads(Path("out/report.json").read_text())
-    assert facts["advice"] == report.advice.line
+    assert facts["advice"] == result.advice.line
     assert facts["settings"]["q_max"] == 20
     assert len(facts["data"]["sha256"]) == 64
     assert facts["replayed_from"] == "2024-03-01 01:12:00"
-    assert "unit: 'hits' counts requests per 1 min" in facts["said"]
-    assert pd.read_csv("out/table.csv")["strategy"].tolist() == report.table["strategy"].tolist()
-    assert told == ["fitting ridge on 288 decisions", *(f"replaying 7 strategies, repeat {k} of 2" for k in (1, 2))]
-    assert report.intervals["time"].iloc[0] == pd.Timestamp("2024-03-01 01:12")
+    assert "unit: 'hits' counts requests per 1 min" in facts["notes"]
+    assert pd.read_csv("out/table.csv")["strategy"].tolist() == result.table["strategy"].tolist()
+    assert lines == ["fitting ridge on 288 decisions", *(f"replaying 7 policies, repeat {k} of 2" for k in (1, 2))]
+    assert result.course["time"].iloc[0] == pd.Timestamp("2024-03-01 01:12")
+    assert result.advice.line in result._repr_html_()
 
 
 def test_it_is_repeatable_and_the_seed_counts() -> None:
-    first, second, third = (_replayed(_trace(), start_spread=5, seed=seed).table for seed in (1, 1, 2))
+    first, second, third = (_replay(_trace(), start_spread=5, seed=seed).table for seed in (1, 1, 2))
     pd.testing.assert_frame_equal(first, second)
     assert not first.equals(third)
 
@@ -66,7 +76,7 @@ def test_the_replayed_part_cannot_reach_what_was_learnt() -> None:
     table = _trace()
     changed = table.copy()
     changed.loc[110:, "hits"] = 50
-    first, second = (_replayed(one, unit="per-step").intervals for one in (table, changed))
+    first, second = (_replay(one, unit="per-step").course for one in (table, changed))
     early = first["time"] < pd.Timestamp("2024-03-01 01:48")  # the slot before the change already leans towards it
     for column in ("wanted", "forecast", "load"):
         blind = (first["strategy"] != "oracle") & early
@@ -76,92 +86,100 @@ def test_the_replayed_part_cannot_reach_what_was_learnt() -> None:
 
 
 def test_a_forecast_stands_beside_what_it_is_of() -> None:
-    report = _replayed(_trace(400), forecaster="last_value")
-    shown = report.intervals[report.intervals["strategy"] == "advance"]
-    ahead = report.facts["horizon"]
-    np.testing.assert_allclose(shown["forecast"].iloc[ahead:], shown["load"].iloc[:-ahead])
-    assert shown["forecast"].iloc[: ahead - 1].isna().all()
+    result = _replay(_trace(400), forecaster="last_value")
+    rows, ahead = result.course[result.course["strategy"] == "advance"], result.facts["horizon"]
+    np.testing.assert_allclose(rows["forecast"].iloc[ahead:], rows["load"].iloc[:-ahead])
+    assert rows["forecast"].iloc[: ahead - 1].isna().all()
 
 
-def test_a_rule_of_ones_own_is_replayed_beside_the_others() -> None:
-    report = _replayed(_trace(), strategies=["combined"], rules={"mine": Combined(), "ten": Fixed(10)})
-    table = report.table.set_index(["strategy", "forecaster"])
+def test_policies_of_ones_own_are_replayed_beside_the_others() -> None:
+    result = _replay(_trace(), policies=["combined", Mine(), Fixed(pods=10), HPA(stabilisation=60)])
+    table = result.table.set_index(["strategy", "forecaster"])
     for maker in ("ridge", "last_value"):
         pd.testing.assert_series_equal(table.loc[("mine", maker)], table.loc[("combined", maker)], check_names=False)
-    assert set(report.intervals.loc[report.intervals["strategy"] == "ten", "wanted"]) == {10}
-    assert json.loads(Path("out/report.json").read_text())["strategies"][-2:] == ["mine", "ten"]
-
-
-def test_a_rule_cannot_take_the_name_of_another() -> None:
-    with pytest.raises(InputError, match="rule 'hpa' has the name of a strategy that is there; give it another"):
-        _replayed(_trace(), rules={"hpa": Fixed(10)})
-    assert os.listdir() == ["trace.csv"]
-
-
-def test_the_compared_strategies_are_always_there() -> None:
-    report = _replayed(_trace(), strategies=["fixed"])
-    assert report.table["strategy"].tolist() == ["fixed", "responsive", "hpa"]
-    assert report.intervals["forecast"].isna().all()
-    assert any(line.startswith("fixed: ") for line in report.said)
+    assert set(result.course.loc[result.course["strategy"] == "fixed(pods=10)", "wanted"]) == {10}
+    names = ["combined", "mine", "fixed(pods=10)", "hpa(stabilisation=60.0)", "responsive", "hpa"]
+    assert result.facts["strategies"] == names
 
 
 @pytest.mark.parametrize(
-    ("column", "unit", "load"),
-    [("hits", "per-second", 6000), ("hits", "per-minute", 100), ("hits", "per-hour", 6000 / 3600), ("hits", None, 100)],
+    ("policies", "message"),
+    [
+        ([Mine(), Mine()], "two policies are called 'mine'; give one of them an attribute 'name' of its own"),
+        ([Mine], "Mine'> is no policy; give a name or an object with a method decide"),
+        ([object()], "is no policy; give a name or an object"),
+    ],
 )
-def test_units(column: str, unit: str | None, load: float) -> None:
-    report = _replayed(_trace(), unit=unit, strategies=["hpa"], maximum=2000)
-    assert report.intervals["load"].mean() == pytest.approx(load, rel=0.1)
+def test_what_is_no_policy_is_refused(policies: list[Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        _replay(_trace(), policies=policies)
+
+
+def test_the_compared_policies_are_always_there() -> None:
+    result = _replay(_trace(), policies=["fixed"])
+    assert result.table["strategy"].tolist() == ["fixed", "responsive", "hpa"]
+    assert result.course["forecast"].isna().all()
+    assert any(line.startswith("fixed: ") for line in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("unit", "load"), [("per-second", 6000), ("per-minute", 100), ("per-hour", 6000 / 3600), (None, 100)]
+)
+def test_units(unit: str | None, load: float) -> None:
+    result = _replay(_trace(), unit=unit, policies=["hpa"], max_pods=2000)
+    assert result.course["load"].mean() == pytest.approx(load, rel=0.1)
 
 
 def test_a_column_can_say_its_unit_and_a_load_be_scaled() -> None:
-    report = _replayed(_trace().rename(columns={"hits": "hits per second"}), strategies=["hpa"], maximum=50)
-    assert "unit: 'hits per second' says it" in report.said
-    assert "note: that is above the maximum of 50 replicas, so overload is certain" in report.said
-    report = _replayed(_trace(), scale=3.0, strategies=["hpa"])
-    assert report.intervals["load"].mean() == pytest.approx(3, rel=0.15)
-    assert any(line.startswith("note: so few pods") for line in report.said)
-    assert any(line.startswith("note: within a step of 1 min the load is interpolated") for line in report.said)
+    result = _replay(_trace().rename(columns={"hits": "hits per second"}), policies=["hpa"], max_pods=50)
+    assert "unit: 'hits per second' says it" in result.notes
+    assert "note: that is above the maximum of 50 pods, so overload is certain" in result.notes
+    result = _replay(_trace(), scale=3.0, policies=["hpa"])
+    assert result.course["load"].mean() == pytest.approx(3, rel=0.15)
+    assert any(line.startswith("note: so few pods") for line in result.notes)
+    assert any(line.startswith("note: within a step of 1 min the load is interpolated") for line in result.notes)
 
 
 def test_steps_below_a_second_and_the_newest_of_a_long_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "LONGEST", 7000)
     hits = np.random.default_rng(0).poisson(50, 8000)
-    report = _replayed(pd.DataFrame({"hits": hits}), step="500ms", strategies=["hpa"], repeats=3)
-    assert report.terms.settings.dt == 0.5
-    assert report.terms.mean == pytest.approx(2 * hits[-7000:].mean())
-    assert "trace: the newest 7000 of 8000 rows are used, from 2024-01-01 00:08:20 on" in report.said
-    assert report.table["repeats"].tolist() == [1, 1]
-    assert "repeats: 1, not 3, as nothing is random; a spread of the start delays would be" in report.said
-    assert not any("interpolated" in line for line in report.said)
+    result = _replay(pd.DataFrame({"hits": hits}), step="500ms", policies=["hpa"], repeats=3)
+    assert result.config.dt == 0.5
+    assert result.config.mean_qps == pytest.approx(2 * hits[-7000:].mean())
+    assert "trace: the newest 7000 of 8000 rows are used, from 2024-01-01 00:08:20 on" in result.notes
+    assert result.table["repeats"].tolist() == [1, 1]
+    assert "repeats: 1, not 3, as nothing is random; a spread of the start delays would be" in result.notes
+    assert not any("interpolated" in line for line in result.notes)
 
 
 def test_a_filled_trace_is_one_with_straight_lines() -> None:
     whole, words = _trace(), "filled: 3 of 120 steps, in 2 gaps of at most 2, by straight lines"
     whole.loc[29:32, "hits"] = [9000, 9100, 9200, 9300]
     whole.loc[59:61, "hits"] = [5000, 4500, 4000]
-    first = _replayed(whole.drop(index=[30, 31, 60]), fill=2, unit="per-step")
-    second = _replayed(whole, unit="per-step")
+    first = _replay(whole.drop(index=[30, 31, 60]), fill=2, unit="per-step")
+    second = _replay(whole, unit="per-step")
     pd.testing.assert_frame_equal(first.table, second.table)
-    assert any(line.startswith(words) for line in first.said)
+    assert any(line.startswith(words) for line in first.notes)
     assert first.facts["fill"] == 2
     assert first.facts["data"]["repairs"]["filled"] == 3
     assert "filled" not in second.facts["data"]["repairs"]
 
 
-def test_the_newest_of_a_long_trace_can_be_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "LONGEST", 600)
+@pytest.mark.parametrize(
+    ("longest", "message"),
+    [
+        (600, "the 10 rows that are used, the newest, have no request; cut the file"),
+        (10_000, "the last 40% of the trace, which is replayed, has no request; cut the file"),
+    ],
+)
+def test_without_requests_there_is_nothing_to_replay(
+    longest: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "LONGEST", longest)
     table = _trace()
     table.loc[60:, "hits"] = 0
-    with pytest.raises(InputError, match="the 10 rows that are used, the newest, have no request; cut the file"):
-        _replayed(table)
-
-
-def test_nothing_to_replay() -> None:
-    table = _trace()
-    table.loc[60:, "hits"] = 0
-    with pytest.raises(InputError, match="the last 40% of the trace, which is replayed, has no request; cut the file"):
-        _replayed(table)
+    with pytest.raises(InputError, match=message):
+        _replay(table)
 
 
 BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
@@ -170,17 +188,17 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "gaps": (
         _trace().drop(index=[30, 31]),
         [],
-        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; let --fill interpolate gaps up to a "
+        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; let 'fill' interpolate gaps up to a "
         "length (the longest here is 2), or cut the file to its longest stretch without gaps, 2024-03-01 00:32:00 to "
         "2024-03-01 01:59:00",
     ),
     "a long gap": (_trace().drop(index=[30, 31]), ["--fill", "1"], "are missing in gaps longer than 1, the first at"),
     "fill": (_trace(), ["--fill", "-1"], "fill -1 is below 0; use 0 or more"),
-    "no capacity": (_trace(), ["--qmax", "0"], "q_max is 0; give a number above 0"),
-    "less than none": (_trace(), ["--qmax", "-5"], "q_max is -5; give a number above 0"),
+    "no capacity": (_trace(), ["--qmax", "0"], "q_max is 0.0; input should be greater than 0"),
+    "less than none": (_trace(), ["--qmax", "-5"], "q_max is -5.0; input should be greater than 0"),
     "a long start": (_trace(), ["--start-delay", "7200"], "a pod takes up to 7200 s to start, the trace lasts 7200 s"),
     "a rather long start": (_trace(), ["--start-delay", "3000"], "use a longer trace or decide more often"),
-    "swapped bounds": (_trace(), ["--min", "5", "--max", "3"], "minimum replicas 5 is above maximum replicas 3"),
+    "swapped bounds": (_trace(), ["--min", "5", "--max", "3"], "min_pods 5 is above max_pods 3"),
     "strategy": (
         _trace(),
         ["--strategy", "combind"],
@@ -189,9 +207,9 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "forecaster": (_trace(), ["--forecaster", "lstn"], "unknown model 'lstn'; did you mean lstm?"),
     "no season": (_trace(), ["--forecaster", "seasonal_naive"], "forecaster seasonal_naive needs a season"),
     "interval": (_trace(), ["--every", "1.5"], "decisions every 1.5 s do not fall on steps of 1 s"),
-    "no interval": (_trace(), ["--every", "0"], "decisions every 0 s do not fall on steps of 1 s"),
+    "no interval": (_trace(), ["--every", "0"], "sync_period is 0.0; input should be greater than 0"),
     "unit": (_trace(), ["--unit", "per-day"], "unknown unit 'per-day'; known: per-second, per-minute, per-hour"),
-    "scale": (_trace(), ["--scale", "0"], "mean load is 0; give a number above 0"),
+    "scale": (_trace(), ["--scale", "0"], "scale is 0; give a number above 0"),
     "repeats": (_trace(), ["--repeats", "0"], "repeats 0 is below 1; use 1 or more"),
     "seed": (_trace(), ["--seed", "-1"], "seed -1 is below 0; use 0 or more"),
     "spread": (_trace(), ["--start-spread", "40"], "start_spread 40 is above start_delay 30"),
@@ -213,13 +231,27 @@ def test_bad_input_is_one_line_and_nothing_is_written(name: str, capsys: pytest.
     assert os.listdir() == ["trace.csv"]
 
 
-def test_the_real_command(here: Path) -> None:
+def test_the_real_command_reports_an_error_in_one_line_and_loads_nothing_heavy(here: Path) -> None:
     _trace().to_csv("trace.csv", index=False)
     env = os.environ | {"PYTHONPATH": str(Path(edgeresearch.__file__).parents[1])}
-    command = [sys.executable, "-m", "edgeresearch", "elastic", "trace.csv", "--out", "out", "--strategy", "?"]
-    done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-X", "importtime", "-m", "edgeresearch", "elastic", "trace.csv", "--out", "out"]
+    done = subprocess.run([*command, "--strategy", "?"], cwd=here, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "error: unknown strategy '?'; known: advance, responsive, combined, fixed, hpa, quantile, oracle\n"
-    )
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
+    message = "unknown strategy '?'; known: advance, responsive, combined, fixed, hpa, quantile, oracle"
+    assert lines == [f"error: {message}"]
+    loaded = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert not loaded & {"torch", "matplotlib", "scipy", "sklearn", "joblib"}
     assert os.listdir() == ["trace.csv"]
+
+
+def test_the_help_states_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["elastic", "--help"])
+    words = re.sub(r"[\s│]+", " ", capsys.readouterr().out)
+    values = {"qmax": OWN_TRACE.q_max, "start-delay": OWN_TRACE.start_delay, "start-spread": OWN_TRACE.start_spread}
+    values |= {"every": OWN_TRACE.sync_period, "min": OWN_TRACE.min_pods, "max": OWN_TRACE.most_pods}
+    values |= {"repeats": OWN_TRACE.repeats}
+    for option, value in values.items():
+        assert re.search(rf"--{option} (?:(?! --).)*\[default: \({value:g}\)\]", words), option
+    assert "Table 3" in words

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.autoscaling.arrivals import filled, qps, spread, without_gaps
+from edgeresearch.autoscaling.arrivals import interpolate_gaps, longest_stretch, requests_per_second, spread
 from edgeresearch.data import synthetic
 from edgeresearch.data import trace as grid
 from edgeresearch.data.trace import Origin, Trace
@@ -65,7 +65,7 @@ def test_a_trace_per_step_stays_as_it_is() -> None:
     ],
 )
 def test_units(seconds: float, unit: str, expected: float) -> None:
-    assert qps(trace([120.0], seconds, unit)).tolist() == pytest.approx([expected])
+    assert requests_per_second(trace([120.0], seconds, unit)).tolist() == pytest.approx([expected])
 
 
 def test_scaling_to_a_mean() -> None:
@@ -89,13 +89,13 @@ def test_the_argument_stays_as_it_is() -> None:
     assert source.values.tolist() == [10, 30]
 
 
-def test_without_gaps() -> None:
-    part = without_gaps(trace([1.0, np.nan, 2.0, 3.0, np.nan, np.nan, 4.0]))
+def test_longest_stretch() -> None:
+    part = longest_stretch(trace([1.0, np.nan, 2.0, 3.0, np.nan, np.nan, 4.0]))
     assert part.values.tolist() == [2, 3]
     assert part.frame.index[0] == pd.Timestamp("2024-01-01 00:02")
-    assert without_gaps(trace([1.0, 2.0])).values.tolist() == [1, 2]
+    assert longest_stretch(trace([1.0, 2.0])).values.tolist() == [1, 2]
     with pytest.raises(InputError, match="mine has no observed value"):
-        without_gaps(trace([np.nan]))
+        longest_stretch(trace([np.nan]))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_without_gaps() -> None:
             trace([1, np.nan, 2, 3, np.nan]),
             {},
             r"mine has 2 of 5 values missing, the first at 2024-01-01 00:01:00; fill them, or take the longest stretch "
-            r"without gaps \(2 values\) by `without_gaps`",
+            r"without gaps \(2 values\) by `longest_stretch`",
         ),
         (trace([]), {}, "mine is empty; use a trace with at least one value"),
         (trace([1, np.inf]), {}, "mine has 1 of 2 values missing"),
@@ -134,28 +134,28 @@ def _trace(values: list[float]) -> Trace:
 
 def test_a_short_gap_becomes_a_line_and_is_told() -> None:
     trace = _trace([1.0, NAN, NAN, 4.0, 2.0, NAN, 0.0])
-    whole, said = filled(trace, 2, "own.csv")
+    whole, notes = interpolate_gaps(trace, 2)
     assert whole.values.tolist() == [1, 2, 3, 4, 2, 1, 0]
     assert whole.repairs == {"absent": 1, "filled": 3}
     assert whole.step == trace.step
-    assert said == [
+    assert notes == [
         "filled: 3 of 7 steps, in 2 gaps of at most 2, by straight lines, easier to forecast than real load"
     ]
     assert trace.values.isna().sum() == 3
-    assert filled(_trace([1.0, NAN, 2.0]), 5, "own.csv")[1][0].startswith("filled: 1 of 3 steps, in 1 gap of at most 1")
+    assert interpolate_gaps(_trace([1.0, NAN, 2.0]), 5)[1][0].startswith("filled: 1 of 3 steps, in 1 gap of at most 1")
 
 
 @pytest.mark.parametrize("limit", [0, 3])
-def test_a_trace_without_gaps_is_as_it_was(limit: int) -> None:
+def test_a_trace_longest_stretch_is_as_it_was(limit: int) -> None:
     trace = _trace([1.0, 2.0, 3.0])
-    assert filled(trace, limit, "own.csv") == (trace, [])
+    assert interpolate_gaps(trace, limit) == (trace, [])
 
 
 def test_no_gap_is_filled_unless_asked() -> None:
     with pytest.raises(InputError) as caught:
-        filled(_trace([1.0, NAN, 2.0, 3.0]), 0, "own.csv")
+        interpolate_gaps(_trace([1.0, NAN, 2.0, 3.0]), 0)
     assert str(caught.value) == (
-        "own.csv: 1 of 4 steps of 1 min are missing, the first at 2024-03-01 00:01:00; let --fill interpolate gaps up "
+        "own: 1 of 4 steps of 1 min are missing, the first at 2024-03-01 00:01:00; let 'fill' interpolate gaps up "
         "to a length (the longest here is 1), or cut the file to its longest stretch without gaps, "
         "2024-03-01 00:02:00 to 2024-03-01 00:03:00"
     )
@@ -163,10 +163,10 @@ def test_no_gap_is_filled_unless_asked() -> None:
 
 def test_a_longer_gap_is_refused_and_a_shorter_one_does_not_split_a_stretch() -> None:
     with pytest.raises(InputError) as caught:
-        filled(_trace([1.0, 2.0, NAN, NAN, NAN, 2.0, NAN, 3.0]), 2, "own.csv")
+        interpolate_gaps(_trace([1.0, 2.0, NAN, NAN, NAN, 2.0, NAN, 3.0]), 2)
     assert str(caught.value) == (
-        "own.csv: 3 of 8 steps of 1 min are missing in gaps longer than 2, the first at 2024-03-01 00:02:00; let "
-        "--fill interpolate gaps up to a length (the longest here is 3), or cut the file to its longest stretch "
+        "own: 3 of 8 steps of 1 min are missing in gaps longer than 2, the first at 2024-03-01 00:02:00; let "
+        "'fill' interpolate gaps up to a length (the longest here is 3), or cut the file to its longest stretch "
         "without such gaps, 2024-03-01 00:05:00 to 2024-03-01 00:07:00"
     )
 
@@ -174,12 +174,12 @@ def test_a_longer_gap_is_refused_and_a_shorter_one_does_not_split_a_stretch() ->
 @pytest.mark.parametrize("values", [[NAN, 1.0, 2.0], [1.0, 2.0, NAN]])
 def test_a_gap_at_an_end_has_nothing_to_be_drawn_to(values: list[float]) -> None:
     with pytest.raises(InputError, match="1 of 3 steps of 1 min are missing"):
-        filled(_trace(values), 9, "own.csv")
+        interpolate_gaps(_trace(values), 9)
 
 
 def test_a_negative_limit_is_refused() -> None:
     with pytest.raises(InputError, match="fill -1 is below 0; use 0 or more"):
-        filled(_trace([1.0, 2.0]), -1, "own.csv")
+        interpolate_gaps(_trace([1.0, 2.0]), -1)
 
 
 @given(
@@ -194,9 +194,9 @@ def test_what_was_observed_stays_and_the_rest_lies_between_its_neighbours(
     trace = _trace(given.tolist())
     if lengths.max(initial=0) > limit:
         with pytest.raises(InputError, match="are missing"):
-            filled(trace, limit, "own.csv")
+            interpolate_gaps(trace, limit)
         return
-    whole = filled(trace, limit, "own.csv")[0].values.reset_index(drop=True)
+    whole = interpolate_gaps(trace, limit)[0].values.reset_index(drop=True)
     known = given.notna()
     np.testing.assert_array_equal(whole[known], given[known])
     low = np.minimum(given.ffill(), given.bfill())

@@ -1,4 +1,4 @@
-"""Replay a trace under a policy, and tell its phases."""
+"""Replay a trace under a policy, and mark its phases."""
 
 import numpy as np
 import pytest
@@ -6,314 +6,248 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from edgeresearch.autoscaling.policies import STRATEGIES, Advance, Capacity, View
+from edgeresearch.autoscaling.api import OWN_TRACE
+from edgeresearch.autoscaling.policies import POLICIES, Advance, Combined, Observation, Observations, ScalingPolicy
 from edgeresearch.autoscaling.replay import (
     PHASES,
     errors_by_phase,
-    from_actions,
-    from_trace,
-    horizon,
-    measured,
-    plan,
-    replay,
-    setup,
-    view,
+    observe,
+    observed_load,
+    phases_of_actions,
+    phases_of_load,
+    plan_pods,
+    simulate_policy,
 )
-from edgeresearch.autoscaling.simulator import Floats, Ints, Settings, run
-from edgeresearch.config import Params
+from edgeresearch.autoscaling.settings import ReplayConfig
+from edgeresearch.autoscaling.simulator import Floats, Ints, simulate
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.models import build
 
-CAPACITY = Capacity(q_max=10, share=1)
+CONFIG = OWN_TRACE.replace(q_max=10, target_utilisation=1.0)
+INSTANT = CONFIG.replace(start_delay=0)
 
 
-def test_the_table_s_phases() -> None:
-    assert list(PHASES) == ["stable", "expansion", "shrinkage"]
+def phased(seconds: float, smooth: float = 1, dt: float = 1.0) -> ReplayConfig:
+    """Settings in which phases look so many seconds either way."""
+    return CONFIG.replace(dt=dt, smooth=smooth, phase_window=seconds / (CONFIG.longest_start + CONFIG.sync_period))
 
 
-def test_by_the_trace_both_ways_around_a_step() -> None:
-    arrivals = np.repeat([5, 25, 5], 100)
-    phases = from_trace(arrivals, capacity=CAPACITY, settings=Settings(), window=10, smooth=1)
-    assert np.flatnonzero(phases == 1).tolist() == list(range(90, 110))
-    assert np.flatnonzero(phases == -1).tolist() == list(range(190, 210))
+def test_phases_of_a_load_lie_both_ways_around_a_step() -> None:
+    phases = phases_of_load(np.repeat([5, 25, 5], 100), phased(10))
+    assert np.flatnonzero(phases == PHASES["expansion"]).tolist() == list(range(90, 110))
+    assert np.flatnonzero(phases == PHASES["shrinkage"]).tolist() == list(range(190, 210))
+    assert phases_of_load([5, 25], phased(45)).tolist() == [1, 1]
 
 
-def test_by_the_trace_noise_is_smoothed() -> None:
+def test_noise_of_a_load_is_smoothed() -> None:
     arrivals = np.tile([4, 14], 300)
-    assert from_trace(arrivals, capacity=CAPACITY, settings=Settings(), window=45, smooth=1).any()
-    assert not from_trace(arrivals, capacity=CAPACITY, settings=Settings(), window=45, smooth=60).any()
+    assert phases_of_load(arrivals, phased(45)).any()
+    assert not phases_of_load(arrivals, phased(45, smooth=60)).any()
 
 
 @given(st.integers(0, 10**6), st.sampled_from([1.0, 0.5]))
-def test_by_the_trace_a_mirrored_load_swaps_the_phases(seed: int, dt: float) -> None:
-    rng = np.random.default_rng(seed)
-    arrivals = np.repeat(rng.integers(0, 60, 12), 25)
-    options = {"capacity": CAPACITY, "settings": Settings(dt=dt), "window": 10, "smooth": 7}
-    phases, mirrored = (from_trace(load, **options) for load in (arrivals, arrivals[::-1]))  # type: ignore[arg-type]
+def test_a_mirrored_load_swaps_the_phases(seed: int, dt: float) -> None:
+    arrivals = np.repeat(np.random.default_rng(seed).integers(0, 60, 12), 25)
+    phases, mirrored = (phases_of_load(load, phased(10, smooth=7, dt=dt)) for load in (arrivals, arrivals[::-1]))
     assert phases.dtype == np.int8
     np.testing.assert_array_equal(phases, -mirrored[::-1])
 
 
-def test_by_the_trace_shorter_than_the_window() -> None:
-    assert from_trace([5, 25], capacity=CAPACITY, settings=Settings(), window=45, smooth=1).tolist() == [1, 1]
-
-
-def test_by_the_actions_as_long_as_the_window() -> None:
+def test_phases_of_actions_last_as_long_as_the_window() -> None:
     wanted = [2, 2, 3, 3, 3, 3, 3, 1, 1, 2, 2, 2, 2, 2]
-    assert from_actions(wanted, settings=Settings(), window=4).tolist() == [0, 0, 1, 1, 1, 1, 0, -1, -1, 1, 1, 1, 1, 0]
-    assert from_actions(wanted, settings=Settings(dt=0.5), window=1).tolist() == [
-        *(0, 0, 1, 1, 0, 0, 0, -1, -1, 1, 1, 0, 0, 0)
-    ]
-
-
-def test_by_the_actions_nothing_happens() -> None:
-    assert from_actions([3] * 5, settings=Settings(), window=45).tolist() == [0] * 5
+    assert phases_of_actions(wanted, phased(4)).tolist() == [0, 0, 1, 1, 1, 1, 0, -1, -1, 1, 1, 1, 1, 0]
+    assert phases_of_actions(wanted, phased(1, dt=0.5)).tolist() == [0, 0, 1, 1, 0, 0, 0, -1, -1, 1, 1, 0, 0, 0]
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=60), st.integers(1, 9))
-def test_by_the_actions_equals_a_loop(wanted: list[int], window: int) -> None:
+def test_phases_of_actions_equal_a_loop(wanted: list[int], window: int) -> None:
     expected, last, sign = [], -window, 0
     for now, pods in enumerate(wanted):
         if now and pods != wanted[now - 1]:
             last, sign = now, 1 if pods > wanted[now - 1] else -1
         expected.append(sign if now - last < window else 0)
-    assert from_actions(wanted, settings=Settings(), window=window).tolist() == expected
+    assert phases_of_actions(wanted, phased(window)).tolist() == expected
 
 
-def test_error_rates() -> None:
-    settings = Settings(q_max=10, base_error=0, timeout=0, start_delay=0)
-    outcome = run([10, 20, 40, 10, 0], [1] * 5, settings=settings, rng=np.random.default_rng(0))
-    rates = errors_by_phase(outcome, np.array([0, 1, 1, 0, -1], dtype=np.int8))
-    assert rates["stable"] == 0
-    assert rates["expansion"] == pytest.approx(100 * 40 / 60)
+def test_errors_by_phase() -> None:
+    config = INSTANT.replace(base_error=0, timeout=0)
+    result = simulate([10, 20, 40, 10, 0], [1] * 5, config, rng=np.random.default_rng(0))
+    rates = errors_by_phase(result, np.array([0, 1, 1, 0, -1], dtype=np.int8))
+    assert list(rates) == ["stable", "expansion", "shrinkage"]
+    assert (rates["stable"], rates["expansion"]) == (0, pytest.approx(100 * 40 / 60))
     assert np.isnan(rates["shrinkage"])
-    assert list(rates) == list(PHASES)
+    with pytest.raises(InputError, match="phases of 3 steps for 5 steps of service"):
+        errors_by_phase(result, np.zeros(3, dtype=np.int8))
 
 
-def test_phases_of_another_trace() -> None:
-    outcome = run([1, 2], [1, 1], settings=Settings(start_delay=0), rng=np.random.default_rng(0))
-    with pytest.raises(InputError, match="phases of 3 steps for 2 steps of service"):
-        errors_by_phase(outcome, np.zeros(3, dtype=np.int8))
-
-
-def test_bad_input() -> None:
-    with pytest.raises(InputError, match="arrivals: -1 at step 0"):
-        from_trace([-1], capacity=CAPACITY, settings=Settings(), window=45)
-    with pytest.raises(InputError, match="wanted pods: 0 at step 1"):
-        from_actions([1, 0], settings=Settings(), window=45)
-
-
-BLIND = [name for name in STRATEGIES if name != "oracle"]
-
-
-def trace(seed: int, steps: int, mean: float = 60) -> Ints:
+def draw_load(seed: int, steps: int, mean: float = 60) -> Ints:
     rng = np.random.default_rng(seed)
     return rng.poisson(mean * rng.gamma(3, 1 / 3, steps // 20 + 1).repeat(20)[:steps])
 
 
-def made(name: str, arrivals: Ints, forecast: Floats | None = None, capacity: Capacity = CAPACITY) -> Ints:
-    return plan(name, arrivals, forecast, capacity=capacity, settings=Settings())
+def plan(policy: str, arrivals: Ints, forecast: Floats | None = None, config: ReplayConfig = CONFIG) -> Ints:
+    return plan_pods(policy, arrivals, forecast, config)
 
 
-@pytest.mark.parametrize(
-    ("delay", "spread", "every", "intervals"),
-    [(30, 0, 15, 3), (30, 10, 15, 4), (31, 0, 15, 4), (0, 0, 15, 1), (30, 0, 60, 2), (0.3, 0, 0.1, 4)],
-)
-def test_horizon_is_the_start_delay_and_one_interval(delay: float, spread: float, every: float, intervals: int) -> None:
-    assert horizon(Settings(start_delay=delay, start_spread=spread, dt=0.1), every) == intervals
+def test_the_load_is_known_after_its_period_and_decisions_hold_until_the_next() -> None:
+    arrivals, config = np.repeat([10, 20, 30, 40], 5), CONFIG.replace(sync_period=5)
+    assert observed_load(arrivals, config).tolist() == [10, 10, 20, 30]
+    assert observed_load(arrivals[:-2], config).tolist() == [10, 10, 20, 30]
+    assert observed_load(arrivals, config.replace(dt=0.5, sync_period=2.5)).tolist() == [20, 20, 40, 60]
+    assert observed_load([7, 8], config).tolist() == [7.5]
+    assert plan("responsive", arrivals[:-2], config=config).tolist() == [1] * 10 + [2] * 5 + [3] * 3
 
 
-@pytest.mark.parametrize("every", [0.0, 0.5, 1.5, np.nan, np.inf, -15])
-def test_decisions_fall_on_steps(every: float) -> None:
-    with pytest.raises(InputError, match="do not fall on steps of 1 s; use a multiple of the step"):
-        horizon(Settings(), every)
+def test_a_forecast_speaks_of_the_period_at_the_horizon() -> None:
+    arrivals, ahead = draw_load(1, 900), CONFIG.horizon
+    load = observed_load(arrivals, CONFIG)
+    perfect = np.full(len(load), np.nan)
+    perfect[:-ahead] = load[ahead:]
+    np.testing.assert_array_equal(plan("advance", arrivals, perfect)[::15][:-ahead], CONFIG.capacity.pods(load[ahead:]))
 
 
-def test_the_load_is_known_after_its_interval() -> None:
-    arrivals = np.repeat([10, 20, 30, 40], 5)
-    assert measured(arrivals, settings=Settings(), every=5).tolist() == [10, 10, 20, 30]
-    assert measured(arrivals[:-2], settings=Settings(), every=5).tolist() == [10, 10, 20, 30]
-    assert measured(arrivals, settings=Settings(dt=0.5), every=2.5).tolist() == [20, 20, 40, 60]
-    assert measured([7, 8], settings=Settings(), every=5).tolist() == [7.5]
-
-
-def test_decisions_hold_until_the_next() -> None:
-    arrivals = np.repeat([10, 20, 30, 40], 5)
-    wanted = plan("responsive", arrivals[:-2], capacity=CAPACITY, settings=Settings(), every=5)
-    assert wanted.tolist() == [1] * 10 + [2] * 5 + [3] * 3
-
-
-def test_a_forecast_speaks_of_the_interval_at_the_horizon() -> None:
-    arrivals, service = trace(1, 900), Settings()
-    ahead = horizon(service)
-    present = measured(arrivals, settings=service)
-    perfect = np.full(len(present), np.nan)
-    perfect[:-ahead] = present[ahead:]
-    wanted = made("advance", arrivals, perfect)[::15]
-    np.testing.assert_array_equal(wanted[:-ahead], CAPACITY.pods(present[ahead:]))
-
-
-def test_without_a_forecast_the_last_value_stands_in() -> None:
-    arrivals = trace(2, 600)
+def test_without_a_forecast_the_last_value_stands_in_and_a_negative_one_is_no_load() -> None:
+    arrivals = draw_load(2, 600)
     for forecast in (None, np.full(40, np.nan)):
         for name in ("advance", "combined"):
-            np.testing.assert_array_equal(made(name, arrivals, forecast), made("responsive", arrivals))
+            np.testing.assert_array_equal(plan(name, arrivals, forecast), plan("responsive", arrivals))
+    seen = observe(draw_load(3, 60), [-5.0, 2.0, np.nan, 4.0], CONFIG)
+    assert seen.forecast.tolist() == [0, 2, seen.load[2], 4]
 
 
-def test_a_negative_forecast_is_no_load() -> None:
-    seen = view(trace(3, 60), [-5.0, 2.0, np.nan, 4.0], capacity=CAPACITY, settings=Settings())
-    assert seen.forecast.tolist() == [0, 2, seen.present[2], 4]
-
-
-@pytest.mark.parametrize("name", BLIND)
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "oracle"])
 @given(seed=st.integers(0, 10**6), now=st.integers(15, 590))
 def test_no_future_request_reaches_a_decision(name: str, seed: int, now: int) -> None:
-    arrivals, rng = trace(seed, 600), np.random.default_rng(seed)
+    arrivals, rng = draw_load(seed, 600), np.random.default_rng(seed)
     forecast = rng.gamma(2, 30, 40)
     known = now // 15 + 1
-    before = made(name, arrivals, forecast)[: known * 15]
-    arrivals[now:], forecast[known:] = trace(seed + 1, 600, 200)[now:], rng.gamma(2, 90, 40 - known)
-    np.testing.assert_array_equal(before, made(name, arrivals, forecast)[: known * 15])
+    before = plan(name, arrivals, forecast)[: known * 15]
+    arrivals[now:], forecast[known:] = draw_load(seed + 1, 600, 200)[now:], rng.gamma(2, 90, 40 - known)
+    np.testing.assert_array_equal(before, plan(name, arrivals, forecast)[: known * 15])
 
 
 def test_no_future_request_reaches_a_decision_by_way_of_a_fitted_forecaster() -> None:
-    arrivals, now = trace(4, 6000), 4500
-    ahead, service = horizon(Settings()), Settings()
+    arrivals, now, ahead = draw_load(4, 6000), 4500, CONFIG.horizon
 
     def forecast(arrivals: Ints) -> Floats:
-        present = measured(arrivals, settings=service)
-        rows, future = present[:, None], np.append(present[ahead:], [np.nan] * ahead)
+        load = observed_load(arrivals, CONFIG)
+        rows, future = load[:, None], np.append(load[ahead:], [np.nan] * ahead)
         model = build("ridge", columns=["value"], rows=200, window=10)
         return model.fit(rows[:200], future[:200]).predict(rows)
 
     known = now // 15 + 1
-    before = made("combined", arrivals, forecast(arrivals))[: known * 15]
-    arrivals[now:] = trace(5, 6000, 300)[now:]
-    np.testing.assert_array_equal(before, made("combined", arrivals, forecast(arrivals))[: known * 15])
+    before = plan("combined", arrivals, forecast(arrivals))[: known * 15]
+    arrivals[now:] = draw_load(5, 6000, 300)[now:]
+    np.testing.assert_array_equal(before, plan("combined", arrivals, forecast(arrivals))[: known * 15])
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-@given(seed=st.integers(0, 10**6), minimum=st.integers(1, 5), more=st.integers(0, 9))
-def test_pods_stay_within_the_bounds(name: str, seed: int, minimum: int, more: int) -> None:
-    capacity = Capacity(q_max=10, minimum=minimum, maximum=minimum + more)
-    wanted = made(name, trace(seed, 300), np.random.default_rng(seed).gamma(1, 90, 20), capacity)
-    assert wanted.min() >= minimum
-    assert wanted.max() <= minimum + more
+@pytest.mark.parametrize("name", POLICIES)
+@given(seed=st.integers(0, 10**6), least=st.integers(1, 5), more=st.integers(0, 9))
+def test_pods_stay_within_the_bounds(name: str, seed: int, least: int, more: int) -> None:
+    config = CONFIG.replace(min_pods=least, max_pods=least + more)
+    wanted = plan(name, draw_load(seed, 300), np.random.default_rng(seed).gamma(1, 90, 20), config)
+    assert least <= wanted.min() <= wanted.max() <= least + more
 
 
-@pytest.mark.parametrize("name", [name for name in STRATEGIES if name != "quantile"])
+@pytest.mark.parametrize("name", [name for name in POLICIES if name != "quantile"])
 @given(seed=st.integers(0, 10**6), shift=st.integers(1, 5))
 def test_shifting_time_shifts_the_decisions(name: str, seed: int, shift: int) -> None:
-    arrivals, forecast = trace(seed, 300), np.random.default_rng(seed).gamma(2, 30, 20)
-    # What stands before is a service in balance with the first interval, as `plan` takes it to be.
+    arrivals, forecast = draw_load(seed, 300), np.random.default_rng(seed).gamma(2, 30, 20)
+    # What stands before is a service in balance with the first period, as `plan_pods` takes it to be.
     calm = 45 if name == "oracle" else 15
     arrivals[:calm] = arrivals[0]
     later = np.concatenate([np.full(15 * shift, arrivals[0]), arrivals])
-    shifted = made(name, later, np.concatenate([np.full(shift, forecast[0]), forecast]))
-    np.testing.assert_array_equal(shifted[15 * shift :], made(name, arrivals, forecast))
+    shifted = plan(name, later, np.concatenate([np.full(shift, forecast[0]), forecast]))
+    np.testing.assert_array_equal(shifted[15 * shift :], plan(name, arrivals, forecast))
 
 
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0, 10, 30, 37]), st.sampled_from([0.0, 10.0]))
 def test_the_oracle_is_never_overloaded(seed: int, delay: int, spread: float) -> None:
-    service = Settings(q_max=10, start_delay=delay, start_spread=min(spread, delay), timeout=0)
-    rng = np.random.default_rng(seed)
-    outcome = replay("oracle", trace(seed, 600), capacity=CAPACITY, settings=service, rng=rng)
-    assert outcome.overload.sum() == 0
+    config = CONFIG.replace(start_delay=delay, start_spread=min(spread, delay), timeout=0)
+    result = simulate_policy("oracle", draw_load(seed, 600), config=config, rng=np.random.default_rng(seed))
+    assert result.overload.sum() == 0
 
 
 def test_the_oracle_looks_no_further_than_its_horizon() -> None:
     arrivals = np.full(300, 5)
     arrivals[200] = 95
-    wanted = made("oracle", arrivals)
-    # Pods wanted from 165 s are ready for the interval that begins at 195 s; step 200 lies in it.
-    assert wanted[164] == 1
+    wanted = plan("oracle", arrivals)
+    # Pods wanted from 165 s are ready for the period that begins at 195 s; step 200 lies in it.
+    assert wanted[164] == wanted[210] == 1
     assert (wanted[165:210] == 10).all()
-    assert wanted[210] == 1
-
-
-def test_strategies_see_the_same_trace_and_seeds() -> None:
-    service = Settings(q_max=10, start_spread=10)
-    arrivals = trace(9, 900)
-    one, two = (
-        replay("responsive", arrivals, capacity=CAPACITY, settings=service, rng=np.random.default_rng(3)) for _ in "ab"
-    )
-    np.testing.assert_array_equal(one.ready, two.ready)
-    assert one.error_percent == two.error_percent
 
 
 def test_more_pods_at_least_never_raise_overload() -> None:
-    arrivals, service = trace(11, 3000), Settings(q_max=10)
+    arrivals = draw_load(11, 3000)
     errors = [
-        replay(
-            "responsive",
-            arrivals,
-            capacity=Capacity(q_max=10, minimum=minimum),
-            settings=service,
-            rng=np.random.default_rng(0),
+        simulate_policy(
+            "responsive", arrivals, config=CONFIG.replace(min_pods=least), rng=np.random.default_rng(0)
         ).overload.sum()
-        for minimum in (1, 5, 8, 50)
+        for least in (1, 5, 8, 50)
     ]
     assert errors == sorted(errors, reverse=True)
     assert errors[0] > 0 == errors[-1]
 
 
-class Mine:
-    """A user's own strategy, which returns what it is given."""
+class Answering:
+    """A user's own policy, which returns what it is given, and counts its decisions."""
 
     def __init__(self, answer: object) -> None:
-        self.answer = answer
+        self.answer, self.asked = answer, 0
 
-    def decide(self, view: View) -> Ints:
+    def decide(self, observation: Observation) -> int:
+        self.asked += 1
+        return self.answer[self.asked - 1]  # type: ignore[no-any-return, index]
+
+
+class AtOnce(Answering):
+    def decide_all(self, observations: Observations) -> Ints:
         return self.answer  # type: ignore[return-value]
 
 
-def test_ones_own_strategy() -> None:
-    wanted = plan(Mine(np.array([0, 3])), trace(1, 30), capacity=CAPACITY, settings=Settings())
-    assert wanted.tolist() == [1] * 15 + [3] * 15
-    advance = plan(Advance(), trace(1, 30), capacity=CAPACITY, settings=Settings())
-    np.testing.assert_array_equal(advance, made("advance", trace(1, 30)))
+class Copied:
+    """Combined, one decision at a time."""
+
+    def decide(self, observation: Observation) -> int:
+        return observation.pods_for(max(observation.load, observation.forecast))
 
 
-@pytest.mark.parametrize("answer", [np.ones(3, dtype=int), np.array([1.5, 2.0]), 3])
-def test_ones_own_strategy_must_return_a_number_per_decision(answer: object) -> None:
-    with pytest.raises(InputError, match="Mine returned .* for 2 decisions; return one whole number of pods for each"):
-        plan(Mine(answer), trace(1, 30), capacity=CAPACITY, settings=Settings())
+@pytest.mark.parametrize("policy", [Answering([0, 3]), AtOnce(np.array([0, 3]))])
+def test_a_policy_of_ones_own_is_bounded_and_copied_for_each_run(policy: Answering) -> None:
+    for _ in "ab":
+        assert plan_pods(policy, draw_load(1, 30), None, CONFIG).tolist() == [1] * 15 + [3] * 15
+    assert policy.asked == 0
+
+
+def test_deciding_one_by_one_gives_what_deciding_at_once_gives() -> None:
+    arrivals, forecast = draw_load(3, 900), np.random.default_rng(1).gamma(2, 30, 60)
+    first, second = (plan_pods(policy, arrivals, forecast, CONFIG) for policy in (Copied(), Combined()))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(plan_pods(Advance(), arrivals, forecast, CONFIG), plan("advance", arrivals, forecast))
+
+
+ONES = [1] * 30
 
 
 @pytest.mark.parametrize(
-    ("name", "arrivals", "forecast", "message"),
+    ("policy", "arrivals", "forecast", "message"),
     [
-        ("lstm", [1] * 30, None, "unknown strategy 'lstm'; known: advance, responsive, combined"),
+        ("lstm", ONES, None, "unknown strategy 'lstm'; known: advance, responsive, combined"),
         ("advance", [1, -1] * 15, None, "arrivals: -1 at step 1 is below 0"),
-        ("advance", [1.0, np.nan] * 15, None, "arrivals: nan at step 1 is not a finite number"),
-        ("advance", [1] * 30, [1.0], r"forecasts of shape \(1,\) for 2 decisions"),
-        ("advance", [1] * 30, [1.0, np.inf], "forecast: inf at step 1 is not a finite number"),
+        ("advance", ONES, [1.0], r"forecasts of shape \(1,\) for 2 decisions"),
+        ("advance", ONES, [1.0, np.inf], "forecast: inf at step 1 is not a finite number"),
+        (Answering([1, 1.5]), ONES, None, "Answering returned 1.5 at decision 1; return a whole number of pods"),
+        (Answering([None]), ONES, None, "Answering returned None at decision 0; return a whole number of pods"),
+        *[
+            (AtOnce(wrong), ONES, None, "AtOnce returned .* for 2 decisions; return one whole number of pods for each")
+            for wrong in (np.ones(3, dtype=int), np.array([1.5, 2.0]), 3)
+        ],
     ],
 )
-def test_bad_input_is_told_in_one_line(
-    name: str, arrivals: list[float], forecast: list[float] | None, message: str
+def test_bad_input_is_refused_in_one_line(
+    policy: str | ScalingPolicy, arrivals: list[int], forecast: list[float] | None, message: str
 ) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        plan(name, arrivals, forecast, capacity=CAPACITY, settings=Settings())
+        plan_pods(policy, arrivals, forecast, CONFIG)
     assert "\n" not in str(caught.value)
-
-
-def test_a_start_longer_than_the_trace() -> None:
-    with pytest.raises(InputError, match="a pod takes up to 30 s to start, the trace lasts 30 s"):
-        replay("responsive", [1] * 30, capacity=CAPACITY, settings=Settings(), rng=np.random.default_rng(0))
-
-
-SMALL = Params().elastic.model_dump()
-
-
-def test_the_edge_cluster_bounds_the_pods_and_a_longer_lead_keeps_the_phases() -> None:
-    world = setup(SMALL)
-    edge = SMALL["clusters"]["edge"]
-    assert world.capacity.maximum == edge["nodes"] * edge["cores"] == 36
-    slow = world.delayed(2)
-    assert slow.settings.start_delay == 2 * world.settings.start_delay
-    assert slow.window == pytest.approx(world.window)
-    assert slow.horizon > world.horizon
-    load = measured(np.full(90, 30), settings=world.settings, every=world.every)
-    assert load.tolist() == [30.0] * 3

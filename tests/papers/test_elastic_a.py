@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from edgeresearch.autoscaling.replay import setup
-from edgeresearch.config import Params
+from edgeresearch.autoscaling.settings import Clusters
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
 from edgeresearch.papers import elastic_a, tables
@@ -16,7 +15,7 @@ Make = Callable[..., pd.DataFrame]
 
 
 def test_table_1_is_of_the_settings_that_the_experiment_uses() -> None:
-    table = elastic_a.table1(setup(Params().elastic.model_dump()).clusters).set_index("cluster")
+    table = elastic_a.table1(Clusters()).set_index("cluster")
     assert table.loc["Central host cluster"].tolist() == [3, 8, 16, 1, 200]
     assert table.loc["Marginal cluster"].tolist() == [9, 4, 8, 1, 128]
 

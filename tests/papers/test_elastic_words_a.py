@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgeresearch.autoscaling.replay import Setup, setup
-from edgeresearch.config import Params
+from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data import synthetic
 from edgeresearch.papers import elastic_a, elastic_words_a
 
@@ -85,13 +84,13 @@ def test_the_best_forecast_of_the_stand_in_is_as_good_as_said(minutes: int) -> N
 
 
 @pytest.fixture
-def world() -> Setup:
-    found = setup({**Params().elastic.model_dump(), "start_delay": 30.0, "start_spread": 0.0})
+def world() -> ExperimentConfig:
+    found = ExperimentConfig(start_delay=30.0, start_spread=0.0)
     assert (found.horizon, found.capacity.q_act) == (2, 16)
     return found
 
 
-def _course(load: list[float], forecast: list[float], world: Setup) -> pd.DataFrame:
+def _course(load: list[float], forecast: list[float], world: ExperimentConfig) -> pd.DataFrame:
     known = np.array(load)
     made = np.array(forecast)
     aimed = np.concatenate([np.full(world.horizon, np.nan), made[: -world.horizon]])
@@ -102,7 +101,7 @@ def _course(load: list[float], forecast: list[float], world: Setup) -> pd.DataFr
     )
 
 
-def test_the_pods_that_combined_adds_are_counted_and_those_that_were_needed(world: Setup) -> None:
+def test_the_pods_that_combined_adds_are_counted_and_those_that_were_needed(world: ExperimentConfig) -> None:
     said = elastic_words_a.extra(_course([10, 10, 30, 30, 10, 10], [30, 30, 30, 30, 30, 10], world), world)
     assert said.startswith(
         "Combined wants 1.38 times the pods that Responsive wants (first repeat, this project's LSTM)"
@@ -117,6 +116,6 @@ def test_the_pods_that_combined_adds_are_counted_and_those_that_were_needed(worl
     assert "none were needed" in same
 
 
-def test_without_both_strategies_nothing_is_added(world: Setup) -> None:
+def test_without_both_strategies_nothing_is_added(world: ExperimentConfig) -> None:
     alone = _course([10, 10, 10], [10, 10, 10], world).query("strategy == 'combined'")
     assert elastic_words_a.extra(alone, world) == "Combined and Responsive were not both replayed."

@@ -1,3 +1,5 @@
+"""The figures of a replay."""
+
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,67 +7,68 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgeresearch.autoscaling.api import Report, elastic_file
-from edgeresearch.plotting.replay import STRETCH, draw, load, tradeoff
+from edgeresearch.autoscaling.api import Replay
+from edgeresearch.autoscaling.api import replay as replay_policies
+from edgeresearch.plotting.replay import POINTS, draw_tradeoff, figures
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    folder = tmp_path_factory.mktemp("own")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Replay:
+    path = tmp_path_factory.mktemp("own") / "mine.csv"
     hits = np.random.default_rng(0).poisson(6000 + 4000 * np.sin(np.arange(240) / 4))
     times = pd.date_range("2024-03-01", periods=240, freq="1min")
-    pd.DataFrame({"time": times, "hits": hits}).to_csv(folder / "mine.csv", index=False)
-    return elastic_file(folder / "mine.csv", folder / "out", forecaster="ridge", repeats=2)
+    pd.DataFrame({"time": times, "hits": hits}).to_csv(path, index=False)
+    return replay_policies(path, forecaster="ridge", repeats=2)
 
 
-def test_the_course_says_what_it_shows(report: Report) -> None:
-    top, middle, bottom = load(report).axes
-    assert top.get_title(loc="left") == "mine: where responsive lost most requests"
-    assert [axes.get_ylabel() for axes in (top, middle, bottom)] == ["requests per second", "pods", "errors (%)"]
-    assert bottom.get_xlabel() == "time (intervals of 15 s between decisions)"
-    assert [line.get_label() for line in top.lines] == ["load", "ridge regression, 3 decisions ahead"]
-    assert "responsive: ready" in [line.get_label() for line in middle.lines]
+def test_scaling_shows_load_forecast_pods_and_errors_where_responsive_failed_most(result: Replay) -> None:
+    figure = figures(result)["load"]
+    top, advised, responsive, bottom = figure.axes
+    assert figure.get_suptitle() == "mine: where responsive failed most requests"
+    assert "3 decisions after it was made" in figure.get_supxlabel()
+    assert [line.get_label() for line in top.lines] == ["load", "forecast by ridge regression"]
+    assert advised.get_ylabel().endswith("with ridge\npods")
+    assert responsive.get_ylabel() == "responsive\npods"
+    rows = result.course[result.course["strategy"] == "responsive"]
+    assert len(rows) > POINTS
+    shown = np.asarray(next(line for line in bottom.lines if line.get_label() == "responsive").get_ydata(), dtype=float)
+    assert len(shown) == POINTS
+    percent, failed = (100 * rows["failed"] / rows["load"]).to_numpy(), rows["failed"].to_numpy()
+    sums = [failed[k : k + POINTS].sum() for k in range(len(failed) - POINTS + 1)]
+    at = next(k for k in range(len(sums)) if np.allclose(percent[k : k + POINTS], shown))
+    assert sums[at] == pytest.approx(max(sums))
 
 
-def test_the_stretch_is_legible_and_holds_the_worst(report: Report) -> None:
-    bottom = load(report).axes[2]
-    responsive = report.intervals[report.intervals["strategy"] == "responsive"]
-    assert len(responsive) > STRETCH
-    drawn = next(line for line in bottom.lines if line.get_label() == "responsive")
-    shown = np.asarray(drawn.get_ydata(), dtype=float)
-    assert len(shown) == STRETCH
-    failed = responsive["failed"].to_numpy()
-    sums = [failed[k : k + STRETCH].sum() for k in range(len(failed) - STRETCH + 1)]
-    at = int(np.argmax(sums))
-    np.testing.assert_array_equal(shown, responsive["error_percent"].to_numpy()[at : at + STRETCH])
-
-
-def test_the_tradeoff_shows_every_strategy_once(report: Report) -> None:
-    figure = tradeoff(report)
-    (box,) = figure.legends
-    words = [text.get_text() for text in box.get_texts()]
-    assert sum(word.endswith("(advised)") for word in words) == 1
-    assert len(words) == len(report.table) + 2
-    assert "base errors (3 %)" in words
-
-
-def test_without_a_forecast_the_hpa_stands_beside(report: Report) -> None:
-    few = report.table[report.table["forecaster"] == ""]
-    short = report.intervals[report.intervals["time"] < "2024-03-01 02:40"]
-    advice = replace(report.advice, strategy="responsive", forecaster="")
-    top, middle, _ = load(replace(report, table=few, intervals=short, advice=advice)).axes
+def test_without_a_forecast_the_hpa_stands_beside(result: Replay) -> None:
+    few = result.table[result.table["forecaster"] == ""]
+    short = result.course[result.course["time"] < "2024-03-01 02:40"]
+    advice = replace(result.advice, strategy="responsive", forecaster="")
+    top, first, *_ = figures(replace(result, table=few, course=short, advice=advice))["load"].axes
     assert [line.get_label() for line in top.lines] == ["load"]
-    assert "hpa: ready" in [line.get_label() for line in middle.lines]
+    assert first.get_ylabel() == "hpa\npods"
 
 
-def test_the_same_bytes_twice(report: Report, tmp_path: Path) -> None:
-    assert draw(report, tmp_path / "a") == [tmp_path / "a" / "load.png", tmp_path / "a" / "tradeoff.png"]
-    draw(report, tmp_path / "b")
-    for name in ("load.png", "load.svg", "tradeoff.png", "tradeoff.svg"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+def test_the_tradeoff_has_every_strategy_and_what_is_advised(result: Replay) -> None:
+    own = replace(result, table=result.table.replace({"strategy": {"quantile": "mine"}}))
+    figure = figures(own)["tradeoff"]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert set(own.table["strategy"]) <= set(words)
+    assert sum(word.endswith(", advised") for word in words) == 1
+    assert {"ridge regression", "last value", "no forecast", "base errors (3 %)"} <= set(words)
 
 
-def test_a_strategy_of_ones_own_has_a_mark(report: Report) -> None:
-    renamed = replace(report, table=report.table.replace({"strategy": {"quantile": "mine"}}))
-    (box,) = tradeoff(renamed).legends
-    assert any(text.get_text().startswith("mine with ridge") for text in box.get_texts())
+def test_the_tradeoff_of_several_leads_leaves_out_what_is_far() -> None:
+    rows = [(lead, "fixed", "none", 50.0, 9.0) for lead in (1, 2)]
+    rows += [(lead, "combined", "lstm", 3.0 + lead, 8.0 + lead) for lead in (1, 2)]
+    table = pd.DataFrame(rows, columns=["lead", "strategy", "forecaster", "error_percent", "pod_hours"])
+    figure = draw_tradeoff(table.assign(low=table["error_percent"], high=table["error_percent"]), title="two")
+    assert [axes.get_title() for axes in figure.axes] == ["start delay × 1", "start delay × 2"]
+    assert figure.legends[0].get_title().get_text() == "Not drawn: Fixed, 50.0 % at 9.0 pod-hours."
+
+
+def test_saving_twice_gives_the_same_bytes(result: Replay, tmp_path: Path) -> None:
+    for name in "ab":
+        result.save(tmp_path / name)
+    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert files == ["load.png", "load.svg", "report.json", "table.csv", "tradeoff.png", "tradeoff.svg"]
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in files)

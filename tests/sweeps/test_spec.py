@@ -127,7 +127,9 @@ def test_what_is_wrong_is_told(changes: dict[str, object], message: str) -> None
 def test_a_cell_has_the_experiments_own_settings_and_those_of_its_sections() -> None:
     known = spec.known(BUILTIN["los"])
     assert {"policy", "streams", "los.interval", "los.rules.hop_limit", "los.testbed"} <= set(known)
-    assert not {"los.workers", "los.streams", "los.sweeps.streams", "elastic.every", "seed", "data.folder"} & set(known)
+    assert not {"los.workers", "los.streams", "los.sweeps.streams", "elastic.sync_period", "seed", "data.folder"} & set(
+        known
+    )
     assert {"forecast.lstm.hidden", "elastic.q_max"} <= set(spec.known(BUILTIN["elastic"]))
     assert "forecast.window" not in spec.known(BUILTIN["elastic"])
 

@@ -1,0 +1,123 @@
+"""Paper A's experiment on small traces."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgeresearch.autoscaling.experiment import (
+    READINGS,
+    ExperimentResult,
+    arrivals_of,
+    forecast_load,
+    prepare_scenario,
+    result_paths,
+    run_experiment,
+    write_results,
+)
+from edgeresearch.autoscaling.policies import POLICIES
+from edgeresearch.autoscaling.settings import ExperimentConfig
+from edgeresearch.data import synthetic
+from edgeresearch.data.trace import Trace
+from edgeresearch.errors import InputError
+
+LSTM = {"hidden": 4, "epochs": 1, "members": 1}
+SMALL = ExperimentConfig(
+    **{"seconds": 14400, "repeats": 3, "synthetic_repeats": 2, "window": 10, "leads": (1.0, 2.0)},  # type: ignore[arg-type]
+    forecasters=("ridge", "last_value", "published"),
+)
+ONCE = SMALL.replace(synthetic_repeats=1, leads=(1.0,))
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Trace:
+    return synthetic.draw_qps(np.random.default_rng(1), steps=300)
+
+
+@pytest.fixture(scope="module")
+def result(stand_in: Trace) -> ExperimentResult:
+    return run_experiment(stand_in, SMALL, lstm=LSTM, seed=3)
+
+
+def test_a_real_trace_is_cut_to_its_newest_seconds_and_spread_anew(stand_in: Trace) -> None:
+    values = stand_in.frame.copy()
+    values.iloc[50] = np.nan
+    draw = arrivals_of(replace(stand_in, name="elb", frame=values), SMALL.replace(seconds=7200))
+    one, two = (draw(np.random.default_rng(seed)) for seed in (0, 1))
+    assert len(one) == 7200
+    assert one.mean() == pytest.approx(SMALL.mean_qps, rel=1e-3)
+    assert not np.array_equal(one, two)
+    assert np.array_equal(one.reshape(-1, 60).sum(axis=1), two.reshape(-1, 60).sum(axis=1))
+
+
+def test_only_the_published_forecast_knows_what_comes(stand_in: Trace) -> None:
+    scenario = prepare_scenario(stand_in, ONCE, lstm=LSTM, seed=[1])
+    arrivals = scenario.draw(np.random.default_rng(0))
+    changed = arrivals.copy()
+    changed[-1800:] = 0
+    first, second = (forecast_load(scenario, each, np.random.default_rng(5)) for each in (arrivals, changed))
+    known, horizon = (7200 - 1800) // 30, SMALL.horizon
+    for name, same in (("ridge", True), ("published", False)):
+        pair = (each[name][horizon][:known] for each in (first, second))
+        assert np.array_equal(*pair, equal_nan=True) == same, name
+
+
+def test_a_short_trace_is_refused(stand_in: Trace) -> None:
+    message = "paper_a: 10 sync periods to learn from; window 10 .* use more seconds"
+    with pytest.raises(InputError, match=message):
+        prepare_scenario(stand_in, SMALL.replace(seconds=600), lstm=LSTM, seed=[0])
+
+
+def test_every_policy_runs_with_every_forecaster_that_it_reads(result: ExperimentResult) -> None:
+    table = result.table
+    pairs = set(zip(table["strategy"], table["forecaster"], strict=True))
+    reading = {(name, maker) for name in ("advance", "combined", "quantile") for maker in SMALL.forecasters}
+    assert pairs == reading | {(name, "none") for name in ("responsive", "fixed", "hpa", "oracle")}
+    assert {name for name, _ in pairs} == set(POLICIES)
+    assert set(table["reading"]) == set(READINGS)
+    whole = table[table["phase"] == "all"]
+    assert len(whole) == len(pairs) * len(SMALL.leads)
+    assert (whole["low"] <= whole["error_percent"]).all()
+    assert (whole["error_percent"] <= whole["high"]).all()
+    assert not table["real"].any()
+    accuracy = table.loc[table["forecaster"] == "published", "forecast_r2"]
+    assert accuracy.iloc[0] == pytest.approx(SMALL.accuracy, abs=0.03)
+    shares = table[(table["phase"] != "all") & (table["lead"] == 1)]
+    assert np.allclose(shares.groupby(["reading", "strategy", "forecaster"])["share"].sum(), 100)
+    rows = whole.set_index(["lead", "strategy", "forecaster"])[["error_percent", "pod_hours"]]
+    for lead in SMALL.leads:
+        assert (rows.loc[lead, "advance", "last_value"] == rows.loc[lead, "responsive", "none"]).all()
+
+
+def test_the_same_seed_gives_the_same_bytes(stand_in: Trace, result: ExperimentResult, tmp_path: Path) -> None:
+    again = run_experiment(stand_in, SMALL, lstm=LSTM, seed=3)
+    for name, each in (("a", again), ("b", result)):
+        write_results(each, tmp_path / name)
+    for one, two in zip(*(result_paths("paper_a", tmp_path / name) for name in "ab"), strict=True):
+        assert one.read_bytes() == two.read_bytes()
+    other = run_experiment(stand_in, SMALL, lstm=LSTM, seed=4)
+    assert not other.table["error_percent"].equals(result.table["error_percent"])
+
+
+def test_the_course_is_of_the_first_forecaster(result: ExperimentResult) -> None:
+    assert set(result.course["forecaster"]) == {"none", "ridge"}
+    rows = result.course[result.course["strategy"] == "combined"]
+    assert len(rows) == 7200 // SMALL.sync_period
+    assert rows["forecast"].isna().sum() == SMALL.horizon
+    assert rows["cpu"].between(0, 100, inclusive="right").all()
+
+
+def test_the_stand_in_has_repeats_of_its_own_and_a_single_one_has_no_interval(
+    stand_in: Trace, result: ExperimentResult
+) -> None:
+    assert set(result.table["repeats"]) == {SMALL.synthetic_repeats}
+    plain = ONCE.replace(forecasters=("last_value",), strategies=("responsive",))
+    other = run_experiment(replace(stand_in, name="mine"), plain, lstm=LSTM, seed=3)
+    assert set(other.table["repeats"]) == {SMALL.repeats}
+    assert run_experiment(stand_in, plain, lstm=LSTM, seed=3).table["low"].isna().all()
+
+
+def test_the_lstm_forecasts(stand_in: Trace) -> None:
+    config = ONCE.replace(forecasters=("lstm",), strategies=("advance",))
+    assert np.isfinite(run_experiment(stand_in, config, lstm=LSTM, seed=3).table["forecast_r2"]).all()
