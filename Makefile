@@ -54,9 +54,7 @@ $(PEERS)/.installed: bench/peers.txt
 	@touch $@
 
 timings: $(STAMP)  ## measure the CPU seconds of every forecaster (long); the pipeline shows them
-	@for trace in $$($(PY) -c 'from edgeresearch.config import load; print(*load("params.yaml").forecast.traces)'); do \
-		OMP_NUM_THREADS=1 $(PY) -m edgeresearch compare $$trace --timings data/measured/fit_seconds.csv || exit 1; \
-	done
+	@$(BIN)/edgeresearch compare --timings data/measured/fit_seconds.csv
 
 stage-timings: $(STAMP)  ## run the pipeline and measure the stages that run; the report shows where the minutes go
 	@$(BIN)/edgeresearch reproduce --profile $(PROFILE) --timings data/measured/stage_seconds.csv

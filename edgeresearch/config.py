@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -17,6 +18,7 @@ from pydantic import (
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data.settings import DataSettings, TraceName, Traces
 from edgeresearch.errors import InputError, nearest
+from edgeresearch.parallel import cores
 from edgeresearch.settings import (
     Counts,
     Fraction,
@@ -33,6 +35,8 @@ PolicyName = Literal["los", "in_situ", "random", "cloud", "least_loaded", "oracl
 
 
 Policies = Annotated[tuple[PolicyName, ...], AfterValidator(each_once)]
+Workers = Annotated[PositiveInt, BeforeValidator(lambda value: cores() if value == "auto" else value)]
+"""Processes inside one stage; `auto` is the number of cores. Results do not depend on it."""
 
 
 def find(start: str | Path = ".") -> Path:
@@ -148,7 +152,6 @@ class Forecast(Section):
     test_fraction: Fraction = 0.2
     validation_fraction: Fraction = 0.1
     seeds: PositiveInt = 5
-    workers: PositiveInt = 2
     models: Models = get_args(ModelName)
     bootstrap: Bootstrap = Bootstrap()
     lstm_paper: PaperLSTM = PaperLSTM()
@@ -257,7 +260,6 @@ class Los(Section):
     policies: Policies = get_args(PolicyName)
     repeats: PositiveInt = 20
     hours: PositiveFloat = 4.0
-    workers: PositiveInt = 2
     interval: NonNegativeFloat = 46.2
     loss: Share = 0.0
     truth: Truth = Truth()
@@ -343,7 +345,6 @@ class Anomaly(Section):
     every: PositiveInt = 1000
     samples: PositiveInt = 3000
     seeds: PositiveInt = 3
-    workers: PositiveInt = 2
     detectors: Detectors = tuple(name for name in get_args(DetectorName) if name != "ecod")  # it needs an extra
     lstm: IdentityLSTM = IdentityLSTM()
     autoencoder: IdentityAutoencoder = IdentityAutoencoder()
@@ -362,6 +363,7 @@ class Params(Section):
     """All settings."""
 
     seed: NonNegativeInt = 20240917
+    workers: Workers = Field(default_factory=cores)
     data: DataSettings = DataSettings()
     forecast: Forecast = Forecast()
     elastic: ExperimentConfig = ExperimentConfig()

@@ -2,10 +2,11 @@
 
 import ast
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from edgeresearch import parallel
 from edgeresearch.errors import InputError, RunError, nearest
 from edgeresearch.io import atomic
 
@@ -91,6 +92,50 @@ def run(
                 page.write_text(render_page(_read(draft), Path(html).stem), encoding="utf-8")
     failed.unlink(missing_ok=True)
     return target
+
+
+class Job(NamedTuple):
+    """A run of a notebook, with the arguments of `run`."""
+
+    name: str
+    out: Path
+    parameters: Mapping[str, Any]
+    html: Path
+
+
+def jobs(
+    folder: Path, out: Path, html: Path, parameters: Mapping[str, Any], traces: Mapping[str, Sequence[str]]
+) -> list[Job]:
+    """Return a run of every notebook of a folder, or of one of a trace one for each trace; the last ones first.
+
+    Args:
+        folder: Where the notebooks lie.
+        out: Where the executed copies go, as `NAME.ipynb` or `NAME-TRACE.ipynb`.
+        html: Where their pages go.
+        parameters: Each is passed to the notebooks that declare it.
+        traces: By the name of a notebook, the values of its parameter `trace`.
+    """
+    found = []
+    for path in sorted(folder.glob("*.ipynb"), reverse=True):
+        known = declared(path)
+        given = {name: value for name, value in parameters.items() if name in known}
+        cases = {f"{path.stem}-{trace}": {"trace": trace} for trace in traces.get(path.stem, [])} or {path.stem: {}}
+        for name, case in cases.items():
+            found.append(Job(str(path), out / f"{name}.ipynb", given | case, html / f"{name}.html"))
+    return found
+
+
+def run_all(jobs: Iterable[Job], workers: int) -> None:
+    """Run notebooks, several at a time.
+
+    Raises:
+        InputError: As `run`.
+        RunError: As `run`; the others are ended.
+    """
+    import papermill  # noqa: F401  # once, for all workers
+    from nbconvert.exporters import HTMLExporter  # noqa: F401
+
+    parallel.run([(run, tuple(job), {}) for job in jobs], workers)
 
 
 def _read(path: Path) -> "NotebookNode":

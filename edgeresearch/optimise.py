@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy.stats import qmc
+
+from edgeresearch import parallel
 
 Value = float | int | bool | str
 
@@ -125,8 +127,8 @@ def _evaluated(
         {name: spot.at(float(part)) for part, (name, spot) in zip(point, space.items(), strict=True)}
         for point in points
     ]
-    results: list[Mapping[str, Any]] = Parallel(n_jobs=workers)(
-        delayed(evaluate)(each, repeats, stage) for each in settings
+    results: list[Mapping[str, Any]] = parallel.run(
+        (delayed(evaluate)(each, repeats, stage) for each in settings), workers
     )
     rows = [{"stage": stage, **each, **result} for each, result in zip(settings, results, strict=True)]
     return pd.DataFrame(rows).assign(point=list(points))

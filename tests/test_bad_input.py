@@ -206,7 +206,7 @@ WRITING = {
 def inputs(here: Path) -> Path:
     """A trace, small settings, and an earlier result."""
     (here / "trace.csv").write_bytes(_text(_csv(600)))
-    (here / "small.yaml").write_text("los: {workers: 1, adaptation: {jobs: 2, iterations: 50, repeats: 1}}\n")
+    (here / "small.yaml").write_text("workers: 1\nlos: {adaptation: {jobs: 2, iterations: 50, repeats: 1}}\n")
     (here / "out").mkdir()
     (here / "out" / "earlier.txt").write_text("earlier")
     return here

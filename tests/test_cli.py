@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import edgeresearch
-from edgeresearch import cli, notebook, workspace
+from edgeresearch import cli, notebook, pipeline
 from edgeresearch.errors import RunError
 
 runner = CliRunner()
@@ -158,26 +158,25 @@ def test_a_failed_run_has_status_1_and_an_interrupted_one_130(
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workspace, "reproduce", fail)
+    monkeypatch.setattr(pipeline, "reproduce", fail)
     assert _left(capsys, "reproduce") == (1, "error: stage x failed\n")
-    monkeypatch.setattr(workspace, "reproduce", interrupt)
+    monkeypatch.setattr(pipeline, "reproduce", interrupt)
     assert _left(capsys, "reproduce")[0] == 130
     monkeypatch.setattr(cli, "app", lambda **_: interrupt())
     assert _left(capsys, "reproduce")[0] == 130
 
 
 def test_reproduce_says_where_the_results_lie(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    asked: list[tuple[Path | None, bool]] = []
+    asked: list[Path | None] = []
 
-    def run(root: Path, profile: str, seconds: Path | None, *, one_by_one: bool) -> Path:
-        asked.append((seconds, one_by_one))
+    def run(root: Path, profile: str, seconds: Path | None) -> Path:
+        asked.append(seconds)
         return tmp_path / profile
 
-    monkeypatch.setattr(workspace, "reproduce", run)
+    monkeypatch.setattr(pipeline, "reproduce", run)
     assert _shown("reproduce", "--profile", "quick") == f"results: {tmp_path / 'quick'}\n"
     _shown("reproduce", "--timings", "seconds.csv")
-    _shown("reproduce", "--one-by-one")
-    assert asked == [(None, False), (Path("seconds.csv"), False), (None, True)]
+    assert asked == [None, Path("seconds.csv")]
 
 
 def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -232,14 +231,14 @@ def test_the_real_command_runs_a_notebook_and_leaves_with_its_status(
 
 def test_emulate_writes_its_tables_where_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("los: {workers: 1, adaptation: {jobs: 2, iterations: 3, repeats: 1}}\n")
+    Path("params.yaml").write_text("workers: 1\nlos: {adaptation: {jobs: 2, iterations: 3, repeats: 1}}\n")
     assert _shown("emulate", "limits", "--out", "there") == "limits, landmarks: there/reports/tables/los\n"
     assert {path.name for path in Path("there/reports/tables/los").iterdir()} == {"limits.csv", "landmarks.csv"}
 
 
 def test_emulate_city_says_what_it_cost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("params.yaml").write_text("los: {workers: 1, city: {sizes: [15], policies: [los], repeats: 1, hours: 0.5}}\n")
+    Path("params.yaml").write_text("workers: 1\nlos: {city: {sizes: [15], policies: [los], repeats: 1, hours: 0.5}}\n")
     text = _shown("emulate", "city", "--out", "there")
     assert "microseconds" in text and "│ 15    │ los    │" in text
     assert "city, city_meshes: there/reports/tables/los\n" in text
@@ -250,8 +249,8 @@ def test_emulate_city_says_what_it_cost(tmp_path: Path, monkeypatch: pytest.Monk
 def test_fit_los_writes_every_evaluation_and_sets_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     search = "fit: {first: 2, keep: 1, rounds: 1, children: 1, repeats: [1, 1, 1]}"
-    small = "workers: 1, hours: 0.5, adaptation: {jobs: 2, iterations: 50, repeats: 1}"
-    Path("params.yaml").write_text(f"los: {{{small}, {search}}}\n")
+    small = "hours: 0.5, adaptation: {jobs: 2, iterations: 50, repeats: 1}"
+    Path("params.yaml").write_text(f"workers: 1\nlos: {{{small}, {search}}}\n")
     before = Path("params.yaml").read_bytes()
     assert _shown("fit", "los", "--out", "found.csv").endswith("evaluations: found.csv\n")
     found = pd.read_csv("found.csv")

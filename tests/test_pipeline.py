@@ -1,683 +1,348 @@
-"""The pipeline as a whole: what `dvc.yaml` declares, and one small trace all the way to the executed notebooks."""
+"""The pipeline: what `dvc.yaml` declares, how it is run, and one small trace all the way to the report."""
 
-import hashlib
-import json
-import re
+import ast
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
-import nbformat
+import psutil
 import pytest
 import yaml
 
-from edgeresearch import cli, config, notebook
-from edgeresearch.autoscaling.settings import ExperimentConfig
-from edgeresearch.config import Anomaly, Forecast, Los
-from edgeresearch.data import datasets
-from edgeresearch.data.download import fetch
-from edgeresearch.errors import InputError
-from edgeresearch.io import write_csv
-from edgeresearch.papers import tables, traces
-from edgeresearch.papers.claims.measures import Selection, Setting
-from edgeresearch.papers.claims.records import RECORDS
-from edgeresearch.papers.claims.table import read_claims
+from edgeresearch import cli, pipeline
+from edgeresearch.config import Params
+from edgeresearch.errors import InputError, RunError
+from edgeresearch.papers import tables
+from edgeresearch.pipeline import COPIED, MIRROR, reproduce
 
 ROOT = Path(__file__).parents[1]
-STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-KEPT = ("reports/notebooks/", "reports/site")
-"""What DVC keeps of the reports, not git."""
-MADE = (
-    "reports/tables/",
-    "reports/figures/",
-    "reports/metrics/",
-    "reports/claims.",
-    "data/raw",
-    "data/processed/",
-    *KEPT,
-)
-PLACES = {
-    "A": ("Table 1", "Table 2", "Table 3", "Fig. 1", "Fig. 2", "Fig. 3"),
-    "B": ("Table I", "Fig. 1", "Fig. 2", "Fig. 3", "Fig. 4", "Fig. 5", "Fig. 6", "Fig. 7"),
+TEXT = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+STAGES: dict[str, Any] = yaml.safe_load(TEXT)["stages"]
+KEPT = ("reports/notebooks", "reports/site", "data/processed")
+"""What DVC keeps; all else that stages make is tracked by git, or neither."""
+STARTS = {
+    "fetch": ["data/download.py"],
+    "figure1": ["papers/architecture.py"],
+    "compare": ["forecasting"],
+    "replay": ["autoscaling/experiment.py", "forecasting"],
+    **dict.fromkeys(("limits", "scheduling", "sweeps"), ["papers/scheduling.py"]),
+    "measured": ["papers/figure7_measured.py"],
+    "city": ["papers/city_growth.py"],
+    "anomaly": ["papers/detection.py"],
+    "staleness": ["papers/staleness.py"],
+    "tables": ["papers/tables.py"],
+    "notebooks": ["papers", "forecasting"],
+    "claims": ["papers/claims"],
+    "report": ["papers/report"],
 }
-"""Every figure and table that the papers have."""
-SMALL = """\
-seed: 5
-forecast:
-  traces: [elb]
-  models: [ridge, lstm_paper, last_value, seasonal_naive, lstm]
-  max_steps: 2500
-  window: 12
-  seeds: 1
-  workers: 1
-  bootstrap: {resamples: 20, block: 20}
-  lstm_paper: {hidden: 8, epochs: 1, max_windows: 500}
-  lstm: {hidden: 8, epochs: 1, members: 1}
-elastic:
-  traces: [elb]
-  seconds: 43200
-  repeats: 2
-  window: 12
-los:
-  streams: [2, 8]
-  policies: [los, in_situ, cloud]
-  repeats: 2
-  hours: 1.0
-  workers: 1
-  adaptation: {jobs: 3, iterations: 50, repeats: 1}
-  sweeps: {streams: [8], intervals: [0.0, 30.0], gateways: [1, 5], stays: [900.0]}
-  city: {nodes: 45, sizes: [15, 45], most: {oracle: 15}, hours: 0.5, repeats: 2}
-anomaly:
-  sensors: 1
-  train: 200
-  samples: 600
-  every: 300
-  seeds: 2
-  workers: 1
-  lstm: {epochs: 1}
-  autoencoder: {epochs: 1}
-  staleness: {sensors: 1, seeds: 1, samples: 2000}
-"""
-NOTEBOOKS = (
-    *("00-data", "10-forecasting", "11-elastic"),
-    *("20-testbed", "21-latency", "22-limits", "23-scheduling", "24-city"),
-    *("30-anomaly", "31-staleness"),
-)
-PAGES = ("edgeresearch/papers/report/notebook_page.py", "edgeresearch/papers/report/templates")
-"""What the page of a notebook is made by."""
-PAPER_B_ROOMS = "anomaly|los|emulator|intervals|paper"
-CITY_ROOMS = f"{PAPER_B_ROOMS}|series"
-ANOMALY_ROOMS = "series|forecast|anomaly|intervals"
-TESTBED = "edgeresearch/emulator/paper_b.yaml"
+"""Modules or rooms that a stage's command runs."""
+PLUMBING = {
+    f"edgeresearch/{name}.py" for name in ("config", "errors", "io", "parallel", "provenance", "result", "settings")
+}
+"""What every stage uses; it holds no arithmetic."""
 
 
-def _listed(stage: dict[str, Any], *keys: str) -> dict[str, dict[str, Any]]:
+def _names(stage: dict[str, Any], *keys: str) -> dict[str, Any]:
     entries = [entry for key in keys for entry in stage.get(key, [])]
-    return {
-        name: options
-        for entry in entries
-        for name, options in (entry if isinstance(entry, dict) else {entry: {}}).items()
-    }
+    return {k: v for entry in entries for k, v in (entry if isinstance(entry, dict) else {entry: {}}).items()}
 
 
-def _outs(stage: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return _listed(stage, "outs", "metrics", "plots")
+def _outs(stage: dict[str, Any]) -> dict[str, Any]:
+    return _names(stage, "outs", "metrics", "plots")
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_outs_lie_in_their_places_and_are_never_notebooks(name: str) -> None:
-    outs = _outs(STAGES[name])
-    assert outs
-    for path, options in outs.items():
-        assert path.startswith(MADE), path
-        assert not path.endswith(".ipynb")
-        tracked = path.startswith("reports/") and not path.startswith(KEPT)
-        assert options.get("cache", True) is not tracked or path == "data/raw", f"{path}: git tracks it, or DVC does"
+def _within(path: str, *places: str) -> bool:
+    return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_deps_exist_or_are_made_by_another_stage(name: str) -> None:
-    made = [path for other in STAGES.values() for path in _outs(other)]
-    for dep in _listed(STAGES[name], "deps"):
-        inside = any(_below(path, dep) or _below(dep, path) for path in made)
-        assert inside or (ROOT / dep).exists(), dep
+def _modules(starts: list[str], *, late: bool = False) -> set[str]:
+    """The modules of files or folders and all that they import, also late, when a function is called."""
+    paths = [ROOT / "edgeresearch" / start for start in starts]
+    todo = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+    found = set(todo)
+    while todo:
+        tree = ast.parse(todo.pop().read_text(encoding="utf-8"))
+        for node in ast.walk(tree) if late else tree.body:
+            if isinstance(node, ast.ImportFrom) and str(node.module).startswith("edgeresearch"):
+                base = ROOT / str(node.module).replace(".", "/")
+                each = {base.with_suffix(".py"), *(base / f"{name.name}.py" for name in node.names)}
+                new = {file for file in each if file.is_file()} - found
+                found |= new
+                todo += new
+    return {str(file.relative_to(ROOT)) for file in found if file.stem != "__init__"} - PLUMBING
 
 
-def _imported(module: Path, seen: set[Path], rooms: str = "series|forecast|elastic|intervals") -> set[Path]:
-    """Modules of some rooms that a module imports, and what they import."""
-    for file in _named(module.read_text(encoding="utf-8"), rooms):
-        if file not in seen:
-            seen.add(file)
-            _imported(file, seen, rooms)
-    return seen
+def test_a_person_can_read_it() -> None:
+    assert len(TEXT.splitlines()) <= 450
+    assert all(stage["desc"] for stage in STAGES.values())
 
 
-def _named(source: str, rooms: str) -> list[Path]:
-    files = []
-    pattern = rf"^from (edgeresearch\.(?:{rooms})[\w.]*) import (\([^)]*\)|.+)$"
-    for name, words in re.findall(pattern, source, flags=re.M):
-        room = ROOT / name.replace(".", "/")
-        candidates = [
-            room.with_suffix(".py"),
-            *(room / f"{word.split()[0]}.py" for word in words.strip("()").split(",") if word.strip()),
-        ]
-        files += [file for file in candidates if file.is_file()]
-    return files
-
-
-def _needed(*starts: str, rooms: str = PAPER_B_ROOMS) -> set[str]:
-    """All modules of some rooms that some files import, they themselves among them if they are modules."""
-    seen: set[Path] = set()
-    for start in starts:
-        path = ROOT / start
-        if path.suffix == ".ipynb":
-            source = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
-            first = _named(source, rooms)
-        else:
-            first = [path]
-        for file in first:
-            seen.add(file)
-            _imported(file, seen, rooms)
-    return {str(path.relative_to(ROOT)) for path in seen}
-
-
-def _modules(stage: str) -> set[str]:
-    return {dep for dep in _listed(STAGES[stage], "deps") if dep.endswith(".py")}
-
-
-BUILT = [ROOT / f"edgeresearch/forecasting/{name}.py" for name in ("baselines", "lstm", "paper_lstm", "windowed")]
-"""What `models.build` imports when it makes a model."""
-
-
-def test_comparing_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    starts = {ROOT / "edgeresearch/forecasting/evaluation.py", *BUILT}
-    for start in sorted(starts):
-        _imported(start, starts)
-    needed = {str(path.relative_to(ROOT)) for path in starts}
-    named = {dep for dep in _listed(STAGES["compare"], "deps") if dep.endswith(".py")}
-    assert named == needed - {"edgeresearch/forecasting/base.py"}  # types alone
-
-
-def test_replaying_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    starts = {ROOT / "edgeresearch/autoscaling/compare.py", ROOT / "edgeresearch/forecasting/evaluation.py", *BUILT}
-    for start in sorted(starts):
-        _imported(start, starts)
-    needed = {str(path.relative_to(ROOT)) for path in starts}
-    named = {dep for dep in _listed(STAGES["elastic"], "deps") if dep.endswith(".py")}
-    assert named == needed - {"edgeresearch/forecasting/base.py"}  # types alone
-
-
-@pytest.mark.parametrize("name", ["limits", "scheduling", "sweeps"])
-def test_emulating_depends_on_every_module_that_it_runs_and_no_other(name: str) -> None:
-    assert _modules(name) == _needed("edgeresearch/papers/scheduling.py")
-    assert TESTBED in _listed(STAGES[name], "deps")
-
-
-def test_growing_a_city_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    assert _modules("city") == _needed("edgeresearch/papers/city_growth.py", rooms=CITY_ROOMS)
-    deps = set(_listed(STAGES["notebook-city"], "deps"))
-    assert _modules("notebook-city") == _needed("notebooks/24-city.ipynb", rooms=CITY_ROOMS) | {PAGES[0]}
-    assert {TESTBED, "data/raw"} <= deps & set(_listed(STAGES["city"], "deps"))
-    assert set(_outs(STAGES["city"])) <= deps
-
-
-def test_joining_paper_b_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    needed = _needed("edgeresearch/papers/paper_b/tables.py")
-    assert _modules("tables-los") == needed | {"edgeresearch/papers/tables.py"}
-    assert TESTBED in _listed(STAGES["tables-los"], "deps")
-
-
-def test_the_audit_depends_on_every_module_table_and_setting_that_it_reads() -> None:
-    deps = set(_listed(STAGES["claims"], "deps"))
-    assert _modules("claims") == _needed("edgeresearch/papers/claims/audit.py") | {"edgeresearch/papers/tables.py"}
-    sources = [each.measure for each in RECORDS]
-    read = {str(each.file) for each in sources if hasattr(each, "file")}
-    listed = {dep for dep in deps if not dep.startswith("edgeresearch/")}
-    assert {path for path in read if not any(_below(path, dep) for dep in listed)} == set()
-    assert {dep for dep in listed if not any(_below(path, dep) for path in read)} == set()
-    keys = {each.key for each in sources if isinstance(each, Setting)}
-    keys |= {each.seeds for each in sources if isinstance(each, Selection) and each.seeds and "." in each.seeds}
-    keys |= {"los.fitted", "los.testbed", "elastic.traces"}  # what `fitted` and `data` say, and what is left out
-    params_ = set(STAGES["claims"]["params"])
-    assert {key for key in keys if not any(f"{key}.".startswith(f"{name}.") for name in params_)} == set()
-    assert {name for name in params_ if not any(f"{key}.".startswith(f"{name}.") for key in keys)} == set()
-
-
-def _below(path: str, place: str) -> bool:
-    return path == place or path.startswith(f"{place}/")
-
-
-def _makers(path: str) -> list[str]:
-    """Stages that make a file; one of a matrix makes it for each trace."""
-    found = []
-    for name, stage in STAGES.items():
-        outs = {re.escape(out).replace(r"\$\{item\.trace\}", r"[\w]+") for out in _outs(stage)}
-        if any(re.fullmatch(f"{out}(/.*)?", path) for out in outs):
-            found.append(name)
-    return found
-
-
-def test_the_stage_of_a_claim_makes_what_it_is_measured_by() -> None:
-    for each in RECORDS:
-        assert each.stage in STAGES, each.id
-        table = str(getattr(each.measure, "file", ""))
-        if table.startswith(("reports/", "data/processed/")):
-            assert _makers(table) == [each.stage], each.id
-        if each.figure:
-            assert len(_makers(each.figure)) == 1, each.id
-        assert not each.notebook or each.notebook in NOTEBOOKS, each.id
-
-
-@pytest.mark.parametrize("paper", PLACES)
-def test_every_published_figure_and_table_has_claims_and_a_stage_that_makes_it(paper: str) -> None:
-    mine = [each for each in RECORDS if each.paper == paper]
-    for place in PLACES[paper]:
-        here = [each for each in mine if re.search(rf"\b{re.escape(place)}(?![0-9IVX])", each.where)]
-        made = [each for each in here if each.stage != "claims"]
-        assert made, f"{place} of paper {paper} has no claim whose value a stage makes"
-        drawn = [each.figure for each in made if each.figure]
-        assert drawn or place == "Table 1", f"{place} of paper {paper} is drawn by no stage"
-
-
-@pytest.mark.parametrize("name", ["testbed", "latency", "limits", "scheduling", "staleness"])
-def test_paper_bs_notebooks_depend_on_every_module_that_they_run_and_no_other(name: str) -> None:
-    (path,) = [dep for dep in _listed(STAGES[f"notebook-{name}"], "deps") if dep.endswith(".ipynb")]
-    assert _modules(f"notebook-{name}") == _needed(path) | {PAGES[0]}
-    reads = "edgeresearch/emulator/testbed.py" in _modules(f"notebook-{name}")
-    assert (TESTBED in _listed(STAGES[f"notebook-{name}"], "deps")) == reads
-
-
-def test_detecting_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    start = ROOT / "edgeresearch/papers/detection.py"
-    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, ANOMALY_ROOMS)}
-    assert _modules("anomaly") == needed
-
-
-def test_staleness_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    start = ROOT / "edgeresearch/papers/staleness.py"
-    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, ANOMALY_ROOMS)}
-    assert _modules("staleness") == needed
-    assert "data/processed/los/triggers.parquet" in _listed(STAGES["staleness"], "deps")
-
-
-def test_measured_costs_depend_on_every_module_that_they_run_and_no_other() -> None:
-    start = ROOT / "edgeresearch/papers/figure7_measured.py"
-    needed = {str(path.relative_to(ROOT)) for path in _imported(start, {start}, f"{ANOMALY_ROOMS}|los|emulator")}
-    assert _modules("measured") == needed
-    assert {TESTBED, "data/calibration.json"} <= set(_listed(STAGES["measured"], "deps"))
-
-
-def test_the_notebook_on_detection_depends_on_every_module_that_it_runs_and_no_other() -> None:
-    cells = nbformat.read(ROOT / "notebooks" / "30-anomaly.ipynb", as_version=4).cells
-    rooms = f"{ANOMALY_ROOMS}|los|emulator|paper"
-    needed = set(_named("\n".join(cell.source for cell in cells), rooms))
-    for start in sorted(needed):
-        _imported(start, needed, rooms)
-    assert _modules("notebook-anomaly") == {str(path.relative_to(ROOT)) for path in needed} | {PAGES[0]}
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_a_stage_depends_on_the_paper_modules_that_it_runs(name: str) -> None:
-    """Every module of the paper room that a notebook imports is a dependency of its stage."""
-    deps = set(_listed(STAGES[name], "deps"))
-    for path in (Path(dep) for dep in deps if dep.endswith(".ipynb")):
-        source = "\n".join(cell.source for cell in nbformat.read(ROOT / path, as_version=4).cells)
-        named = re.findall(r"^from edgeresearch\.paper import (.+)$", source, flags=re.M)
-        modules = {word.strip() for line in named for word in line.split(",")}
-        modules |= set(re.findall(r"^from edgeresearch\.paper\.(\w+) import", source, flags=re.M))
-        assert modules
-        assert {f"edgeresearch/papers/{module}.py" for module in modules} <= deps
-
-
-def test_a_comparison_depends_on_every_setting_that_can_change_it() -> None:
-    listed = set(STAGES["compare"]["params"])
-    without = {"traces", "workers"}
-    assert listed == {"seed", *(f"forecast.{key}" for key in Forecast.model_fields if key not in without)}
-
-
-def test_a_replay_depends_on_every_setting_that_can_change_it() -> None:
-    listed = set(STAGES["elastic"]["params"])
-    keys = {f"elastic.{key}" for key in ExperimentConfig.model_fields if key != "traces"}
-    assert listed == {"seed", "forecast.lstm", *keys}
-
-
-def test_emulating_depends_on_every_setting_that_can_change_it() -> None:
-    elsewhere = {"workers", "fitted", "fit", "city"}
-    own = {"limits": {"adaptation"}, "scheduling": {"streams", "policies"}, "sweeps": {"sweeps"}}
-    unread = {"limits": {"repeats", "hours", "interval", "loss", "rules"}, "scheduling": set(), "sweeps": set()}
-    for name, keys in own.items():
-        others = set().union(*own.values()) - keys
-        used = set(Los.model_fields) - elsewhere - others - unread[name]
-        assert set(STAGES[name]["params"]) == {"seed", *(f"los.{key}" for key in used)}
-    of_the_testbed = {"testbed", "streams", "policies", "repeats", "hours", "adaptation", "sweeps"}
-    used = set(Los.model_fields) - (elsewhere - {"city"}) - of_the_testbed
-    assert set(STAGES["city"]["params"]) == {"seed", *(f"los.{key}" for key in used)}
-    assert set(STAGES["notebook-city"]["params"]) == {"seed", "los.city"}
-
-
-def test_detecting_depends_on_every_setting_that_can_change_it() -> None:
-    elsewhere = {"workers", "calibration", "staleness"}
-    listed = set(STAGES["anomaly"]["params"])
-    assert listed == {"seed", *(f"anomaly.{key}" for key in Anomaly.model_fields if key not in elsewhere)}
-    in_tables = {"anomaly.sensors", "anomaly.seeds"}
-    assert set(STAGES["notebook-anomaly"]["params"]) == listed - in_tables
-
-
-def test_staleness_and_measured_costs_depend_on_every_setting_that_can_change_them() -> None:
-    sensors_alone = {"sensors", "samples", "seeds", "workers", "detectors", "autoencoder", "calibration"}
-    used = set(Anomaly.model_fields) - sensors_alone
-    assert set(STAGES["staleness"]["params"]) == {"seed", *(f"anomaly.{key}" for key in used)}
-    elsewhere = {"workers", "fitted", "fit", "policies", "adaptation", "sweeps", "city"}
-    assert set(STAGES["measured"]["params"]) == {"seed", *(f"los.{key}" for key in set(Los.model_fields) - elsewhere)}
-
-
-def test_settings_that_stages_name_exist() -> None:
-    known = config.Params().model_dump()
+def test_outs_are_made_once_lie_in_their_places_and_are_never_notebooks() -> None:
+    outs = [out for stage in STAGES.values() for out in _outs(stage)]
+    assert [out for out in outs if any(_within(out, other) for other in outs if other != out)] == []
+    assert len(set(outs)) == len(outs)
     for stage in STAGES.values():
-        for key in stage.get("params", []):
+        for path, options in _outs(stage).items():
+            assert _within(path, "reports", "data/raw", "data/processed") and not path.endswith(".ipynb")
+            assert options.get("cache", True) is _within(path, *KEPT), f"{path}: git tracks it, or DVC does"
+
+
+def test_what_dvc_keeps_is_not_tracked_by_git() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    assert {f"/{place}/" for place in KEPT} <= set(ignored)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_are_there_or_made_by_another_stage_and_are_in_a_workspace(name: str) -> None:
+    made = [out for other, stage in STAGES.items() if other != name for out in _outs(stage)]
+    for dep in _names(STAGES[name], "deps"):
+        if not any(_within(out, dep) or _within(dep, out) for out in made):
+            assert (ROOT / dep).exists() and _within(dep, *COPIED), dep
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_deps_cover_the_modules_that_the_command_runs(name: str) -> None:
+    deps = [dep for dep in _names(STAGES[name], "deps") if dep.startswith("edgeresearch")]
+    assert {path for path in _modules(STARTS[name]) if not _within(path, *deps)} == set()
+    used = _modules(STARTS[name], late=True)
+    assert [dep for dep in deps if not any(_within(path, dep) for path in used)] == []
+
+
+def test_parameters_exist_and_how_many_workers_there_are_changes_nothing() -> None:
+    known = Params().model_dump()
+    for stage in STAGES.values():
+        for key in stage["params"] if "params" in stage else []:
             here: Any = known
             for part in key.split("."):
                 assert part in here, key
                 here = here[part]
+            assert "workers" not in (here if isinstance(here, dict) else {key: here})
 
 
 def test_commands_are_those_of_the_command_line() -> None:
     known = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
     for stage in STAGES.values():
         words = stage["cmd"].split()
-        assert words[:3] == ["python", "-m", "edgeresearch"]
-        assert words[3] in known
+        assert words[:3] == ["python", "-m", "edgeresearch"] and words[3] in known
         if words[3] == "table":
-            assert words[4] in tables.NAMES
+            assert set(words[4:]) <= set(tables.NAMES)
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["compare", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
-        (["compare", "elb", "--folder", "none"], "error: no file none/qps/nab_elb_request_count_8c0756.csv.gz"),
-        (["compare", "elb", "--params", "none.yaml"], "error: cannot read none.yaml"),
-        (
-            ["table", "table4"],
-            "error: unknown table 'table4'; did you mean table3?; known: table2, figure1, table3, los",
-        ),
-        (["replay", "elbe"], "error: unknown request trace 'elbe'; choose one of nasa"),
-        (["table", "table3"], "error: cannot read reports/tables/elastic/elb.csv: No such file or directory"),
-        (
-            ["emulate", "limit"],
-            "error: there is nothing called 'limit' to emulate; did you mean limits?; known: limits",
-        ),
-        (["emulate", "limits", "--params", "none.yaml"], "error: cannot read none.yaml"),
-        (["table", "los"], "error: cannot read reports/tables/los/limits.csv: No such file or directory"),
-        (["table", "table2"], "error: cannot read reports/tables/forecast/nasa.csv: No such file or directory"),
-    ],
-)
-def test_bad_input_is_one_line_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], message: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as left:
-        cli.main(words)
-    assert left.value.code == 2
-    text = capsys.readouterr().err
-    assert text.startswith(message)
-    assert text.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_every_stage_says_what_it_does_and_a_matrix_names_its_items() -> None:
-    for stage in STAGES.values():
-        assert stage["desc"]
-        if "matrix" in stage:
-            assert stage["matrix"] in ({"trace": "${forecast.traces}"}, {"trace": "${elastic.traces}"})
-            assert all("${item.trace}" in path for path in _outs(stage))
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_notebooks_declare_where_the_project_lies(name: str) -> None:
-    declared = notebook.declared(ROOT / "notebooks" / f"{name}.ipynb")
-    assert declared["root"] == "'.'"
-    with pytest.raises(InputError, match=f"notebook {name} declares no parameter 'roots'; did you mean root"):
-        notebook.run(ROOT / "notebooks" / f"{name}.ipynb", "out.ipynb", {"roots": 1})
-
-
-def test_stages_pass_only_parameters_that_their_notebook_declares() -> None:
-    for stage in STAGES.values():
-        words = stage["cmd"].split()
-        if words[3] == "notebook":
-            declared = notebook.declared(ROOT / "notebooks" / f"{words[4]}.ipynb")
-            passed = {words[at + 1].partition("=")[0] for at, word in enumerate(words) if word == "-p"}
-            assert passed <= set(declared)
-            out, html = (words[words.index(option) + 1] for option in ("--out", "--html"))
-            assert out == html.replace("reports/", "build/").replace(".html", ".ipynb")
-            assert html in _listed(stage, "outs")
-            assert set(PAGES) <= set(_listed(stage, "deps"))
-
-
-def test_the_report_comes_last_and_depends_on_all_that_it_shows() -> None:
-    deps = set(_listed(STAGES["report"], "deps"))
-    assert {"edgeresearch/papers/claims", "edgeresearch/papers/report", "edgeresearch/provenance.py"} <= deps
-    shown = {
-        path
-        for name, stage in STAGES.items()
-        for path in _outs(stage)
-        if path.startswith("reports/") and name != "report"
-    }
-    read = {path for path in shown if any(_below(path, dep) for dep in deps)}
-    assert {path for path in shown - read if not path.startswith("reports/metrics/")} <= {"reports/claims.md"}
-    sections = {"forecast": Forecast, "los": Los, "anomaly": Anomaly}
-    keys = {f"{name}.{key}" for name, section in sections.items() for key in section.model_fields if key != "workers"}
-    assert set(STAGES["report"]["params"]) == set(config.Params.model_fields) - set(sections) | keys
-
-
-def test_git_leaves_to_dvc_what_dvc_keeps() -> None:
-    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert {f"/{place.rstrip('/')}/" for place in KEPT} <= set(ignored)
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with stand-ins for the data, after the stages before the notebooks."""
-    root = tmp_path_factory.mktemp("project")
-    (root / "params.yaml").write_text(SMALL)
-    (root / "notebooks").mkdir()
-    for name in NOTEBOOKS:
-        source = (ROOT / "notebooks" / f"{name}.ipynb").read_bytes()
-        (root / "notebooks" / f"{name}.ipynb").write_bytes(source)
-    (root / "data" / "measured").mkdir(parents=True)
-    header = (ROOT / "data" / "measured" / "fit_seconds.csv").read_text().splitlines()[0]
-    (root / "data" / "measured" / "fit_seconds.csv").write_text(header + "\n")
-    (root / "data" / "calibration.json").write_bytes((ROOT / "data" / "calibration.json").read_bytes())
-    specs = [*datasets.REQUEST_TRACES.values(), *datasets.UTILISATION_TRACES.values()]
-    wanted = {spec.file for spec in specs} | {name for name in datasets.pins() if "158324.csv" in name}
-    fetch(root / "data" / "raw", source="synthetic", files=sorted(wanted), seed=5, warn=lambda _: None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(root)
-        for words in (
-            *("compare elb", "table table2", "table figure1", "replay elb", "table table3"),
-            *("emulate limits", "emulate scheduling", "emulate sweeps", "table los", "anomaly sensors"),
-            *("anomaly staleness", "emulate measured", "emulate city"),
-        ):
-            _run(words)
-        raw = root / "data" / "raw"
-        shown = traces.summary(
-            [
-                datasets.load_requests("elb", raw),
-                datasets.load_traffic(raw, 158324),
-                datasets.load_pollution(raw, 158324),
-            ]
-        )
-        write_csv(shown, root / "reports" / "tables" / "data_series.csv")  # as the notebook 00-data does, which is slow
-        _run("table claims")
-    return root
-
-
-def _run(words: str) -> None:
-    with pytest.raises(SystemExit) as left:
-        cli.main(words.split())
-    assert left.value.code in (0, None)
+STAGE = """\
+stages:
+  sum:
+    cmd: python notebooks/make.py
+    deps: [notebooks]
+    params: [seed]
+    outs: [reports/seed.txt]
+"""
+MAKE = """\
+import pathlib, re, sys
+seed = re.search("seed: ([0-9]+)", pathlib.Path("params.yaml").read_text())[1]
+pathlib.Path("reports").mkdir(exist_ok=True)
+pathlib.Path("reports/seed.txt").write_text("\\n".join([seed, sys.executable]))
+with open("runs.txt", "a") as runs:
+    runs.write("x")
+"""
+FETCH = """\
+  fetch:
+    cmd: python notebooks/fetch.py
+    outs: [data/raw: {cache: false, persist: true}]
+"""
+STANDINS = """\
+import pathlib
+pathlib.Path("data/raw").mkdir(parents=True, exist_ok=True)
+pathlib.Path("data/raw/sources.csv").write_text("file,sha256,real\\na.csv,0,REAL\\n")
+with open("fetched.txt", "a") as runs:
+    runs.write("x")
+"""
 
 
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a kernel find the package in a checkout that is not installed."""
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small repository with one stage, whose own results must not be touched by a profile."""
+    root = tmp_path / "repo"
+    for name, text in {
+        "params.yaml": "seed: 1\n",
+        "profiles/quick.yaml": "seed: 2\n",
+        "dvc.yaml": STAGE,
+        ".dvcignore": "__pycache__\nbuild\n.draft-*\n",
+        ".dvc/config": "[core]\n    no_scm = true\n    analytics = false\n",
+        "notebooks/make.py": MAKE,
+        "notebooks/__pycache__/a.pyc": "",
+        "data/measured/times.csv": "a\n1\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    for name in ("DVC_SITE_CACHE_DIR", "DVC_GLOBAL_CONFIG_DIR", "DVC_SYSTEM_CONFIG_DIR"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.delenv(MIRROR, raising=False)
+    return root
 
 
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def test_a_profile_runs_in_its_workspace_and_a_second_run_changes_nothing(root: Path) -> None:
+    reports = reproduce(root, "quick")
+    place = root / "build" / "quick"
+    assert reports == place / "reports"
+    seed, executable = (reports / "seed.txt").read_text().splitlines()
+    assert seed == "2" and Path(executable).parent == Path(sys.executable).parent
+    assert not (root / "reports").exists() and not (root / "dvc.lock").exists()
+    assert not (place / "notebooks" / "__pycache__").exists()
+    lock = (place / "dvc.lock").read_bytes()
+    (reports / ".draft-x").write_text("what a killed run left")
+    reproduce(root, "quick")
+    assert (place / "dvc.lock").read_bytes() == lock and (place / "runs.txt").read_text() == "x"
+    assert not (reports / ".draft-x").exists()
+    plain = subprocess.run(
+        [sys.executable, "-m", "dvc", "repro"], cwd=place, capture_output=True, text=True, check=True
+    )
+    assert "up to date" in plain.stdout
 
 
-def test_stages_write_what_they_declare(root: Path) -> None:
-    emulated = ("limits", "scheduling", "sweeps", "city", "tables-los")
-    for name in (
-        "compare",
-        "table2",
-        "figure1",
-        "elastic",
-        "table3",
-        *emulated,
-        "anomaly",
-        "staleness",
-        "measured",
-        "claims",
-    ):
-        for path in _outs(STAGES[name]):
-            assert (root / path.replace("${item.trace}", "elb")).exists(), path
+def test_a_workspace_follows_its_source(root: Path) -> None:
+    place = reproduce(root, "quick").parent
+    (root / "notebooks" / "more.txt").write_text("more")
+    (root / "params.yaml").write_text("data: {mirror: ../mirror}\n")
+    reproduce(root, "quick")
+    assert (place / "runs.txt").read_text() == "xx"
+    (root / "notebooks" / "more.txt").unlink()
+    reproduce(root, "quick")
+    assert not (place / "notebooks" / "more.txt").exists()
+    mirror = yaml.safe_load((place / "params.yaml").read_text())["data"]["mirror"]
+    assert Path(mirror).resolve() == (root / "../mirror").resolve()
 
 
-def test_the_audit_of_a_small_run_on_stand_ins_says_what_it_lacks(root: Path) -> None:
-    found = read_claims(root / "reports" / "claims.csv").set_index("id")
-    assert len(found) == len(RECORDS)
-    lacking = found[found["reason"].str.startswith("Not in this profile: ")]
-    assert set(lacking["verdict"]) == {"not testable here"}
-    assert {"A-T2-RF-MSE", "A-T3-LSTM-STABLE", "A-F2-LOW", "B-F7-04", "B-F7-RISE"} <= set(lacking.index)
-    assert "stand-ins alone" in str(lacking.loc["B-VIA-TRAFFIC", "reason"])
-    assert {"B-F7-02", "B-F7-08", "B-ABS-INSITU", "B-F5-FIRST", "A-T2-VARIANCE"} & set(lacking.index) == set()
-    assert found.loc["A-T2-XGBOOST", "verdict"] == "not testable here"
-    assert found.loc["A-T2-BEHIND", "verdict"] == "not testable here"
-    assert found.loc["A-CON-ERRORS", "data"] == "elb (synthetic)"
-    assert "(real)" not in " ".join(found["data"])
-    counted = json.loads((root / "reports" / "metrics" / "claims.json").read_text())
-    assert counted["both"]["not_testable_here"] == (found["verdict"] == "not testable here").sum()
+def test_the_full_run_is_in_the_repository(root: Path) -> None:
+    assert reproduce(root) == root / "reports"
+    assert (root / "reports" / "seed.txt").read_text().startswith("1\n")
+    assert not (root / "build").exists()
 
 
-def test_the_report_of_a_small_run_on_stand_ins_says_what_it_is(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (root / "dvc.yaml").write_bytes((ROOT / "dvc.yaml").read_bytes())
-    monkeypatch.chdir(root)
-    _run("report")
-    text = (root / "reports" / "site" / "index.html").read_text(encoding="utf-8")
-    assert "This is not the full run." in text
-    assert "Where the data came from is not known" in text  # no stage wrote data/raw/sources.csv
-    assert "Not drawn in this run: los/scheduling/figure7." in text
-    assert "Not in this profile: " in text
-    _run("export --out exports")
-    assert (root / "exports" / "tables" / "b-fig7.tex").is_file()
+def test_what_cannot_be_done_is_told_before_anything_runs(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no dvc\.yaml in .*; run this in the folder of a checkout"):
+        reproduce(tmp_path)
+    with pytest.raises(InputError, match=r"no profile 'qick' .* did you mean quick\?"):
+        reproduce(root, "qick")
+    (root / "reports").write_text("a file")
+    with pytest.raises(InputError, match="cannot write .*reports: .*reports is a file"):
+        reproduce(root)
+    (root / "params.yaml").write_text("sed: 1\n")
+    with pytest.raises(InputError, match=r"unknown key sed; did you mean seed\?"):
+        reproduce(root, "quick")
+    assert not (root / "build").exists() and not (root / "runs.txt").exists()
 
 
-def test_timings_are_written_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root)
-    before = _bytes(root / "reports")
-    with pytest.raises(SystemExit):
-        cli.main(["compare", "elb", "--timings", str(root / "timings.csv")])
-    assert len((root / "timings.csv").read_text().splitlines()) == 6
-    assert _bytes(root / "reports") == before
+def test_a_failed_stage_is_told(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (root / "notebooks" / "make.py").write_text("raise SystemExit('no such thing')")
+    with pytest.raises(RunError, match=r"dvc repro in .*quick ended with status \d+; the failed stage is named above"):
+        reproduce(root, "quick")
+    assert "no such thing" in capfd.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("kernel")
-def test_the_forecasting_notebook_gives_the_same_figures_from_either_folder(
-    root: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cut", [0, 30, -40, None])
+def test_a_damaged_lock_file_comes_back_from_git(
+    root: Path, capfd: pytest.CaptureFixture[str], cut: int | None
 ) -> None:
-    figures = root / "reports" / "figures" / "forecast" / "elb"
-    monkeypatch.chdir(root)
-    notebook.run("10-forecasting", root / "build" / "a.ipynb", {"trace": "elb", "points": 100})
-    first = _bytes(figures)
-    names = ("figure1", "table2", "relative_mse", "true_predicted", "error_by_hour", "cost")
-    assert set(first) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    monkeypatch.chdir(root / "notebooks")
-    notebook.run("10-forecasting.ipynb", root / "build" / "b.ipynb", {"trace": "elb", "points": 100})
-    assert _bytes(figures) == first
-    shown = (root / "build" / "b.ipynb").read_text(encoding="utf-8")
-    assert "elb (synthetic)" in shown
-    assert "make timings" in shown
+    reproduce(root)
+    lock = root / "dvc.lock"
+    whole = lock.read_text()
+    for words in (("init", "-q"), ("add", "dvc.lock"), ("commit", "-qm", "a")):
+        user = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false")
+        subprocess.run(["git", *user, *words], cwd=root, check=True)
+    lock.write_text(f"<<<<<<< HEAD\n{whole}" if cut is None else whole[:cut])
+    (root / ".dvc" / "tmp" / "rwlock").write_text('{"write": {')
+    reproduce(root)
+    assert "dvc.lock was damaged; it is again as git has it" in capfd.readouterr().err
+    assert lock.read_text() == whole and (root / "runs.txt").read_text() == "x"
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("kernel")
-def test_the_elastic_notebook_gives_every_figure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root)
-    notebook.run("11-elastic", root / "build" / "elastic.ipynb", {"trace": "elb", "points": 60})
-    names = ("table3", "figure2_cpu", "figure3_memory", "scaling", "tradeoff")
-    made = _bytes(root / "reports" / "figures" / "elastic" / "elb")
-    assert set(made) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    assert "elb (synthetic)" in (root / "build" / "elastic.ipynb").read_text(encoding="utf-8")
+def test_a_damaged_lock_file_that_git_does_not_have_is_named_and_goes_from_a_workspace(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    place = reproduce(root, "quick").parent
+    (place / "dvc.lock").write_text("schema: '2.0'\nstages:\n  sum:\n")
+    reproduce(root, "quick")
+    assert "dvc.lock was damaged; every stage runs again" in capfd.readouterr().err
+    (root / "dvc.lock").write_text("schema")
+    with pytest.raises(InputError, match=r"dvc\.lock is damaged, and git has no other; delete it"):
+        reproduce(root)
 
 
-@pytest.mark.slow
-@pytest.mark.usefixtures("kernel")
-def test_the_data_notebook_says_what_is_synthetic(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert datasets.list_sensors(root / "data" / "raw") == [158324]
-    monkeypatch.chdir(root)
-    notebook.run("00-data", root / "build" / "data.ipynb", {}, html=root / "reports" / "notebooks" / "00-data.html")
-    for path in _outs(STAGES["notebook-data"]):
-        assert (root / path).exists(), path
-    table = (root / "reports" / "tables" / "data_series.csv").read_text().splitlines()
-    assert len(table) == 1 + len(datasets.REQUEST_TRACES) + 1 + 2 + len(datasets.UTILISATION_TRACES) + 1
-    assert all(",synthetic," in line for line in table[1:])
-    assert len(_bytes(root / "reports" / "figures" / "data")) == 12
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("kernel")
-def test_the_notebook_on_detection_gives_every_figure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root)
-    notebook.run("30-anomaly", root / "build" / "30.ipynb", {"samples": 300})
-    names = ("streams", "generated", "example", "differences", "detectors", "sensors", "kinds", "costs")
-    made = _bytes(root / "reports" / "figures" / "anomaly")
-    assert set(made) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    shown = (root / "build" / "30.ipynb").read_text(encoding="utf-8")
-    assert "No variant of IFTM" in shown, "one sensor gives no interval"
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("kernel")
-def test_the_notebook_on_staleness_gives_every_figure(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(root)
-    notebook.run("31-staleness", root / "build" / "31.ipynb", {})
-    made = _bytes(root / "reports" / "figures" / "staleness")
-    names = ("quality", "contrasts", "course", "measured")
-    assert set(made) == {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
-    shown = (root / "build" / "31.ipynb").read_text(encoding="utf-8")
-    assert "Retraining cannot be judged without an interval" in shown, "one sensor gives none"
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("kernel")
 @pytest.mark.parametrize(
-    ("name", "folder", "figures"),
+    ("mirror", "setting", "real", "runs"),
     [
-        ("20-testbed", "testbed", {"figure1", "figure2", "figure3"}),
-        ("21-latency", "latency", {"figure4"}),
-        ("22-limits", "limits", {"figure5"}),
-        ("24-city", "city", {"mesh", "growth"}),
-        (
-            "23-scheduling",
-            "scheduling",
-            {
-                "figure6",
-                "figure7",
-                "reasons",
-                "layers",
-                "policies",
-                "traffic",
-                "staleness",
-                "gateways",
-                "churn",
-                "choices",
-                "handovers",
-            },
-        ),
+        ("mirror", "", "False", 2),
+        ("", "data: {mirror: mirror}", "False", 2),
+        ("", "", "False", 1),
+        ("mirror", "", "True", 1),
+        ("mirror", "data: {source: synthetic}", "False", 1),
     ],
 )
-def test_paper_bs_notebooks_give_every_figure(
-    root: Path, monkeypatch: pytest.MonkeyPatch, name: str, folder: str, figures: set[str]
+def test_standins_give_way_to_a_mirror_that_is_named_later(
+    root: Path, monkeypatch: pytest.MonkeyPatch, mirror: str, setting: str, real: str, runs: int
 ) -> None:
-    monkeypatch.chdir(root)
-    out = root / "build" / f"{name}.ipynb"
-    notebook.run(name, out, {"hours": 1.0} if name in ("20-testbed", "21-latency") else {})
-    made = _bytes(root / "reports" / "figures" / "los" / folder)
-    assert set(made) == {f"{figure}.{kind}" for figure in figures for kind in ("png", "svg")}
-    if name == "24-city":
-        assert "NOT REAL" in out.read_text(encoding="utf-8"), "no file of places was fetched"
-    if name == "23-scheduling":
-        assert "no fit lies in data/measured/los_fit.csv" in out.read_text(encoding="utf-8")
+    (root / "dvc.yaml").write_text(STAGE.replace("stages:\n", f"stages:\n{FETCH}"))
+    (root / "notebooks" / "fetch.py").write_text(STANDINS.replace("REAL", real))
+    (root / "params.yaml").write_text(f"seed: 1\n{setting}\n")
+    reproduce(root)
+    if mirror:
+        monkeypatch.setenv(MIRROR, mirror)
+    reproduce(root)
+    assert len((root / "fetched.txt").read_text()) == runs
 
 
-def test_what_was_measured_on_one_machine_is_frozen_and_as_committed() -> None:
-    stage = yaml.safe_load((ROOT / "data" / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["calibrate"]
-    assert stage["frozen"] and stage["wdir"] == ".."
-    locked = yaml.safe_load((ROOT / "data" / "dvc.lock").read_text(encoding="utf-8"))["stages"]["calibrate"]
-    assert locked["cmd"] == stage["cmd"]
-    out = locked["outs"][0]
-    assert out["md5"] == hashlib.md5((ROOT / out["path"]).read_bytes()).hexdigest()
-    assert all((ROOT / path).exists() for path in stage["deps"] if path != "data/raw")
+def test_two_runs_do_not_meet(root: Path) -> None:
+    slow = "import pathlib, time; pathlib.Path('began').touch(); time.sleep(60)"
+    (root / "notebooks" / "make.py").write_text(slow)
+    words = [sys.executable, "-c", f"from edgeresearch.pipeline import reproduce; reproduce({str(root)!r})"]
+    run = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
+    try:
+        _wait_for(root / "began", run)
+        with pytest.raises(RunError, match="another run is at work in"):
+            reproduce(root)
+    finally:
+        run.terminate()
+    assert b"KeyboardInterrupt" in run.communicate(timeout=60)[1]
+
+
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_an_interrupt_ends_all_that_was_started(root: Path, whole_group: bool) -> None:
+    """By Ctrl-C, which reaches everyone, or by a signal to the command alone."""
+    (root / "notebooks" / "make.py").write_text("import pathlib, time; pathlib.Path('began').touch(); time.sleep(60)")
+    words = [sys.executable, "-c", f"from edgeresearch.pipeline import reproduce; reproduce({str(root)!r})"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    run = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    try:
+        _wait_for(root / "began", run)
+        family = psutil.Process(run.pid).children(recursive=True)
+        assert len(family) >= 2, "DVC and a stage"
+        os.killpg(run.pid, signal.SIGINT) if whole_group else run.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in run.communicate(timeout=60)[1]
+    finally:
+        run.kill()
+    assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def _wait_for(path: Path, run: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 60
+    while not path.exists():
+        assert run.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_stage_writes_down_its_seconds_on_request(root: Path) -> None:
+    command = f"{sys.executable} -m edgeresearch --version > reports.txt"
+    (root / "dvc.yaml").write_text(f"stages:\n  show:\n    cmd: {command}\n    outs: [reports.txt]\n")
+    seconds = root / "seconds.csv"
+    seconds.write_text("stage,cpu_seconds,wall_seconds,machine\nother,1,2,there\nshow,1,2,there\n")
+    reproduce(root, timings=seconds)
+    rows = list(csv.DictReader(seconds.read_text().splitlines()))
+    assert [row["stage"] for row in rows] == ["other", "show"]
+    assert rows[0]["machine"] == "there" and "cores" in rows[1]["machine"]
+    assert 0 < float(rows[1]["cpu_seconds"]) and 0 < float(rows[1]["wall_seconds"])
+    assert tuple(rows[0]) == pipeline.COLUMNS

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
 
+from edgeresearch import parallel
 from edgeresearch.autoscaling.arrivals import longest_stretch, spread
 from edgeresearch.autoscaling.compare import PolicyRun, average_periods, replay_policies
 from edgeresearch.autoscaling.policies import ScalingPolicy, make_policy
@@ -73,6 +75,27 @@ class ExperimentResult:
 
     table: pd.DataFrame
     course: pd.DataFrame
+
+
+def run_experiments(
+    traces: Sequence[Trace], config: ExperimentConfig, *, lstm: Mapping[str, Any], seed: int, workers: int = 1
+) -> list[ExperimentResult]:
+    """Run the experiment on several traces side by side, the one with the most repeats first.
+
+    Args:
+        traces: The request traces.
+        config: The settings; `traces` is not read.
+        lstm: Settings of the project's LSTM.
+        seed: Root of all seeds.
+        workers: Processes; results do not depend on them.
+
+    Raises:
+        InputError: A trace is too short or empty.
+    """
+    order = sorted(range(len(traces)), key=lambda at: traces[at].name != STAND_IN)
+    tasks = (delayed(run_experiment)(traces[at], config, lstm=lstm, seed=seed) for at in order)
+    results = dict(zip(order, parallel.run(tasks, workers), strict=True))
+    return [results[at] for at in range(len(traces))]
 
 
 def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: Mapping[str, Any], seed: int) -> ExperimentResult:

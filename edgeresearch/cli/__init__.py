@@ -1,5 +1,6 @@
 """The command line: thin, each command one call into the package, which is imported only when it is needed."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -9,6 +10,10 @@ import typer
 from edgeresearch.cli import audit, pipeline, report, sweep, user
 from edgeresearch.cli.base import app, described
 from edgeresearch.errors import InputError, RunError
+
+STUDY = ("IPython", "bs4", "dvc", "filelock", "ipykernel", "itables", "jinja2", "jupyter_client", "nbclient",
+         "nbconvert", "nbformat", "papermill", "psutil", "tabulate", "traitlets")  # fmt: skip
+"""Packages of the extra `study`, by the names they are imported by."""
 
 __all__ = ["app", "audit", "main", "pipeline", "report", "sweep", "user"]
 
@@ -21,6 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     try:
         app(args=arguments, prog_name="edgeresearch")
+    except SystemExit as left:
+        if not left.code and os.environ.get("EDGERESEARCH_TIMINGS") and os.environ.get("DVC_STAGE"):
+            from edgeresearch.pipeline import record_seconds
+
+            record_seconds(os.environ["EDGERESEARCH_TIMINGS"], os.environ["DVC_STAGE"])
+        raise
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in STUDY:
+            raise
+        _leave(f"this command needs {error.name}; pip install 'edgeresearch[study]'", 2)
     except InputError as error:
         _leave(error, 2)
     except RunError as error:
@@ -29,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _leave(error: Exception, status: int) -> None:
+def _leave(error: object, status: int) -> None:
     print("error:", " ".join(str(error).split()), file=sys.stderr)
     sys.exit(status)
 

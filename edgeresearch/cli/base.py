@@ -1,5 +1,6 @@
 """What the commands share: the app itself, reading settings, showing tables."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 """The command line; the commands add themselves to it."""
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 PARAMS = "as the settings say"
 """Shown as the default of an option that stands in the settings."""
 
@@ -36,6 +38,16 @@ def read_settings(path: Path | None) -> "Params":
     if path is None and not usual.is_file():
         return Params()
     return load(path or usual)
+
+
+def stage_settings(path: Path | None) -> "Params":
+    """Read the settings of a stage, and let it and what it starts compute with one thread each: the same sums anywhere.
+
+    The numeric libraries ask for their number of threads when they are imported, which is later.
+    """
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
+    return read_settings(path)
 
 
 def pair(words: str) -> tuple[str, Any]:

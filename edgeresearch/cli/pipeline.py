@@ -6,11 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edgeresearch.cli.base import PARAMS, app, described, pair, read_settings, show, warn
+from edgeresearch.cli.base import PARAMS, app, described, pair, read_settings, show, stage_settings, warn
 from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
     from edgeresearch.config import Params
+
+TRACES = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of traces, such as elb.", metavar="[TRACE]...", show_default=PARAMS),
+]
 
 
 @app.command(
@@ -93,6 +98,33 @@ def notebook(
 
 @app.command(
     help=described(
+        "Run every notebook of the study, several at a time: one of a trace for each trace of the settings.",
+        "edgeresearch notebooks",
+        "edgeresearch notebooks -p points=500",
+    )
+)
+def notebooks(
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("-p", "--parameter", metavar="KEY=VALUE", help="For the notebooks that declare it; YAML."),
+    ] = None,
+    params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
+    folder: Annotated[Path, typer.Option(help="Where the notebooks lie.")] = Path("notebooks"),
+    out: Annotated[Path, typer.Option(help="Folder of the executed copies.")] = Path("build/notebooks"),
+    html: Annotated[Path, typer.Option(help="Folder of their pages.")] = Path("reports/notebooks"),
+) -> None:
+    """Run the notebooks of the study."""
+    settings = stage_settings(params)
+    from edgeresearch import notebook
+
+    traces = {"10-forecasting": settings.forecast.traces, "11-elastic": settings.elastic.traces}
+    jobs = notebook.jobs(folder, out, html, dict(map(pair, parameter or [])), traces)
+    notebook.run_all(jobs, settings.workers)
+    print(f"{len(jobs)} notebooks: {html}")
+
+
+@app.command(
+    help=described(
         "Run the pipeline as far as it is out of date, and say where the results lie.",
         "edgeresearch reproduce",
         "edgeresearch reproduce --profile quick",
@@ -104,14 +136,11 @@ def reproduce(
     timings: Annotated[
         Path | None, typer.Option(help="Write the CPU and wall seconds of each stage that runs into this file.")
     ] = None,
-    one_by_one: Annotated[
-        bool, typer.Option("--one-by-one", help="Never run two stages at a time; --timings does not either.")
-    ] = False,
 ) -> None:
     """Run the pipeline."""
-    from edgeresearch import workspace
+    from edgeresearch import pipeline
 
-    place = workspace.reproduce(Path(), profile, timings, one_by_one=one_by_one)
+    place = pipeline.reproduce(Path(), profile, timings)
     print(f"results: {place}")
     page = place / "site" / "index.html"
     if page.is_file():
@@ -120,14 +149,15 @@ def reproduce(
 
 @app.command(
     help=described(
-        "Fit and judge every forecaster on one request trace (Paper A, Table 2), and write scores and forecasts.",
-        "edgeresearch compare elb",
+        "Fit and judge every forecaster on request traces (Paper A, Table 2), and write scores and forecasts.",
+        "edgeresearch compare",
+        "edgeresearch compare elb nasa",
         "edgeresearch compare paper_a --params profiles/mine.yaml",
         "edgeresearch compare elb --timings data/measured/fit_seconds.csv",
     )
 )
 def compare(
-    trace: Annotated[str, typer.Argument(help="Name of a trace, such as elb.")],
+    names: TRACES = None,
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the data lies.", show_default=PARAMS)] = None,
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
@@ -135,70 +165,77 @@ def compare(
         Path | None, typer.Option(help="Write the CPU seconds into this file, and nothing else anywhere.")
     ] = None,
 ) -> None:
-    """Compare the forecasters on one trace."""
+    """Compare the forecasters."""
+    settings = stage_settings(params)
     from edgeresearch.data.datasets import load_dataset
     from edgeresearch.forecasting import evaluation as work
 
-    settings = read_settings(params)
-    series = load_dataset(trace, folder or Path(settings.data.folder), seed=settings.seed)
-    found = work.compare(series, settings.forecast.model_dump(), seed=settings.seed)
-    if timings:
-        work.update_timings(timings, trace, found.seconds)
-        print(f"timings: {timings}")
-        return
+    place, section = folder or Path(settings.data.folder), settings.forecast.model_dump()
+    traces = [load_dataset(name, place, seed=settings.seed) for name in names or settings.forecast.traces]
     columns = ["horizon", "model", "mse", "mae", "r2", "skill"]
-    show(found.scores[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
-    print(f"scores: {work.write(series, found, out).scores}")
+    evaluations = work.compare(traces, section, seed=settings.seed, workers=settings.workers)
+    for series, found in zip(traces, evaluations, strict=True):
+        if timings:
+            work.update_timings(timings, series.name, found.seconds)
+            print(f"timings of {series.name}: {timings}")
+            continue
+        show(found.scores[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
+        print(f"scores: {work.write(series, found, out).scores}")
 
 
 @app.command(
     help=described(
-        "Replay every scaling strategy on one request trace (Paper A, Table 3), and write error rates and courses.",
-        "edgeresearch replay elb",
+        "Replay every scaling strategy on request traces (Paper A, Table 3), and write error rates and courses.",
+        "edgeresearch replay",
+        "edgeresearch replay elb nasa",
         "edgeresearch replay paper_a --params profiles/mine.yaml",
     )
 )
 def replay(
-    trace: Annotated[str, typer.Argument(help="Name of a trace, such as elb.")],
+    names: TRACES = None,
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     folder: Annotated[Path | None, typer.Option(help="Where the data lies.", show_default=PARAMS)] = None,
     out: Annotated[Path, typer.Option(help="Project folder, which gets reports/ and data/processed/.")] = Path(),
 ) -> None:
-    """Replay the strategies on one trace."""
-    from edgeresearch.autoscaling.experiment import run_experiment, write_results
+    """Replay the strategies."""
+    settings = stage_settings(params)
+    from edgeresearch.autoscaling.experiment import run_experiments, write_results
     from edgeresearch.data.datasets import load_dataset
 
-    settings = read_settings(params)
-    series = load_dataset(trace, folder or Path(settings.data.folder), seed=settings.seed)
+    place, config = folder or Path(settings.data.folder), settings.elastic
+    traces = [load_dataset(name, place, seed=settings.seed) for name in names or config.traces]
     lstm = settings.forecast.lstm.model_dump()
-    result = run_experiment(series, settings.elastic, lstm=lstm, seed=settings.seed)
-    rows = result.table[(result.table["lead"] == 1) & (result.table["reading"] == "trace")]
+    results = run_experiments(traces, config, lstm=lstm, seed=settings.seed, workers=settings.workers)
     columns = ["forecaster", "strategy", "phase", "error_percent", "low", "high", "pod_hours"]
-    show(rows[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
-    print(f"errors: {write_results(result, out)}")
+    for series, result in zip(traces, results, strict=True):
+        rows = result.table[(result.table["lead"] == 1) & (result.table["reading"] == "trace")]
+        show(rows[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
+        print(f"errors: {write_results(result, out)}")
 
 
 @app.command(
     help=described(
-        "Make a table of the papers from what the stages gave: table2, table3, figure1 (the shapes of Paper A, "
+        "Make tables of the papers from what the stages gave: table2, table3, figure1 (the shapes of Paper A, "
         "Fig. 1), los (Paper B, Table I and Figs. 5 to 7, and what of them is reached) or claims (the audit of both).",
         "edgeresearch table table2",
-        "edgeresearch table table3",
+        "edgeresearch table table3 figure1",
         "edgeresearch table los",
         "edgeresearch table figure1 --params params.yaml",
         "edgeresearch table claims",
     )
 )
 def table(
-    name: Annotated[str, typer.Argument(help="table2, table3, figure1, los or claims.")],
+    names: Annotated[list[str], typer.Argument(help="table2, table3, figure1, los or claims; one or more.")],
     params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
     reports: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("reports"),
 ) -> None:
-    """Make one table of the paper."""
+    """Make tables of the papers."""
+    settings = stage_settings(params).model_dump()
     from edgeresearch.papers import tables
 
-    tables.write(name, reports, tables.part(name, read_settings(params).model_dump()))
-    print(f"{name}: {reports}")
+    for name in names:
+        tables.write(name, reports, tables.part(name, settings))
+    print(f"{', '.join(names)}: {reports}")
 
 
 @app.command(
@@ -230,7 +267,7 @@ def emulate(
     """Emulate one of Paper B's experiments."""
     from edgeresearch.papers import scheduling
 
-    settings = read_settings(params)
+    settings = stage_settings(params)
     section = settings.los.model_dump()
     if truth_model and truth is None and what != "measured":
         raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
@@ -239,7 +276,9 @@ def emulate(
 
         if truth_model:
             raise InputError("measured takes the times of every model; leave --truth-model out")
-        figure7_measured.write(section, truth or Path("data/calibration.json"), seed=settings.seed, out=out)
+        figure7_measured.write(
+            section, truth or Path("data/calibration.json"), seed=settings.seed, workers=settings.workers, out=out
+        )
         print(f"measured: {out / figure7_measured.TABLE}")
         return
     if truth:
@@ -248,16 +287,16 @@ def emulate(
         section, said = ground(section, truth, truth_model or "lstm")
         print(said)
     if what == "city":
-        _city(section, settings.seed, out)
+        _city(section, settings, out)
         return
-    found = scheduling.write(what, section, seed=settings.seed, out=out)
+    found = scheduling.write(what, section, seed=settings.seed, workers=settings.workers, out=out)
     print(f"{', '.join(name for name in found if name != 'rows')}: {out / scheduling.TABLES}")
 
 
-def _city(section: dict[str, Any], seed: int, out: Path) -> None:
+def _city(section: dict[str, Any], settings: "Params", out: Path) -> None:
     from edgeresearch.papers import city_growth
 
-    found = city_growth.write(section, seed=seed, out=out, warn=warn)
+    found = city_growth.write(section, seed=settings.seed, workers=settings.workers, out=out, warn=warn)
     sums = found.costs.groupby(["nodes", "policy"], sort=False)[["triggers", "cpu_seconds"]].sum().reset_index()
     each = 1e6 * sums["cpu_seconds"] / sums["triggers"]
     show(sums.assign(cpu_seconds=sums["cpu_seconds"].map("{:.2f}".format), microseconds=each.map("{:.0f}".format)), "")
@@ -326,7 +365,7 @@ def _fit_los(settings: "Params", out: Path) -> None:
     from edgeresearch.papers.paper_b.published import FITTED
 
     with Console(stderr=True).status("searching"):
-        found = fit_b.fitted(settings.los.model_dump(), FITTED, seed=settings.seed)
+        found = fit_b.fitted(settings.los.model_dump(), FITTED, seed=settings.seed, workers=settings.workers)
     write_csv(found, out)
     best = found[found["stage"] == fit_b.LAST].sort_values("loss").head(5)
     show(best.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell).T.reset_index(), "the five best")
@@ -360,14 +399,16 @@ def anomaly(
         raise InputError(f"there is no experiment {what!r}; known: {', '.join(known)}")
     if triggers and what != "staleness":
         raise InputError(f"{what} takes no --triggers; leave it out")
-    settings = read_settings(params)
+    settings = stage_settings(params)
     known[what](settings, folder or Path(settings.data.folder), triggers, out)
 
 
 def _sensors(settings: "Params", folder: Path, _: Path | None, out: Path) -> None:
     from edgeresearch.papers import detection
 
-    found = detection.write(folder, settings.anomaly.model_dump(), seed=settings.seed, out=out)
+    found = detection.write(
+        folder, settings.anomaly.model_dump(), seed=settings.seed, workers=settings.workers, out=out
+    )
     columns = ["detector", "point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day"]
     pooled = found.table[found.table["sensor"] == detection.POOLED]
     for kind, rows in pooled.groupby("kind", sort=False):
@@ -383,7 +424,9 @@ def _staleness(settings: "Params", folder: Path, triggers: Path | None, out: Pat
     from edgeresearch.papers.scheduling import TRIGGERS
 
     emulated = outcomes.read(triggers or out / TRIGGERS)
-    found = staleness.write(folder, settings.anomaly.model_dump(), emulated, seed=settings.seed, out=out)
+    found = staleness.write(
+        folder, settings.anomaly.model_dump(), emulated, seed=settings.seed, workers=settings.workers, out=out
+    )
     columns = ["data", "policy", "streams", "drop_percent", "mean_age", "event_f1", "low", "high", "auc_pr"]
     rows = found.table.loc[found.table["threshold"] == staleness.MAIN, columns]
     show(rows.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell), "all sensors together")

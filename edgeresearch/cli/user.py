@@ -192,12 +192,14 @@ def los(
 
     if truth_model and truth is None:
         raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
-    section = read_settings(params).los
+    settings = read_settings(params)
+    section = settings.los
     options = {
         **{"policies": policy, "streams": streams, "hours": hours, "repeats": repeats, "interval": interval},
         **{"seed": seed, "nodes": nodes},
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
+    given["workers"] = settings.workers
     place, work = testbed or section.testbed, section.model_dump()
     if truth:
         from edgeresearch.papers.figure7_measured import ground

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
-from edgeresearch import __version__, io
+from edgeresearch import __version__, io, parallel
 from edgeresearch.emulator import city as cities
 from edgeresearch.emulator import results, testbed
 from edgeresearch.emulator.experiment import Setup, run, setup
@@ -221,6 +221,7 @@ def los_file(
     repeats: int = 5,
     interval: float | None = None,
     seed: int = 0,
+    workers: int = 1,
     trace: bool = False,
     draw: Draw | None = None,
     tell: Callable[[str], None] = _quiet,
@@ -235,7 +236,7 @@ def los_file(
     Args:
         path: A testbed as YAML, or `city`; Paper B's if None.
         out: Folder of the results; made where missing, files of the same names are replaced.
-        section: Section `los` of the settings as plain values: truth, rules, limits, fitting, interval, loss, workers;
+        section: Section `los` of the settings as plain values: truth, rules, limits, fitting, interval, loss;
             of a city also `city`.
         policies: Names in `POLICIES`; LOS is added. If None, all that fit the testbed and are quick on it.
         makers: What makes policies of one's own, which are run, too, under their `name`.
@@ -245,6 +246,7 @@ def los_file(
         repeats: Of each policy.
         interval: Time between two exchanges of availability, in seconds; that of the section if None.
         seed: Root of everything random.
+        workers: Processes; results do not depend on them.
         trace: Whether every decision of the first repeat is written (see `decisions`).
         draw: Draws the report into the folder.
         tell: Receives a line before each run.
@@ -275,8 +277,7 @@ def los_file(
     more = _more(base)
     cells = [_Cell(base, name, own.get(name, name), repeat) for name in names for repeat in range(repeats)]
     cells += [_Cell(other, "los", "los", repeat, layer) for layer, other in more.items() for repeat in range(repeats)]
-    workers = section["workers"] if triggers * len(names) > FEW else 1
-    done = _done(cells, _Plan(len(jobs), hours, seed, trace), workers, tell)
+    done = _done(cells, _Plan(len(jobs), hours, seed, trace), workers if triggers * len(names) > FEW else 1, tell)
     facts = {
         **{"testbed": "Paper B" if path is None else str(path), "streams": len(jobs), "nodes": len(mesh.nodes)},
         **{"policies": names, "hours": hours, "repeats": repeats, "seed": seed, "within": WITHIN},
@@ -389,7 +390,7 @@ def _more(base: Setup) -> dict[str, Setup]:
 
 
 def _done(cells: Sequence[_Cell], plan: _Plan, workers: int, tell: Callable[[str], None]) -> list[_Found]:
-    work = iter(Parallel(n_jobs=workers, return_as="generator")(delayed(_run)(cell, plan) for cell in cells))
+    work = parallel.iterate((delayed(_run)(cell, plan) for cell in cells), workers)
     found = []
     for at, cell in enumerate(cells):
         what = f" with one more gateway of {cell.layer}" if cell.layer else ""

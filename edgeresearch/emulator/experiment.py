@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from edgeresearch import parallel
 from edgeresearch.emulator.policies import Maker, maker
 from edgeresearch.emulator.results import Outcome, traffic
 from edgeresearch.emulator.simulation import Step, emulate
@@ -129,10 +130,11 @@ def scheduling(
         One row per trigger, and one row per run with its traffic; both with `streams`, `policy`, `repeat`.
     """
     cells = list(itertools.product(streams, policies, range(repeats)))
-    done = Parallel(n_jobs=workers)(
+    tasks = (
         delayed(_cell)(setup, streams=count, policy=name, repeat=repeat, hours=hours, seed=seed)
         for count, name, repeat in cells
     )
+    done = parallel.run(tasks, workers)
     triggers, sent = zip(*done, strict=True)
     return pd.concat(triggers, ignore_index=True), pd.DataFrame(list(sent))
 

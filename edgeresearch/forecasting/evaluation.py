@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 from scipy import stats
 
+from edgeresearch import parallel
 from edgeresearch.data.features import find_whole_windows, make_features, make_targets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
@@ -125,8 +126,18 @@ def pose(
     return Problem(table, truth, judged, test, tuple(horizons), validation_fraction / (1 - test_fraction))
 
 
-def evaluate(
-    problem: Problem,
+def evaluate(problem: Problem, **options: Any) -> Evaluation:
+    """Fit every model before the test part, once per seed if it is random, and judge it there (Paper A, Table 2).
+
+    Args:
+        problem: The trace, cut.
+        options: See `evaluate_all`.
+    """
+    return evaluate_all([problem], **options)[0]
+
+
+def evaluate_all(
+    problems: Sequence[Problem],
     *,
     models: Sequence[str] = tuple(MODELS),
     window: int = 60,
@@ -136,19 +147,19 @@ def evaluate(
     resamples: int = 1000,
     block: int = 60,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Evaluation:
-    """Fit every model before the test part, once per seed if it is random, and judge it there (Paper A, Table 2).
+) -> list[Evaluation]:
+    """Fit and judge every model on several traces, all fits side by side, those that take long first.
 
     A model makes its choices on the validation rows, then learns from all rows before the test part. Nothing is chosen
     by test error.
 
     Args:
-        problem: The trace, cut.
+        problems: The traces, cut.
         models: Names in `MODELS`.
         window: Past values that a model sees.
         seeds: Repeats of what is random.
         root_seed: Root of all seeds.
-        workers: Processes; the results do not depend on it.
+        workers: Processes; results do not depend on them.
         resamples: Draws of the bootstrap.
         block: Steps in a block of the bootstrap.
         settings: Keyword arguments `lstm_paper`, `lstm`, `forest` of `models.build`.
@@ -156,21 +167,35 @@ def evaluate(
     Raises:
         InputError: There is no model of that name.
     """
-    if "season_lag_" not in "".join(problem.table.columns):
-        models = [name for name in models if name != "seasonal_naive"]
-    jobs = [(name, seed) for name in models for seed in range(seeds if described(name).random else 1)]
-    order = sorted(jobs, key=lambda job: _turn(job[0]))
-    done = Parallel(n_jobs=workers)(
-        delayed(_run)(problem, name, window, root_seed, seed, settings or {}) for name, seed in order
+    jobs = [
+        (at, name, seed)
+        for at, problem in enumerate(problems)
+        for name in models
+        if name != "seasonal_naive" or "season_lag_" in "".join(problem.table.columns)
+        for seed in range(seeds if described(name).random else 1)
+    ]
+    order = sorted(jobs, key=lambda job: (_turn(job[1]), -len(problems[job[0]].table)))
+    tasks = (delayed(_run)(problems[at], name, window, root_seed, seed, settings or {}) for at, name, seed in order)
+    done = dict(zip(order, parallel.run(tasks, workers), strict=True))
+    runs = [[done[job] for job in jobs if job[0] == at] for at in range(len(problems))]
+    return parallel.run(
+        (
+            delayed(_judge)(problem, each, root_seed, resamples, block)
+            for problem, each in zip(problems, runs, strict=True)
+        ),
+        workers,
     )
-    runs = [run for _, run in sorted(zip(map(jobs.index, order), done, strict=True), key=lambda pair: pair[0])]
+
+
+def _judge(problem: Problem, runs: "Sequence[_Run]", root_seed: int, resamples: int, block: int) -> Evaluation:
+    models = list(dict.fromkeys(run.name for run in runs))
     forecasts = {name: np.stack([run.forecast for run in runs if run.name == name]) for name in models}
     columns = {
         "model": [run.name for run in runs],
         "fit_seconds": [run.fit for run in runs],
         "predict_seconds": [run.predict for run in runs],
     }
-    seconds = pd.DataFrame(columns).groupby("model", sort=False).mean().reindex(list(models)).reset_index()
+    seconds = pd.DataFrame(columns).groupby("model", sort=False).mean().reindex(models).reset_index()
     choices = pd.DataFrame([{"model": run.name, "seed": run.seed, "choice": run.choice} for run in runs if run.choice])
     truth = problem.truth[problem.test :]
     known = problem.judged[problem.test :, None] & ~np.isnan(truth)
@@ -388,26 +413,26 @@ def places(name: str, root: str | Path = ".") -> Places:
     return Places(tables / "forecast" / f"{name}.csv", tables / "choices" / f"{name}.csv", forecasts)
 
 
-def compare(series: Trace, settings: Mapping[str, Any], *, seed: int) -> Evaluation:
-    """Fit and judge every model of the settings on one trace (Paper A, Table 2).
+def compare(traces: Sequence[Trace], settings: Mapping[str, Any], *, seed: int, workers: int = 1) -> list[Evaluation]:
+    """Fit and judge every model of the settings on some traces (Paper A, Table 2).
 
     Args:
-        series: The trace; its first column is forecast.
+        traces: Of each the first column is forecast.
         settings: The section `forecast` of the settings as plain values; `traces` is not read.
         seed: Root of all seeds.
+        workers: Processes; results do not depend on them.
 
     Raises:
-        InputError: The trace is too short.
+        InputError: A trace is too short.
     """
     cut = ("horizons", "window", "fill_limit", "max_steps", "test_fraction", "validation_fraction")
-    problem = pose(series, **{key: settings[key] for key in cut})
-    return evaluate(
-        problem,
+    return evaluate_all(
+        [pose(series, **{key: settings[key] for key in cut}) for series in traces],
         models=settings["models"],
         window=settings["window"],
         seeds=settings["seeds"],
         root_seed=seed,
-        workers=settings["workers"],
+        workers=workers,
         resamples=settings["bootstrap"]["resamples"],
         block=settings["bootstrap"]["block"],
         settings={

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from edgeresearch import parallel
 from edgeresearch.emulator import experiment
 from edgeresearch.emulator.city import City, Places, city, linked, places
 from edgeresearch.emulator.experiment import Setup
@@ -44,7 +45,7 @@ class _Cell(NamedTuple):
     repeat: int
 
 
-def growth(section: Mapping[str, Any], *, seed: int, warn: Callable[[str], object] = print) -> Found:
+def growth(section: Mapping[str, Any], *, seed: int, workers: int = 1, warn: Callable[[str], object] = print) -> Found:
     """Run policies on cities of several sizes, one hour like the other.
 
     A policy is run up to the size that `most` gives it. Those with global knowledge read the state of every node at
@@ -53,6 +54,7 @@ def growth(section: Mapping[str, Any], *, seed: int, warn: Callable[[str], objec
     Args:
         section: `los` of the settings as plain values; `city` says what is run.
         seed: Root of all randomness; a repeat has the same streams and noise for every policy.
+        workers: Processes; results do not depend on them.
         warn: Receives a line if the places are a stand-in.
 
     Returns:
@@ -81,9 +83,8 @@ def growth(section: Mapping[str, Any], *, seed: int, warn: Callable[[str], objec
         for repeat in range(repeats(size, wanted))
     ]
     order = sorted(range(len(cells)), key=lambda at: -cells[at].nodes)  # the longest first: processes end together
-    done = Parallel(n_jobs=section["workers"])(
-        delayed(_run)(cells[at], hours=wanted["hours"], seed=seed) for at in order
-    )
+    tasks = (delayed(_run)(cells[at], hours=wanted["hours"], seed=seed) for at in order)
+    done = parallel.run(tasks, workers)
     rows = pd.DataFrame([row for _, row in sorted(zip(order, done, strict=True), key=lambda each: each[0])])
     meshes = pd.DataFrame([_mesh(_own(setup)) for setup in setups.values()])
     costs = ["nodes", "policy", "repeat", "triggers", "cpu_seconds", "mebibytes"]
@@ -101,20 +102,26 @@ def repeats(nodes: int, wanted: Mapping[str, Any]) -> int:
 
 
 def write(
-    section: Mapping[str, Any], *, seed: int, out: str | Path = ".", warn: Callable[[str], object] = print
+    section: Mapping[str, Any],
+    *,
+    seed: int,
+    workers: int = 1,
+    out: str | Path = ".",
+    warn: Callable[[str], object] = print,
 ) -> Found:
     """Run `growth` and write `city.csv` and `city_meshes.csv` under `reports/tables/los/`; settings make the bytes.
 
     Args:
         section: `los` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
         out: Project folder.
         warn: See `growth`.
 
     Raises:
         InputError: As `growth`, or a table cannot be written.
     """
-    found = growth(section, seed=seed, warn=warn)
+    found = growth(section, seed=seed, workers=workers, warn=warn)
     write_csv(found.city, Path(out) / TABLES / "city.csv")
     write_csv(found.meshes, Path(out) / TABLES / "city_meshes.csv")
     return found

@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from edgeresearch import parallel
 from edgeresearch.anomaly.base import Array, Mask, Scale
 from edgeresearch.anomaly.detectors import ECOD, Detector, HalfSpaceTrees, LastValue, RobustZ
 from edgeresearch.anomaly.evaluation import Injected, Injection, Scores, best_event_f1, inject, score
@@ -69,13 +70,14 @@ class Found(NamedTuple):
     pairs: pd.DataFrame
 
 
-def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Found:
+def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int, workers: int = 1) -> Found:
     """Run every detector on the first sensors of both kinds, with as many draws of anomalies as there are seeds.
 
     Args:
         folder: The data folder that `fetch` filled.
         section: `anomaly` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
 
     Raises:
         InputError: The data is missing, there are fewer sensors or samples, a setting makes no sense, or a detector's
@@ -93,25 +95,28 @@ def sensors(folder: str | Path, section: Mapping[str, Any], *, seed: int) -> Fou
     for kind in get_args(Kind):
         for trace in datasets.load_sensors(folder, kind, section["sensors"]):
             tasks += [delayed(_rows)(trace, kind, repeat, names, section, seed) for repeat in range(section["seeds"])]
-    parts = Parallel(n_jobs=section["workers"])(tasks)
+    parts = parallel.run(tasks, workers)
     rows, events = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
     return Found(summary(rows), by_kind(events), differences(rows))
 
 
-def write(folder: str | Path, section: Mapping[str, Any], *, seed: int, out: str | Path = ".") -> Found:
+def write(
+    folder: str | Path, section: Mapping[str, Any], *, seed: int, workers: int = 1, out: str | Path = "."
+) -> Found:
     """Run `sensors` and write its tables; the same settings give the same bytes.
 
     Args:
         folder: The data folder.
         section: `anomaly` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
         out: Project folder, which gets `anomaly.csv`, `anomaly_kinds.csv` and `anomaly_pairs.csv` under
             `reports/tables/`.
 
     Raises:
         InputError: As `sensors`, or a file cannot be written.
     """
-    found = sensors(folder, section, seed=seed)
+    found = sensors(folder, section, seed=seed, workers=workers)
     for name, table in (("", found.table), ("_kinds", found.kinds), ("_pairs", found.pairs)):
         write_csv(table, Path(out) / TABLES / f"anomaly{name}.csv")
     return found

@@ -60,13 +60,14 @@ def ground(section: Mapping[str, Any], path: str | Path, model: str = "lstm") ->
     return Ground({**section, "truth": truth}, said + (beyond if floor < low or ceiling > high else ""))
 
 
-def drop_rates(section: Mapping[str, Any], path: str | Path, *, seed: int) -> pd.DataFrame:
+def drop_rates(section: Mapping[str, Any], path: str | Path, *, seed: int, workers: int = 1) -> pd.DataFrame:
     """Return Fig. 7 as it would be with the measured trainings of each model.
 
     Args:
         section: `los` of the settings as plain values.
         path: A file such as `data/calibration.json`.
         seed: Root of all randomness; meshes, streams and noise are those of the stage `scheduling`.
+        workers: Processes; results do not depend on them.
 
     Returns:
         `model`, `policy`, `streams`, `drop_percent`, `low`, `high`, and `seconds`: t_job of those that ran, on average.
@@ -74,11 +75,11 @@ def drop_rates(section: Mapping[str, Any], path: str | Path, *, seed: int) -> pd
     Raises:
         InputError: The file is missing or no calibration, or the settings do not fit the testbed.
     """
-    fixed = {key: section[key] for key in ("streams", "repeats", "hours", "workers")}
+    fixed = {key: section[key] for key in ("streams", "repeats", "hours")}
     tables = []
     for model in training_cost.read(path).models:
         setup = experiment.setup(ground(section, path, model).section, city_from_settings(section))
-        rows, _ = experiment.scheduling(setup, policies=POLICIES, seed=seed, **fixed)
+        rows, _ = experiment.scheduling(setup, policies=POLICIES, seed=seed, workers=workers, **fixed)
         ran = rows[rows["end"] == "finished"].groupby(["policy", "streams"])["seconds"].mean().rename("seconds")
         rates = results.drop_rates(rows).merge(ran, how="left", left_on=["policy", "streams"], right_index=True)
         rates.insert(0, "model", model)
@@ -86,18 +87,21 @@ def drop_rates(section: Mapping[str, Any], path: str | Path, *, seed: int) -> pd
     return pd.concat(tables, ignore_index=True)
 
 
-def write(section: Mapping[str, Any], path: str | Path, *, seed: int, out: str | Path = ".") -> pd.DataFrame:
+def write(
+    section: Mapping[str, Any], path: str | Path, *, seed: int, workers: int = 1, out: str | Path = "."
+) -> pd.DataFrame:
     """Run `drop_rates` and write `reports/tables/los/measured.csv`; the same settings and file give the same bytes.
 
     Args:
         section: `los` of the settings as plain values.
         path: A file such as `data/calibration.json`.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
         out: Project folder.
 
     Raises:
         InputError: As `drop_rates`, or the table cannot be written.
     """
-    found = drop_rates(section, path, seed=seed)
+    found = drop_rates(section, path, seed=seed, workers=workers)
     write_csv(found, Path(out) / TABLE)
     return found

@@ -151,7 +151,9 @@ def calibrate(
     return search(SPACE, run, budget, seed=seed, workers=workers)
 
 
-def fitted(section: Mapping[str, Any], targets: Mapping[str, tuple[float, float]], *, seed: int) -> pd.DataFrame:
+def fitted(
+    section: Mapping[str, Any], targets: Mapping[str, tuple[float, float]], *, seed: int, workers: int = 1
+) -> pd.DataFrame:
     """Search as the settings say, on the testbed that they name.
 
     Eq. 1 is fitted on its grid alone: to refine it takes longer and moved no drop rate by more than half a point.
@@ -160,6 +162,7 @@ def fitted(section: Mapping[str, Any], targets: Mapping[str, tuple[float, float]
         section: `los` of the settings as plain values.
         targets: What is fitted: value and tolerance by the names that `evaluate` returns.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
 
     Returns:
         One row per evaluation, see `calibrate`.
@@ -174,5 +177,5 @@ def fitted(section: Mapping[str, Any], targets: Mapping[str, tuple[float, float]
         hours=section["hours"],
         seed=seed,
         budget=Budget(**section["fit"]),
-        workers=section["workers"],
+        workers=workers,
     )

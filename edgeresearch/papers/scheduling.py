@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from edgeresearch import parallel
 from edgeresearch.emulator import experiment, results
 from edgeresearch.emulator.city import city_from_settings
 from edgeresearch.emulator.experiment import Setup
@@ -28,12 +29,13 @@ _SMALL = {"job": "int16", "repeat": "int16", "streams": "int16", "node": "int16"
 _NARROW = ("limit", "seconds", "complete", "period")
 
 
-def limits(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
+def limits(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Run the optimisation experiment under both rules, with a node for each job and with the edge nodes shared.
 
     Args:
         section: `los` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
 
     Returns:
         `limits`: by `rule`, `together` (nodes that the jobs share; 0 if each has its own) and `iteration` the means
@@ -52,9 +54,8 @@ def limits(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
     cells = [(rule, each) for each in (plan, shared) for rule in get_args(Rule)]
     courses, marks = [], []
     for rule, each in cells:
-        runs = Parallel(n_jobs=section["workers"])(
-            delayed(figure5.means)(setup, each, rule=rule, seed=seed, repeat=repeat) for repeat in range(repeats)
-        )
+        tasks = (delayed(figure5.means)(setup, each, rule=rule, seed=seed, repeat=repeat) for repeat in range(repeats))
+        runs = parallel.run(tasks, workers)
         about = {"rule": rule, "together": each.together or 0}
         courses.append(figure5.course(runs).assign(**about))
         found = pd.concat([landmarks(run, drift_from=each.drift_from) for run in runs])
@@ -89,12 +90,13 @@ def landmarks(run: pd.DataFrame, *, drift_from: int) -> pd.DataFrame:
     return pd.DataFrame({"what": list(found), "value": list(found.values())})
 
 
-def scheduling(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
+def scheduling(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Run every number of streams with every policy, and LOS under both readings of the trigger rate.
 
     Args:
         section: `los` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
 
     Returns:
         `rows`: one row per trigger. `drops`, `reasons`, `layers`: shares of all triggers (`summary`). `hops`: for each
@@ -103,13 +105,13 @@ def scheduling(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFra
         `handovers`: see `handovers`.
     """
     setup = experiment.setup(section, city_from_settings(section))
-    fixed = {key: section[key] for key in ("streams", "repeats", "hours", "workers")}
-    rows, traffic = experiment.scheduling(setup, policies=section["policies"], seed=seed, **fixed)
+    fixed = {key: section[key] for key in ("streams", "repeats", "hours")}
+    rows, traffic = experiment.scheduling(setup, policies=section["policies"], seed=seed, workers=workers, **fixed)
     readings = [results.hops(rows, reading).assign(reading=reading) for reading in get_args(results.Reading)]
     counts = []
     for trigger in ("period", "samples"):
         other = adjusted(setup, {"trigger": trigger})
-        found, _ = experiment.scheduling(other, policies=["los"], seed=seed, **fixed)
+        found, _ = experiment.scheduling(other, policies=["los"], seed=seed, workers=workers, **fixed)
         counts.append(_counted(found).assign(trigger=trigger, hours=section["hours"]))
     return {
         "rows": rows,
@@ -119,7 +121,7 @@ def scheduling(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFra
         "layers": results.shares_by(rows, "layer"),
         "traffic": sent(rows, traffic, setup, hours=section["hours"]),
         "triggers": _first(pd.concat(counts), "trigger"),
-        "handovers": handovers(setup, seed=seed, **fixed),
+        "handovers": handovers(setup, seed=seed, workers=workers, **fixed),
     }
 
 
@@ -195,12 +197,13 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: floa
     return by(table, [*keys[:2], "kind"], ["messages", "megabytes"])
 
 
-def sweep(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
+def sweep(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Vary how old views are, how many gateways there are, who comes and goes, and every choice that was made.
 
     Args:
         section: `los` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
 
     Returns:
         `staleness`, `gateways`, `churn`, `choices`: what `sweeps.sweep` returns.
@@ -213,9 +216,9 @@ def sweep(section: Mapping[str, Any], *, seed: int) -> dict[str, pd.DataFrame]:
         "churn": scheduling_sweeps.churn(setup, wanted["stays"], wanted["away"]),
         "choices": scheduling_sweeps.choices(setup),
     }
-    fixed = {key: section[key] for key in ("repeats", "hours", "workers")}
+    fixed = {key: section[key] for key in ("repeats", "hours")}
     return {
-        name: scheduling_sweeps.sweep(each, streams=wanted["streams"], seed=seed, **fixed)
+        name: scheduling_sweeps.sweep(each, streams=wanted["streams"], seed=seed, workers=workers, **fixed)
         for name, each in varied.items()
     }
 
@@ -228,13 +231,16 @@ STAGES: Mapping[str, Callable[..., dict[str, pd.DataFrame]]] = {
 """What computes each stage."""
 
 
-def write(name: str, section: Mapping[str, Any], *, seed: int, out: str | Path = ".") -> dict[str, pd.DataFrame]:
+def write(
+    name: str, section: Mapping[str, Any], *, seed: int, workers: int = 1, out: str | Path = "."
+) -> dict[str, pd.DataFrame]:
     """Run a stage and write its tables; the same settings give the same bytes.
 
     Args:
         name: One of `STAGES`.
         section: `los` of the settings as plain values.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
         out: Project folder, which gets `reports/tables/los/` and, of scheduling, all triggers under `data/processed/`.
 
     Returns:
@@ -247,7 +253,7 @@ def write(name: str, section: Mapping[str, Any], *, seed: int, out: str | Path =
         raise InputError(
             f"there is nothing called {name!r} to emulate{nearest(name, STAGES)}; known: {', '.join(STAGES)}"
         )
-    found = STAGES[name](section, seed=seed)
+    found = STAGES[name](section, seed=seed, workers=workers)
     for what, table in found.items():
         if what == "rows":
             with atomic(Path(out) / TRIGGERS) as draft:

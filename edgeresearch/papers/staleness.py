@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import delayed
 
+from edgeresearch import parallel
 from edgeresearch.anomaly.base import Array, Mask, Scale, present
 from edgeresearch.anomaly.evaluation import Injection, event_f1, false_alarms, inject, score
 from edgeresearch.anomaly.identity import LSTM
@@ -321,7 +322,9 @@ class _Task(NamedTuple):
     seed: int
 
 
-def staleness(folder: str | Path, section: Mapping[str, Any], triggers: pd.DataFrame, *, seed: int) -> Found:
+def staleness(
+    folder: str | Path, section: Mapping[str, Any], triggers: pd.DataFrame, *, seed: int, workers: int = 1
+) -> Found:
     """Let sensors follow emulated streams under every policy that was emulated, and under none.
 
     Args:
@@ -329,6 +332,7 @@ def staleness(folder: str | Path, section: Mapping[str, Any], triggers: pd.DataF
         section: `anomaly` of the settings as plain values.
         triggers: What the emulator's stage `scheduling` wrote (see `outcomes.read`).
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
 
     Raises:
         InputError: The data is missing, there are fewer sensors or samples, or a setting makes no sense.
@@ -341,7 +345,7 @@ def staleness(folder: str | Path, section: Mapping[str, Any], triggers: pd.DataF
             chosen = drawn(cells, np.random.default_rng(seeds(trace, repeat, seed).choosing))
             kinds = (TRAFFIC, CONTROL) if repeat < wanted["control_seeds"] else (TRAFFIC,)
             tasks += [_Task(trace, repeat, data, chosen, seed) for data in kinds]
-    parts = Parallel(n_jobs=section["workers"])(delayed(_judged)(task, section) for task in tasks)
+    parts = parallel.run((delayed(_judged)(task, section) for task in tasks), workers)
     rows, blocks = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
     table = means(rows, [*USAGE, *METRICS]).rename(columns={"event_f1_low": "low", "event_f1_high": "high"})
     course = means(blocks, COURSE, ["block"]).drop(columns=["sensors", "seeds"])
@@ -351,7 +355,13 @@ def staleness(folder: str | Path, section: Mapping[str, Any], triggers: pd.DataF
 
 
 def write(
-    folder: str | Path, section: Mapping[str, Any], triggers: pd.DataFrame, *, seed: int, out: str | Path = "."
+    folder: str | Path,
+    section: Mapping[str, Any],
+    triggers: pd.DataFrame,
+    *,
+    seed: int,
+    workers: int = 1,
+    out: str | Path = ".",
 ) -> Found:
     """Run `staleness` and write its tables; the same settings and triggers give the same bytes.
 
@@ -360,13 +370,14 @@ def write(
         section: `anomaly` of the settings as plain values.
         triggers: What the emulator wrote.
         seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
         out: Project folder, which gets `staleness.csv`, `staleness_course.csv` and `staleness_pairs.csv` under
             `reports/tables/`.
 
     Raises:
         InputError: As `staleness`, or a file cannot be written.
     """
-    found = staleness(folder, section, triggers, seed=seed)
+    found = staleness(folder, section, triggers, seed=seed, workers=workers)
     for name, table in (("", found.table), ("_course", found.course), ("_pairs", found.pairs)):
         write_csv(table, Path(out) / TABLES / f"staleness{name}.csv")
     return found

@@ -10,15 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from edgeresearch import provenance
-from edgeresearch.anomaly.base import Array
-from edgeresearch.anomaly.identity import LSTM, Autoencoder, Identity
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError, RunError
@@ -26,6 +24,10 @@ from edgeresearch.io import write_json
 from edgeresearch.profiling.cpu_limit import PERIOD, Throttle, throttle
 from edgeresearch.scheduling.runtime_model import Curve, fit
 from edgeresearch.settings import Section, parsed
+
+if TYPE_CHECKING:
+    from edgeresearch.anomaly.base import Array
+    from edgeresearch.anomaly.identity import Identity
 
 LEAST = 1.0
 """CPU seconds of a run: a training that needs less is done several times in a row, or the length of a quota's period
@@ -61,8 +63,8 @@ class Subject:
         samples: The cached samples, `(samples, channels)`.
     """
 
-    identity: Identity
-    samples: Array
+    identity: "Identity"
+    samples: "Array"
 
 
 def _quiet(_: str) -> None:
@@ -173,7 +175,6 @@ FEWEST = 4
 GRANTED = 0.9
 """Share of its limit that a process should have had of the CPU; with less, other work was in the way."""
 _TAKES = f"eq. 1 and a limit held out take at least {FEWEST} different ones"
-_LSTM, _AUTOENCODER = LSTM(), Autoencoder()
 
 
 class Fitted(Section):
@@ -293,8 +294,7 @@ def calibrate(
     samples: int,
     wanted: str = "auto",
     seed: int = 0,
-    lstm: LSTM = _LSTM,
-    autoencoder: Autoencoder = _AUTOENCODER,
+    identities: "Mapping[str, Identity] | None" = None,
     tell: Callable[[str], None] = _quiet,
 ) -> Calibration:
     """Measure the trainings of both identity functions on this machine, and write the file if all went well.
@@ -309,8 +309,7 @@ def calibrate(
         samples: Cached samples of a training.
         wanted: How limits are to be kept, one of `throttle.WANTED`.
         seed: Of the order and the trainings.
-        lstm: The one identity function.
-        autoencoder: The other.
+        identities: `lstm` and `autoencoder`; as Paper B has them where None.
         tell: Receives a line before each training.
 
     Raises:
@@ -320,7 +319,10 @@ def calibrate(
     if len(set(limits)) < FEWEST:
         raise InputError(f"{len(set(limits))} limits; {_TAKES}")
     traces = {name: _trace(folder, name, samples) for name in ("lstm", "autoencoder")}
-    identities: dict[str, Identity] = {"lstm": lstm, "autoencoder": autoencoder}
+    if identities is None:
+        from edgeresearch.anomaly.identity import LSTM, Autoencoder  # torch, which whoever reads a file does without
+
+        identities = {"lstm": LSTM(), "autoencoder": Autoencoder()}
     subjects = {name: Subject(identities[name], traces[name].frame.to_numpy()[:samples]) for name in traces}
     keeper = throttle(wanted)
     versions = provenance.versions(["torch", "pytorch-lightning"])

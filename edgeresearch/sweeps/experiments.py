@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from pydantic import PositiveInt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import ModelName, PolicyName
@@ -139,7 +139,7 @@ class Los:
     unread = tuple(
         f"los.{name}"
         for name in (
-            "streams", "fitted", "policies", "repeats", "workers", "adaptation", "sweeps", "fit", "city.sizes",
+            "streams", "fitted", "policies", "repeats", "adaptation", "sweeps", "fit", "city.sizes",
             "city.policies", "city.most", "city.hours", "city.repeats", "city.nodes_in_all", "city.refine",
         )
     )  # fmt: skip
@@ -270,7 +270,7 @@ class Forecast:
     name = "forecast"
     own = ForecastCell
     reads = ("forecast",)
-    unread = tuple(f"forecast.{name}" for name in ("traces", "horizons", "seeds", "workers", "models", "bootstrap"))
+    unread = tuple(f"forecast.{name}" for name in ("traces", "horizons", "seeds", "models", "bootstrap"))
     measures = MappingProxyType(
         {
             "skill": "skill over the last value (1 is perfect)",
@@ -304,10 +304,10 @@ class Forecast:
                 raise InputError(f"model seasonal_naive needs a season, and what is used of {series.name} has none")
         section = {
             **{**settings["forecast"], "models": (settings["model"],), "horizons": (settings["horizon"],)},
-            **{"seeds": 1, "workers": 1, "bootstrap": {"resamples": 1, "block": 1}},
+            **{"seeds": 1, "bootstrap": {"resamples": 1, "block": 1}},
         }
         with one_thread():
-            scores = compare(series, section, seed=root).scores.iloc[0]
+            scores = compare([series], section, seed=root)[0].scores.iloc[0]
         found: dict[str, Scalar] = {name: float(scores[name]) for name in ("skill", "mse", "mae", "r2")}
         return {**found, "points": int(scores["points"]), "real": series.origin.real}
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from edgeresearch import cli, workspace
+from edgeresearch import cli, pipeline
 from edgeresearch.papers.report.readme import BEGIN, END
 from edgeresearch.papers.report.site import build_site
 
@@ -108,7 +108,7 @@ def test_outside_of_a_project_it_is_one_line(
 def test_reproduce_ends_with_the_report_where_there_is_one(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workspace, "reproduce", lambda *_, **__: Path("reports"))
+    monkeypatch.setattr(pipeline, "reproduce", lambda *_, **__: Path("reports"))
     assert _left(capsys, "reproduce")[1] == "results: reports\n"
     build_site(Path(), _settings(), _settings())
     assert _left(capsys, "reproduce")[1] == "results: reports\nreport: reports/site/index.html\n"

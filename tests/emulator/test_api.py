@@ -141,7 +141,7 @@ def test_no_other_near_the_lowest_sends_less(rows: list[tuple[float, float]]) ->
 
 DATA = Path(__file__).parent / "data"
 FACTORY, ISLANDS = DATA / "factory.yaml", DATA / "islands.yaml"
-SECTION: dict[str, Any] = Params().los.model_dump() | {"workers": 1}
+SECTION: dict[str, Any] = Params().los.model_dump()
 FILES = {"table.csv", "drops.csv", "nodes.csv", "gateways.csv", "report.json"}
 
 
@@ -223,7 +223,7 @@ def test_it_is_repeatable_and_workers_and_seed_count_as_they_should(monkeypatch:
     first = _ran(policies=["random"], trace=True, repeats=2)
     bytes_ = {path.name: path.read_bytes() for path in Path("out").iterdir()}
     monkeypatch.setattr(api, "FEW", 0)
-    _ran(policies=["random"], trace=True, repeats=2, section=SECTION | {"workers": 2})
+    _ran(policies=["random"], trace=True, repeats=2, workers=2)
     assert {path.name: path.read_bytes() for path in Path("out").iterdir()} == bytes_
     assert not _ran(policies=["random"], repeats=2, seed=1).table.equals(first.table)
 

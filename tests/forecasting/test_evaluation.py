@@ -42,7 +42,6 @@ def _settings(**changes: Any) -> dict[str, Any]:
         "max_steps": 700,
         "window": 12,
         "seeds": 2,
-        "workers": 1,
         "bootstrap": {"resamples": 20, "block": 10},
         "forest": {"trees": 3},
         "lstm_paper": {"hidden": 4, "epochs": 1, "batch": 64, "learning_rate": 0.01, "max_windows": 200},
@@ -62,7 +61,7 @@ def _trace(name: str = "elb", steps: int = 900, sha256: str = "") -> Trace:
 
 @pytest.fixture(scope="module")
 def found() -> Evaluation:
-    return work.compare(_trace(), _settings(), seed=7)
+    return work.compare([_trace()], _settings(), seed=7)[0]
 
 
 def test_every_setting_reaches_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,14 +71,14 @@ def test_every_setting_reaches_its_model(monkeypatch: pytest.MonkeyPatch) -> Non
         seen["pose"] = options
         return "problem"
 
-    def evaluate(problem: str, **options: Any) -> str:
+    def evaluate_all(problems: list[str], **options: Any) -> list[str]:
         seen["evaluate"] = options
-        return problem
+        return problems
 
     monkeypatch.setattr(work, "pose", pose)
-    monkeypatch.setattr(work, "evaluate", evaluate)
+    monkeypatch.setattr(work, "evaluate_all", evaluate_all)
     settings = Forecast().model_dump()
-    assert work.compare(_trace(), settings, seed=7) == "problem"
+    assert work.compare([_trace()], settings, seed=7) == ["problem"]
     used = seen["pose"] | seen["evaluate"]
     nested = used.pop("settings")
     assert nested == {"forest": {"n_estimators": 100}, "lstm_paper": settings["lstm_paper"], "lstm": settings["lstm"]}
@@ -90,6 +89,7 @@ def test_every_setting_reaches_its_model(monkeypatch: pytest.MonkeyPatch) -> Non
             if key not in ("traces", "bootstrap", "forest", "lstm", "lstm_paper")
         },
         "root_seed": 7,
+        "workers": 1,
         "resamples": 1000,
         "block": 60,
     }
@@ -121,7 +121,7 @@ def test_a_series_without_file_has_the_checksum_of_its_values(found: Evaluation)
 def test_results_are_written_with_the_same_bytes_every_time(found: Evaluation, tmp_path: Path) -> None:
     contents = []
     for name in ("a", "b"):
-        again = found if name == "a" else work.compare(_trace(), _settings(), seed=7)
+        again = found if name == "a" else work.compare([_trace()], _settings(), seed=7)[0]
         target = work.write(_trace(), again, tmp_path / name)
         assert target == work.places("elb", tmp_path / name)
         contents.append([path.read_bytes() for path in (target.scores, target.choices, target.forecasts)])
@@ -134,14 +134,14 @@ def test_results_are_written_with_the_same_bytes_every_time(found: Evaluation, t
 
 
 def test_no_choices_are_an_empty_table(tmp_path: Path) -> None:
-    found = work.compare(_trace(), _settings(models=("last_value",)), seed=0)
+    found = work.compare([_trace()], _settings(models=("last_value",)), seed=0)[0]
     target = work.write(_trace(), found, tmp_path)
     assert target.choices.read_text() == "model,seed,choice\n"
 
 
 def test_a_short_trace_is_refused() -> None:
     with pytest.raises(InputError, match="elb has 20 points"):
-        work.compare(_trace(steps=20), _settings(), seed=0)
+        work.compare([_trace(steps=20)], _settings(), seed=0)
 
 
 def test_timings_replace_the_older_ones_of_the_same_trace(found: Evaluation, tmp_path: Path) -> None:

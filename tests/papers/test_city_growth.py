@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {
 
 
 def _section(**changed: Any) -> dict[str, Any]:
-    section = {**Params().los.model_dump(), "workers": 1}
+    section = Params().los.model_dump()
     return {**section, "city": {**section["city"], **SMALL, **changed}}
 
 
@@ -140,8 +140,8 @@ def test_costs_are_of_every_run_and_written_nowhere(tmp_path: Path) -> None:
 
 def test_the_same_settings_give_the_same_bytes_however_many_processes(tmp_path: Path) -> None:
     for name, workers in (("a", 1), ("b", 2)):
-        section = {**_section(policies=("los",), hours=0.25), "workers": workers}
-        write(section, seed=4, out=tmp_path / name, warn=lambda _: None)
+        section = _section(policies=("los",), hours=0.25)
+        write(section, seed=4, workers=workers, out=tmp_path / name, warn=lambda _: None)
     one, other = (sorted((tmp_path / name).rglob("*.csv")) for name in ("a", "b"))
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
 

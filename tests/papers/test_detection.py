@@ -36,7 +36,7 @@ CHEAP = ("robust_z", "last_value")
 def _section(**changes: Any) -> dict[str, Any]:
     """Settings of a small run."""
     small = {
-        **{"sensors": 2, "train": 100, "every": 150, "samples": 300, "seeds": 2, "workers": 1, "detectors": CHEAP},
+        **{"sensors": 2, "train": 100, "every": 150, "samples": 300, "seeds": 2, "detectors": CHEAP},
         **{"lstm": {"epochs": 1}, "autoencoder": {"epochs": 1}, "injection": {"every": 60}},
         **{"quantile": {"warm_up": 20, "window": 100}},
     }
@@ -301,7 +301,7 @@ def test_the_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(
-        "anomaly: {sensors: 1, train: 100, samples: 300, seeds: 1, workers: 1, detectors: [last_value, robust_z]}\n"
+        "workers: 1\nanomaly: {sensors: 1, train: 100, samples: 300, seeds: 1, detectors: [last_value, robust_z]}\n"
     )
     with pytest.raises(SystemExit) as caught:
         cli.main(["anomaly", "sensors"])

@@ -17,7 +17,7 @@ from edgeresearch.scheduling.runtime_model import Curve
 
 COMMITTED = Path(__file__).parents[2] / "data" / "calibration.json"
 SECTION: dict[str, Any] = Params().los.model_dump()
-SMALL = merge(SECTION, {"streams": (2, 8), "repeats": 2, "hours": 0.5, "workers": 1})
+SMALL = merge(SECTION, {"streams": (2, 8), "repeats": 2, "hours": 0.5})
 
 
 def _written(path: Path, **changes: Any) -> Path:
@@ -85,7 +85,7 @@ def test_drop_rates_are_of_both_models_and_those_of_the_experiment() -> None:
     rows: Any = table.set_index(["model", "policy", "streams"]).sort_index()
     for model in ("lstm", "autoencoder"):
         setup = experiment.setup(ground(SMALL, COMMITTED, model).section, paper_b())
-        fixed = {key: SMALL[key] for key in ("repeats", "hours", "workers")}
+        fixed = {key: SMALL[key] for key in ("repeats", "hours")}
         triggers, _ = experiment.scheduling(setup, streams=(8,), policies=("los",), seed=3, **fixed)
         shares = triggers.assign(dropped=100.0 * (triggers["end"] == "dropped")).groupby("repeat")["dropped"].mean()
         assert rows.loc[(model, "los", 8), "drop_percent"] == pytest.approx(shares.mean())
@@ -119,8 +119,8 @@ def test_the_commands_take_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     small = Params.model_validate({"los": {**SMALL, "policies": ("los",)}})
-    for part in ("pipeline", "user"):
-        monkeypatch.setattr(getattr(cli, part), "read_settings", lambda path: small)
+    monkeypatch.setattr(cli.pipeline, "stage_settings", lambda path: small)
+    monkeypatch.setattr(cli.user, "read_settings", lambda path: small)
     for words in (
         f"los --streams 8 --hours 0.5 --repeats 1 --policy in_situ --truth {COMMITTED} --out own",
         f"emulate scheduling --truth {COMMITTED} --truth-model autoencoder --out staged",

@@ -20,7 +20,6 @@ SMALL: dict[str, Any] = {
     "policies": ("los", "in_situ", "cloud"),
     "repeats": 2,
     "hours": 0.5,
-    "workers": 1,
     "adaptation": {**USUAL["adaptation"], "jobs": 4, "iterations": 16, "drift_from": 13, "repeats": 2},
     "sweeps": {"streams": (10,), "intervals": (0.0, 600.0), "gateways": (1, 5), "stays": (900.0,), "away": 300.0},
 }
@@ -153,7 +152,7 @@ def test_what_is_sent_follows_from_the_triggers(scheduled: Frames) -> None:
 
 @pytest.mark.parametrize("workers", [2])
 def test_workers_change_nothing(scheduled: Frames, workers: int) -> None:
-    again = scheduling.scheduling({**SMALL, "workers": workers}, seed=3)
+    again = scheduling.scheduling(SMALL, seed=3, workers=workers)
     for name, table in scheduled.items():
         pd.testing.assert_frame_equal(again[name], table)
 

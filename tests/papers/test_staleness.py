@@ -286,7 +286,7 @@ def test_no_outcome_is_told() -> None:
 
 
 SMALL = {
-    **{"train": 100, "every": 100, "workers": 1, "injection": {"every": 60}},
+    **{"train": 100, "every": 100, "injection": {"every": 60}},
     **{"lstm": {"epochs": 1, "hidden": 2}, "quantile": {"warm_up": 20, "window": 100}},
     "staleness": {"sensors": 2, "seeds": 2, "samples": 650, "block": 150, "control_seeds": 1, "warm_seeds": 1},
 }
@@ -476,11 +476,11 @@ def test_trainings_see_anomalies_but_for_the_one_that_is_meant_not_to(monkeypatc
 
 @pytest.mark.slow
 def test_workers_change_nothing() -> None:
-    section = {**_section(sensors=1, seeds=1, samples=300, control_seeds=1, warm_seeds=0), "workers": 2}
+    section = _section(sensors=1, seeds=1, samples=300, control_seeds=1, warm_seeds=0)
     with pytest.MonkeyPatch.context() as patch:  # processes of their own do not see what was patched here
         patch.setattr(module.datasets, "first", lambda folder, kind, count: [_trace(101)])
-        two = staleness("raw", section, _triggers_staleness(), seed=1)
-        one = staleness("raw", {**section, "workers": 1}, _triggers_staleness(), seed=1)
+        two = staleness("raw", section, _triggers_staleness(), seed=1, workers=2)
+        one = staleness("raw", section, _triggers_staleness(), seed=1)
     for mine, other in zip(two, one, strict=True):
         pd.testing.assert_frame_equal(mine, other)
 
@@ -530,7 +530,7 @@ def test_the_command_shows_and_writes(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     small = merge(SMALL, {"staleness": {"sensors": 1, "seeds": 1, "control_seeds": 0, "warm_seeds": 0}})
-    monkeypatch.setattr(cli.pipeline, "read_settings", lambda path: Params.model_validate({"anomaly": small}))
+    monkeypatch.setattr(cli.pipeline, "stage_settings", lambda path: Params.model_validate({"anomaly": small}))
     place = tmp_path / "data" / "processed" / "los"
     place.mkdir(parents=True)
     _triggers_staleness().to_parquet(place / "triggers.parquet")

@@ -14,7 +14,7 @@ from edgeresearch.plotting import emulation
 from edgeresearch.plotting.emulation import DEEP, PLACES, draw, places, policies
 
 DATA = Path(__file__).parents[1] / "emulator" / "data"
-SECTION = Params().los.model_dump() | {"workers": 1}
+SECTION = Params().los.model_dump()
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ ranking = partial(
     paper="A",
     kind="ranking",
     rule=on_traces,
-    stage="table2",
+    stage="tables",
     figure="reports/figures/table2/relative_mse_1.png",
     notebook="10-forecasting",
 )
@@ -66,7 +66,7 @@ replayed = partial(
     kind="ranking",
     rule=on_traces,
     fit=Fit(HELD_OUT, "the settings were searched on draws of the stand-in, none of these traces"),
-    stage="table3",
+    stage="tables",
     figure=TABLE3_FIGURE.format("wiki_de"),
     notebook="11-elastic",
 )
@@ -97,7 +97,7 @@ usage = partial(
     unit="%",
     rule=partial(within, points=5),
     fit=Fit(FITTED, "the model of a pod's usage was chosen to stay within these ranges at ordinary loads"),
-    stage="elastic",
+    stage="replay",
     notebook="11-elastic",
 )
 COURSE = Cell(
@@ -135,7 +135,7 @@ def _table_2() -> list[Claim]:
             measure=replace(cell, rows={"trace": "paper_a", "horizon": 1, "model": model}),
             rule=partial(within, points=abs((metric == "R2") - published) / 10),
             fit=calibrated if name == "LSTM" else uncalibrated,
-            stage="table2",
+            stage="tables",
             figure="reports/figures/forecast/paper_a/table2.png",
             notebook="10-forecasting",
         )
@@ -189,7 +189,7 @@ def _table_3() -> list[Claim]:
 
 
 table_3 = partial(
-    number, where="Table 3", stage="table3", figure=TABLE3_FIGURE.format("paper_a"), notebook="11-elastic"
+    number, where="Table 3", stage="tables", figure=TABLE3_FIGURE.format("paper_a"), notebook="11-elastic"
 )
 
 table_1 = partial(
@@ -197,7 +197,7 @@ table_1 = partial(
     where="Table 1 and section 4.1",
     rule=same,
     fit=Fit(SET, "the simulated service runs on what Table 1 says"),
-    stage="notebook-elastic",
+    stage="notebooks",
     notebook="11-elastic",
 )
 
@@ -291,7 +291,7 @@ RECORDS_A: tuple[Claim, ...] = (
         measure=Setting("elastic.target_utilisation"),
         rule=within,
         fit=Fit(SET, "it is a setting, elastic.target_utilisation"),
-        stage="elastic",
+        stage="replay",
         notebook="11-elastic",
     ),
     contradiction(
@@ -335,7 +335,7 @@ RECORDS_A: tuple[Claim, ...] = (
             seeds="seeds",
         ),
         rule=partial(within, points=_TAILS / 10),
-        stage="table2",
+        stage="tables",
         figure="reports/figures/forecast/paper_a/table2.png",
         notebook="10-forecasting",
         caveat="Shown is the lowest of these traces. So low a ratio needs small errors and rare, large bursts",
@@ -425,7 +425,7 @@ RECORDS_A: tuple[Claim, ...] = (
         published=paper_a.PUBLISHED["lstm_paper"].mae,
         unit="QPS",
         measure=check(_BEST_MAE["agrees"], f"{_BEST_MAE['expected']:g}", _BEST_MAE["says"]),
-        stage="table2",
+        stage="tables",
     ),
     contradiction(
         id="A-T2-TEXT-XGBOOST",
@@ -455,7 +455,7 @@ RECORDS_A: tuple[Claim, ...] = (
             f"MSE / (1 - R²) is {', '.join(f'{each:.0f} ({name})' for name, each in _VARIANCES['value'].items())}: "
             f"{_ODD} of {len(_VARIANCES)} rows are off the others by more than rounding allows",
         ),
-        stage="table2",
+        stage="tables",
     ),
     # Table 3
     *_table_3(),

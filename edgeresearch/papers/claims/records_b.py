@@ -102,7 +102,7 @@ drawn = partial(
         )
     ),
     rule=untestable,
-    stage="notebook-testbed",
+    stage="notebooks",
     notebook="20-testbed",
 )
 
@@ -112,7 +112,7 @@ table_1 = partial(
     where="Table I",
     rule=same,
     fit=Fit(SET, "the testbed's file says what Table I says"),
-    stage="tables-los",
+    stage="tables",
     figure=f"{FIGURES}/testbed/figure1.png",
     notebook="20-testbed",
 )
@@ -170,7 +170,7 @@ drops = partial(
     where="Fig. 7 and section VI.C",
     unit="%",
     rule=partial(within, points=DROP_POINTS),
-    stage="tables-los",
+    stage="tables",
     figure=f"{FIGURES}/scheduling/figure7.png",
     notebook="23-scheduling",
 )
@@ -210,7 +210,7 @@ sensors = partial(
     where="section VI.A",
     published="real",
     rule=everywhere,
-    stage="notebook-data",
+    stage="notebooks",
     figure="reports/figures/data/aarhus_seasonality.png",
     notebook="00-data",
 )
@@ -305,7 +305,7 @@ RECORDS_B: tuple[Claim, ...] = (
             file=f"{TABLES}/fig7_drop.csv", each="streams", sequence=({"policy": "los"}, {"policy": "in_situ"})
         ),
         fit=Fit(FITTED, "some of the drop rates of LOS; those of training at the source are set"),
-        stage="tables-los",
+        stage="tables",
         figure=f"{FIGURES}/scheduling/policies.png",
     ),
     emulated(
@@ -353,7 +353,7 @@ RECORDS_B: tuple[Claim, ...] = (
         measure=Known(
             Evidence(missing="the paper's figure shows a curve as an example and states none of its numbers")
         ),
-        stage="notebook-latency",
+        stage="notebooks",
         figure=f"{FIGURES}/latency/figure4.png",
         notebook="21-latency",
     ),
@@ -693,7 +693,7 @@ RECORDS_B: tuple[Claim, ...] = (
         published="2 < 4 < 6 < 8 < 10 streams",
         measure=in_order(file=f"{TABLES}/fig7_drop.csv", rows={"policy": "los"}, sequence=ALL_STREAMS),
         fit=Fit(FITTED, "those with 2, 6 and 10 streams"),
-        stage="tables-los",
+        stage="tables",
         figure=f"{FIGURES}/scheduling/figure7.png",
     ),
     emulated(
@@ -783,7 +783,7 @@ RECORDS_B: tuple[Claim, ...] = (
         ),
         rule=above,
         fit=Fit(SET, "the testbed's file says how often trainings are triggered, by either reading"),
-        stage="tables-los",
+        stage="tables",
         figure=f"{FIGURES}/scheduling/figure7.png",
     ),
     arithmetic(

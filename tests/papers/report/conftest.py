@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[3]
 CLAIMS = """\
 id,paper,where,kind,claim,published,measured,low,high,seeds,data,verdict,reason,stage,figure,notebook,unit,fitted
 A-1,A,"Table 3 (captioned ""Table 2"")",number,Few requests fail.,3.4,3.58112,3.53328,3.62896,20,paper_a (synthetic),\
-reproduced,Close.,table3,reports/figures/elastic/paper_a/table3.png,11-elastic,%,fitted
+reproduced,Close.,tables,reports/figures/elastic/paper_a/table3.png,11-elastic,%,fitted
 A-2,A,section 4.2 beside Table 2,ranking,LSTM is best <everywhere>.,first,1 of 9,,,5,elb (real),not reproduced,\
-"It is not, & far from it.",table2,reports/figures/table2/relative_mse_1.png,10-forecasting,,
+"It is not, & far from it.",tables,reports/figures/table2/relative_mse_1.png,10-forecasting,,
 A-3,A,abstract,statement,It all works.,,,,,,,not testable here,Nothing says how.,none,,,,
 A-4,A,section 5 beside Table 3,ranking,Also on real traces.,lowest,2 of 2,,,20,elb (real),partly,In means.,elastic,\
 reports/figures/elastic/elb/table3.png,11-elastic,,held out

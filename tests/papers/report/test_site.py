@@ -108,7 +108,7 @@ def test_every_verdict_has_its_looks_and_every_paper_its_source() -> None:
 def test_a_claim_is_a_row_with_its_links_and_its_text_is_no_markup(project: Path) -> None:
     text = _text(project)
     row = text.partition('<tr role="row" id="claim-A-2"')[2].partition("</tr>")[0]
-    for part in ("LSTM is best &lt;everywhere&gt;.", "It is not, &amp; far from it.", 'href="#stage-table2"',
+    for part in ("LSTM is best &lt;everywhere&gt;.", "It is not, &amp; far from it.", 'href="#stage-tables"',
                  'href="#figure-table2-relative-mse-1"', "Data: elb (real); 5 seeds."):  # fmt: skip
         assert part in row
     assert "synthetic data" not in row
@@ -167,7 +167,7 @@ def test_data_seeds_versions_machine_stages_and_minutes_are_named(project: Path)
     lines = "stage,cpu_seconds,wall_seconds,machine\ncompare@elb,120,66,M\n"
     (project / "data" / "measured" / "stage_seconds.csv").write_text(lines)
     text = _text(project)
-    for words in ("abcd", "<dt>los.repeats</dt>", "torch ", "processor", 'id="stage-compare"', "compare TRACE",
+    for words in ("abcd", "<dt>los.repeats</dt>", "torch ", "processor", 'id="stage-compare"', "edgeresearch compare",
                   '<strong class="tag loud">synthetic</strong>', "About &amp; 22-limits"):  # fmt: skip
         assert words in text
     assert '<th scope="row" class="">compare</th><td class="number">1</td><td class="number">2.0</td>' in text
