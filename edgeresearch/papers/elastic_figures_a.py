@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from edgeresearch.data.trace import Trace
 from edgeresearch.papers.elastic_a import PHASES, PUBLISHED, RANGES
 from edgeresearch.plotting import style
+from edgeresearch.plotting.replay import POINTS, draw_scaling, draw_tradeoff
 
 WORDS = {"cpu": ("Fig. 2", "CPU usage"), "memory": ("Fig. 3", "memory usage")}
 
@@ -25,12 +25,6 @@ MAKERS = {
     "lstm": ("LSTM", style.ORANGE), "ridge": ("ridge", style.GREEN), "last_value": ("last value", style.GREY),
     "published": ("published accuracy", style.BLUE), "none": ("no forecast", style.INK),
 }  # fmt: skip
-
-SHAPES = {
-    "advance": "^", "responsive": "v", "combined": "P", "fixed": "s", "hpa": "h", "quantile": "o", "oracle": "*",
-}  # fmt: skip
-
-COLOURS = {"advance": style.BLUE, "responsive": style.GREEN, "combined": style.ORANGE}
 
 
 def note(table: pd.DataFrame, *more: str) -> str:
@@ -131,100 +125,33 @@ def usage(table: pd.DataFrame, course: pd.DataFrame, kind: str, real: Sequence[T
     return figure
 
 
-@style.styled
-def scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = 240) -> Figure:
-    """Draw load, forecast, pods wanted and ready, and errors on one time axis, around the largest rise of the load.
+def scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = POINTS) -> Figure:
+    """Draw the paper's strategies over time, where Responsive failed most requests (see `draw_scaling`).
 
     Args:
         table: Rows of the trace.
         course: What `run_experiment` found over time.
-        points: Decision intervals that are shown.
+        points: Sync periods that are shown.
     """
-    shown = {name: rows.reset_index(drop=True) for name, rows in course.groupby("strategy") if name in PUBLISHED}
-    part = stretch(next(iter(shown.values()))["load"].to_numpy(), points)
-    figure, axes = style.canvas(5, 1, size=(10, 9.5), sharex=True)
-    for name in PUBLISHED:
-        rows = shown.get(name)
-        if rows is None:
-            continue
-        rows = rows.iloc[part]
-        hours = rows["seconds"] / 3600
-        each = axes[1 + list(PUBLISHED).index(name)]
-        each.step(hours, rows["wanted"], where="post", color=COLOURS[name], label="wanted")
-        each.fill_between(hours, rows["ready"], step="post", color=COLOURS[name], alpha=0.3, lw=0, label="ready")
-        each.set_ylabel(f"{NAMES[name]}\npods")
-        each.set_ylim(0, 1.35 * max(rows["wanted"].max(), 1))
-        each.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        each.legend(loc="upper right", ncols=2)
-        failed = 100 * rows["failed"] / rows["load"].clip(lower=1e-9)
-        width = 2.6 - 0.8 * list(PUBLISHED).index(name)
-        axes[4].plot(hours, failed, color=COLOURS[name], lw=width, label=NAMES[name])
-    rows = shown.get("combined", next(iter(shown.values()))).iloc[part]
-    axes[0].plot(rows["seconds"] / 3600, rows["load"], color=style.INK, label="load")
-    maker = MAKERS[rows["forecaster"].iloc[0]][0]
-    axes[0].plot(rows["seconds"] / 3600, rows["forecast"], color=style.PINK, lw=1, label=f"forecast for then ({maker})")
-    axes[0].set_ylabel("requests\nper second")
-    axes[4].set_ylabel("requests\nthat fail (%)")
-    axes[4].set_xlabel("time (hours)")
-    for each in (axes[0], axes[4]):
-        each.legend(loc="upper right", ncols=3)
-        each.set_ylim(0, 1.25 * each.get_ylim()[1])
-    style.mark(figure, note(table, "The stretch with the largest rise of the load within ten intervals."))
-    figure.suptitle(f"Scaling on {title(table)}: load, forecast, pods and errors", x=0.01, ha="left")
-    return figure
+    course = course.assign(forecaster=course["forecaster"].replace("none", ""))
+    runs = list(dict.fromkeys(zip(course["strategy"], course["forecaster"], strict=True)))
+    return draw_scaling(
+        course,
+        [run for run in runs if run[0] in PUBLISHED],
+        title=f"Scaling on {title(table)}: load, forecast, pods and errors",
+        note=note(table, "The stretch in which Responsive failed most requests."),
+        points=points,
+    )
 
 
-def stretch(load: Any, points: int, reach: int = 10) -> slice:
-    """Return the stretch of `points` values around the largest rise within `reach` of them."""
-    points = min(points, len(load))
-    rise = load[reach:] - load[:-reach] if len(load) > reach else np.zeros(1)
-    start = int(np.clip(int(np.argmax(rise)) - points // 3, 0, len(load) - points))
-    return slice(start, start + points)
-
-
-@style.styled
 def tradeoff(table: pd.DataFrame) -> Figure:
-    """Draw error rate against pod-hours for every strategy and forecaster, one panel per lead time.
-
-    Where not scaling at all errs more than everything else, it would squeeze the rest together: it is told in the note.
+    """Draw errors against pod-hours, one panel per lead time (see `draw_tradeoff`).
 
     Args:
         table: What `run_experiment` found for one trace, all leads.
     """
-    rows, left_out = _without_far(table[table["phase"] == "all"])
-    leads = sorted(rows["lead"].unique())
-    figure, axes = style.canvas(1, len(leads), size=(1.5 + 3.4 * len(leads), 4.6), sharex=True, sharey=True)
-    for lead, each in zip(leads, axes, strict=True):
-        now: Any = rows[rows["lead"] == lead]
-        for row in now.itertuples():
-            each.plot(
-                row.pod_hours,
-                row.error_percent,
-                SHAPES[row.strategy],
-                color=MAKERS[row.forecaster][1],
-                ms=7,
-                alpha=0.85,
-            )
-        each.set_title(f"start delay × {lead:g}")
-        each.set_xlabel("pod-hours")
-        style.numbers(each.xaxis)
-    axes[0].set_ylabel("requests that fail (%)")
-    handles = [
-        Line2D([], [], marker=SHAPES[name], ls="", mfc="white", mec=style.INK, label=NAMES[name])
-        for name in NAMES if name in set(rows["strategy"])
-    ] + [
-        Line2D([], [], marker="o", ls="", color=MAKERS[name][1], label=MAKERS[name][0])
-        for name in MAKERS if name in set(rows["forecaster"])
-    ]  # fmt: skip
-    style.legend(figure, note(table, "Lower left is better. Means over repeats.", left_out), handles=handles, columns=6)
-    figure.suptitle(f"What fewer errors cost on {title(table)}", x=0.01, ha="left")
-    return figure
-
-
-def _without_far(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    fixed = rows["strategy"] == "fixed"
-    worst: Any = rows[fixed & (rows["lead"] == 1)]
-    if worst.empty or not worst["error_percent"].iloc[0] > rows.loc[~fixed, "error_percent"].max():
-        return rows, ""
-    error, hours = worst["error_percent"].iloc[0], worst["pod_hours"].iloc[0]
-    return rows[~fixed], f"Not drawn: Fixed, {error:.1f} % at {hours:.1f} pod-hours."
+    return draw_tradeoff(
+        table[table["phase"] == "all"],
+        title=f"What fewer errors cost on {title(table)}",
+        note=note(table, "Lower left is better. Means over repeats."),
+    )

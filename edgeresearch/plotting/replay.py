@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from edgeresearch.autoscaling.api import Replay
 from edgeresearch.autoscaling.compare import WITHIN, Advice, label, lowest_error
 from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.models import MODELS
 from edgeresearch.plotting import style
+
+if TYPE_CHECKING:
+    from edgeresearch.autoscaling.api import Replay
 
 POINTS = 240
 """Sync periods that are still legible side by side."""
@@ -34,7 +36,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 OTHERS = {"published": "published accuracy", "": "no forecast"}
 
 
-def figures(result: Replay) -> dict[str, Figure]:
+def figures(result: "Replay") -> dict[str, Figure]:
     """Draw a user's replay: errors against pod-hours, and the advised policy beside Responsive over time."""
     title, config = result.trace.label, result.config
     table = result.table.rename(columns={"error_percent_low": "low", "error_percent_high": "high"})
@@ -62,6 +64,8 @@ def draw_scaling(
 ) -> Figure:
     """Draw load, forecast, pods wanted and ready, and errors on one time axis, where Responsive failed most requests.
 
+    Without it, where the first of the runs did.
+
     Args:
         course: One row per strategy, forecaster and sync period, as in `Replay.course`; without `time`, `seconds` are
             shown as hours.
@@ -70,8 +74,8 @@ def draw_scaling(
         note: What a reader must know.
         points: Sync periods that are shown.
     """
-    frames = {run: _rows(course, *run) for run in runs}
-    worst = _worst(_rows(course, "responsive", runs[0][1])["failed"].to_numpy(), points)
+    frames = {run: course[(course["strategy"] == run[0]) & (course["forecaster"] == run[1])] for run in runs}
+    worst = _worst(frames.get(("responsive", ""), frames[runs[0]])["failed"].to_numpy(), points)
     shown = {run: frame.iloc[worst : worst + points] for run, frame in frames.items()}
     figure, axes = style.canvas(2 + len(runs), 1, size=(10, 3.5 + 2 * len(runs)), sharex=True)
     top, bottom = axes[0], axes[-1]
@@ -147,7 +151,7 @@ def draw_tradeoff(
         axes[0].set_ylim(bottom, max(top, base_error + 3 * WITHIN))
     axes[0].set_ylabel("requests that fail (%)")
     style.numbers(axes[0].yaxis)
-    _use_round_logarithm(axes[0], rows["pod_hours"])
+    _scale_pod_hours(axes[0], rows["pod_hours"])
     style.legend(figure, " ".join(filter(None, [note, left_out])), handles=handles, columns=4)
     figure.suptitle(title, x=0.01, ha="left")
     return figure
@@ -186,16 +190,17 @@ def _without_far(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return rows[~fixed], f"Not drawn: Fixed, {error:.1f} % at {hours:.1f} pod-hours."
 
 
-def _use_round_logarithm(axes: Axes, values: pd.Series) -> None:
-    """Label a logarithmic axis with round numbers; Fixed may take many times the pods of the others."""
-    axes.set_xscale("log")
-    axes.set_xlim(values.min() / 1.1, values.max() * 1.1)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+def _scale_pod_hours(axes: Axes, values: pd.Series) -> None:
+    """Use a logarithmic axis with round numbers where Fixed takes many times the pods of the others."""
+    style.numbers(axes.xaxis)
+    if values.max() > 3 * values.min():
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
-def _compared(result: Replay) -> tuple[str, str]:
+def _compared(result: "Replay") -> tuple[str, str]:
     """Return the advised policy or, if that is Responsive, the first on a model's forecast, else the HPA."""
     listed = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
     models = [pair for pair in listed if pair[1] not in ("", "last_value")]
@@ -204,13 +209,6 @@ def _compared(result: Replay) -> tuple[str, str]:
         *sorted(models, key=lambda pair: pair[0] != "combined"),
     ]
     return next((pair for pair in choices if pair != ("responsive", "")), ("hpa", ""))
-
-
-def _rows(course: pd.DataFrame, strategy: str, forecaster: str) -> pd.DataFrame:
-    """Return a strategy's rows, those with the forecaster if it stands there with several."""
-    rows = course[course["strategy"] == strategy]
-    same = rows[rows["forecaster"] == forecaster]
-    return same if len(same) else rows
 
 
 def _times(rows: pd.DataFrame) -> Any:

@@ -59,10 +59,12 @@ def test_the_tradeoff_has_every_strategy_and_what_is_advised(result: Replay) -> 
 
 def test_the_tradeoff_of_several_leads_leaves_out_what_is_far() -> None:
     rows = [(lead, "fixed", "none", 50.0, 9.0) for lead in (1, 2)]
-    rows += [(lead, "combined", "lstm", 3.0 + lead, 8.0 + lead) for lead in (1, 2)]
+    rows += [(lead, "combined", "lstm", 3.0 + lead, 8.0 + 30 * lead) for lead in (1, 2)]
+    rows += [(lead, "hpa", "none", 3.0 + lead, 8.0) for lead in (1, 2)]
     table = pd.DataFrame(rows, columns=["lead", "strategy", "forecaster", "error_percent", "pod_hours"])
     figure = draw_tradeoff(table.assign(low=table["error_percent"], high=table["error_percent"]), title="two")
     assert [axes.get_title() for axes in figure.axes] == ["start delay × 1", "start delay × 2"]
+    assert figure.axes[0].get_xscale() == "log"
     assert figure.legends[0].get_title().get_text() == "Not drawn: Fixed, 50.0 % at 9.0 pod-hours."
 
 
