@@ -1,6 +1,5 @@
 """What a reader must know of a run besides its results: its data, settings, seeds, stages and minutes."""
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -72,7 +71,7 @@ def _read(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
 
 
 def read_stages(pipeline: Path) -> dict[str, dict[str, Any]]:
-    """Read what each stage of `dvc.yaml` does, its command, and what it makes; TRACE stands for each trace.
+    """Read what each stage of `dvc.yaml` does, its command, and what it makes.
 
     Raises:
         InputError: The file is missing or has no stages.
@@ -80,14 +79,13 @@ def read_stages(pipeline: Path) -> dict[str, dict[str, Any]]:
     stages = read_yaml(pipeline).get("stages")
     if not isinstance(stages, dict):
         raise InputError(f"{pipeline} has no stages; run this in the folder of a checkout")
-    return {str(name): _stage(entry.get("do", entry)) for name, entry in stages.items()}
+    return {str(name): _stage(entry) for name, entry in stages.items()}
 
 
 def _stage(entry: Mapping[str, Any]) -> dict[str, Any]:
     outs = [each for kind in ("outs", "metrics", "plots") for each in entry.get(kind, [])]
-    texts = [entry.get("cmd", ""), *(next(iter(each)) if isinstance(each, dict) else each for each in outs)]
-    command, *makes = (re.sub(r"\$\{item\.(\w+)\}", lambda item: item[1].upper(), str(text)) for text in texts)
-    command = " ".join(command.split()).removeprefix("python -m ")
+    makes = [next(iter(each)) if isinstance(each, dict) else each for each in outs]
+    command = " ".join(str(entry.get("cmd", "")).split()).removeprefix("python -m ")
     return {"does": entry.get("desc", ""), "command": command, "makes": makes}
 
 
