@@ -109,7 +109,7 @@ def _calls(values: np.ndarray, size: Size) -> Iterator[Row]:
         *again,
         bound=1 / 4,
     )
-    twin, inputs = _twin(project), torch.zeros(1, WINDOW, len(project.skip_.centre))
+    twin, inputs = _twin(project), torch.zeros(1, WINDOW, len(project.residual_target_.centre))
     fresh = in_turn(lambda: step("project"), lambda: bare(twin, inputs), **often)
     yield Row(
         "streaming step, 3 members", "1 step", f"torch's bare call, {WINDOW} steps, 3 members", *fresh, bound=1 / 4
@@ -123,7 +123,7 @@ def _calls(values: np.ndarray, size: Size) -> Iterator[Row]:
 def _twin(model: ResidualLSTM) -> SequenceLSTM:
     """A torch module of the size of a fitted model's networks."""
     return SequenceLSTM(
-        len(model.skip_.centre),
+        len(model.residual_target_.centre),
         model.hidden,
         model.targets_,
         members=model.members,

@@ -16,8 +16,9 @@ from pydantic import (
 )
 
 from edgeresearch.autoscaling.settings import ExperimentConfig
-from edgeresearch.data.settings import DataSettings, TraceName, Traces
+from edgeresearch.data.settings import DataSettings
 from edgeresearch.errors import InputError, nearest
+from edgeresearch.forecasting.settings import ForecastSettings
 from edgeresearch.parallel import cores
 from edgeresearch.settings import (
     Counts,
@@ -77,19 +78,6 @@ class City(Section):
     refine: bool = False
 
 
-ModelName = Literal[
-    "random_forest",
-    "ridge",
-    "logistic",
-    "xgboost",
-    "lstm_paper",
-    "last_value",
-    "seasonal_naive",
-    "ridge_calendar",
-    "xgboost_calendar",
-    "lstm",
-    "lstm_huber",
-]
 DetectorName = Literal[
     "iftm_lstm_ema",
     "iftm_lstm_quantile",
@@ -102,69 +90,7 @@ DetectorName = Literal[
 ]
 
 
-Models = Annotated[tuple[ModelName, ...], AfterValidator(each_once)]
 Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
-
-
-class Bootstrap(Section):
-    """The moving-block bootstrap behind the intervals."""
-
-    resamples: PositiveInt = 1000
-    block: PositiveInt = 60
-
-
-class PaperLSTM(Section):
-    """The paper's LSTM."""
-
-    hidden: PositiveInt = 32
-    epochs: PositiveInt = 10
-    batch: PositiveInt = 128
-    learning_rate: PositiveFloat = 0.003
-    max_windows: PositiveInt = 20000
-
-
-class LSTM(Section):
-    """The project's LSTM."""
-
-    hidden: PositiveInt = 32
-    epochs: PositiveInt = 30
-    patience: PositiveInt = 8
-    chunk: PositiveInt = 64
-    batch: PositiveInt = 16
-    learning_rate: PositiveFloat = 0.005
-    members: PositiveInt = 3
-
-
-class Forest(Section):
-    """The random forest."""
-
-    trees: PositiveInt = 100
-
-
-class Forecast(Section):
-    """Paper A's forecasts: what is run on which traces, and how it is judged."""
-
-    traces: Traces = get_args(TraceName)
-    horizons: Counts = (1, 5)
-    window: PositiveInt = 60
-    fill_limit: NonNegativeInt = 5
-    max_steps: PositiveInt = 130000
-    test_fraction: Fraction = 0.2
-    validation_fraction: Fraction = 0.1
-    seeds: PositiveInt = 5
-    models: Models = get_args(ModelName)
-    bootstrap: Bootstrap = Bootstrap()
-    lstm_paper: PaperLSTM = PaperLSTM()
-    lstm: LSTM = LSTM()
-    forest: Forest = Forest()
-
-    @model_validator(mode="after")
-    def _leaves_training(self) -> Self:
-        if self.test_fraction + self.validation_fraction >= 1:
-            raise ValueError(
-                "test_fraction and validation_fraction must add up to less than 1: the rest is for training"
-            )
-        return self
 
 
 class Truth(Section):
@@ -365,7 +291,7 @@ class Params(Section):
     seed: NonNegativeInt = 20240917
     workers: Workers = Field(default_factory=cores)
     data: DataSettings = DataSettings()
-    forecast: Forecast = Forecast()
+    forecast: ForecastSettings = ForecastSettings()
     elastic: ExperimentConfig = ExperimentConfig()
     los: Los = Los()
     anomaly: Anomaly = Anomaly()

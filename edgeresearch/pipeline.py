@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from edgeresearch import config, io
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.io import DRAFT, atomic
-from edgeresearch.provenance import machine
+from edgeresearch.provenance import machine_line
 from edgeresearch.settings import merge
 
 MIRROR = "EDGERESEARCH_DATA_MIRROR"
@@ -186,12 +186,7 @@ def record_seconds(path: str | Path, stage: str) -> None:
     """
     path, wall = Path(path), time.time() - psutil.Process().create_time()
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
-    new = [
-        stage,
-        f"{sum(os.times()[:4]):.3g}",
-        f"{wall:.3g}",
-        "{processor}, {cores} cores, Python {python}".format(**machine()),
-    ]
+    new = [stage, f"{sum(os.times()[:4]):.3g}", f"{wall:.3g}", machine_line()]
     table = {row["stage"]: [row[column] for column in COLUMNS] for row in rows} | {stage: new}
     with atomic(path) as draft, draft.open("w", encoding="utf-8", newline="") as lines:
         csv.writer(lines, lineterminator="\n").writerows([COLUMNS, *table.values()])

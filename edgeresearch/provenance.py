@@ -47,3 +47,9 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def machine_line() -> str:
+    """Describe this machine in one line: what seconds were measured on."""
+    facts = machine()
+    return f"{facts['processor']}, {facts['cores']} cores, Python {facts['python']}"

@@ -1,18 +1,20 @@
-"""A forecaster of your own: a scikit-learn regressor over rows in time order, judged on the end of a trace."""
+"""A forecaster of your own: a scikit-learn regressor over rows in time order, compared on the end of a trace."""
 
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 
-from edgeresearch.data.csv import read_trace
+import edgeresearch as er
 from edgeresearch.forecasting.base import WindowStream
-from edgeresearch.forecasting.evaluation import metrics, pose
+from edgeresearch.forecasting.evaluation import split
 
 
 class Blend(RegressorMixin, BaseEstimator):
+    """Between the newest value and what is usual at the time forecast, `usual`: the columns of X, one per horizon."""
+
     def __init__(self, usual):
-        self.usual = usual  # for each horizon, the column of X that holds what is usual at the time forecast
+        self.usual = usual
 
     def fit(self, X, y):
         away, goes = X[:, :1] - X[:, self.usual], y - X[:, self.usual]
@@ -26,11 +28,9 @@ class Blend(RegressorMixin, BaseEstimator):
         return WindowStream(self.predict, window=1, targets=len(self.usual))
 
 
-trace, _ = read_trace(Path(__file__).with_name("synthetic_requests.csv"))
-problem = pose(trace, horizons=[4])  # an hour ahead; the last fifth is judged
-rows = problem.table.to_numpy()
-model = Blend([problem.table.columns.get_loc("season_mean_4")])
-model.fit(rows[: problem.test], problem.learnt)
-at = problem.judged & ~np.isnan(problem.truth[:, 0])
-for name, made in {"blend": model.predict(rows)[:, 0], "last value": rows[:, 0]}.items():
-    print(name, metrics(problem.truth[at, 0], made[at]))
+trace = er.read_trace(Path(__file__).with_name("synthetic_requests.csv"))
+parts = split(trace, er.ForecastSettings(horizons=(4,)))  # what a forecaster sees; four steps are an hour
+model = Blend([parts.features.columns.get_loc("season_mean_4")])
+
+result = er.compare_forecasters(trace, models=[model, "last_value"], horizons=[4])
+print(result.table[["model", "mse", "mae", "r2", "skill"]].to_string(index=False))

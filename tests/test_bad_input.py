@@ -70,8 +70,8 @@ FILES = {
     "an empty file": (b"", "is empty; give a CSV"),
     "a header alone": (b"time,hits\n", "has a header but no rows"),
     "no numeric column": (b"time,name\n2024-01-01,a\n2024-01-02,b\n", "no numeric column; columns: time, name"),
-    "times that run backwards": (_text(_csv().iloc[[0, 2, 1, *range(3, 400)]]), "is earlier than the line before"),
-    "times twice": (_text(_csv().iloc[[0, 1, 1, *range(2, 400)]]), "repeats the stamp of the line before"),
+    "times that run backwards": (_text(_csv().iloc[[0, 2, 1, *range(3, 400)]]), "is earlier than the one before"),
+    "times twice": (_text(_csv().iloc[[0, 1, 1, *range(2, 400)]]), "repeats the stamp of the one before"),
     "a gap longer than the window": (_text(GAP), "longer than the window of 60; cut the file there"),
     "fewer points than window and horizon": (_text(_csv(50)), "50 values, but window and horizon need 61"),
     "too few points to judge on": (_text(_csv(100)), "has 100 points; window 60"),
@@ -298,7 +298,7 @@ def test_a_saved_model_that_does_not_fit(refused: Left, capsys: pytest.CaptureFi
     other = _csv().assign(time=pd.date_range("2024-03-01", periods=400, freq="1min"))
     Path("minutes.csv").write_bytes(_text(other))
     line = refused("forecast", "minutes.csv", "--load", "saved", "--out", "out")
-    assert line == "minutes.csv has a step of 1 min, the model was fitted on 5 min; resample the file"
+    assert line == "minutes has a step of 1 min, the model was fitted on 5 min; resample the series"
     Path("renamed.csv").write_bytes(_text(_csv().rename(columns={"hits": "calls"})))
     assert "has no column 'hits'" in refused("forecast", "renamed.csv", "--load", "saved", "--out", "out")
     weights = Path("saved/model/model.safetensors")

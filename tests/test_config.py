@@ -12,6 +12,7 @@ from edgeresearch.config import PAPER, City, District, Params, load, merge, merg
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
+from edgeresearch.forecasting.settings import ForecastSettings
 from edgeresearch.settings import Counts, Section
 
 
@@ -179,7 +180,7 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
         (config.Limits, {"rule": "both"}),
         (config.Rules, {"hop_limit": 0}),
         (config.Truth, {"a": 0.0}),
-        (config.Forecast, {"test_fraction": 0.6, "validation_fraction": 0.4}),
+        (ForecastSettings, {"test_fraction": 0.6, "validation_fraction": 0.4}),
     ],
 )
 def test_values_out_of_range_are_refused(group: type[Section], values: dict[str, object]) -> None:

@@ -34,12 +34,13 @@ from edgeresearch.data import trace as grid
 from edgeresearch.data.csv import TraceLike, as_trace, choose_season, format_duration
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.models import build, described
+from edgeresearch.forecasting.models import build, model_info
+from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
 
 if TYPE_CHECKING:
     from edgeresearch.forecasting.base import Forecaster
-    from edgeresearch.forecasting.evaluation import Problem
+    from edgeresearch.forecasting.evaluation import Split
 
 OWN_TRACE = ExperimentConfig(
     start_delay=30.0,
@@ -54,8 +55,6 @@ OWN_TRACE = ExperimentConfig(
 )
 """Defaults for a trace of one's own. The study's, `ExperimentConfig()`, were fitted to Paper A's Table 3; these are
 what a web service on Kubernetes commonly has: decisions each 15 s, pods that start in 30 s, a second's patience."""
-VALIDATION = 0.125
-"""Share of what is learnt from, its end, that validates."""
 LONGEST = 3_000_000
 """Steps that are used at most, the newest ones: memory is linear in them."""
 COMPARED = ("responsive", "hpa")
@@ -109,7 +108,7 @@ def replay(
     value: str | None = None,
     step: str | None = None,
     fill: int = 0,
-    models: Mapping[str, Mapping[str, Any]] | None = None,
+    models: ForecastSettings = STUDY,
     progress: Callable[[str], None] | None = None,
 ) -> Replay:
     """Replay autoscaling policies on a trace of request rates, and advise one.
@@ -137,14 +136,14 @@ def replay(
         value: Name of the value column; guessed where None.
         step: Distance of two rows, such as `5min`; guessed where None.
         fill: Longest gap that is interpolated, in steps (see `interpolate_gaps`); longer ones are refused.
-        models: Keyword arguments `lstm_paper`, `lstm`, `forest` of `models.build`.
+        models: What the forecaster is made of; its window is that of the policies.
         progress: Receives a line at the start of each long step.
 
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
     """
     named = _by_name(policies)
-    described(forecaster)
+    model_info(forecaster)
     for what, number, least in (("repeats", repeats, 1), ("seed", seed, 0)):
         if number < least:
             raise InputError(f"{what} {number} is below {least}; use {least} or more")
@@ -167,25 +166,25 @@ def replay(
     for repeat in range(repeats):
         placing, delays = np.random.SeedSequence(seed, spawn_key=(repeat,)).spawn(2)
         arrivals = spread(trace, np.random.default_rng(placing), dt=config.dt, mean=config.mean_qps)
-        problem = _pose(trace, arrivals, config, cut)
+        parts = _split(trace, arrivals, config, cut)
         replayed = arrivals[cut * config.sync_steps :]
         if not repeat:
-            fixed = Fixed(pods=int(config.capacity.needed(problem.table["value"].iloc[:cut].max())))
+            fixed = Fixed(pods=int(config.capacity.needed(parts.features["value"].iloc[:cut].max())))
             named = {name: fixed if policy == Fixed() else policy for name, policy in named.items()}
-            notes += _describe(trace, replayed, problem, config, fixed)
+            notes += _describe(trace, replayed, parts, config, fixed)
             if any(map(reads_forecast, named.values())):
                 say(f"fitting {forecaster} on {cut} decisions")
-                model = _fit(forecaster, problem, config, seed, models or {})
+                model = _fit(forecaster, parts, config, seed, models)
         say(f"replaying {len(named)} policies, repeat {repeat + 1} of {repeats}")
         if model is not None:
-            forecasts = {forecaster: _forecast(model, problem)}
+            forecasts = {forecaster: _forecast(model, parts)}
             forecasts.setdefault("last_value", None)
         phases = phases_of_load(replayed, config)
         for run in replay_policies(named, replayed, forecasts, config, seed=delays):
             pair = {"strategy": run.strategy, "forecaster": run.forecaster}
             totals.append({**pair, **total(run.result, phases)})
             if not repeat:
-                times = problem.table.index[cut:]
+                times = parts.features.index[cut:]
                 forecast = _when_due(forecasts.get(run.forecaster), len(times), config.horizon)
                 course.append(average_periods(run.result, config).assign(time=times, forecast=forecast, **pair))
     table = summarise(pd.DataFrame(totals))
@@ -265,10 +264,10 @@ def _first_replayed(trace: Trace, config: ExperimentConfig) -> int:
     return cut
 
 
-def _pose(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> "Problem":
-    """Pose the forecast: the load at each decision, and what it will be when a pod that is started now is ready."""
+def _split(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> "Split":
+    """Return what a forecaster sees, and is asked: the load when a pod that is started now is ready."""
     from edgeresearch.data.features import find_whole_windows, make_features, make_targets
-    from edgeresearch.forecasting.evaluation import Problem
+    from edgeresearch.forecasting.evaluation import Split
 
     load, ahead = observed_load(arrivals, config), config.horizon
     gap = pd.Timedelta(seconds=config.sync_period)
@@ -278,33 +277,29 @@ def _pose(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> "
     period = choose_season(None, changed(seen, frame=frame.iloc[:cut]), ahead)
     known = make_features(seen, horizons=[ahead], season=period, fill_limit=0, span=cut)
     whole = find_whole_windows(load, config.window)
-    return Problem(known, make_targets(load, [ahead]), whole, cut, (ahead,), VALIDATION)
+    return Split(seen, known, make_targets(load, [ahead]), whole, cut, (ahead,))
 
 
-def _fit(
-    name: str, problem: "Problem", config: ExperimentConfig, seed: int, models: Mapping[str, Mapping[str, Any]]
-) -> "Forecaster":
-    columns = list(problem.table.columns)
+def _fit(name: str, parts: "Split", config: ExperimentConfig, seed: int, models: ForecastSettings) -> "Forecaster":
+    columns = list(parts.features.columns)
     if name == "seasonal_naive" and not any(column.startswith("season_lag_") for column in columns):
         raise InputError("forecaster seasonal_naive needs a season; the part that is learnt from spans no three days")
     if name.startswith("lstm"):
         import torch
 
         torch.set_num_threads(1)
-    rows = problem.test
-    model = build(
-        name, columns=columns, rows=rows, window=config.window, fraction=problem.fraction, seed=seed, **models
-    )
-    return model.fit(problem.table.to_numpy()[:rows], problem.learnt)
+    rows = parts.test_start
+    model = build(name, columns=columns, rows=rows, settings=models.replace(window=config.window), seed=seed)
+    return model.fit(parts.features.to_numpy()[:rows], parts.training_targets)
 
 
-def _forecast(model: "Forecaster", problem: "Problem") -> Floats:
+def _forecast(model: "Forecaster", parts: "Split") -> Floats:
     """Return what is forecast at each replayed decision; the model reads the decisions before, as it would live."""
     from edgeresearch.forecasting.evaluation import CONTEXT
 
-    begin = max(problem.test - CONTEXT, 0)
-    values = model.predict(problem.table.to_numpy()[begin:])
-    return np.asarray(values.reshape(len(values), -1)[problem.test - begin :, 0], dtype=np.float64)
+    begin = max(parts.test_start - CONTEXT, 0)
+    values = model.predict(parts.features.to_numpy()[begin:])
+    return np.asarray(values.reshape(len(values), -1)[parts.test_start - begin :, 0], dtype=np.float64)
 
 
 def _when_due(forecast: Floats | None, decisions: int, horizon: int) -> Floats:
@@ -315,7 +310,7 @@ def _when_due(forecast: Floats | None, decisions: int, horizon: int) -> Floats:
     return due
 
 
-def _describe(trace: Trace, arrivals: Ints, problem: "Problem", config: ExperimentConfig, fixed: Fixed) -> list[str]:
+def _describe(trace: Trace, arrivals: Ints, parts: "Split", config: ExperimentConfig, fixed: Fixed) -> list[str]:
     """Note what is replayed, and what makes it easy or hopeless."""
     if not arrivals.any():
         raise InputError(
@@ -324,7 +319,7 @@ def _describe(trace: Trace, arrivals: Ints, problem: "Problem", config: Experime
     load = observed_load(arrivals, config)
     needed = config.capacity.needed(load)
     notes = [
-        f"replayed: from {problem.table.index[problem.test]} on; what is before trains the forecaster",
+        f"replayed: from {parts.features.index[parts.test_start]} on; what is before trains the forecaster",
         f"load: {load.mean():,.4g} requests per second on average, {load.max():,.4g} at most; at Q_max "
         f"{config.q_max:g} this takes {needed.min()} to {needed.max()} pods",
     ]

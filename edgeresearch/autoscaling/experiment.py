@@ -22,6 +22,7 @@ from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
 from edgeresearch.forecasting.models import build
+from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings
 from edgeresearch.io import atomic, write_csv
 from edgeresearch.stats import interval
 
@@ -78,7 +79,7 @@ class ExperimentResult:
 
 
 def run_experiments(
-    traces: Sequence[Trace], config: ExperimentConfig, *, lstm: Mapping[str, Any], seed: int, workers: int = 1
+    traces: Sequence[Trace], config: ExperimentConfig, *, lstm: LSTMSettings, seed: int, workers: int = 1
 ) -> list[ExperimentResult]:
     """Run the experiment on several traces side by side, the one with the most repeats first.
 
@@ -98,7 +99,7 @@ def run_experiments(
     return [results[at] for at in range(len(traces))]
 
 
-def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: Mapping[str, Any], seed: int) -> ExperimentResult:
+def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettings, seed: int) -> ExperimentResult:
     """Replay every policy with every forecaster and repeat on one trace (Paper A, Table 3).
 
     All see the same arrivals and, in a repeat, start delays of the same seed.
@@ -137,9 +138,7 @@ def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: Mapping[str,
     return ExperimentResult(table.assign(repeats=repeats, note=trace.origin.note), pd.concat(course, ignore_index=True))
 
 
-def prepare_scenario(
-    trace: Trace, config: ExperimentConfig, *, lstm: Mapping[str, Any], seed: Sequence[int]
-) -> Scenario:
+def prepare_scenario(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettings, seed: Sequence[int]) -> Scenario:
     """Fit the forecasters once, on the first part of a draw of their own.
 
     They see the load of each sync period and forecast as far ahead as each of the lead times asks for.
@@ -164,12 +163,10 @@ def prepare_scenario(
             f"{trace.name}: {len(past)} sync periods to learn from; window {config.window} and horizon {max(horizons)} "
             f"need {need}; use more seconds or a shorter window"
         )
-    fitted: dict[str, Forecaster] = {}
+    settings, fitted = ForecastSettings(window=config.window, lstm=lstm), dict[str, Forecaster]()
     for name in config.forecasters:
         if name != PUBLISHED:
-            model = build(
-                name, columns=["value"], rows=len(past), window=config.window, seed=seed[0] % 2**31, lstm=lstm
-            )
+            model = build(name, columns=["value"], rows=len(past), settings=settings, seed=seed[0] % 2**31)
             fitted[name] = model.fit(past[:, None], make_targets(past, horizons))
     return Scenario(config, draw, cut, fitted, horizons)
 

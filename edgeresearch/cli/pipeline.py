@@ -168,19 +168,18 @@ def compare(
     """Compare the forecasters."""
     settings = stage_settings(params)
     from edgeresearch.data.datasets import load_dataset
-    from edgeresearch.forecasting import evaluation as work
+    from edgeresearch.forecasting import evaluation
+    from edgeresearch.papers.paper_a import update_timings, write_comparison
 
-    place, section = folder or Path(settings.data.folder), settings.forecast.model_dump()
+    place = folder or Path(settings.data.folder)
     traces = [load_dataset(name, place, seed=settings.seed) for name in names or settings.forecast.traces]
-    columns = ["horizon", "model", "mse", "mae", "r2", "skill"]
-    evaluations = work.compare(traces, section, seed=settings.seed, workers=settings.workers)
-    for series, found in zip(traces, evaluations, strict=True):
+    for result in evaluation.compare(traces, settings.forecast, seed=settings.seed, workers=settings.workers):
         if timings:
-            work.update_timings(timings, series.name, found.seconds)
-            print(f"timings of {series.name}: {timings}")
+            update_timings(timings, result)
+            print(f"timings of {result.trace.name}: {timings}")
             continue
-        show(found.scores[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
-        print(f"scores: {work.write(series, found, out).scores}")
+        show(result.table[["horizon", "model", "mse", "mae", "r2", "skill"]], result.trace.label)
+        print(f"scores: {write_comparison(result, out)}")
 
 
 @app.command(
@@ -204,7 +203,7 @@ def replay(
 
     place, config = folder or Path(settings.data.folder), settings.elastic
     traces = [load_dataset(name, place, seed=settings.seed) for name in names or config.traces]
-    lstm = settings.forecast.lstm.model_dump()
+    lstm = settings.forecast.lstm
     results = run_experiments(traces, config, lstm=lstm, seed=settings.seed, workers=settings.workers)
     columns = ["forecaster", "strategy", "phase", "error_percent", "low", "high", "pod_hours"]
     for series, result in zip(traces, results, strict=True):

@@ -7,6 +7,7 @@ import typer
 
 from edgeresearch.cli.base import PARAMS, app, described, read_settings, show, warn
 from edgeresearch.errors import InputError
+from edgeresearch.io import check
 
 
 @app.command(
@@ -39,25 +40,22 @@ def forecast(
     """Forecast a trace of one's own."""
     from rich.console import Console
 
-    from edgeresearch.forecasting.api import apply_file, forecast_file
-    from edgeresearch.plotting.forecast import draw
+    from edgeresearch.forecasting import api
 
     fit = {"model": model, "horizon": horizon, "seasonality": seasonality, "window": window, "seed": seed}
     given: dict[str, Any] = {name: option for name, option in fit.items() if option is not None}
-    columns: dict[str, Any] = {"time": time, "value": value, "step": step, "draw": draw}
     if load and given:
         raise InputError(f"--{next(iter(given))} is a setting of the saved model; leave it out beside --load")
+    check(out)
     with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
         if load:
-            report = apply_file(trace, out, load=load, **columns)
+            result = api.apply_forecaster(load, trace, time=time, value=value, step=step)
         else:
-            report = forecast_file(trace, out, **given, **columns, tell=status.update)
-    for line in report.said:
-        print(line)
-    shown = report.scores[["horizon", "model", "points", "mse", "mae", "r2", "skill"]]
-    show(shown.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), report.trace.label)
-    print(report.verdict)
-    print(f"results: {out}")
+            result = api.forecast(trace, **given, time=time, value=value, step=step, progress=status.update)
+    print(*result.notes, sep="\n")
+    show(result.table[["horizon", "model", "points", "mse", "mae", "r2", "skill"]], result.trace.label)
+    print(result.verdict)
+    print(f"results: {result.save(out)}")
 
 
 @app.command(

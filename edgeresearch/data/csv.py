@@ -101,6 +101,8 @@ def as_trace(
             parsed, run backwards, repeat, or have no common distance; a gap is longer than the window; the series is
             constant or shorter than window and horizon; the season does not fit.
     """
+    if window is not None and window < 1 or horizon < 1:
+        raise InputError(f"window {window} and horizon {horizon} must be at least 1; change these settings")
     if isinstance(data, Trace):
         return _with_season(data, seasonality, horizon) if seasonality is not None else data
     notes: list[str] = []
@@ -505,8 +507,6 @@ def _fill_slots(
 
 
 def _check_length(series: pd.Series, size: pd.Timedelta, window: int | None, horizon: int, where: str) -> None:
-    if window is not None and window < 1 or horizon < 1:
-        raise InputError(f"window {window} and horizon {horizon} must be at least 1; change these settings")
     needed, observed = (window or 1) + horizon, int(series.notna().sum())
     if observed < needed:
         raise InputError(f"{where} has {observed} values, but window and horizon need {needed}; give a longer series")

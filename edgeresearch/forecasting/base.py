@@ -1,10 +1,12 @@
-"""What a forecaster is: rows of time steps in, forecasts out; windows, streams."""
+"""What a forecaster is: rows of time steps in, forecasts out; and its live twin."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from edgeresearch.data.trace import find_runs
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -35,6 +37,18 @@ class Forecaster(Protocol):
     calendar terms. Row `t` of `y` holds what is forecast: one column per horizon, `y[t, j] = value[t + horizons[j]]`.
     For the next step it is `(rows,)`; for the next h steps, give the horizons 1 to h. Rows stand in time order, one per
     step. NaN in column 0 marks an outage; rows with a NaN target are not trained on.
+
+    A class of your own needs `fit` and `predict` to be compared, and `stream` to forecast live:
+
+        class Drift:
+            def fit(self, X, y):
+                self.drift = np.nanmean(y - X[:, :1], axis=0)
+                return self
+
+            def predict(self, X):
+                return X[:, :1] + self.drift
+
+        er.compare_forecasters(trace, models=["lstm", "last_value", Drift()])
     """
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
@@ -54,13 +68,12 @@ class Forecaster(Protocol):
         ...
 
 
-def segments(observed: Mask) -> list[slice]:
-    """Return the runs of observed rows."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], observed, [False])).astype(np.int8)))
-    return [slice(int(start), int(stop)) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+def find_segments(observed: Mask) -> list[slice]:
+    """Return the stretches of observed rows."""
+    return [slice(int(start), int(start + length)) for start, length in zip(*find_runs(observed), strict=True)]
 
 
-def lag_matrix(values: Array, window: int) -> Array:
+def make_lags(values: Array, window: int) -> Array:
     """Return `(rows, window)`: the last `window` values, oldest first; before the first value stands itself."""
     padded = np.concatenate([np.full(window - 1, values[0]), values])
     view: Array = np.lib.stride_tricks.sliding_window_view(padded, window)
@@ -93,9 +106,7 @@ class WindowStream:
             return np.full(self._targets, np.nan)
         if len(self._rows) == 0:
             self._rows = np.empty((4 * self._window, len(newest)))
-        if self._stop == len(
-            self._rows
-        ):  # rarely: the window slides over a longer stretch and is moved back at its end
+        if self._stop == len(self._rows):  # the window has slid to the end of the buffer: move it back, rarely
             kept = self._rows[self._start + 1 :].copy()
             self._start, self._stop = 0, len(kept)
             self._rows[: len(kept)] = kept

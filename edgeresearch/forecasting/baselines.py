@@ -1,68 +1,30 @@
 """Paper A's baselines (Table 2), and the ones that it omits: last value and seasonal naive."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import xgboost
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from edgeresearch.forecasting.base import Array, WindowStream
-from edgeresearch.forecasting.windowed import prediction_rows, training_rows
+from edgeresearch.forecasting.base import Array
+from edgeresearch.forecasting.settings import STUDY
+from edgeresearch.forecasting.windowed import SequenceRegressor, first_validation_row
 
 
-@dataclass(frozen=True)
-class Holdout:
-    """A cross-validator with one split: the last `fraction` of the rows validates, the rows before it train."""
-
-    fraction: float = 0.125
-
-    def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]:
-        """Yield the training rows and the validation rows."""
-        cut = holdout(len(X), self.fraction)
-        yield np.arange(cut), np.arange(cut, len(X))
-
-    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
-        """Return 1."""
-        return 1
-
-
-def holdout(rows: int, fraction: float) -> int:
-    """Return the first row of the validation part, with at least one row on either side."""
-    return min(max(round(rows * (1 - fraction)), 1), rows - 1)
-
-
-class LastValue(RegressorMixin, BaseEstimator):
+class LastValue(SequenceRegressor):
     """Forecast that nothing changes: every horizon gets the newest value."""
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that NaN is allowed: it marks an outage."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.target_tags.multi_output = True
-        tags.regressor_tags.poor_score = True
-        return tags
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Learn how many horizons there are."""
-        self.targets_ = training_rows(self, X, y)[1].shape[1]
+        self.targets_ = self._check_training(X, y)[1].shape[1]
         return self
-
-    def predict(self, X: npt.ArrayLike) -> Array:
-        """Return column 0, once per horizon."""
-        check_is_fitted(self)
-        forecast = self._forecast(prediction_rows(self, X))
-        return forecast[:, 0] if self.flat_ else forecast
-
-    def stream(self) -> WindowStream:
-        """Return a live twin of `predict`."""
-        check_is_fitted(self)
-        return WindowStream(self._forecast, 1, self.targets_)
 
     def _forecast(self, rows: Array) -> Array:
         return np.repeat(rows[:, :1], self.targets_, axis=1)
@@ -79,9 +41,7 @@ class SeasonalNaive(LastValue):
         self.columns = columns
 
     def _forecast(self, rows: Array) -> Array:
-        forecast = rows[:, [self.columns[target % len(self.columns)] for target in range(self.targets_)]].copy()
-        forecast[np.isnan(rows[:, 0])] = np.nan
-        return forecast
+        return rows[:, [self.columns[target % len(self.columns)] for target in range(self.targets_)]]
 
 
 class BinnedLogistic(RegressorMixin, BaseEstimator):
@@ -124,7 +84,9 @@ class BinnedLogistic(RegressorMixin, BaseEstimator):
         self.n_iter_ = 1
         if len(present) > 1:
             solver = LogisticRegression(C=self.C, max_iter=self.max_iter, tol=1e-3)
-            self.classifier_ = _quietly(solver, self.scaler_.transform(rows), labels)
+            with warnings.catch_warnings():  # that the iterations ran out: their bound is a setting here
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                self.classifier_ = solver.fit(self.scaler_.transform(rows), labels)
             self.n_iter_ = int(self.classifier_.n_iter_.max())
         return self
 
@@ -156,7 +118,7 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
         rounds: int = 400,
         learning_rate: float = 0.1,
         patience: int = 20,
-        fraction: float = 0.125,
+        fraction: float = STUDY.validation_share,
         random_state: int | None = None,
     ) -> None:
         self.depths = depths
@@ -169,7 +131,7 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Choose on the last rows, then fit all. `X` is `(rows, features)`, `y` `(rows,)`."""
         rows, target = validate_data(self, X, y, dtype=np.float32, y_numeric=True)
-        cut = holdout(len(rows), self.fraction)
+        cut = first_validation_row(len(rows), self.fraction)
         older = xgboost.QuantileDMatrix(rows[:cut], target[:cut], nthread=1)  # one set of bins serves every depth
         newer = xgboost.QuantileDMatrix(rows[cut:], target[cut:], ref=older, nthread=1)
         best = (np.inf, 0, 0)
@@ -203,14 +165,3 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
             random_state=self.random_state,
             n_jobs=1,
         )
-
-
-def _quietly(solver: LogisticRegression, rows: Array, labels: Any) -> LogisticRegression:
-    """Fit without the warning that the iterations ran out: a bound on them is a setting here."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return solver.fit(rows, labels)

@@ -3,25 +3,24 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.linalg import solve
 from scipy.signal import lfilter
-from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, Mask, WindowStream, lag_matrix, segments
-from edgeresearch.forecasting.baselines import holdout
-from edgeresearch.forecasting.windowed import prediction_rows, training_rows, whole
+from edgeresearch.forecasting.base import Array, Mask, WindowStream, find_segments, make_lags
+from edgeresearch.forecasting.settings import STUDY
+from edgeresearch.forecasting.windowed import SequenceRegressor, check_whole, first_validation_row, no_window
 from edgeresearch.nn import Batches, Chunks, SequenceLSTM, WindowLSTM, train
 
 
 @dataclass(frozen=True)
-class Cell:
+class NumpyLSTM:
     """Stacked weights of several LSTMs with one head each, for inference.
 
     The gates stand in the order input, forget, output, candidate (Paper A, section 3: i, f, o, C'). σ(x) = (1 +
@@ -75,7 +74,7 @@ class Cell:
         return outputs @ self.head + self.head_bias
 
 
-def stack(module: SequenceLSTM) -> Cell:
+def export_weights(module: SequenceLSTM) -> NumpyLSTM:
     """Take the weights of a trained module; the members' mean is the forecast."""
     order, halves = [0, 1, 3, 2], np.array([0.5, 0.5, 0.5, 1.0])
     weights = {name: tensor.detach().cpu().numpy().astype(np.float64) for name, tensor in module.state_dict().items()}
@@ -87,7 +86,7 @@ def stack(module: SequenceLSTM) -> Cell:
         inputs.append((weights[f"lstms.{k}.weight_ih_l0"][rows] * scale[:, None]).T)
         recurrent.append((weights[f"lstms.{k}.weight_hh_l0"][rows] * scale[:, None]).T)
         bias.append((weights[f"lstms.{k}.bias_ih_l0"] + weights[f"lstms.{k}.bias_hh_l0"])[rows] * scale)
-    return Cell(
+    return NumpyLSTM(
         inputs=np.ascontiguousarray(np.concatenate(inputs, axis=1)),
         recurrent=np.ascontiguousarray(np.stack(recurrent)),
         bias=np.concatenate(bias),
@@ -96,7 +95,7 @@ def stack(module: SequenceLSTM) -> Cell:
     )
 
 
-class PaperLSTM(RegressorMixin, BaseEstimator):
+class PaperLSTM(SequenceRegressor):
     """Paper A, section 3: an LSTM over a sliding window of past QPS, trained on the MSE, forecasts the next value.
 
     The paper gives the gates and the loss, but no width, window, step or number of epochs: these are settings here.
@@ -115,12 +114,12 @@ class PaperLSTM(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        window: int = 60,
-        hidden: int = 32,
-        epochs: int = 10,
-        batch: int = 128,
-        learning_rate: float = 3e-3,
-        max_windows: int = 20_000,
+        window: int = STUDY.window,
+        hidden: int = STUDY.lstm_paper.hidden,
+        epochs: int = STUDY.lstm_paper.epochs,
+        batch: int = STUDY.lstm_paper.batch,
+        learning_rate: float = STUDY.lstm_paper.learning_rate,
+        max_windows: int = STUDY.lstm_paper.max_windows,
         accelerator: str = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -133,27 +132,16 @@ class PaperLSTM(RegressorMixin, BaseEstimator):
         self.accelerator = accelerator
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that NaN is allowed: it marks an outage."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.target_tags.multi_output = True
-        tags.regressor_tags.poor_score = True
-        return tags
-
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Train on windows of column 0 of `X`, `(rows, features)`; `y` is `(rows,)` or `(rows, targets)`.
 
         Raises:
             InputError: No row has a whole window.
         """
-        rows, targets = training_rows(self, X, y)
+        rows, targets = self._check_training(X, y)
         windows, wanted = self._windows(rows[:, 0], targets)
         if not len(wanted):
-            raise InputError(
-                f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows; "
-                "use a shorter window or a longer series"
-            )
+            raise InputError(no_window(self.window, len(rows)))
         observed = rows[~np.isnan(rows[:, 0]), 0]
         self.mean_ = float(observed.mean())
         self.scale_ = float(observed.std()) or 1.0
@@ -170,21 +158,15 @@ class PaperLSTM(RegressorMixin, BaseEstimator):
         )
         return self
 
-    def predict(self, X: npt.ArrayLike) -> Array:
-        """Forecast from each row; NaN where the newest value is not observed."""
-        check_is_fitted(self)
-        rows = prediction_rows(self, X)
-        forecast = np.full((len(rows), self.targets_), np.nan)
-        for part in segments(~np.isnan(rows[:, 0])):
-            windows = lag_matrix(rows[part, 0], self.window)
-            pieces = np.array_split(windows, -(-len(windows) // 4096))
-            forecast[part] = np.concatenate([self._apply(piece) for piece in pieces])
-        return forecast[:, 0] if self.flat_ else forecast
-
     def stream(self) -> WindowStream:
         """Return a live twin of `predict`: the whole window is read again at each step."""
         check_is_fitted(self)
         return WindowStream(self._newest, self.window, self.targets_)
+
+    def _forecast(self, rows: Array) -> Array:
+        windows = make_lags(rows[:, 0], self.window)
+        pieces = np.array_split(windows, -(-len(windows) // 4096))
+        return np.concatenate([self._apply(piece) for piece in pieces])
 
     def _newest(self, rows: Array) -> Array:
         lags = rows[:, 0]
@@ -202,10 +184,10 @@ class PaperLSTM(RegressorMixin, BaseEstimator):
 
     def _windows(self, values: Array, targets: Array) -> tuple[Array, Array]:
         windows, wanted = [np.empty((0, self.window))], [np.empty((0, targets.shape[1]))]
-        for part in segments(~np.isnan(values)):
+        for part in find_segments(~np.isnan(values)):
             known: Mask = np.asarray(~np.isnan(targets[part]).any(axis=1))
             known[: self.window - 1] = False
-            windows.append(lag_matrix(values[part], self.window)[known])
+            windows.append(make_lags(values[part], self.window)[known])
             wanted.append(targets[part][known])
         return np.concatenate(windows), np.concatenate(wanted)
 
@@ -233,7 +215,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Skip:
+class ResidualTarget:
     """A fitted base forecast, a local scale, and the features that the network sees.
 
     With v the newest value, the local scale s follows the changes of v as an exponentially weighted root mean square; a
@@ -291,19 +273,9 @@ class Skip:
         """
         changes = np.concatenate([np.diff(rows[part, 0]) for part in parts if part.start < cut])
         variance = float(np.mean(changes**2)) if len(changes) else 0.0
-        blank = np.zeros((window + rows.shape[1] - 1, targets.shape[1]))
-        draft = cls(
-            variant=variant,
-            window=window,
-            decay=1 - float(np.exp(-1 / memory)),
-            variance=variance or 1.0,
-            weights=blank,
-            intercept=np.zeros(targets.shape[1]),
-            centre=np.zeros(1),
-            spread=np.ones(1),
-            residual=np.ones(targets.shape[1]),
-            penalty=np.zeros(targets.shape[1]),
-        )
+        zeros, decay = np.zeros(targets.shape[1]), 1 - float(np.exp(-1 / memory))
+        weights = np.zeros((window + rows.shape[1] - 1, targets.shape[1]))
+        draft = cls(variant, window, decay, variance or 1.0, weights, zeros, np.zeros(1), np.ones(1), zeros + 1, zeros)
         usable = np.zeros(len(rows), dtype=bool)
         for part in parts:
             usable[part.start + min(window - 1, part.stop - part.start - 1) : part.stop] = True
@@ -311,10 +283,14 @@ class Skip:
         fitted, judged = usable.copy(), usable.copy()
         fitted[cut:] = False
         judged[:cut] = False
-        scale = draft._everywhere(rows, parts)
+        scale = np.full(len(rows), np.nan)
+        for part in parts:
+            scale[part] = draft._scales(rows[part, 0])
         if variant.base == "ridge" and fitted.any():
             draft = draft._with_ridge(rows, targets, parts, scale, fitted, judged, penalties)
-        base = draft._base_everywhere(rows, parts)
+        base = np.full(targets.shape, np.nan)
+        for part in parts:
+            base[part] = draft._base(rows[part])
         residual = (targets - base) / scale[:, None]
         spread = np.sqrt(np.nanmean(residual[fitted] ** 2, axis=0)) if fitted.any() else np.ones(targets.shape[1])
         draft = replace(draft, residual=np.where(spread > 0, spread, 1.0))
@@ -370,7 +346,7 @@ class Skip:
         shift = self.intercept
         if self.weights.any():
             shift = (
-                lag_matrix(rows[:, 0], self.window) @ self.weights[: self.window]
+                make_lags(rows[:, 0], self.window) @ self.weights[: self.window]
                 + rows[:, 1:] @ self.weights[self.window :]
                 + shift
             )
@@ -382,18 +358,6 @@ class Skip:
         changes = np.diff(values, prepend=values[0])
         shift = (base - values[:, None]) / scale[:, None]
         return base, scale, np.column_stack([rows, changes / scale, shift, np.log(scale)])
-
-    def _everywhere(self, rows: Array, parts: list[slice]) -> Array:
-        scale = np.full(len(rows), np.nan)
-        for part in parts:
-            scale[part] = self._scales(rows[part, 0])
-        return scale
-
-    def _base_everywhere(self, rows: Array, parts: list[slice]) -> Array:
-        base = np.full((len(rows), len(self.intercept)), np.nan)
-        for part in parts:
-            base[part] = self._base(rows[part])
-        return base
 
     def _with_ridge(
         self,
@@ -407,7 +371,7 @@ class Skip:
     ) -> Self:
         design = np.zeros((len(rows), len(self.weights)))
         for part in parts:
-            design[part] = np.column_stack([lag_matrix(rows[part, 0], self.window), rows[part, 1:]])
+            design[part] = np.column_stack([make_lags(rows[part, 0], self.window), rows[part, 1:]])
         weight = scale[fitted] ** -2.0
         weight /= weight.sum()
         centre, middle = weight @ design[fitted], weight @ targets[fitted]
@@ -447,14 +411,14 @@ WARM_UP = 1440
 """Rows before those that judge a trial which its networks read, to fill their state."""
 
 
-class ResidualLSTM(RegressorMixin, BaseEstimator):
+class ResidualLSTM(SequenceRegressor):
     """Forecast = base forecast + local scale x LSTM, the mean of several members.
 
     Differs from Paper A's network in what it is shown and asked, not in its cell: every step of a long sequence is a
     training example, the state is kept from step to step, and the network corrects a last value or ridge forecast
-    instead of replacing it (see `skip`). The newest rows of what `fit` gets validate: they choose the ridge penalty,
-    the number of epochs and the variant, where another than the first must be better by two standard errors; then all
-    rows are learnt.
+    instead of replacing it (see `ResidualTarget`). The newest rows of what `fit` gets validate: they choose the ridge
+    penalty, the number of epochs and the variant, where another than the first must be better by two standard errors;
+    then all rows are learnt.
 
     Args:
         window: Values that the ridge regression reads; the network itself has no window.
@@ -477,20 +441,20 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        window: int = 60,
-        hidden: int = 32,
-        epochs: int = 30,
-        chunk: int = 64,
-        batch: int = 16,
-        learning_rate: float = 5e-3,
+        window: int = STUDY.window,
+        hidden: int = STUDY.lstm.hidden,
+        epochs: int = STUDY.lstm.epochs,
+        chunk: int = STUDY.lstm.chunk,
+        batch: int = STUDY.lstm.batch,
+        learning_rate: float = STUDY.lstm.learning_rate,
         weight_decay: float = 0.01,
-        members: int = 3,
+        members: int = STUDY.lstm.members,
         loss: Literal["mse", "huber"] = "mse",
         delta: float = 0.5,
         variants: Sequence[Variant] = VARIANTS,
         memory: float = 60.0,
-        fraction: float = 0.125,
-        patience: int = 8,
+        fraction: float = STUDY.validation_share,
+        patience: int = STUDY.lstm.patience,
         accelerator: str = "auto",
         random_state: int | None = None,
     ) -> None:
@@ -511,61 +475,51 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         self.accelerator = accelerator
         self.random_state = random_state
 
-    def __sklearn_tags__(self) -> Any:
-        """Say that NaN is allowed: it marks an outage."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.target_tags.multi_output = True
-        tags.regressor_tags.poor_score = True
-        return tags
-
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Choose on the newest rows, then train on all: `X` `(rows, features)`, `y` `(rows,)` or `(rows, targets)`."""
-        rows, targets = training_rows(self, X, y)
-        whole(rows)
+        rows, targets = self._check_training(X, y)
         random = check_random_state(self.random_state)
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=2)]
-        cut = holdout(len(rows), self.fraction)
-        trials = [self._trial(rows, targets, cut, variant, seeds[0]) for variant in self.variants]
+        parts = find_segments(~np.isnan(rows[:, 0]))
+        cut = first_validation_row(len(rows), self.fraction)
+        trials = [self._try(rows, targets, parts, cut, variant, seeds[0]) for variant in self.variants]
         best = min(trials, key=lambda trial: float(np.mean(trial.ratios)))
-        if not _clearly(best.ratios, trials[0].ratios):
+        if not _is_clearly_lower(best.ratios, trials[0].ratios):
             best = trials[0]
-        self.trials_ = {str(trial.skip.variant): float(np.mean(trial.ratios)) for trial in trials}
-        self.variant_ = best.skip.variant
+        self.trials_ = {str(trial.target.variant): float(np.mean(trial.ratios)) for trial in trials}
+        self.variant_ = best.target.variant
         self.epochs_ = best.epochs
-        parts = segments(~np.isnan(rows[:, 0]))
-        penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.skip.penalty]  # 0 where too few rows chose
-        self.skip_ = self._skip(rows, targets, parts, len(rows), self.variant_, penalties)
+        penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.target.penalty]  # 0: too few rows to choose
+        self.residual_target_ = self._fit_target(rows, targets, parts, len(rows), self.variant_, penalties)
         self.targets_ = targets.shape[1]
-        module, _ = self._train(rows, targets, parts, self.skip_, seeds[1], epochs=best.epochs)
-        self.cell_ = stack(module)
+        module, _ = self._train(rows, targets, parts, self.residual_target_, seeds[1], epochs=best.epochs)
+        self.network_ = export_weights(module)
         return self
-
-    def predict(self, X: npt.ArrayLike) -> Array:
-        """Forecast from each row; NaN where the newest value is not observed."""
-        check_is_fitted(self)
-        rows = prediction_rows(self, X)
-        whole(rows)
-        forecast = _forecast(rows, segments(~np.isnan(rows[:, 0])), self.skip_, self.cell_)
-        return forecast[:, 0] if self.flat_ else forecast
 
     def stream(self) -> "ResidualStream":
         """Return a live twin of `predict` that keeps the state: a step costs the same however long the past."""
         check_is_fitted(self)
-        return ResidualStream(self.skip_, self.cell_)
+        return ResidualStream(self.residual_target_, self.network_)
 
-    def _trial(self, rows: Array, targets: Array, cut: int, variant: Variant, seed: int) -> "_Trial":
+    def _check_covariates(self, rows: Array) -> None:
+        check_whole(rows)
+
+    def _forecast(self, rows: Array) -> Array:
+        return _forecast(rows, self.residual_target_, self.network_)
+
+    def _try(self, rows: Array, targets: Array, parts: list[slice], cut: int, variant: Variant, seed: int) -> "_Trial":
         """Train before `cut` and judge on the rows after it."""
-        parts = segments(~np.isnan(rows[:, 0]))
-        skip = self._skip(rows, targets, parts, cut, variant, [PENALTIES] * targets.shape[1])
+        target = self._fit_target(rows, targets, parts, cut, variant, [PENALTIES] * targets.shape[1])
         before = [slice(part.start, min(part.stop, cut)) for part in parts if part.start < cut]
-        module, epochs = self._train(rows, targets, before, skip, seed, cut=cut)
-        begin = max(0, cut - WARM_UP)
+        module, epochs = self._train(rows, targets, before, target, seed, cut=cut)
+        network, begin = export_weights(module), max(0, cut - WARM_UP)
         judged = rows[begin:]
-        forecast = _forecast(judged, segments(~np.isnan(judged[:, 0])), skip, stack(module))[cut - begin :]
-        return _Trial(skip, epochs, self._ratios(rows[cut:], targets[cut:], forecast))
+        forecast = np.full((len(judged), targets.shape[1]), np.nan)
+        for part in find_segments(~np.isnan(judged[:, 0])):
+            forecast[part] = _forecast(judged[part], target, network)
+        return _Trial(target, epochs, self._ratios(rows[cut:], targets[cut:], forecast[cut - begin :]))
 
-    def _skip(
+    def _fit_target(
         self,
         rows: Array,
         targets: Array,
@@ -573,8 +527,8 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         cut: int,
         variant: Variant,
         penalties: Sequence[Sequence[float]],
-    ) -> Skip:
-        return Skip.fit(
+    ) -> ResidualTarget:
+        return ResidualTarget.fit(
             rows, targets, parts, variant=variant, window=self.window, memory=self.memory, penalties=penalties, cut=cut
         )
 
@@ -583,7 +537,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         rows: Array,
         targets: Array,
         parts: list[slice],
-        skip: Skip,
+        target: ResidualTarget,
         seed: int,
         *,
         epochs: int | None = None,
@@ -591,7 +545,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
     ) -> tuple[SequenceLSTM, int]:
         """Train on `parts`, for so many epochs or, with a `cut`, until the rows after it are forecast no better."""
         generator = torch.Generator().manual_seed(seed)
-        inputs, goals, known = _tensors(rows, targets, segments(~np.isnan(rows[:, 0])), skip)
+        inputs, goals, known = _tensors(rows, targets, target)
         chunks = Chunks((inputs, goals, known), parts, self.chunk, self.batch, generator)
         module = SequenceLSTM(
             inputs.shape[1],
@@ -607,9 +561,8 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
             generator=generator,
         )
         if cut is None:
-            return module, train(
-                module, chunks, self.epochs if epochs is None else epochs, accelerator=self.accelerator
-            )
+            passes = self.epochs if epochs is None else epochs
+            return module, train(module, chunks, passes, accelerator=self.accelerator)
         start = max(0, cut - 4 * self.chunk)
 
         def validate(trained: SequenceLSTM) -> float:
@@ -635,7 +588,7 @@ class ResidualLSTM(RegressorMixin, BaseEstimator):
         return np.array(ratios or [0.0])
 
 
-def _clearly(ratios: Array, others: Array) -> bool:
+def _is_clearly_lower(ratios: Array, others: Array) -> bool:
     """Whether block by block the first log ratios are lower by more than two standard errors."""
     margin = ratios - others
     return float(np.mean(margin)) < -2 * float(np.std(margin)) / float(np.sqrt(max(len(margin) - 1, 1)))
@@ -643,7 +596,7 @@ def _clearly(ratios: Array, others: Array) -> bool:
 
 @dataclass(frozen=True)
 class _Trial:
-    skip: Skip
+    target: ResidualTarget
     epochs: int
     ratios: Array
 
@@ -656,60 +609,51 @@ class ResidualStream:
     _hidden: Array
     _memory: Array
 
-    def __init__(self, skip: Skip, cell: Cell) -> None:
+    def __init__(self, target: ResidualTarget, network: NumpyLSTM) -> None:
         """Start without history."""
-        self._skip = skip
-        self._cell = cell
-        self._lags = None
-        self._power = skip.variance
-        self._hidden, self._memory = cell.start()
+        self._target = target
+        self._network = network
+        self._forget()
 
     def update(self, row: npt.ArrayLike) -> Array:
         """Take the newest row and forecast from it; an outage (NaN) empties the state."""
         newest = np.asarray(row, dtype=np.float64).ravel()
         if np.isnan(newest.sum()):  # one cheap look at each step, two exact ones where it finds something
-            whole(newest[None])
+            check_whole(newest[None])
             if np.isnan(newest[0]):
                 self._forget()
-                return np.full(len(self._skip.intercept), np.nan)
-        lags = self._lags
+                return np.full(len(self._target.intercept), np.nan)
+        lags, network = self._lags, self._network
         if lags is None:
-            lags = self._lags = np.full(self._skip.window, newest[0])
+            lags = self._lags = np.full(self._target.window, newest[0])
         change = newest[0] - lags[-1]
         lags[:-1] = lags[1:]
         lags[-1] = newest[0]
-        base, unit, inputs, self._power = self._skip.step(lags, newest, change, self._power)
-        projected = (inputs @ self._cell.inputs + self._cell.bias).reshape(self._hidden.shape[0], 1, -1)
-        self._hidden, self._memory = self._cell.step(projected, self._hidden, self._memory)
-        forecast: Array = base + unit * (self._hidden.ravel() @ self._cell.head + self._cell.head_bias)
+        base, unit, inputs, self._power = self._target.step(lags, newest, change, self._power)
+        projected = (inputs @ network.inputs + network.bias).reshape(self._hidden.shape[0], 1, -1)
+        self._hidden, self._memory = network.step(projected, self._hidden, self._memory)
+        forecast: Array = base + unit * (self._hidden.ravel() @ network.head + network.head_bias)
         return forecast
 
     def _forget(self) -> None:
         self._lags = None
-        self._power = self._skip.variance
-        self._hidden, self._memory = self._cell.start()
+        self._power = self._target.variance
+        self._hidden, self._memory = self._network.start()
 
 
-def _tensors(
-    rows: Array, targets: Array, parts: list[slice], skip: Skip
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    inputs = np.zeros((len(rows), len(skip.centre)), dtype=np.float32)
+def _tensors(rows: Array, targets: Array, target: ResidualTarget) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what the network reads, what it is to answer, and where an answer is known."""
+    inputs = np.zeros((len(rows), len(target.centre)), dtype=np.float32)
     goals = np.full(targets.shape, np.nan)
-    for part in parts:
-        base, unit, inputs[part] = skip.apply(rows[part])
+    for part in find_segments(~np.isnan(rows[:, 0])):
+        base, unit, inputs[part] = target.apply(rows[part])
         goals[part] = (targets[part] - base) / unit
     known = ~np.isnan(goals)
     goals[~known] = 0.0
-    return (
-        torch.from_numpy(inputs),
-        torch.from_numpy(goals.astype(np.float32)),
-        torch.from_numpy(known.astype(np.float32)),
-    )
+    arrays = (inputs, goals.astype(np.float32), known.astype(np.float32))
+    return torch.from_numpy(arrays[0]), torch.from_numpy(arrays[1]), torch.from_numpy(arrays[2])
 
 
-def _forecast(rows: Array, parts: list[slice], skip: Skip, cell: Cell) -> Array:
-    forecast = np.full((len(rows), len(skip.intercept)), np.nan)
-    for part in parts:
-        base, unit, inputs = skip.apply(rows[part])
-        forecast[part] = base + unit * cell.run(inputs)
-    return forecast
+def _forecast(rows: Array, target: ResidualTarget, network: NumpyLSTM) -> Array:
+    base, unit, inputs = target.apply(rows)
+    return base + unit * network.run(inputs)

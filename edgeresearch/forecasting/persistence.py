@@ -35,21 +35,21 @@ from xgboost.core import XGBoostError
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
-from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive
-from edgeresearch.forecasting.lstm import Cell, PaperLSTM, ResidualLSTM, Skip, Variant
-from edgeresearch.forecasting.windowed import Windowed
+from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, LastValue, SeasonalNaive
+from edgeresearch.forecasting.lstm import NumpyLSTM, PaperLSTM, ResidualLSTM, ResidualTarget, Variant
+from edgeresearch.forecasting.windowed import Holdout, Windowed
 from edgeresearch.io import atomic, write_json
 from edgeresearch.nn import WindowLSTM
 
 Array: TypeAlias = npt.NDArray[Any]
 Tensors: TypeAlias = dict[str, Array]
 
-FORMAT = 1
+FORMAT = 2
 JSON, WEIGHTS = "model.json", "model.safetensors"
 
 FORECASTERS = (Windowed, LastValue, SeasonalNaive, PaperLSTM, ResidualLSTM)
 PARTS = (
-    *(BinnedLogistic, BoostedTrees, Holdout, Skip, Variant, Cell),
+    *(BinnedLogistic, BoostedTrees, Holdout, ResidualTarget, Variant, NumpyLSTM),
     *(Pipeline, StandardScaler, Ridge, GridSearchCV, LogisticRegression, MultiOutputRegressor),
     *(RandomForestRegressor, DecisionTreeRegressor),
 )
@@ -60,7 +60,7 @@ def save(model: Forecaster, folder: Path, *, about: Mapping[str, Any] | None = N
     """Write a fitted forecaster into a folder; a model that stands there is replaced.
 
     Args:
-        model: Any model of `forecast.models.build`, fitted.
+        model: Any model of `models.build`, fitted.
         folder: Where to; made where it is missing.
         about: Facts to keep with it, such as trace, columns and step; whatever JSON can hold.
 
@@ -136,10 +136,9 @@ def _content(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is no JSON file: {error}; save the model again") from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):
         raise InputError(f"{path} describes no model of this project; give a folder that `save` wrote")
-    if content["format"] > FORMAT:
-        raise InputError(
-            f"{path} has format {content['format']}, this version reads up to {FORMAT}; use a newer edgeresearch"
-        )
+    if content["format"] != FORMAT:
+        hint = "use a newer edgeresearch" if content["format"] > FORMAT else "fit and save the model again"
+        raise InputError(f"{path} has format {content['format']}, this version reads {FORMAT}; {hint}")
     checksum = content.pop("sha256", None)
     if checksum != _sha256(_canonical(content, str(path))):
         raise InputError(f"{path} is damaged: its checksum differs; save the model again")

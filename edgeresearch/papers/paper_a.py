@@ -4,11 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from edgeresearch.errors import InputError
+from edgeresearch.io import atomic, write_csv
+from edgeresearch.provenance import machine_line
+
+if TYPE_CHECKING:
+    from edgeresearch.forecasting.evaluation import Comparison
 
 OURS = "lstm_paper"
 PROJECT, PROJECT_MAE = "lstm", "lstm_huber"
@@ -205,3 +210,55 @@ def read(path: str | Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(f"cannot read {path}: {reason}; run edgeresearch compare or the pipeline first") from error
+
+
+TIMING_COLUMNS = ["trace", "model", "fit_seconds", "predict_seconds", "machine"]
+
+
+def write_comparison(comparison: "Comparison", out: str | Path) -> Path:
+    """Write scores, choices and forecasts of one trace, the latter as 32-bit floats; the same results, the same bytes.
+
+    Args:
+        comparison: What came out for the trace.
+        out: Project folder, which gets `reports/` and `data/processed/`.
+
+    Returns:
+        The file of the scores.
+
+    Raises:
+        InputError: A folder cannot be written.
+    """
+    name, tables = comparison.trace.name, Path(out) / "reports" / "tables"
+    write_csv(comparison.describe_scores(), tables / "forecast" / f"{name}.csv")
+    write_csv(comparison.choices, tables / "choices" / f"{name}.csv")
+    floats = dict.fromkeys(["truth", "forecast", "low", "high"], "float32")
+    with atomic(Path(out) / "data" / "processed" / "forecast" / f"{name}.parquet") as draft:
+        comparison.forecasts.astype(floats).to_parquet(draft, index=False, compression="zstd")
+    return tables / "forecast" / f"{name}.csv"
+
+
+def update_timings(path: str | Path, comparison: "Comparison") -> pd.DataFrame:
+    """Write the CPU seconds of one trace into the file of all, in place of its older rows.
+
+    They differ from run to run, so no pipeline stage writes them: the file is an input that is measured now and then.
+
+    Args:
+        path: CSV with `TIMING_COLUMNS`; made where missing.
+        comparison: What came out for the trace.
+
+    Returns:
+        The whole table, sorted by trace.
+
+    Raises:
+        InputError: The file is not such a table, or cannot be written.
+    """
+    name = comparison.trace.name
+    rows = comparison.seconds.assign(trace=name, machine=machine_line())[TIMING_COLUMNS]
+    old = read(path) if Path(path).is_file() else rows.iloc[:0]
+    if list(old.columns) != TIMING_COLUMNS:
+        raise InputError(f"{path} has not the columns {', '.join(TIMING_COLUMNS)}; name another file")
+    kept = old[~((old["trace"] == name) & old["model"].isin(rows["model"]))]
+    table = pd.concat([kept, rows]) if len(kept) else rows
+    table = table.sort_values("trace", kind="stable", ignore_index=True)
+    write_csv(table, path, digits=3)
+    return table

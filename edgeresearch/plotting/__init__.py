@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODULES = {"Replay": "replay", "SweepResult": "sweep"}
+MODULES = {"Comparison": "forecast", "Forecast": "forecast", "Replay": "replay", "SweepResult": "sweep"}
 """The module here that draws a kind of result, by its function `figures`."""
 
 

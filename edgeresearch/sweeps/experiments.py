@@ -12,9 +12,10 @@ from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits
 
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
-from edgeresearch.config import ModelName, PolicyName
+from edgeresearch.config import PolicyName
 from edgeresearch.data.settings import TraceName
 from edgeresearch.errors import InputError, nearest
+from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings, ModelName
 from edgeresearch.settings import Section, merge, parsed
 
 Scalar = bool | int | float | str | None
@@ -252,8 +253,9 @@ class Elastic:
         once = {"forecasters": (maker,), "strategies": (strategy,), "leads": (1.0,), "repeats": 1}
         config = parsed({**settings["elastic"], **once, "synthetic_repeats": 1}, ExperimentConfig, "elastic")
         series = load_dataset(settings["trace"], places.data, seed=root)
+        lstm = parsed(settings["forecast"]["lstm"], LSTMSettings, "forecast.lstm")
         with one_thread():
-            table = run_experiment(series, config, lstm=settings["forecast"]["lstm"], seed=root).table
+            table = run_experiment(series, config, lstm=lstm, seed=root).table
         of = {row["phase"]: row for row in table[table["reading"] == "trace"].to_dict("records")}
         return {
             "error_percent": float(of["all"]["error_percent"]),
@@ -294,12 +296,12 @@ class Forecast:
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
         """Fit the model once and judge it on the end of the trace."""
         from edgeresearch.data.datasets import load_dataset
-        from edgeresearch.forecasting.evaluation import compare, pose
+        from edgeresearch.forecasting.evaluation import compare, split
 
         root = _root(seed)
         series = load_dataset(settings["trace"], places.data, seed=root)
         if settings["model"] == "seasonal_naive":
-            known = pose(series, window=1, max_steps=settings["forecast"]["max_steps"]).table
+            known = split(series, ForecastSettings(window=1, max_steps=settings["forecast"]["max_steps"])).features
             if "season_lag_1" not in known:
                 raise InputError(f"model seasonal_naive needs a season, and what is used of {series.name} has none")
         section = {
@@ -307,7 +309,7 @@ class Forecast:
             **{"seeds": 1, "bootstrap": {"resamples": 1, "block": 1}},
         }
         with one_thread():
-            scores = compare([series], section, seed=root)[0].scores.iloc[0]
+            scores = compare([series], parsed(section, ForecastSettings, "forecast"), seed=root)[0].table.iloc[0]
         found: dict[str, Scalar] = {name: float(scores[name]) for name in ("skill", "mse", "mae", "r2")}
         return {**found, "points": int(scores["points"]), "real": series.origin.real}
 

@@ -21,8 +21,9 @@ from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
+from edgeresearch.forecasting.settings import LSTMSettings
 
-LSTM = {"hidden": 4, "epochs": 1, "members": 1}
+LSTM = LSTMSettings(hidden=4, epochs=1, members=1)
 SMALL = ExperimentConfig(
     **{"seconds": 14400, "repeats": 3, "synthetic_repeats": 2, "window": 10, "leads": (1.0, 2.0)},  # type: ignore[arg-type]
     forecasters=("ridge", "last_value", "published"),

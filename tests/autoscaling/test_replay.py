@@ -22,6 +22,7 @@ from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, simulate
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.models import build
+from edgeresearch.forecasting.settings import ForecastSettings
 
 CONFIG = OWN_TRACE.replace(q_max=10, target_utilisation=1.0)
 INSTANT = CONFIG.replace(start_delay=0)
@@ -132,7 +133,7 @@ def test_no_future_request_reaches_a_decision_by_way_of_a_fitted_forecaster() ->
     def forecast(arrivals: Ints) -> Floats:
         load = observed_load(arrivals, CONFIG)
         rows, future = load[:, None], np.append(load[ahead:], [np.nan] * ahead)
-        model = build("ridge", columns=["value"], rows=200, window=10)
+        model = build("ridge", columns=["value"], rows=200, settings=ForecastSettings(window=10))
         return model.fit(rows[:200], future[:200]).predict(rows)
 
     known = now // 15 + 1

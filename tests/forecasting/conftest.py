@@ -10,14 +10,15 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from edgeresearch.forecasting.base import Array, Forecaster
 from edgeresearch.forecasting.models import build
+from edgeresearch.forecasting.settings import ForecastSettings, ForestSettings, LSTMSettings, PaperLSTMSettings
 
 COLUMNS = ("value", "day_sin_1", "season_lag_1", "season_lag_5")
 HORIZONS = (1, 5)
-SMALL = {
-    "lstm": {"hidden": 4, "epochs": 2, "members": 2, "chunk": 48, "accelerator": "cpu"},
-    "lstm_paper": {"hidden": 4, "epochs": 2, "accelerator": "cpu"},
-    "forest": {"n_estimators": 4},
-}
+SMALL = ForecastSettings(
+    lstm=LSTMSettings(hidden=4, epochs=2, members=2, chunk=48),
+    lstm_paper=PaperLSTMSettings(hidden=4, epochs=2),
+    forest=ForestSettings(trees=4),
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,7 +46,7 @@ def make() -> Callable[..., Forecaster]:
     """Make an unfitted model of `models.build`, tiny."""
 
     def made(name: str, *, seed: int = 1, window: int = 8) -> Forecaster:
-        return build(name, columns=COLUMNS, rows=300, window=window, seed=seed, **SMALL)
+        return build(name, columns=COLUMNS, rows=300, settings=SMALL.replace(window=window), seed=seed)
 
     return made
 

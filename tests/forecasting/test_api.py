@@ -1,28 +1,33 @@
-"""Forecast a trace of your own."""
+"""Forecast a trace: the front door."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import edgeresearch as er
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import persistence
-from edgeresearch.forecasting.api import Report, apply_file, assemble, forecast_file, verdict, write
+from edgeresearch.forecasting.api import Forecast, _assemble, apply_forecaster, forecast, write_verdict
 from edgeresearch.forecasting.baselines import LastValue
+from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings
 
 ROWS = 1000
-QUICK = {"lstm": {"epochs": 2, "members": 1, "hidden": 8}}
+QUICK = ForecastSettings(lstm=LSTMSettings(epochs=2, members=1, hidden=8))
+
+
+def _table(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    hits = rng.poisson(60 + 40 * np.sin(2 * np.pi * np.arange(rows) / 288))
+    return pd.DataFrame({"when": pd.date_range("2024-03-01", periods=rows, freq="5min"), "hits": hits})
 
 
 def _csv(path: Path, rows: int = ROWS, seed: int = 0) -> Path:
-    rng = np.random.default_rng(seed)
-    hour = np.arange(rows) / 12
-    hits = rng.poisson(60 + 40 * np.sin(2 * np.pi * hour / 24))
-    times = pd.date_range("2024-03-01", periods=rows, freq="5min")
-    pd.DataFrame({"when": times, "hits": hits}).to_csv(path, index=False)
+    _table(rows, seed).to_csv(path, index=False)
     return path
 
 
@@ -31,164 +36,187 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Report]:
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Forecast]:
     folder = tmp_path_factory.mktemp("own")
-    report = forecast_file(_csv(folder / "t.csv"), folder / "out", model="ridge", horizon=2, window=20)
-    return folder, report
+    result = forecast(_csv(folder / "t.csv"), "ridge", 2, window=20)
+    result.save(folder / "out", figures=False)
+    return folder, result
 
 
-def test_scores_stand_beside_the_baselines(saved: tuple[Path, Report]) -> None:
-    _, report = saved
-    table = report.scores.set_index(["horizon", "model"])
+def test_scores_stand_beside_the_baselines(saved: tuple[Path, Forecast]) -> None:
+    result = saved[1]
+    table = result.table.set_index(["horizon", "model"])
     assert set(table.index.get_level_values("model")) == {"ridge", "last_value", "seasonal_naive"}
     assert table.loc[(1, "last_value"), "skill"] == 0
     assert table.loc[(1, "ridge"), "skill"] > 0.2
     assert table.loc[(1, "ridge"), "points"] == 199
-    assert report.verdict.startswith("ridge has the lowest MSE, the mean of 1 to 2 steps ahead: ")
+    assert result.verdict.startswith("ridge has the lowest MSE, the mean of 1 to 2 steps ahead: ")
+    notes = "\n".join(result.notes)
+    assert "time column: 'when'" in notes and "step: 5 min" in notes
+    assert notes.count("season: a day (288 steps)") == 1
 
 
-def test_all_guesses_are_said(saved: tuple[Path, Report]) -> None:
-    said = "\n".join(saved[1].said)
-    assert "time column: 'when'" in said
-    assert "step: 5 min" in said
-    assert said.count("season: a day (288 steps)") == 1
-
-
-def test_the_files(saved: tuple[Path, Report]) -> None:
-    folder, report = saved
+def test_the_files(saved: tuple[Path, Forecast]) -> None:
+    folder, result = saved
     assert {name.split("/")[0] for name in _bytes(folder / "out")} == {
         *("scores.csv", "forecast.csv", "report.json", "model")
     }
     coming = pd.read_csv(folder / "out" / "forecast.csv", parse_dates=["time"])
     assert list(coming.columns) == ["time", "horizon", "forecast", "low", "high"]
     assert coming["time"].iloc[0] == pd.Timestamp("2024-03-01") + ROWS * pd.Timedelta("5min")
-    assert (coming["low"] < coming["forecast"]).all()
-    assert (coming["forecast"] < coming["high"]).all()
+    assert (coming["low"] < coming["forecast"]).all() and (coming["forecast"] < coming["high"]).all()
     facts = json.loads((folder / "out" / "report.json").read_text())
-    assert facts["data"]["sha256"] == report.trace.origin.sha256
-    assert facts["season"] == 288
-    assert facts["columns"][0] == "value"
+    assert facts["data"]["sha256"] == result.trace.origin.sha256
+    assert (facts["season"], facts["columns"][0], facts["verdict"]) == (288, "value", result.verdict)
+    assert facts["notes"] == list(result.notes)
     assert not [key for key in facts if "second" in key], "what differs from run to run stays out"
 
 
-def test_the_same_run_gives_the_same_bytes(saved: tuple[Path, Report], tmp_path: Path) -> None:
-    folder, _ = saved
-    forecast_file(folder / "t.csv", tmp_path / "out", model="ridge", horizon=2, window=20)
-    assert _bytes(tmp_path / "out") == _bytes(folder / "out")
+def test_memory_is_as_good_as_a_file_and_the_same_run_gives_the_same_bytes(
+    saved: tuple[Path, Forecast], tmp_path: Path
+) -> None:
+    again = forecast(saved[0] / "t.csv", "ridge", 2, window=20).save(tmp_path / "out", figures=False)
+    assert _bytes(again) == _bytes(saved[0] / "out")
+    for data in (_table(), _table().set_index("when")["hits"], saved[1].trace):
+        result = forecast(data, "ridge", 2, window=20)
+        pd.testing.assert_frame_equal(result.future, saved[1].future)
+        pd.testing.assert_frame_equal(result.table, saved[1].table)
 
 
-def test_the_lstm_with_settings_and_progress(tmp_path: Path) -> None:
-    told: list[str] = []
-    report = forecast_file(
-        _csv(tmp_path / "t.csv", 500),
-        tmp_path / "out",
-        window=20,
-        seed=3,
-        baselines=("last_value",),
-        settings=QUICK,
-        tell=told.append,
-        draw=lambda report, folder: (folder / "figure.txt").write_text(report.verdict),
-    )
-    assert told == ["judging lstm, last_value on the last 100 rows", "fitting lstm on all 500 rows"]
-    assert report.facts["choice"]
-    assert (tmp_path / "out" / "figure.txt").read_text() == report.verdict
-    model = persistence.load(tmp_path / "out" / "model")
-    assert model.get_params()["hidden"] == 8
+def test_the_lstm_with_settings_progress_and_figure(tmp_path: Path) -> None:
+    lines: list[str] = []
+    result = forecast(_table(500), window=20, seed=3, baselines=("last_value",), settings=QUICK, progress=lines.append)
+    assert lines == ["judging lstm, last_value on the last 100 rows", "fitting lstm on all 500 rows"]
+    assert result.facts["choice"]
+    folder = result.save(tmp_path / "out")
+    assert {"forecast.png", "forecast.svg"} <= set(_bytes(folder))
+    assert persistence.load(folder / "model").get_params()["hidden"] == 8
+    assert "lstm" in result._repr_html_()
 
 
-def test_a_model_is_used_again(saved: tuple[Path, Report], tmp_path: Path) -> None:
+class Mine(LastValue):
+    """A forecaster of one's own."""
+
+
+def test_an_object_is_judged_but_not_saved(tmp_path: Path) -> None:
+    result = forecast(_table(300), Mine(), window=20, seasonality="none")
+    assert result.model == "Mine" and set(result.table["model"]) == {"Mine", "last_value", "ridge"}
+    assert not (result.save(tmp_path / "out") / "model").exists()
+
+
+def test_a_saved_model_is_applied_again(saved: tuple[Path, Forecast], tmp_path: Path) -> None:
     folder, first = saved
-    report = apply_file(folder / "t.csv", tmp_path / "again", load=folder / "out")
-    pd.testing.assert_frame_equal(report.coming[["time", "forecast"]], first.coming[["time", "forecast"]])
-    assert report.said[-1] == "note: the model was fitted on this very file, so the scores are no test"
-    new = _csv(tmp_path / "new.csv", 1100, seed=5)
-    report = apply_file(new, tmp_path / "out", load=folder / "out" / "model")
-    assert "note:" not in report.said[-1]
-    table = report.scores.set_index(["horizon", "model"])
+    result = apply_forecaster(folder / "out", folder / "t.csv")
+    pd.testing.assert_frame_equal(result.future[["time", "forecast"]], first.future[["time", "forecast"]])
+    assert result.notes[-1] == "note: the model was fitted on this very file, so the scores are no test"
+    result = apply_forecaster(folder / "out" / "model", _csv(tmp_path / "new.csv", 1100, seed=5))
+    assert "note:" not in result.notes[-1]
+    table = result.table.set_index(["horizon", "model"])
     assert table.loc[(2, "ridge"), "skill"] > 0.2
     assert table.loc[(2, "last_value"), "points"] == 1100 - 19 - 2
-    assert {name for name in _bytes(tmp_path / "out")} == {"scores.csv", "forecast.csv", "report.json"}
-    facts = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert facts["data"]["file"] == "new.csv"
-    assert facts["fitted_on"]["file"] == "t.csv"
-
-
-def test_a_longer_trace_gets_no_columns_that_the_model_did_not_know(saved: tuple[Path, Report], tmp_path: Path) -> None:
-    folder, _ = saved
-    report = apply_file(_csv(tmp_path / "long.csv", 22 * 288), tmp_path / "out", load=folder / "out")
-    assert not [name for name in report.facts["columns"] if name.startswith("week")]
+    assert set(_bytes(result.save(tmp_path / "out", figures=False))) == {"scores.csv", "forecast.csv", "report.json"}
+    assert (result.facts["data"]["file"], result.facts["fitted_on"]["file"]) == ("new.csv", "t.csv")
+    longer = apply_forecaster(folder / "out", _table(22 * 288))
+    assert not [name for name in longer.facts["columns"] if name.startswith("week")], "what the model did not know"
 
 
 def test_without_a_season_the_seasonal_naive_is_left_out(tmp_path: Path) -> None:
-    trace = _csv(tmp_path / "t.csv", 300)
-    report = forecast_file(trace, tmp_path / "out", model="ridge", window=20, seasonality="none")
-    assert set(report.scores["model"]) == {"ridge", "last_value"}
-    again = apply_file(trace, tmp_path / "again", load=tmp_path / "out")
-    assert set(again.scores["model"]) == {"ridge", "last_value"}
+    result = forecast(_table(300), "ridge", window=20, seasonality="none")
+    assert set(result.table["model"]) == {"ridge", "last_value"}
+    again = apply_forecaster(result.save(tmp_path / "out", figures=False), _table(300))
+    assert set(again.table["model"]) == {"ridge", "last_value"}
 
 
-def test_a_foreign_model_is_refused(saved: tuple[Path, Report], tmp_path: Path) -> None:
-    folder, report = saved
-    persistence.save(report.forecaster, tmp_path / "model", about={"model": "ridge"})
-    with pytest.raises(InputError, match="was not saved by 'edgeresearch forecast'"):
-        apply_file(folder / "t.csv", tmp_path / "out", load=tmp_path / "model")
+def test_traces_that_do_not_fit_a_saved_model_are_refused(saved: tuple[Path, Forecast], tmp_path: Path) -> None:
+    folder, result = saved
+    holes = _table(2000)[np.arange(2000) % 25 < 12]
+    coarse = _table(600).assign(when=pd.date_range("2024-03-01", periods=600, freq="10min"))
+    persistence.save(result.forecaster, tmp_path / "model", about={"model": "ridge"})
+    for place, table, message in (
+        (tmp_path / "model", _table(), "was not saved by 'edgeresearch forecast'"),
+        (folder / "out", holes, "no row with a whole window of 20 and a value after it"),
+        (folder / "out", coarse, "has a step of 10 min, the model was fitted on 5 min"),
+        (folder / "out", _table(600), r"does not yield the model's columns \(it lacks .*season"),
+    ):
+        with pytest.raises(InputError, match=message):
+            apply_forecaster(place, table)
 
 
-def test_a_trace_with_no_whole_window_is_refused(saved: tuple[Path, Report], tmp_path: Path) -> None:
-    folder, _ = saved
-    table = pd.read_csv(_csv(tmp_path / "t.csv", 2000))
-    table[np.arange(len(table)) % 25 < 12].to_csv(tmp_path / "holes.csv", index=False)
-    with pytest.raises(InputError, match="no row with a whole window of 20 and a value after it"):
-        apply_file(tmp_path / "holes.csv", tmp_path / "out", load=folder / "out")
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"model": "lstmm"}, "unknown model 'lstmm'; did you mean lstm"),
+        ({"baselines": ["naive"]}, "unknown model 'naive'"),
+        ({"seed": -1}, "seed -1 is negative"),
+        ({"horizon": 0}, "must be at least 1"),
+        ({"window": 0}, "must be at least 1"),
+        ({"model": "seasonal_naive", "seasonality": "none"}, "needs a season, and series has none"),
+        ({"seasonality": "often"}, "neither steps nor a duration"),
+    ],
+)
+def test_settings_that_are_refused(options: dict[str, Any], message: str) -> None:
+    for data in (_table(300), er.as_trace(_table(300))):
+        with pytest.raises(InputError, match=message):
+            forecast(data, **options)
 
 
-ROWS_report = 300
+def test_forecasters_are_compared_on_a_trace_of_ones_own() -> None:
+    table = _table(300)
+    result = er.compare_forecasters(table, [Mine(), "ridge"], [3, 1], window=20)
+    assert result.table[["model", "horizon"]].to_numpy().tolist() == [
+        *(["Mine", 1], ["ridge", 1], ["Mine", 3], ["ridge", 3])
+    ]
+    assert result.notes[0] == "time column: 'when'"
+    for horizons in ([], [0]):
+        with pytest.raises(InputError, match="must be at least 1"):
+            er.compare_forecasters(table, ["ridge"], horizons)
 
 
-def _report(shift: float = 0.0) -> Report:
-    values = np.random.default_rng(0).poisson(20, ROWS_report) + shift
-    index = pd.date_range("2024-01-01", periods=ROWS_report, freq="1min")
+def _result(shift: float = 0.0) -> Forecast:
+    values = np.random.default_rng(0).poisson(20, 300) + shift
+    index = pd.date_range("2024-01-01", periods=300, freq="1min")
     frame = pd.DataFrame({"v": values.astype(float)}, index=index)
     trace = Trace("mine", frame, pd.Timedelta("1min"), "v", Origin("file", "mine.csv", "ab", True), {"absent": 0})
-    truth = np.full((ROWS_report, 2), np.nan)
+    truth = np.full((300, 2), np.nan)
     truth[:-1, 0], truth[:-2, 1] = values[1:], values[2:]
     made = np.repeat(values[:, None], 2, axis=1).astype(float)
     model = LastValue().fit(frame.to_numpy(), truth)
     scores = pd.DataFrame({"horizon": [1, 2], "model": "last_value", "mse": [1.0, 2.0]})
-    facts = {"model": "last_value", "window": 10, "data": trace.describe()}
-    return assemble(trace, facts, ["step: 1 min"], scores, model, frame, truth[100:], made[100:])
+    return _assemble(trace, {"model": "last_value", "window": 10}, [], scores, model, frame, truth[100:], made[100:])
 
 
 def test_the_coming_steps_follow_the_end_with_the_middle_of_past_errors() -> None:
-    report = _report()
-    last = report.trace.values.iloc[-1]
-    assert list(report.coming["time"]) == list(pd.to_datetime(["2024-01-01 05:00", "2024-01-01 05:01"]))
-    assert list(report.coming["horizon"]) == [1, 2]
-    np.testing.assert_array_equal(report.coming["forecast"], [last, last])
-    first = report.judged[report.judged["horizon"] == 1]
+    result = _result()
+    last = result.trace.values.iloc[-1]
+    assert list(result.future["time"]) == list(pd.to_datetime(["2024-01-01 05:00", "2024-01-01 05:01"]))
+    assert list(result.future["horizon"]) == [1, 2]
+    np.testing.assert_array_equal(result.future["forecast"], [last, last])
+    first = result.backtest[result.backtest["horizon"] == 1]
     errors = first["truth"] - first["forecast"]
-    assert report.coming["low"].iloc[0] == pytest.approx(max(0, last + np.quantile(errors, 0.025)))
-    assert report.coming["high"].iloc[0] == pytest.approx(last + np.quantile(errors, 0.975))
+    assert result.future["low"].iloc[0] == pytest.approx(max(0, last + np.quantile(errors, 0.025)))
+    assert result.future["high"].iloc[0] == pytest.approx(last + np.quantile(errors, 0.975))
 
 
 def test_what_was_judged_is_stamped_with_the_time_it_is_about() -> None:
-    report = _report()
-    assert report.judged["truth"].notna().all()
-    for row in report.judged.itertuples():
-        assert report.trace.values.loc[row.time] == row.truth
-    inside = report.judged.dropna()
+    result = _result()
+    assert result.backtest["truth"].notna().all()
+    for row in result.backtest.itertuples():
+        assert result.trace.values.loc[row.time] == row.truth
+    inside = result.backtest.dropna()
     assert 0.85 < ((inside["low"] <= inside["truth"]) & (inside["truth"] <= inside["high"])).mean() <= 1
     assert len(inside) > 100
 
 
 def test_an_interval_goes_below_0_only_where_the_trace_does() -> None:
-    assert (_report().coming["low"] >= 0).all()
-    assert (_report(shift=-20.0).coming["low"] < 0).all()
+    assert (_result().future["low"] >= 0).all()
+    assert (_result(shift=-20.0).future["low"] < 0).all()
+
+
+BEATEN = "no model beats the last value by MSE, 1 step ahead"
 
 
 @pytest.mark.parametrize(
-    ("mse", "chosen", "told"),
+    ("mse", "chosen", "verdict"),
     [
         (
             {"lstm": 1.0, "last_value": 2.0},
@@ -200,39 +228,17 @@ def test_an_interval_goes_below_0_only_where_the_trace_does() -> None:
             "lstm",
             "ridge has the lowest MSE, 1 step ahead: 50.0 % below the last value; lstm: 50.0 % above the last value",
         ),
-        (
-            {"lstm": 3.0, "last_value": 2.0},
-            "lstm",
-            "no model beats the last value by MSE, 1 step ahead; lstm: 50.0 % above the last value",
-        ),
-        ({"last_value": 2.0}, "last_value", "no model beats the last value by MSE, 1 step ahead"),
+        ({"lstm": 3.0, "last_value": 2.0}, "lstm", f"{BEATEN}; lstm: 50.0 % above the last value"),
+        ({"last_value": 2.0}, "last_value", BEATEN),
         ({"lstm": 3.0, "ridge": 4.0}, "lstm", "lstm has the lowest MSE, 1 step ahead: MSE 3"),
     ],
 )
-def test_verdict(mse: dict[str, float], chosen: str, told: str) -> None:
+def test_the_verdict(mse: dict[str, float], chosen: str, verdict: str) -> None:
     scores = pd.DataFrame({"horizon": 1, "model": list(mse), "mse": list(mse.values())})
-    assert verdict(scores, chosen) == told
+    assert write_verdict(scores, chosen) == verdict
 
 
-def test_verdict_takes_the_mean_over_the_horizons() -> None:
+def test_the_verdict_takes_the_mean_over_the_horizons() -> None:
     scores = pd.DataFrame({"horizon": [1, 1, 2, 2], "model": ["a", "last_value"] * 2, "mse": [3.0, 4.0, 3.0, 8.0]})
-    assert verdict(scores, "a") == "a has the lowest MSE, the mean of 1 to 2 steps ahead: 50.0 % below the last value"
-
-
-def test_write_is_all_or_nothing(tmp_path: Path) -> None:
-    def fail(report: Report, folder: Path) -> None:
-        raise KeyError
-
-    with pytest.raises(KeyError):
-        write(_report(), tmp_path / "out", fail, save=True)
-    assert list(tmp_path.iterdir()) == []
-    write(_report(), tmp_path / "out", lambda report, folder: (folder / "figure").write_text("x"), save=True)
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        *("scores.csv", "forecast.csv", "report.json", "model", "figure")
-    }
-    facts = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert facts["data"]["sha256"] == "ab"
-    assert facts["said"] == ["step: 1 min"]
-    assert facts["verdict"].startswith("no model beats the last value")
-    write(_report(), tmp_path / "again")
-    assert not (tmp_path / "again" / "model").exists()
+    verdict = write_verdict(scores, "a")
+    assert verdict == "a has the lowest MSE, the mean of 1 to 2 steps ahead: 50.0 % below the last value"

@@ -13,14 +13,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from edgeresearch.forecasting.base import Array
-from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive, holdout
+from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, LastValue, SeasonalNaive
+from edgeresearch.forecasting.windowed import Holdout, first_validation_row
 
 NAN = float("nan")
 
 
 @given(st.integers(2, 10_000), st.floats(0.001, 0.999))
 def test_a_holdout_leaves_rows_on_either_side(rows: int, fraction: float) -> None:
-    cut = holdout(rows, fraction)
+    cut = first_validation_row(rows, fraction)
     assert 1 <= cut <= rows - 1
     assert cut in (1, rows - 1) or abs(cut - rows * (1 - fraction)) <= 0.5
 

@@ -1,6 +1,5 @@
 """How forecasters are judged: splits, metrics, intervals, tests, one trace at a time."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,251 +13,113 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from edgeresearch.config import Forecast
-from edgeresearch.data import trace as grid
-from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.data.trace import Origin, Trace, regular_index
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import evaluation as module
-from edgeresearch.forecasting import evaluation as work
 from edgeresearch.forecasting.base import Array
 from edgeresearch.forecasting.evaluation import (
-    Evaluation,
-    Problem,
+    Comparison,
+    Split,
     block_interval,
     diebold_mariano,
-    evaluate,
     metrics,
     past_error_interval,
-    pose,
+    split,
 )
 from edgeresearch.forecasting.models import MODELS
-
-MODELS_HERE = ("ridge", "random_forest", "lstm_paper", "lstm", "last_value", "seasonal_naive")
-
-
-def _settings(**changes: Any) -> dict[str, Any]:
-    small = {
-        "models": MODELS_HERE,
-        "max_steps": 700,
-        "window": 12,
-        "seeds": 2,
-        "bootstrap": {"resamples": 20, "block": 10},
-        "forest": {"trees": 3},
-        "lstm_paper": {"hidden": 4, "epochs": 1, "batch": 64, "learning_rate": 0.01, "max_windows": 200},
-        "lstm": {"hidden": 4, "epochs": 1, "learning_rate": 0.01, "members": 1},
-    }
-    return Forecast().model_dump() | small | changes
-
-
-def _trace(name: str = "elb", steps: int = 900, sha256: str = "") -> Trace:
-    index = pd.date_range("2024-01-01", periods=steps, freq="15min", unit="ns")
-    rng = np.random.default_rng(3)
-    values = 50 + 10 * np.sin(np.arange(steps) * 2 * np.pi / 96) + rng.normal(size=steps)
-    origin = Origin("registry" if sha256 else "synthetic", sha256=sha256, real=bool(sha256), note="a note")
-    frame = pd.DataFrame({"requests": values}, index=index)
-    return Trace(name, frame, pd.Timedelta("15min"), "requests per 15 min", origin, {}, 96)
-
-
-@pytest.fixture(scope="module")
-def found() -> Evaluation:
-    return work.compare([_trace()], _settings(), seed=7)[0]
-
-
-def test_every_setting_reaches_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Any] = {}
-
-    def pose(series: Trace, **options: Any) -> str:
-        seen["pose"] = options
-        return "problem"
-
-    def evaluate_all(problems: list[str], **options: Any) -> list[str]:
-        seen["evaluate"] = options
-        return problems
-
-    monkeypatch.setattr(work, "pose", pose)
-    monkeypatch.setattr(work, "evaluate_all", evaluate_all)
-    settings = Forecast().model_dump()
-    assert work.compare([_trace()], settings, seed=7) == ["problem"]
-    used = seen["pose"] | seen["evaluate"]
-    nested = used.pop("settings")
-    assert nested == {"forest": {"n_estimators": 100}, "lstm_paper": settings["lstm_paper"], "lstm": settings["lstm"]}
-    assert used == {
-        **{
-            key: value
-            for key, value in settings.items()
-            if key not in ("traces", "bootstrap", "forest", "lstm", "lstm_paper")
-        },
-        "root_seed": 7,
-        "workers": 1,
-        "resamples": 1000,
-        "block": 60,
-    }
-
-
-def test_all_models_of_the_settings_are_judged(found: Evaluation) -> None:
-    assert list(dict.fromkeys(found.scores["model"])) == list(MODELS_HERE)
-    seeds = dict(zip(found.scores["model"], found.scores["seeds"], strict=True))
-    assert seeds == {name: 2 if MODELS[name].random else 1 for name in MODELS_HERE}
-    assert set(found.scores["horizon"]) == {1, 5}
-
-
-def test_scores_say_what_they_are_of(found: Evaluation) -> None:
-    table = work.described_compare(found.scores, _trace(sha256="f" * 64))
-    assert list(table.columns[:2]) == ["trace", "real"]
-    row = table.iloc[0]
-    assert (row["trace"], row["real"], row["note"], row["sha256"]) == ("elb", True, "a note", "f" * 64)
-    assert (row["label"], row["role"], row["step_seconds"]) == ("ridge regression", "paper", 900)
-    assert "trace" not in found.scores
-
-
-def test_a_series_without_file_has_the_checksum_of_its_values(found: Evaluation) -> None:
-    series = _trace()
-    table = work.described_compare(found.scores, series)
-    assert set(table["sha256"]) == {hashlib.sha256(series.values.to_numpy().tobytes()).hexdigest()}
-    assert not table["real"].any()
-
-
-def test_results_are_written_with_the_same_bytes_every_time(found: Evaluation, tmp_path: Path) -> None:
-    contents = []
-    for name in ("a", "b"):
-        again = found if name == "a" else work.compare([_trace()], _settings(), seed=7)[0]
-        target = work.write(_trace(), again, tmp_path / name)
-        assert target == work.places("elb", tmp_path / name)
-        contents.append([path.read_bytes() for path in (target.scores, target.choices, target.forecasts)])
-    assert contents[0] == contents[1]
-    assert target.scores.relative_to(tmp_path / "b").as_posix() == "reports/tables/forecast/elb.csv"
-    forecasts = pd.read_parquet(target.forecasts)
-    assert list(forecasts.columns) == ["made", "truth", "forecast", "low", "high", "horizon", "model"]
-    assert forecasts["truth"].dtype == "float32"
-    assert pd.read_csv(target.choices)["model"].unique().tolist() == ["lstm"]
-
-
-def test_no_choices_are_an_empty_table(tmp_path: Path) -> None:
-    found = work.compare([_trace()], _settings(models=("last_value",)), seed=0)[0]
-    target = work.write(_trace(), found, tmp_path)
-    assert target.choices.read_text() == "model,seed,choice\n"
-
-
-def test_a_short_trace_is_refused() -> None:
-    with pytest.raises(InputError, match="elb has 20 points"):
-        work.compare([_trace(steps=20)], _settings(), seed=0)
-
-
-def test_timings_replace_the_older_ones_of_the_same_trace(found: Evaluation, tmp_path: Path) -> None:
-    path = tmp_path / "measured" / "fit_seconds.csv"
-    work.update_timings(path, "nasa", found.seconds)
-    table = work.update_timings(path, "elb", found.seconds)
-    assert table["trace"].tolist() == ["elb"] * 6 + ["nasa"] * 6
-    again = work.update_timings(path, "elb", found.seconds.assign(fit_seconds=0.1234567).iloc[:1])
-    assert len(again) == 12
-    written = pd.read_csv(path)
-    assert list(written.columns) == work.TIMING_COLUMNS
-    assert written.loc[(written["trace"] == "elb") & (written["model"] == "ridge"), "fit_seconds"].tolist() == [0.123]
-    assert set(written["machine"]) == {work.machine()}
-
-
-def test_timings_start_from_a_file_with_a_header_only(found: Evaluation, tmp_path: Path) -> None:
-    path = tmp_path / "fit_seconds.csv"
-    path.write_text(",".join(work.TIMING_COLUMNS) + "\n")
-    assert len(work.update_timings(path, "elb", found.seconds)) == 6
-
-
-@pytest.mark.parametrize(
-    ("text", "message"), [("a,b\n1,2\n", "has not the columns trace"), ("", "cannot read the timings")]
+from edgeresearch.forecasting.settings import (
+    BootstrapSettings,
+    ForecastSettings,
+    ForestSettings,
+    LSTMSettings,
+    PaperLSTMSettings,
 )
-def test_another_file_is_not_overwritten(found: Evaluation, tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "other.csv"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        work.update_timings(path, "elb", found.seconds)
-    assert path.read_text() == text
+from edgeresearch.provenance import sha256
+
+TINY = ForecastSettings(
+    window=8,
+    seeds=2,
+    bootstrap=BootstrapSettings(resamples=50, block=6),
+    lstm=LSTMSettings(hidden=3, epochs=1, members=1, chunk=48),
+    lstm_paper=PaperLSTMSettings(hidden=3, epochs=1),
+    forest=ForestSettings(trees=3),
+)
 
 
-def test_the_machine_is_described_without_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "cores, Python 3." in work.machine()
-
-    def fail(*_: Any, **__: Any) -> str:
-        raise OSError
-
-    monkeypatch.setattr(Path, "read_text", fail)
-    assert work.machine().startswith(__import__("platform").machine())
-
-
-TINY = {
-    "lstm": {"hidden": 3, "epochs": 1, "members": 1, "chunk": 48, "accelerator": "cpu"},
-    "lstm_paper": {"hidden": 3, "epochs": 1, "accelerator": "cpu"},
-    "forest": {"n_estimators": 3},
-}
-RUN: dict[str, Any] = {"window": 8, "seeds": 2, "resamples": 50, "block": 6, "settings": TINY}
-
-
-def _trace_evaluate(rows: int = 400, seasonality: int | None = 24, gap: slice = slice(0, 0)) -> Trace:
+def _trace(rows: int = 400, seasonality: int | None = 24, gap: slice = slice(0, 0)) -> Trace:
     rng = np.random.default_rng(5)
     values = 20 + 5 * np.sin(2 * np.pi * np.arange(rows) / 24) + rng.normal(size=rows).cumsum() * 0.3
     values[gap] = np.nan
     step = pd.Timedelta("1h")
-    frame = pd.DataFrame({"requests": values}, index=grid.regular_index("2024-01-01", rows, step))
-    return Trace("t", frame, step, "requests", Origin("synthetic"), seasonality=seasonality)
+    frame = pd.DataFrame({"requests": values}, index=regular_index("2024-01-01", rows, step))
+    return Trace("t", frame, step, "requests", Origin("synthetic", note="a note"), seasonality=seasonality)
+
+
+def _split(trace: Trace, window: int = 8, **changes: Any) -> Split:
+    return split(trace, ForecastSettings(window=window, **changes))
+
+
+def evaluate(problem: Split, models: Any = None, seed: int = 0, workers: int = 1) -> Comparison:
+    return module.evaluate([problem], TINY, models=models, seed=seed, workers=workers)[0]
 
 
 @pytest.fixture(scope="module")
-def problem() -> Problem:
-    return pose(_trace_evaluate(), window=8)
+def problem() -> Split:
+    return _split(_trace())
 
 
 @pytest.fixture(scope="module")
-def outcome(problem: Problem) -> Evaluation:
-    return evaluate(problem, **RUN)
+def outcome(problem: Split) -> Comparison:
+    return evaluate(problem)
 
 
-def test_the_split_is_chronological_and_exact(problem: Problem) -> None:
-    assert problem.test == 320  # the last 20 of 100
-    assert problem.fraction == pytest.approx(0.125)  # 10 of the first 80
-    assert problem.judged.tolist() == [False] * 320 + [True] * 80
+def test_the_split_is_chronological_and_exact(problem: Split) -> None:
+    assert problem.test_start == 320  # the last 20 of 100
+    assert ForecastSettings().validation_share == 0.125  # 10 of the first 80
+    assert problem.scored.tolist() == [False] * 320 + [True] * 80
     assert problem.horizons == (1, 5)
-    assert len(problem.table) == len(problem.truth) == 400
+    assert len(problem.features) == len(problem.targets) == 400
 
 
 @settings(deadline=None, max_examples=25)
 @given(rows=st.integers(120, 400), test=st.floats(0.1, 0.5), validation=st.floats(0.05, 0.3))
 def test_the_parts_have_the_shares_that_were_asked_for(rows: int, test: float, validation: float) -> None:
-    found = pose(_trace_evaluate(rows), window=4, test_fraction=test, validation_fraction=validation)
-    assert abs(len(found.table) - found.test - rows * test) <= 0.5 + 1e-9
-    assert abs(found.fraction * found.test - rows * validation) <= 1
+    chosen = ForecastSettings(window=4, test_fraction=test, validation_fraction=validation)
+    found = split(_trace(rows), chosen)
+    assert abs(len(found.features) - found.test_start - rows * test) <= 0.5 + 1e-9
+    assert abs(chosen.validation_share * found.test_start - rows * validation) <= 1
 
 
-def test_targets_of_the_test_part_are_hidden_from_learning(problem: Problem) -> None:
-    learnt = problem.learnt
-    values = problem.table["value"].to_numpy()
+def test_targets_of_the_test_part_are_hidden_from_learning(problem: Split) -> None:
+    learnt = problem.training_targets
+    values = problem.features["value"].to_numpy()
     assert learnt.shape == (320, 2)
     np.testing.assert_array_equal(learnt[:319, 0], values[1:320])
     np.testing.assert_array_equal(learnt[:315, 1], values[5:320])
     assert np.isnan(learnt[319:, 0]).all()
     assert np.isnan(learnt[315:, 1]).all()
-    assert np.isfinite(problem.truth[:320]).all()  # hiding changes a copy
+    assert np.isfinite(problem.targets[:320]).all()  # hiding changes a copy
 
 
 def test_rows_without_a_whole_window_are_not_judged() -> None:
-    found = pose(_trace_evaluate(gap=slice(350, 357)), window=8, fill_limit=2)
-    judged = np.flatnonzero(found.judged)
-    assert set(range(320, 400)) - set(judged) == set(range(350, 357 + 7))
-    assert np.isnan(found.truth[349, 0])
+    found = _split(_trace(gap=slice(350, 357)), fill_limit=2)
+    assert set(range(320, 400)) - set(np.flatnonzero(found.scored)) == set(range(350, 357 + 7))
+    assert np.isnan(found.targets[349, 0])
 
 
 def test_a_gap_that_was_filled_is_read_but_never_truth() -> None:
-    found = pose(_trace_evaluate(gap=slice(350, 352)), window=8, fill_limit=2)
-    assert found.judged[320:].all()
-    assert found.table["value"].iloc[351] == found.table["value"].iloc[349]
-    np.testing.assert_array_equal(np.flatnonzero(np.isnan(found.truth[:395, 0])), [349, 350])
+    found = _split(_trace(gap=slice(350, 352)), fill_limit=2)
+    assert found.scored[320:].all()
+    assert found.features["value"].iloc[351] == found.features["value"].iloc[349]
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(found.targets[:395, 0])), [349, 350])
 
 
-def test_only_the_newest_steps_are_used() -> None:
-    found = pose(_trace_evaluate(), window=8, max_steps=150)
-    assert (len(found.table), found.test) == (150, 120)
-    whole = pose(_trace_evaluate(), window=8)
-    np.testing.assert_array_equal(found.table["value"], whole.table["value"].iloc[-150:])
-    assert "day_sin_1" in found.table.columns
-    assert "day_sin_1" not in pose(_trace_evaluate(), window=8, max_steps=60).table.columns
+def test_only_the_newest_steps_are_used(problem: Split) -> None:
+    found = _split(_trace(), max_steps=150)
+    assert (len(found.features), found.test_start) == (150, 120)
+    np.testing.assert_array_equal(found.features["value"], problem.features["value"].iloc[-150:])
+    assert "day_sin_1" in found.features.columns
+    assert "day_sin_1" not in _split(_trace(), max_steps=60).features.columns
 
 
 @pytest.mark.parametrize(
@@ -267,22 +128,61 @@ def test_only_the_newest_steps_are_used() -> None:
 def test_a_trace_that_is_too_short_is_refused(rows: int, horizons: tuple[int, ...], need: int) -> None:
     message = f"t has {rows} points; window 8 and horizon {max(horizons)} need {need}; use a shorter window"
     with pytest.raises(InputError, match=message):
-        pose(_trace_evaluate(rows, seasonality=None), window=8, horizons=horizons)
-    assert pose(_trace_evaluate(need, seasonality=None), window=8, horizons=horizons).judged.any()
+        _split(_trace(rows, seasonality=None), horizons=horizons)
+    assert _split(_trace(need, seasonality=None), horizons=horizons).scored.any()
 
 
 def test_a_test_part_without_an_observed_stretch_is_refused() -> None:
-    values = _trace_evaluate().frame.copy()
+    values = _trace().frame.copy()
     values.iloc[320::6] = np.nan
-    trace = replace(_trace_evaluate(), frame=values)
+    trace = replace(_trace(), frame=values)
     with pytest.raises(InputError, match="t has no 8 observed values in a row, and a value after them, in its last 80"):
-        pose(trace, window=8, fill_limit=0)
-    assert pose(trace, window=5, fill_limit=0, horizons=(2,)).judged.any()
+        _split(trace, fill_limit=0)
+    assert _split(trace, window=5, fill_limit=0, horizons=(2,)).scored.any()
 
 
-def test_an_unknown_model_is_refused_before_any_is_fitted(problem: Problem) -> None:
+def test_an_unknown_model_is_refused_before_any_is_fitted(problem: Split) -> None:
     with pytest.raises(InputError, match="unknown model 'ridges'; did you mean ridge"):
-        evaluate(problem, models=["last_value", "ridges"], **RUN)
+        evaluate(problem, ["last_value", "ridges"])
+
+
+class Drift:
+    """A forecaster of one's own, as the docstring of `Forecaster` shows it."""
+
+    def fit(self, X: Array, y: Array) -> "Drift":  # noqa: N803
+        self.drift = np.nanmean(y - X[:, :1], axis=0)
+        return self
+
+    def predict(self, X: Array) -> Array:  # noqa: N803
+        forecast: Array = X[:, :1] + self.drift
+        return forecast
+
+
+def test_an_object_stands_among_the_models(problem: Split) -> None:
+    own = Drift()
+    found = evaluate(problem, ["last_value", own])
+    assert found.table["model"].tolist() == ["last_value", "Drift"] * 2
+    assert found.describe_scores()["role"].tolist() == ["naive", "own"] * 2
+    assert not hasattr(own, "drift"), "a copy is fitted"
+    with pytest.raises(InputError, match="two models have one name"):
+        evaluate(problem, [Drift(), Drift()])
+
+
+def test_scores_say_what_they_are_of(outcome: Comparison) -> None:
+    table, trace = outcome.describe_scores(), outcome.trace
+    assert list(table.columns[:2]) == ["trace", "real"] and "trace" not in outcome.table
+    row = table[table["model"] == "ridge"].iloc[0]
+    assert (row["trace"], row["real"], row["note"], row["label"]) == ("t", False, "a note", "ridge regression")
+    assert (row["role"], row["step_seconds"]) == ("paper", 3600)
+    assert set(table["sha256"]) == {sha256(trace.values.to_numpy().tobytes())}
+    named = replace(outcome, trace=replace(trace, origin=Origin("registry", sha256="f" * 64, real=True)))
+    assert set(named.describe_scores()["sha256"]) == {"f" * 64}
+
+
+def test_a_comparison_is_saved_with_its_figure(outcome: Comparison, tmp_path: Path) -> None:
+    assert {path.name for path in outcome.save(tmp_path / "out").iterdir()} == {
+        *("scores.csv", "choices.csv", "report.json", "comparison.png", "comparison.svg")
+    }
 
 
 floats = st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=2, max_size=50)
@@ -450,8 +350,8 @@ def test_a_past_error_interval_covers_at_about_its_level() -> None:
     assert 0.87 < inside[500:].mean() < 0.93
 
 
-def test_scores_have_a_row_per_model_and_horizon(outcome: Evaluation) -> None:
-    scores = outcome.scores
+def test_scores_have_a_row_per_model_and_horizon(outcome: Comparison) -> None:
+    scores = outcome.table
     assert sorted(zip(scores["model"], scores["horizon"], strict=True)) == sorted(
         (m, h) for m in MODELS for h in (1, 5)
     )
@@ -462,8 +362,8 @@ def test_scores_have_a_row_per_model_and_horizon(outcome: Evaluation) -> None:
     assert (scores["mse_low"] <= scores["mse"]).all() and (scores["mse"] <= scores["mse_high"]).all()
 
 
-def test_scores_are_those_of_the_forecasts(problem: Problem, outcome: Evaluation) -> None:
-    scores = outcome.scores.set_index(["model", "horizon"])
+def test_scores_are_those_of_the_forecasts(problem: Split, outcome: Comparison) -> None:
+    scores = outcome.table.set_index(["model", "horizon"])
     for name in ("ridge", "last_value", "seasonal_naive"):  # one seed: the mean is the forecast
         for horizon in (1, 5):
             rows = outcome.forecasts.query("model == @name and horizon == @horizon").dropna(subset="truth")
@@ -475,8 +375,8 @@ def test_scores_are_those_of_the_forecasts(problem: Problem, outcome: Evaluation
             assert row["skill"] == pytest.approx(1 - row["mse"] / naive)
 
 
-def test_every_model_is_tested_against_the_best_baseline(outcome: Evaluation) -> None:
-    for _, scores in outcome.scores.groupby("horizon"):
+def test_every_model_is_tested_against_the_best_baseline(outcome: Comparison) -> None:
+    for _, scores in outcome.table.groupby("horizon"):
         by_model = scores.set_index("model")
         others = [name for name, model in MODELS.items() if model.role in ("paper", "naive", "strong")]
         best = by_model.loc[others, "mse"].idxmin()
@@ -486,16 +386,16 @@ def test_every_model_is_tested_against_the_best_baseline(outcome: Evaluation) ->
         assert tested.between(0, 1).all()
 
 
-def test_forecasts_have_a_row_per_time_model_and_horizon(problem: Problem, outcome: Evaluation) -> None:
+def test_forecasts_have_a_row_per_time_model_and_horizon(problem: Split, outcome: Comparison) -> None:
     table = outcome.forecasts
     assert len(table) == 80 * 2 * len(MODELS)
     rows = table.query("model == 'last_value' and horizon == 5")
-    assert rows["made"].tolist() == problem.table.index[320:].tolist()
-    np.testing.assert_array_equal(rows["forecast"], problem.table["value"].iloc[320:])
-    np.testing.assert_array_equal(rows["truth"], problem.truth[320:, 1])
+    assert rows["made"].tolist() == problem.features.index[320:].tolist()
+    np.testing.assert_array_equal(rows["forecast"], problem.features["value"].iloc[320:])
+    np.testing.assert_array_equal(rows["truth"], problem.targets[320:, 1])
 
 
-def test_seconds_and_choices_have_their_rows(outcome: Evaluation) -> None:
+def test_seconds_and_choices_have_their_rows(outcome: Comparison) -> None:
     assert outcome.seconds["model"].tolist() == list(MODELS)
     assert (outcome.seconds[["fit_seconds", "predict_seconds"]] >= 0).all(axis=None)
     assert set(outcome.choices["model"]) == {"lstm", "lstm_huber"}
@@ -503,29 +403,29 @@ def test_seconds_and_choices_have_their_rows(outcome: Evaluation) -> None:
     assert outcome.choices["choice"].str.contains("epochs").all()
 
 
-def test_results_do_not_depend_on_workers(problem: Problem) -> None:
+def test_results_do_not_depend_on_workers(problem: Split) -> None:
     models = ["last_value", "ridge", "random_forest", "lstm"]
-    one, two = (evaluate(problem, models=models, workers=workers, **RUN) for workers in (1, 2))
-    pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
+    one, two = (evaluate(problem, models, workers=workers) for workers in (1, 2))
+    pd.testing.assert_frame_equal(one.table, two.table, check_exact=True)
     pd.testing.assert_frame_equal(one.forecasts, two.forecasts, check_exact=True)
     pd.testing.assert_frame_equal(one.choices, two.choices)
 
 
 def test_the_longest_fits_start_first_and_the_results_stand_as_asked(
-    problem: Problem, outcome: Evaluation, monkeypatch: pytest.MonkeyPatch
+    problem: Split, outcome: Comparison, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, started = module._run, []
 
-    def noted(problem: Problem, name: str, window: int, root_seed: int, seed: int, settings: Any) -> Any:
-        started.append((name, seed))
-        return run(problem, name, window, root_seed, seed, settings)
+    def noted(problem: Split, model: str, settings: ForecastSettings, seed: int, repeat: int) -> Any:
+        started.append((model, repeat))
+        return run(problem, model, settings, seed, repeat)
 
     monkeypatch.setattr(module, "_run", noted)
     models = ["last_value", "random_forest", "lstm", "ridge", "lstm_huber"]
-    found = evaluate(problem, models=models, **RUN)
+    found = evaluate(problem, models)
     random = [(name, seed) for name in ("lstm_huber", "lstm", "random_forest") for seed in (0, 1)]
     assert started == [*random, ("last_value", 0), ("ridge", 0)]
-    assert found.scores["model"].unique().tolist() == models
+    assert found.table["model"].unique().tolist() == models
     assert found.choices["model"].tolist() == ["lstm", "lstm", "lstm_huber", "lstm_huber"]
     for name in models:
         ours, theirs = (each.forecasts for each in (found, outcome))
@@ -537,42 +437,38 @@ def test_whoever_starts_first_is_a_random_model() -> None:
     assert set(module.LONGEST_FIRST) == {name for name, model in MODELS.items() if model.random}
 
 
-def test_a_models_result_does_not_depend_on_which_others_run(problem: Problem, outcome: Evaluation) -> None:
-    alone = evaluate(problem, models=["random_forest"], **RUN).forecasts
+def test_a_models_result_does_not_depend_on_which_others_run(problem: Split, outcome: Comparison) -> None:
+    alone = evaluate(problem, ["random_forest"]).forecasts
     among = outcome.forecasts.query("model == 'random_forest'")
     np.testing.assert_array_equal(alone["forecast"], among["forecast"])
 
 
-def test_another_root_seed_gives_other_results_of_what_is_random(problem: Problem) -> None:
+def test_another_root_seed_gives_other_results_of_what_is_random(problem: Split) -> None:
     models = ["ridge", "random_forest"]
-    first, second = (
-        evaluate(problem, models=models, root_seed=seed, **RUN).forecasts.set_index("model") for seed in (0, 1)
-    )
+    first, second = (evaluate(problem, models, seed=seed).forecasts.set_index("model") for seed in (0, 1))
     np.testing.assert_array_equal(first.loc["ridge", "forecast"], second.loc["ridge", "forecast"])
     assert not np.array_equal(first.loc["random_forest", "forecast"], second.loc["random_forest", "forecast"])
 
 
 def test_without_a_season_there_is_no_seasonal_naive() -> None:
-    found = evaluate(
-        pose(_trace_evaluate(200, seasonality=None), window=8), models=["last_value", "seasonal_naive"], **RUN
-    )
-    assert set(found.scores["model"]) == {"last_value"}
+    found = evaluate(_split(_trace(200, seasonality=None)), ["last_value", "seasonal_naive"])
+    assert set(found.table["model"]) == {"last_value"}
     assert found.choices.empty
 
 
-def test_without_a_baseline_nothing_is_tested(problem: Problem) -> None:
-    found = evaluate(problem, models=["lstm_paper"], **RUN).scores
+def test_without_a_baseline_nothing_is_tested(problem: Split) -> None:
+    found = evaluate(problem, ["lstm_paper"]).table
     assert set(found["best_baseline"]) == {""}
     assert found["dm_p"].isna().all()
 
 
-def test_nothing_is_chosen_by_the_truth_of_the_test_part(problem: Problem, outcome: Evaluation) -> None:
-    truth = problem.truth.copy()
+def test_nothing_is_chosen_by_the_truth_of_the_test_part(problem: Split, outcome: Comparison) -> None:
+    truth = problem.targets.copy()
     truth[320:] = np.random.default_rng(0).permutation(truth[320:])
-    found = evaluate(replace(problem, truth=truth), **RUN)
+    found = evaluate(replace(problem, targets=truth))
     pd.testing.assert_series_equal(found.forecasts["forecast"], outcome.forecasts["forecast"], check_exact=True)
     pd.testing.assert_frame_equal(found.choices, outcome.choices)
-    assert not np.array_equal(found.scores["mse"], outcome.scores["mse"])
+    assert not np.array_equal(found.table["mse"], outcome.table["mse"])
 
 
 class _Kept:
@@ -588,23 +484,23 @@ class _Kept:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_learnt_comes_from_the_rows_before_the_test_part(
-    name: str, problem: Problem, monkeypatch: pytest.MonkeyPatch
+    name: str, problem: Split, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = _Kept(module.build)
     monkeypatch.setattr(module, "build", kept)
-    table, truth = problem.table.copy(), problem.truth.copy()
+    table, truth = problem.features.copy(), problem.targets.copy()
     table.iloc[320:] *= -50
     truth[320:] *= -50
     for column, horizon in enumerate(problem.horizons):
         truth[320 - horizon :, column] = 1e9  # these targets lie in the test part
     first, second = (
-        module._run(one, name, 8, 0, 0, TINY) for one in (problem, replace(problem, table=table, truth=truth))
+        module._run(one, name, TINY, 0, 0) for one in (problem, replace(problem, features=table, targets=truth))
     )
-    rows = problem.table.to_numpy()
+    rows = problem.features.to_numpy()
     np.testing.assert_array_equal(kept.made[0].predict(rows), kept.made[1].predict(rows))
     assert first.choice == second.choice
     if name == "lstm_paper":
         assert kept.made[1].mean_ == pytest.approx(rows[:320, 0].mean())
     if name == "lstm":
-        np.testing.assert_array_equal(kept.made[0].skip_.centre, kept.made[1].skip_.centre)
-        np.testing.assert_array_equal(kept.made[0].skip_.spread, kept.made[1].skip_.spread)
+        np.testing.assert_array_equal(kept.made[0].residual_target_.centre, kept.made[1].residual_target_.centre)
+        np.testing.assert_array_equal(kept.made[0].residual_target_.spread, kept.made[1].residual_target_.spread)

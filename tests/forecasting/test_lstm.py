@@ -14,8 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, lag_matrix
-from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM, Skip, Variant, squash, stack
+from edgeresearch.forecasting.base import Array, make_lags
+from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM, ResidualTarget, Variant, export_weights, squash
 from edgeresearch.nn import SequenceLSTM, draw_weights
 
 
@@ -50,38 +50,40 @@ def _module(members: int = 3, features: int = 4, hidden: int = 5, targets: int =
     steps=st.integers(1, 20),
     scale=st.sampled_from([0.1, 1.0, 5.0]),
 )
-def test_the_cell_is_torchs(members: int, features: int, hidden: int, targets: int, steps: int, scale: float) -> None:
+def test_the_network_is_torchs(
+    members: int, features: int, hidden: int, targets: int, steps: int, scale: float
+) -> None:
     module = _module(members, features, hidden, targets, scale)
     inputs = np.random.default_rng(steps).normal(size=(steps, features)) * 3
     expected = module(torch.from_numpy(inputs)[None]).mean(dim=0)[0].detach().numpy()
-    np.testing.assert_allclose(stack(module).run(inputs), expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(export_weights(module).run(inputs), expected, rtol=1e-10, atol=1e-10)
 
 
 def test_large_inputs_saturate_without_overflow() -> None:
     module = _module()
     inputs = np.array([[1e6, -1e6, 1e6, -1e6], [0, 0, 0, 0], [-1e300, 1e300, -1e300, 0]])
     with np.errstate(all="raise", under="ignore"):
-        found = stack(module).run(inputs)
+        found = export_weights(module).run(inputs)
     expected = module(torch.from_numpy(inputs)[None]).mean(dim=0)[0].detach().numpy()
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
 def test_steps_one_by_one_are_a_run() -> None:
-    cell = stack(_module())
+    network = export_weights(_module())
     inputs = np.random.default_rng(0).normal(size=(15, 4))
-    hidden, memory = cell.start()
+    hidden, memory = network.start()
     outputs = []
     for row in inputs:
-        projected = (row @ cell.inputs + cell.bias).reshape(3, 1, -1)
-        hidden, memory = cell.step(projected, hidden, memory)
-        outputs.append(hidden.ravel() @ cell.head + cell.head_bias)
-    np.testing.assert_allclose(outputs, cell.run(inputs), rtol=1e-12)
+        projected = (row @ network.inputs + network.bias).reshape(3, 1, -1)
+        hidden, memory = network.step(projected, hidden, memory)
+        outputs.append(hidden.ravel() @ network.head + network.head_bias)
+    np.testing.assert_allclose(outputs, network.run(inputs), rtol=1e-12)
 
 
 def test_a_step_does_not_change_the_state_that_it_is_given() -> None:
-    cell = stack(_module())
-    hidden, memory = cell.start()
-    cell.step(np.ones((3, 1, 20)), hidden, memory)
+    network = export_weights(_module())
+    hidden, memory = network.start()
+    network.step(np.ones((3, 1, 20)), hidden, memory)
     assert not hidden.any()
     assert not memory.any()
 
@@ -94,39 +96,41 @@ def test_the_forecast_is_the_mean_of_the_members() -> None:
         single = _module(members=1)
         single.lstms[0].load_state_dict(module.lstms[keep].state_dict())
         single.heads[0].load_state_dict(module.heads[keep].state_dict())
-        alone.append(stack(single).run(inputs))
-    np.testing.assert_allclose(stack(module).run(inputs), np.mean(alone, axis=0), rtol=1e-12)
+        alone.append(export_weights(single).run(inputs))
+    np.testing.assert_allclose(export_weights(module).run(inputs), np.mean(alone, axis=0), rtol=1e-12)
 
 
 def test_the_shapes_are_those_that_are_described() -> None:
-    cell = stack(_module(members=3, features=4, hidden=5, targets=2))
-    assert cell.inputs.shape == (4, 3 * 4 * 5)
-    assert cell.recurrent.shape == (3, 5, 4 * 5)
-    assert cell.bias.shape == (3 * 4 * 5,)
-    assert cell.head.shape == (3 * 5, 2)
-    assert cell.head_bias.shape == (2,)
-    assert cell.start()[0].shape == (3, 1, 5)
+    network = export_weights(_module(members=3, features=4, hidden=5, targets=2))
+    assert network.inputs.shape == (4, 3 * 4 * 5)
+    assert network.recurrent.shape == (3, 5, 4 * 5)
+    assert network.bias.shape == (3 * 4 * 5,)
+    assert network.head.shape == (3 * 5, 2)
+    assert network.head_bias.shape == (2,)
+    assert network.start()[0].shape == (3, 1, 5)
 
 
-def test_the_cell_keeps_its_weights_when_training_goes_on() -> None:
+def test_the_network_keeps_its_weights_when_training_goes_on() -> None:
     module = _module()
-    cell = stack(module)
+    network = export_weights(module)
     inputs = np.ones((3, 4))
-    before = cell.run(inputs)
+    before = network.run(inputs)
     with torch.no_grad():
         for weight in module.parameters():
             weight.zero_()
-    np.testing.assert_array_equal(cell.run(inputs), before)
+    np.testing.assert_array_equal(network.run(inputs), before)
 
 
 def test_no_step_gives_no_forecast() -> None:
-    assert stack(_module()).run(np.empty((0, 4))).shape == (0, 2)
+    assert export_weights(_module()).run(np.empty((0, 4))).shape == (0, 2)
 
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_weights_are_double_precision(members: int) -> None:
-    cell = stack(_module(members).float())
-    assert {array.dtype for array in (cell.inputs, cell.recurrent, cell.bias, cell.head)} == {np.dtype(np.float64)}
+    network = export_weights(_module(members).float())
+    assert {array.dtype for array in (network.inputs, network.recurrent, network.bias, network.head)} == {
+        np.dtype(np.float64)
+    }
 
 
 TINY = {"window": 6, "hidden": 4, "epochs": 2, "members": 2, "chunk": 32, "accelerator": "cpu", "random_state": 0}
@@ -164,7 +168,7 @@ def test_it_learns_what_its_base_cannot() -> None:
     rows, target = np.array(values[:-1])[:, None], np.array(values[1:])
     settings = {"hidden": 8, "epochs": 30, "learning_rate": 2e-2, "members": 1}
     model = _model(**settings, variants=(Variant("ridge", False),)).fit(rows[:800], target[:800])
-    base, _, _ = model.skip_.apply(rows)
+    base, _, _ = model.residual_target_.apply(rows)
     ours = np.mean((model.predict(rows)[800:] - target[800:]) ** 2)
     assert model.epochs_ > 0
     assert ours < 0.5 * np.mean((base[800:, 0] - target[800:]) ** 2)
@@ -175,7 +179,7 @@ def test_validation_picks_among_the_variants(series: tuple[Array, Array]) -> Non
     model = _model(variants=variants).fit(*series)
     assert model.variant_ in variants
     assert list(model.trials_) == [str(variant) for variant in variants]
-    assert model.skip_.variant == model.variant_
+    assert model.residual_target_.variant == model.variant_
     assert 0 <= model.epochs_ <= 2
 
 
@@ -207,7 +211,7 @@ def test_the_rows_that_validate_are_learnt_too(series: tuple[Array, Array]) -> N
     short = _model(epochs=0, variants=(Variant("ridge", True),)).fit(rows[:180], targets[:180])
     targets[170:180] += 100
     moved = _model(epochs=0, variants=(Variant("ridge", True),)).fit(rows[:180], targets[:180])
-    assert not np.allclose(short.skip_.intercept, moved.skip_.intercept)
+    assert not np.allclose(short.residual_target_.intercept, moved.residual_target_.intercept)
 
 
 def test_the_loss_is_that_of_the_network(series: tuple[Array, Array]) -> None:
@@ -216,9 +220,9 @@ def test_the_loss_is_that_of_the_network(series: tuple[Array, Array]) -> None:
 
 
 def test_the_members_are_stacked_in_one_cell(series: tuple[Array, Array]) -> None:
-    cell = _model(members=3, hidden=5).fit(*series).cell_
-    assert cell.recurrent.shape == (3, 5, 20)
-    assert cell.head_bias.shape == (2,)
+    network = _model(members=3, hidden=5).fit(*series).network_
+    assert network.recurrent.shape == (3, 5, 20)
+    assert network.head_bias.shape == (2,)
 
 
 @pytest.mark.parametrize("variant", [Variant("ridge", True), Variant("last", False)], ids=str)
@@ -301,7 +305,7 @@ def test_settings_are_cloned_and_searched(series: tuple[Array, Array]) -> None:
     assert model.get_params()["chunk"] == 32
     search = GridSearchCV(model, {"hidden": [2, 3]}, cv=TimeSeriesSplit(2)).fit(rows, targets)
     assert search.best_params_["hidden"] in (2, 3)
-    assert search.best_estimator_.cell_.recurrent.shape[1] == search.best_params_["hidden"]
+    assert search.best_estimator_.network_.recurrent.shape[1] == search.best_params_["hidden"]
 
 
 def test_it_stands_in_a_pipeline(series: tuple[Array, Array]) -> None:
@@ -359,7 +363,7 @@ def test_a_constant_series_keeps_a_scale_of_one() -> None:
 def test_the_forecast_is_that_of_the_module(series: tuple[Array, Array]) -> None:
     rows, targets = series
     model = _model_paper_lstm().fit(rows, targets)
-    lags = (lag_matrix(rows[:50, 0], 6) - model.mean_) / model.scale_
+    lags = (make_lags(rows[:50, 0], 6) - model.mean_) / model.scale_
     with torch.inference_mode():
         expected = model.module_(torch.tensor(lags[..., None], dtype=torch.float32)).numpy()
     np.testing.assert_allclose(model.predict(rows[:50]), expected * model.scale_ + model.mean_, rtol=1e-6)
@@ -409,21 +413,21 @@ def test_it_stands_in_a_pipeline_paper_lstm(series: tuple[Array, Array]) -> None
 VARIANTS = [Variant(base, scaled) for base in ("ridge", "last") for scaled in (True, False)]
 
 
-def _fitted(variant: Variant, rows: Array, targets: Array, **settings: Any) -> Skip:
+def _fitted(variant: Variant, rows: Array, targets: Array, **settings: Any) -> ResidualTarget:
     """Fit through the regressor: an untrained network leaves the base forecast."""
     chosen = {"window": 6, "hidden": 2, "epochs": 0, "members": 1, "accelerator": "cpu", "random_state": 0, **settings}
     model = ResidualLSTM(variants=(variant,), **chosen).fit(rows, targets)
-    skip: Skip = model.skip_
-    return skip
+    target: ResidualTarget = model.residual_target_
+    return target
 
 
-def _replay(skip: Skip, rows: Array) -> list[tuple[Array, Array, Array]]:
+def _replay(target: ResidualTarget, rows: Array) -> list[tuple[Array, Array, Array]]:
     """Do with `step` what `apply` does for all rows at once."""
-    lags, power, found = np.full(skip.window, rows[0, 0]), skip.variance, []
+    lags, power, found = np.full(target.window, rows[0, 0]), target.variance, []
     for row in rows:
         change = row[0] - lags[-1]
         lags = np.append(lags[1:], row[0])
-        base, unit, inputs, power = skip.step(lags, row, change, power)
+        base, unit, inputs, power = target.step(lags, row, change, power)
         found.append((base, unit, inputs))
     return found
 
@@ -431,16 +435,16 @@ def _replay(skip: Skip, rows: Array) -> list[tuple[Array, Array, Array]]:
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_a_step_does_what_apply_does_for_many(variant: Variant, series: tuple[Array, Array]) -> None:
     rows, targets = series
-    skip = _fitted(variant, rows, targets)
+    target = _fitted(variant, rows, targets)
     stretch = rows[20:90]
-    for found, expected in zip(zip(*_replay(skip, stretch), strict=True), skip.apply(stretch), strict=True):
+    for found, expected in zip(zip(*_replay(target, stretch), strict=True), target.apply(stretch), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_what_apply_says_of_a_row_does_not_depend_on_later_rows(variant: Variant, series: tuple[Array, Array]) -> None:
-    skip = _fitted(variant, *series)
-    whole, part = skip.apply(series[0][:150]), skip.apply(series[0][:60])
+    target = _fitted(variant, *series)
+    whole, part = target.apply(series[0][:150]), target.apply(series[0][:60])
     for a, b in zip(whole, part, strict=True):
         np.testing.assert_allclose(a[:60], b, rtol=1e-12, atol=1e-12)
 
@@ -457,8 +461,8 @@ def test_the_ridge_base_finds_a_linear_recurrence() -> None:
     while len(values) < 200:
         values.append(1.6 * values[-1] - 0.98 * values[-2] + 2)
     series = np.array(values)
-    skip = _fitted(Variant("ridge", False), series[:-1, None], series[1:])
-    base, _, _ = skip.apply(series[100:-1, None])
+    target = _fitted(Variant("ridge", False), series[:-1, None], series[1:])
+    base, _, _ = target.apply(series[100:-1, None])
     error = base[10:, 0] - series[111:]
     assert np.abs(error).max() < 0.05 * np.abs(np.diff(series[111:])).max()
 
@@ -467,17 +471,17 @@ def test_the_ridge_base_uses_the_covariates() -> None:
     rng = np.random.default_rng(0)
     hint = rng.normal(size=400)
     rows = np.column_stack([np.r_[0, hint[:-1]], hint])
-    skip = _fitted(Variant("ridge", False), rows, hint)
-    base, _, _ = skip.apply(rows)
+    target = _fitted(Variant("ridge", False), rows, hint)
+    base, _, _ = target.apply(rows)
     assert np.mean((base[:, 0] - hint) ** 2) < 0.02
 
 
 def test_a_constant_covariate_gets_no_weight() -> None:
     values = np.random.default_rng(1).normal(size=200).cumsum()
     rows = np.column_stack([values[:-1], np.full(199, 3.0)])
-    skip = _fitted(Variant("ridge", True), rows, values[1:])
-    assert np.isfinite(skip.weights).all()
-    np.testing.assert_allclose(skip.weights[-1], 0, atol=1e-8)
+    target = _fitted(Variant("ridge", True), rows, values[1:])
+    assert np.isfinite(target.weights).all()
+    np.testing.assert_allclose(target.weights[-1], 0, atol=1e-8)
 
 
 def test_the_local_scale_follows_the_changes() -> None:
@@ -493,8 +497,8 @@ def test_the_local_scale_follows_the_changes() -> None:
 
 def test_the_unit_never_vanishes() -> None:
     values = np.r_[np.random.default_rng(3).normal(size=200).cumsum(), np.full(300, 7.0)]
-    skip = _fitted(Variant("last", True), values[:-1, None], values[1:])
-    base, unit, inputs = skip.apply(values[:, None])
+    target = _fitted(Variant("last", True), values[:-1, None], values[1:])
+    base, unit, inputs = target.apply(values[:, None])
     assert unit.min() > 0
     assert np.isfinite(inputs).all()
 
@@ -502,8 +506,8 @@ def test_the_unit_never_vanishes() -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_a_constant_series_is_no_trouble(variant: Variant) -> None:
     rows = np.full((80, 1), 5.0)
-    skip = _fitted(variant, rows, np.full(80, 5.0))
-    base, unit, inputs = skip.apply(rows)
+    target = _fitted(variant, rows, np.full(80, 5.0))
+    base, unit, inputs = target.apply(rows)
     np.testing.assert_allclose(base, 5.0)
     assert np.isfinite(unit).all() and np.isfinite(inputs).all()
 
@@ -527,10 +531,10 @@ def test_inputs_of_the_training_rows_are_standardised(series: tuple[Array, Array
 
 
 def test_the_penalty_is_one_that_validation_had(series: tuple[Array, Array]) -> None:
-    skip = _fitted(Variant("ridge", True), *series)
-    assert skip.penalty.shape == (2,)
-    assert (skip.penalty > 0).all()
-    assert skip.weights.shape == (6 + 3, 2)
+    target = _fitted(Variant("ridge", True), *series)
+    assert target.penalty.shape == (2,)
+    assert (target.penalty > 0).all()
+    assert target.weights.shape == (6 + 3, 2)
 
 
 def test_what_comes_in_an_outage_is_not_fitted(series: tuple[Array, Array], make: Callable[..., Any]) -> None:

@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Forecaster
-from edgeresearch.forecasting.models import FOREST_ROWS, MODELS, build, described
+from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM
+from edgeresearch.forecasting.models import FOREST_ROWS, MODELS, build, model_info, model_name
+from edgeresearch.forecasting.settings import ForecastSettings, ForestSettings, LSTMSettings, PaperLSTMSettings
 
 RANDOM = [name for name, model in MODELS.items() if model.random]
 FIXED = [name for name, model in MODELS.items() if not model.random]
@@ -43,23 +46,21 @@ def test_an_unknown_model_is_refused_and_the_nearest_named(name: str, hint: str)
     assert hint in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError):
-        described(name)
+        model_info(name)
 
 
 def test_settings_reach_their_model() -> None:
+    chosen = ForecastSettings(
+        window=7,
+        test_fraction=0.5,
+        validation_fraction=0.15,
+        lstm_paper=PaperLSTMSettings(hidden=3),
+        lstm=LSTMSettings(hidden=6),
+        forest=ForestSettings(trees=9),
+    )
+    columns = ["value", "season_lag_1"]
     made = {
-        name: build(
-            name,
-            columns=["value", "season_lag_1"],
-            rows=10,
-            window=7,
-            fraction=0.3,
-            seed=5,
-            lstm_paper={"hidden": 3},
-            lstm={"hidden": 6},
-            forest={"n_estimators": 9},
-        ).get_params(deep=True)
-        for name in MODELS
+        name: build(name, columns=columns, rows=10, settings=chosen, seed=5).get_params(deep=True) for name in MODELS
     }
     assert all(settings["window"] == 7 for settings in made.values() if "window" in settings)
     assert made["lstm_paper"]["hidden"] == 3
@@ -75,10 +76,27 @@ def test_settings_reach_their_model() -> None:
     assert seeds["random_state"] == seeds["regressor__random_state"] == 5
 
 
+def test_by_itself_a_model_is_the_studys() -> None:
+    for name, model in (("lstm", ResidualLSTM()), ("lstm_paper", PaperLSTM())):
+        study = build(name, columns=["value"], rows=10, seed=0).get_params()
+        assert {**model.get_params(), "random_state": 0} == study
+
+
+def test_an_object_is_copied_and_goes_by_its_class() -> None:
+    own = Ridge()
+    assert build(own, columns=["value"], rows=10) is not own
+    assert (model_name(own), model_info(own).role) == ("Ridge", "own")
+    for wrong, message in ((Ridge, "Ridge|ABCMeta is no forecaster"), (3, "int is no forecaster")):
+        with pytest.raises(InputError, match=message):
+            model_info(wrong)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="cannot be called ridge"):
+        model_info(type("ridge", (Ridge,), {})())
+
+
 def test_labels_are_known_before_anything_heavy_is_imported() -> None:
-    code = "import sys; from edgeresearch.forecasting import evaluation, models; print(*sys.modules)"
+    code = "import sys; from edgeresearch.forecasting import api, evaluation, models; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"torch", "pytorch_lightning", "sklearn", "xgboost"} & set(found.stdout.split())
+    assert not {"torch", "pytorch_lightning", "sklearn", "xgboost", "scipy", "matplotlib"} & set(found.stdout.split())
 
 
 @pytest.mark.parametrize(("name", "covariates"), [("ridge", False), ("ridge_calendar", True), ("xgboost", False)])
@@ -114,7 +132,7 @@ def test_the_seasonal_naive_finds_its_columns() -> None:
 
 @pytest.mark.parametrize(("rows", "cap"), [(FOREST_ROWS, None), (FOREST_ROWS + 61, FOREST_ROWS)])
 def test_a_tree_of_the_forest_sees_a_bounded_number_of_rows(rows: int, cap: int | None) -> None:
-    model: Any = build("random_forest", columns=["value"], rows=rows, window=60)
+    model: Any = build("random_forest", columns=["value"], rows=rows)
     assert isinstance(model.regressor, RandomForestRegressor)
     assert model.regressor.max_samples == cap
 

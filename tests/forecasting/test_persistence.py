@@ -253,10 +253,11 @@ def test_a_foreign_json_file_is_refused(text: str, copied: Callable[..., Path]) 
     _refused(folder, persistence.JSON)
 
 
-def test_a_newer_format_is_refused_by_its_number(copied: Callable[..., Path]) -> None:
+@pytest.mark.parametrize(("change", "hint"), [(1, "use a newer edgeresearch"), (-1, "fit and save the model again")])
+def test_another_format_is_refused_by_its_number(change: int, hint: str, copied: Callable[..., Path]) -> None:
     folder = copied("ridge")
-    _forge(folder, lambda content: content.update(format=persistence.FORMAT + 1, model="unknown"))
-    _refused(folder, f"format {persistence.FORMAT + 1}", "use a newer edgeresearch")
+    _forge(folder, lambda content: content.update(format=persistence.FORMAT + change, model="unknown"))
+    _refused(folder, f"format {persistence.FORMAT + change}", hint)
 
 
 def test_a_folder_in_place_of_a_file_is_refused(copied: Callable[..., Path]) -> None:

@@ -1,10 +1,15 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
+from edgeresearch.forecasting.evaluation import Comparison, compare
+from edgeresearch.forecasting.settings import ForecastSettings
 from edgeresearch.papers import paper_a
 from edgeresearch.papers.paper_a import PUBLISHED, rankings, read, summary, table2
 
@@ -129,3 +134,46 @@ def test_the_footnotes_say_how_the_table_is_read() -> None:
     assert "never published" in text
     assert "quantile bins" in text
     assert "fit_seconds.csv" in text
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Comparison:
+    index = pd.date_range("2024-01-01", periods=300, freq="15min", unit="ns")
+    frame = pd.DataFrame({"requests": np.random.default_rng(3).normal(50, 5, 300)}, index=index)
+    trace = Trace("elb", frame, pd.Timedelta("15min"), "requests per 15 min", Origin("synthetic"))
+    return compare([trace], ForecastSettings(window=12), models=["ridge", "last_value"])[0]
+
+
+def test_a_comparison_is_written_with_the_same_bytes_every_time(comparison: Comparison, tmp_path: Path) -> None:
+    contents = []
+    for name in ("a", "b"):
+        scores = paper_a.write_comparison(comparison, tmp_path / name)
+        files = [path for path in (tmp_path / name).rglob("*") if path.is_file()]
+        contents.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files})
+    assert contents[0] == contents[1]
+    assert set(contents[0]) == {
+        *("reports/tables/forecast/elb.csv", "reports/tables/choices/elb.csv", "data/processed/forecast/elb.parquet")
+    }
+    assert pd.read_csv(scores)["trace"].unique().tolist() == ["elb"]
+    forecasts = pd.read_parquet(tmp_path / "b" / "data" / "processed" / "forecast" / "elb.parquet")
+    assert list(forecasts.columns) == ["made", "truth", "forecast", "low", "high", "horizon", "model"]
+    assert forecasts["truth"].dtype == "float32"
+    assert contents[0]["reports/tables/choices/elb.csv"] == b"model,seed,choice\n"
+
+
+def test_timings_replace_the_older_ones_of_the_same_trace(comparison: Comparison, tmp_path: Path) -> None:
+    path = tmp_path / "measured" / "fit_seconds.csv"
+    paper_a.update_timings(path, replace(comparison, trace=replace(comparison.trace, name="nasa")))
+    table = paper_a.update_timings(path, comparison)
+    assert table["trace"].tolist() == ["elb"] * 2 + ["nasa"] * 2
+    again = replace(comparison, seconds=comparison.seconds.assign(fit_seconds=0.1234567).iloc[:1])
+    assert len(paper_a.update_timings(path, again)) == 4
+    written = pd.read_csv(path)
+    assert list(written.columns) == paper_a.TIMING_COLUMNS
+    assert written.loc[(written["trace"] == "elb") & (written["model"] == "ridge"), "fit_seconds"].tolist() == [0.123]
+    path.write_text(",".join(paper_a.TIMING_COLUMNS) + "\n")
+    assert len(paper_a.update_timings(path, comparison)) == 2
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="has not the columns trace"):
+        paper_a.update_timings(path, comparison)
+    assert path.read_text() == "a,b\n1,2\n"
