@@ -220,8 +220,8 @@ def _by_name(policies: Iterable[str | ScalingPolicy]) -> dict[str, ScalingPolicy
 def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> tuple[Trace, list[str]]:
     if unit is not None and unit not in UNITS:
         raise InputError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
-    trace, filled = interpolate_gaps(as_trace(data, **columns), fill)
-    notes = [line for line in trace.notes if not line.startswith("season:")] + filled
+    trace = interpolate_gaps(as_trace(data, **columns), fill)
+    notes = [line for line in trace.notes if not line.startswith("season:")]
     if unit is not None:
         unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")
         return changed(trace, unit=unit), notes

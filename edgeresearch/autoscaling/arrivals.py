@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
@@ -67,16 +66,10 @@ def requests_per_second(trace: Trace) -> Floats:
         InputError: The trace is empty, has gaps or negative values.
     """
     values = trace.values.to_numpy(dtype=np.float64, copy=True)
-    gaps = ~np.isfinite(values)
     if not len(values):
         raise InputError(f"{trace.name} is empty; use a trace with at least one value")
-    if gaps.any():
-        _, longest = _longest_run(~gaps)
-        first = f", the first at {trace.frame.index[int(gaps.argmax())]}"
-        raise InputError(
-            f"{trace.name} has {int(gaps.sum())} of {len(values)} values missing{first}; fill them, or take the "
-            f"longest stretch without gaps ({longest} values) by `longest_stretch`"
-        )
+    if not np.isfinite(values).all():
+        raise InputError(_describe_gaps(trace, values))
     if values.min() < 0:
         at = int(values.argmin())
         raise InputError(f"{trace.name}: load {values[at]:g} at {trace.frame.index[at]} is negative; mend the trace")
@@ -91,23 +84,15 @@ def longest_stretch(trace: Trace) -> Trace:
     Raises:
         InputError: No value was observed.
     """
-    start, length = _longest_run(np.isfinite(trace.values.to_numpy(dtype=np.float64)))
-    if not length:
+    starts, lengths = grid.find_runs(np.isfinite(trace.values.to_numpy(dtype=np.float64)))
+    if not len(starts):
         raise InputError(f"{trace.name} has no observed value; use another trace")
+    start, length = starts[lengths.argmax()], lengths.max()
     frame: pd.DataFrame = trace.frame.iloc[start : start + length]
     return replace(trace, frame=frame)
 
 
-def _longest_run(observed: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """Return start and length of the longest run of true values, the first of several."""
-    starts, lengths = grid.find_runs(observed)
-    if not len(starts):
-        return 0, 0
-    at = int(lengths.argmax())
-    return int(starts[at]), int(lengths[at])
-
-
-def interpolate_gaps(trace: Trace, limit: int) -> tuple[Trace, list[str]]:
+def interpolate_gaps(trace: Trace, limit: int) -> Trace:
     """Interpolate gaps of at most `limit` steps linearly, between the value before and the value after.
 
     A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike `data.features.fill`,
@@ -119,7 +104,7 @@ def interpolate_gaps(trace: Trace, limit: int) -> tuple[Trace, list[str]]:
         limit: Longest gap that is filled, in steps; 0 fills none.
 
     Returns:
-        The trace without gaps, `repairs` counting the steps filled, and a line that says so, if any were.
+        The trace without gaps; `repairs` count the steps that were filled, and `notes` say so.
 
     Raises:
         InputError: The limit is negative, or a gap is longer than it or has no value on one side.
@@ -135,21 +120,23 @@ def interpolate_gaps(trace: Trace, limit: int) -> tuple[Trace, list[str]]:
     if len(steps):
         values[steps] = np.interp(steps, known, values[known])
     if np.isnan(values).any():
-        raise InputError(_gap_message(trace, values, limit))
+        raise InputError(_describe_gaps(trace, values, limit))
     if not len(steps):
-        return trace, []
+        return trace
     frame = trace.frame.assign(**{str(trace.frame.columns[0]): values})
     gaps = f"{len(starts)} gap{'s' if len(starts) > 1 else ''} of at most {lengths.max()}"
     note = (
         f"filled: {len(steps)} of {len(values)} steps, in {gaps}, by straight lines, easier to forecast than real load"
     )
-    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}), [note]
+    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}, notes=(*trace.notes, note))
 
 
-def _gap_message(trace: Trace, values: Floats, limit: int) -> str:
-    missing = np.isnan(values)
+def _describe_gaps(trace: Trace, values: Floats, limit: int = 0) -> str:
+    missing = ~np.isfinite(values)
     _, gaps = grid.find_runs(missing)
     starts, lengths = grid.find_runs(~missing)
+    if not len(starts):
+        return f"{trace.name} has no observed value; use another trace"
     at = int(lengths.argmax())
     index = pd.DatetimeIndex(trace.frame.index)
     first, last = index[[starts[at], starts[at] + lengths[at] - 1]]

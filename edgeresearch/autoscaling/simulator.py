@@ -5,7 +5,6 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from edgeresearch.autoscaling.settings import ServiceConfig
 from edgeresearch.errors import InputError
@@ -37,14 +36,9 @@ def as_counts(name: str, values: npt.ArrayLike, low: int = 0) -> Ints:
     """
     given = _as_numbers(name, values)
     result = given.astype(np.int64, copy=False)
-    if given.dtype.kind == "f" and not np.array_equal(result, given):
-        at = int(np.flatnonzero(result != given)[0])
-        raise InputError(
-            f"{name}: {given[at]:g} at step {at} is not a whole number; round the values, or `spread` a trace"
-        )
-    if result.min() < low:
-        at = int(np.flatnonzero(result < low)[0])
-        raise InputError(f"{name}: {result[at]} at step {at} is below {low}; give whole numbers of at least {low}")
+    if given.dtype.kind == "f":
+        _refuse(name, given, result != given, "is not a whole number; round the values, or `spread` a trace")
+    _refuse(name, result, result < low, f"is below {low}; give whole numbers of at least {low}")
     return result
 
 
@@ -55,9 +49,7 @@ def as_load(name: str, values: npt.ArrayLike) -> Floats:
         InputError: The array is empty or has several dimensions, or a value is negative or not finite.
     """
     result = _as_numbers(name, values).astype(np.float64, copy=False)
-    if result.min() < 0:
-        at = int(np.flatnonzero(result < 0)[0])
-        raise InputError(f"{name}: {result[at]:g} at step {at} is negative; a load is at least 0")
+    _refuse(name, result, result < 0, "is negative; a load is at least 0")
     return result
 
 
@@ -67,12 +59,17 @@ def _as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
         raise InputError(
             f"{name}: expected one number per step, got {given.dtype} of shape {given.shape}; pass one column"
         )
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
-        at = int(np.flatnonzero(~np.isfinite(given))[0])
-        raise InputError(
-            f"{name}: {given[at]} at step {at} is not a finite number; fill the gap or take a stretch without gaps"
-        )
+    if given.dtype.kind == "f":
+        hint = "is not a finite number; fill the gap or take a stretch without gaps"
+        _refuse(name, given, ~np.isfinite(given), hint)
     return given
+
+
+def _refuse(name: str, values: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], why: str) -> None:
+    """Raise if a value is wrong, and name the first."""
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise InputError(f"{name}: {values[at]:g} at step {at} {why}")
 
 
 def ready_pods(wanted: Ints, service: ServiceConfig, rng: np.random.Generator) -> tuple[Ints, Ints]:
@@ -174,19 +171,14 @@ class SimulationResult:
         return self.base + self.overload + self.drain
 
     @property
-    def starting(self) -> Ints:
-        """Pods that are wanted but not ready yet."""
-        return self.wanted - self.ready
-
-    @property
     def draining(self) -> Ints:
         """Removed pods within their grace period: they hold their place, and take no new request."""
         steps = len(self.wanted)
         length = int(np.ceil(self.service.grace / self.service.dt - 1e-9))
-        over = np.minimum(self.removed + length, steps)
-        return np.cumsum(np.bincount(self.removed, minlength=steps + 1) - np.bincount(over, minlength=steps + 1))[
-            :steps
-        ]
+        begun, over = (
+            np.bincount(np.minimum(at, steps), minlength=steps + 1) for at in (self.removed, self.removed + length)
+        )
+        return np.cumsum(begun - over)[:steps]
 
     @property
     def pod_hours(self) -> float:
@@ -225,15 +217,6 @@ class SimulationResult:
     def memory(self) -> Floats:
         """Memory of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 3)."""
         return self._of_all(self.pod_memory, self.service.memory_idle)
-
-    def table(self) -> pd.DataFrame:
-        """Return one row per step: requests by fate, pods by state, CPU and memory."""
-        names = (
-            "arrived", "served", "base", "overload", "drain", "waiting", "wanted", "starting", "ready", "draining",
-            "pod_cpu", "cpu", "pod_memory", "memory",
-        )  # fmt: skip
-        seconds = np.arange(len(self.wanted)) * self.service.dt
-        return pd.DataFrame({"seconds": seconds, **{name: getattr(self, name) for name in names}})
 
     def _of_all(self, ready: Floats, idle: float) -> Floats:
         pods = self.wanted + self.draining
@@ -289,23 +272,24 @@ def _run_blocks(net: Ints, room: Ints) -> Ints:
     low = np.zeros(blocks, dtype=np.int64)
     high = rooms.max(initial=0) - np.minimum(steps, 0).sum(axis=0)
     for step, bound in zip(steps, rooms, strict=True):
-        for state in (low, high):
-            state += step
-            np.maximum(state, 0, out=state)
-            np.minimum(state, bound, out=state)
+        _take_step(low, step, bound)
+        _take_step(high, step, bound)
     state = np.zeros(blocks, dtype=np.int64)
     before = 0
-    for block, (shift, empty, endless) in enumerate(
-        zip(steps.sum(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
-    ):
+    ends = zip(steps.sum(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
+    for block, (shift, empty, endless) in enumerate(ends):
         state[block] = before
         before = min(max(before + shift, empty), endless)
     for step, bound in zip(steps, rooms, strict=True):
-        state += step
-        np.maximum(state, 0, out=state)
-        np.minimum(state, bound, out=state)
+        _take_step(state, step, bound)
         step[:] = state
     return steps.T.reshape(-1)[: len(net)]
+
+
+def _take_step(state: Ints, step: Ints, bound: Ints) -> None:
+    state += step
+    np.maximum(state, 0, out=state)
+    np.minimum(state, bound, out=state)
 
 
 def simulate(
@@ -404,11 +388,10 @@ def pressure_test(
 ) -> PressureTest:
     """Raise the load on one pod, level by level, until its error rate crosses a bound (Paper A, section 3).
 
-    Every level is `step` above the one before and lasts `hold` seconds; arrivals are Poisson. What waits at the end of
-    a level belongs to the next one.
+    Every level is `step` above the one before and lasts `hold` seconds; arrivals are Poisson.
 
     Args:
-        service: Its settings; its `start_delay` does not matter, as the pod is ready.
+        service: Its settings; the start delay does not matter, as the pod is ready.
         rng: Draws the arrivals.
         bound: Highest share of failed requests that counts as stable; it must exceed the base error.
         step: Distance of two levels, in requests per second.
@@ -421,28 +404,20 @@ def pressure_test(
     check_range("bound", bound, service.base_error, 1, above=True)
     check_range("step", step, 0, above=True)
     check_range("hold", hold, service.dt)
-    length, levels = round(hold / service.dt), 16
-    rates: Floats = np.empty(0)
-    errors: Floats = np.empty(0)
-    while not (errors > bound).any():
-        if len(rates) and rates[-1] >= highest:
+    ready = service.replace(start_delay=0.0, start_spread=0.0)
+    loads: list[float] = []
+    errors: list[float] = []
+    while not errors or errors[-1] <= bound:
+        if loads and loads[-1] >= highest:
             raise InputError(
-                f"the error rate stays within {bound:g} up to {rates[-1]:g} requests per second; raise `highest`"
+                f"the error rate stays within {bound:g} up to {loads[-1]:g} requests per second; raise `highest`"
             )
-        # Twice as far each time: the levels before are run again, on arrivals of their own.
-        levels *= 2
-        rates = step * np.arange(1.0, levels + 1)
-        errors = _ramp(rates, length, service, rng)
-    last = int(np.argmax(errors > bound))
-    if last == 0:
+        loads.append(step * (len(loads) + 1))
+        arrivals = rng.poisson(loads[-1] * service.dt, round(hold / service.dt))
+        result = simulate(arrivals, np.ones(len(arrivals), dtype=np.int64), ready, rng=rng)
+        errors.append(int(result.failed.sum()) / max(int(arrivals.sum()), 1))
+    if len(loads) == 1:
         raise InputError(
             f"the error rate is above {bound:g} at {step:g} requests per second already; use a smaller step"
         )
-    return PressureTest(float(rates[last - 1]), rates[: last + 1], errors[: last + 1])
-
-
-def _ramp(rates: Floats, length: int, service: ServiceConfig, rng: np.random.Generator) -> Floats:
-    arrivals = rng.poisson(np.repeat(rates * service.dt, length))
-    result = simulate(arrivals, np.ones(len(arrivals), dtype=np.int64), service, rng=rng)
-    arrived, failed = (part.reshape(-1, length).sum(axis=1) for part in (result.arrived, result.failed))
-    return np.asarray(failed / np.maximum(arrived, 1), dtype=np.float64)
+    return PressureTest(loads[-2], np.array(loads), np.array(errors))

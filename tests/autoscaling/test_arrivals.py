@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.autoscaling.arrivals import interpolate_gaps, longest_stretch, requests_per_second, spread
-from edgeresearch.data import synthetic
 from edgeresearch.data import trace as grid
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
+
+NAN = float("nan")
 
 
 def trace(values: list[float], seconds: float = 60, unit: str = "requests per minute") -> Trace:
@@ -68,47 +69,30 @@ def test_units(seconds: float, unit: str, expected: float) -> None:
     assert requests_per_second(trace([120.0], seconds, unit)).tolist() == pytest.approx([expected])
 
 
-def test_scaling_to_a_mean() -> None:
-    arrivals = spread(
-        trace([10.0, 30.0, 50.0], 300, "messages per 5 min (rescaled)"), np.random.default_rng(0), mean=80
-    )
-    assert arrivals.mean() == pytest.approx(80, rel=1e-6)
-    assert arrivals.reshape(3, -1).sum(axis=1).tolist() == [8000, 24000, 40000]
-
-
-def test_the_same_seed_places_the_same_requests() -> None:
-    source = synthetic.draw_request_rate(np.random.default_rng(1), like="nasa", steps=50)
-    one, two = (spread(source, np.random.default_rng(7), mean=50) for _ in "ab")
+def test_scaling_to_a_mean_leaves_the_trace_and_follows_the_seed() -> None:
+    source = trace([10.0, 30.0, 50.0], 300, "messages per 5 min (rescaled)")
+    one, two, other = (spread(source, np.random.default_rng(seed), mean=80) for seed in (7, 7, 8))
+    assert one.mean() == pytest.approx(80, rel=1e-6)
+    assert one.reshape(3, -1).sum(axis=1).tolist() == [8000, 24000, 40000]
     np.testing.assert_array_equal(one, two)
-    assert (one != spread(source, np.random.default_rng(8), mean=50)).any()
+    assert (one != other).any()
+    assert source.values.tolist() == [10, 30, 50]
 
 
-def test_the_argument_stays_as_it_is() -> None:
-    source = trace([10.0, 30.0])
-    spread(source, np.random.default_rng(0), mean=80)
-    assert source.values.tolist() == [10, 30]
-
-
-def test_longest_stretch() -> None:
-    part = longest_stretch(trace([1.0, np.nan, 2.0, 3.0, np.nan, np.nan, 4.0]))
+def test_the_longest_stretch() -> None:
+    part = longest_stretch(trace([1.0, NAN, 2.0, 3.0, NAN, NAN, 4.0]))
     assert part.values.tolist() == [2, 3]
     assert part.frame.index[0] == pd.Timestamp("2024-01-01 00:02")
     assert longest_stretch(trace([1.0, 2.0])).values.tolist() == [1, 2]
-    with pytest.raises(InputError, match="mine has no observed value"):
-        longest_stretch(trace([np.nan]))
 
 
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
-        (
-            trace([1, np.nan, 2, 3, np.nan]),
-            {},
-            r"mine has 2 of 5 values missing, the first at 2024-01-01 00:01:00; fill them, or take the longest stretch "
-            r"without gaps \(2 values\) by `longest_stretch`",
-        ),
+        (trace([1, NAN, 2, 3, NAN]), {}, "mine: 2 of 5 steps of 1 min are missing, the first at 2024-01-01 00:01:00"),
         (trace([]), {}, "mine is empty; use a trace with at least one value"),
-        (trace([1, np.inf]), {}, "mine has 1 of 2 values missing"),
+        (trace([NAN]), {}, "mine has no observed value"),
+        (trace([1, np.inf]), {}, "mine: 1 of 2 steps of 1 min are missing"),
         (trace([1, -2]), {}, "mine: load -2 at 2024-01-01 00:01:00 is negative"),
         (trace([0, 0]), {"mean": 5}, "mine has no request to scale to 5 per second"),
         (trace([1]), {"mean": 0}, "mean load is 0"),
@@ -117,69 +101,51 @@ def test_longest_stretch() -> None:
         (trace([1], 0.5), {}, "mine: its step of 0.5 s is no multiple of dt = 1 s"),
     ],
 )
-def test_bad_input_is_told_in_one_line(source: Trace, options: dict[str, float], message: str) -> None:
+def test_bad_input_is_refused_in_one_line(source: Trace, options: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         spread(source, np.random.default_rng(0), **options)
     assert "\n" not in str(caught.value)
 
 
-NAN = float("nan")
-
-
-def _trace(values: list[float]) -> Trace:
-    minute = pd.Timedelta("1min")
-    frame = pd.DataFrame({"hits": values}, index=grid.regular_index("2024-03-01", len(values), minute))
-    return Trace("own", frame, minute, "hits", Origin("file"), {"absent": 1})
-
-
-def test_a_short_gap_becomes_a_line_and_is_told() -> None:
-    trace = _trace([1.0, NAN, NAN, 4.0, 2.0, NAN, 0.0])
-    whole, notes = interpolate_gaps(trace, 2)
+def test_a_short_gap_becomes_a_line_and_is_noted() -> None:
+    source = trace([1.0, NAN, NAN, 4.0, 2.0, NAN, 0.0])
+    whole = interpolate_gaps(source, 2)
     assert whole.values.tolist() == [1, 2, 3, 4, 2, 1, 0]
-    assert whole.repairs == {"absent": 1, "filled": 3}
-    assert whole.step == trace.step
-    assert notes == [
-        "filled: 3 of 7 steps, in 2 gaps of at most 2, by straight lines, easier to forecast than real load"
-    ]
-    assert trace.values.isna().sum() == 3
-    assert interpolate_gaps(_trace([1.0, NAN, 2.0]), 5)[1][0].startswith("filled: 1 of 3 steps, in 1 gap of at most 1")
-
-
-@pytest.mark.parametrize("limit", [0, 3])
-def test_a_trace_longest_stretch_is_as_it_was(limit: int) -> None:
-    trace = _trace([1.0, 2.0, 3.0])
-    assert interpolate_gaps(trace, limit) == (trace, [])
-
-
-def test_no_gap_is_filled_unless_asked() -> None:
-    with pytest.raises(InputError) as caught:
-        interpolate_gaps(_trace([1.0, NAN, 2.0, 3.0]), 0)
-    assert str(caught.value) == (
-        "own: 1 of 4 steps of 1 min are missing, the first at 2024-03-01 00:01:00; let 'fill' interpolate gaps up "
-        "to a length (the longest here is 1), or cut the file to its longest stretch without gaps, "
-        "2024-03-01 00:02:00 to 2024-03-01 00:03:00"
+    assert whole.repairs == {"filled": 3}
+    assert whole.notes == (
+        "filled: 3 of 7 steps, in 2 gaps of at most 2, by straight lines, easier to forecast than real load",
     )
+    assert source.values.isna().sum() == 3
+    assert interpolate_gaps(trace([1.0, NAN, 2.0]), 5).notes[0].startswith("filled: 1 of 3 steps, in 1 gap of at most")
+    untouched = trace([1.0, 2.0])
+    assert interpolate_gaps(untouched, 3) is untouched
 
 
-def test_a_longer_gap_is_refused_and_a_shorter_one_does_not_split_a_stretch() -> None:
+@pytest.mark.parametrize(
+    ("values", "limit", "message"),
+    [
+        (
+            *([1.0, NAN, 2.0, 3.0], 0),
+            "mine: 1 of 4 steps of 1 min are missing, the first at 2024-01-01 00:01:00; let 'fill' interpolate gaps up "
+            "to a length (the longest here is 1), or cut the file to its longest stretch without gaps, "
+            "2024-01-01 00:02:00 to 2024-01-01 00:03:00",
+        ),
+        (
+            *([1.0, 2.0, NAN, NAN, NAN, 2.0, NAN, 3.0], 2),
+            "mine: 3 of 8 steps of 1 min are missing in gaps longer than 2, the first at 2024-01-01 00:02:00; let "
+            "'fill' interpolate gaps up to a length (the longest here is 3), or cut the file to its longest stretch "
+            "without such gaps, 2024-01-01 00:05:00 to 2024-01-01 00:07:00",
+        ),
+        ([NAN, 1.0, 2.0], 9, "mine: 1 of 3 steps of 1 min are missing"),
+        ([1.0, 2.0, NAN], 9, "mine: 1 of 3 steps of 1 min are missing"),
+        ([NAN], 9, "mine has no observed value"),
+        ([1.0, 2.0], -1, "fill -1 is below 0; use 0 or more"),
+    ],
+)
+def test_gaps_that_are_not_filled_are_refused(values: list[float], limit: int, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        interpolate_gaps(_trace([1.0, 2.0, NAN, NAN, NAN, 2.0, NAN, 3.0]), 2)
-    assert str(caught.value) == (
-        "own: 3 of 8 steps of 1 min are missing in gaps longer than 2, the first at 2024-03-01 00:02:00; let "
-        "'fill' interpolate gaps up to a length (the longest here is 3), or cut the file to its longest stretch "
-        "without such gaps, 2024-03-01 00:05:00 to 2024-03-01 00:07:00"
-    )
-
-
-@pytest.mark.parametrize("values", [[NAN, 1.0, 2.0], [1.0, 2.0, NAN]])
-def test_a_gap_at_an_end_has_nothing_to_be_drawn_to(values: list[float]) -> None:
-    with pytest.raises(InputError, match="1 of 3 steps of 1 min are missing"):
-        interpolate_gaps(_trace(values), 9)
-
-
-def test_a_negative_limit_is_refused() -> None:
-    with pytest.raises(InputError, match="fill -1 is below 0; use 0 or more"):
-        interpolate_gaps(_trace([1.0, 2.0]), -1)
+        interpolate_gaps(trace(values), limit)
+    assert str(caught.value).startswith(message)
 
 
 @given(
@@ -191,15 +157,12 @@ def test_what_was_observed_stays_and_the_rest_lies_between_its_neighbours(
 ) -> None:
     given = pd.Series(values, dtype=float)
     _, lengths = grid.find_runs(given.isna())
-    trace = _trace(given.tolist())
     if lengths.max(initial=0) > limit:
         with pytest.raises(InputError, match="are missing"):
-            interpolate_gaps(trace, limit)
+            interpolate_gaps(trace(given.tolist()), limit)
         return
-    whole = interpolate_gaps(trace, limit)[0].values.reset_index(drop=True)
+    whole = interpolate_gaps(trace(given.tolist()), limit).values.reset_index(drop=True)
     known = given.notna()
     np.testing.assert_array_equal(whole[known], given[known])
-    low = np.minimum(given.ffill(), given.bfill())
-    high = np.maximum(given.ffill(), given.bfill())
-    assert (whole >= low - 1e-6).all()
-    assert (whole <= high + 1e-6).all()
+    assert (whole >= np.minimum(given.ffill(), given.bfill()) - 1e-6).all()
+    assert (whole <= np.maximum(given.ffill(), given.bfill()) + 1e-6).all()

@@ -14,6 +14,7 @@ from edgeresearch.autoscaling.experiment import (
     prepare_scenario,
     result_paths,
     run_experiment,
+    run_experiments,
     write_results,
 )
 from edgeresearch.autoscaling.policies import POLICIES
@@ -122,3 +123,11 @@ def test_the_stand_in_has_repeats_of_its_own_and_a_single_one_has_no_interval(
 def test_the_lstm_forecasts(stand_in: Trace) -> None:
     config = ONCE.replace(forecasters=("lstm",), strategies=("advance",))
     assert np.isfinite(run_experiment(stand_in, config, lstm=LSTM, seed=3).table["forecast_r2"]).all()
+
+
+def test_traces_side_by_side_come_back_in_order(stand_in: Trace) -> None:
+    config = ONCE.replace(forecasters=("last_value",), strategies=("responsive",), repeats=1)
+    traces = [replace(stand_in, name="mine"), stand_in]
+    one, two = (run_experiments(traces, config, lstm=LSTM, seed=3, workers=workers) for workers in (1, 2))
+    assert [result.table["trace"].iloc[0] for result in one] == ["mine", "paper_a"]
+    assert all(first.table.equals(second.table) for first, second in zip(one, two, strict=True))
