@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from joblib import delayed
+from pyarrow import BufferReader
+from pyarrow.parquet import ParquetFile
 
 from edgeresearch import parallel
 from edgeresearch.anomaly.base import Array, Mask, Scale, present
@@ -114,8 +116,10 @@ def read(path: str | Path) -> pd.DataFrame:
     if not Path(path).is_file():
         raise InputError(f"no file {path}; {make}")
     try:
-        return pd.read_parquet(path, columns=list(COLUMNS))
-    except (OSError, ValueError) as error:  # not readable, no parquet, or a column that is not there
+        stored = ParquetFile(BufferReader(Path(path).read_bytes()))  # no threads: workers can be copies of this process
+        frame: pd.DataFrame = stored.read(use_threads=False).to_pandas(use_threads=False)[list(COLUMNS)]
+        return frame
+    except (OSError, ValueError, KeyError) as error:  # not readable, no parquet, or a column that is not there
         raise InputError(f"{path} holds no triggers: {error}; {make}") from error
 
 
