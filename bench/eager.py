@@ -12,10 +12,10 @@ import numpy as np
 import simpy
 
 from edgeresearch.emulator.network import Mesh
-from edgeresearch.emulator.simulation import Log
-from edgeresearch.emulator.view import Policy
-from edgeresearch.emulator.workload import Job, Truth, chance
-from edgeresearch.scheduling.messages import Availability, Reason, Report, Request
+from edgeresearch.emulator.simulation import TriggerLog
+from edgeresearch.emulator.view import SchedulingPolicy
+from edgeresearch.emulator.workload import Job, TrainingTimes, random_draws
+from edgeresearch.scheduling.messages import Availability, Reason, Request, TrainingReport
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -24,14 +24,14 @@ class Eager:
     """A run, and what nodes see; without churn, loss and shared links."""
 
     def __init__(
-        self, mesh: Mesh, jobs: Sequence[Job], policy: Policy, truth: Truth, *,
+        self, mesh: Mesh, jobs: Sequence[Job], policy: SchedulingPolicy, truth: TrainingTimes, *,
         seconds: float, interval: float, seed: np.random.SeedSequence, told: bool,
     ) -> None:  # fmt: skip
         self.env = simpy.Environment()
         self.mesh, self.policy, self.truth, self.interval = mesh, policy, truth, interval
-        self.given = chance(seed, len(mesh.nodes), interval)
-        self.log = Log()
-        self.node = 0
+        self.given = random_draws(seed, len(mesh.nodes), interval)
+        self.log = TriggerLog()
+        self.node, self.rng = 0, self.given.rng
         self.held: list[list[tuple[float, float]]] = [[] for _ in mesh.nodes]
         self.free = [(node.cpu, node.memory) for node in mesh.nodes]
         self.told = told
@@ -77,7 +77,7 @@ class Eager:
         self.node = job.source
         request = Request(number, job.period)
         while True:
-            decision = self.policy.decide(request, self, self.given.rng)  # type: ignore[arg-type]
+            decision = self.policy.decide(request, self)  # type: ignore[arg-type]
             if decision.run:
                 assert decision.limit is not None
                 return self.env.process(self.train(request, job, decision.reason, decision.limit, noise, monitor))
@@ -103,18 +103,18 @@ class Eager:
         self.held[node].append(held)
         self.count(node)
         return self.finish(
-            Report(
+            TrainingReport(
                 number, node, kind, job.period, limit, seconds, complete, min(max(used + monitor, 0.0), 1.0),
                 job.training_memory, job.megabytes, overhead,
             ),
             held,
         )  # fmt: skip
 
-    def finish(self, report: Report, held: tuple[float, float]) -> Process:
+    def finish(self, report: TrainingReport, held: tuple[float, float]) -> Process:
         yield self.env.timeout(report.complete)
         self.held[report.node].remove(held)
         self.count(report.node)
-        if self.policy.learns:
+        if hasattr(self.policy, "learn"):
             self.policy.learn(report)
 
     def count(self, number: int) -> None:
@@ -129,19 +129,19 @@ class Eager:
         node = self.mesh.nodes[self.node]
         return Availability(self.node, self.env.now, cpu, memory, 1 - cpu / node.cpu, node.kind)
 
-    def around(self) -> Iterator[Availability]:
+    def iter_neighbours(self) -> Iterator[Availability]:
         for number, link in self.mesh.neighbours[self.node].items():
             time, (cpu, memory) = self.tables[self.node][number] if self.told else self.board[number]
             node = self.mesh.nodes[number]
             yield Availability(number, time, cpu, memory, 1 - cpu / node.cpu, node.kind, link.latency, link.bandwidth)
 
     def neighbours(self) -> list[Availability]:
-        return list(self.around())
+        return list(self.iter_neighbours())
 
 
 def emulate(
-    mesh: Mesh, jobs: Sequence[Job], policy: Policy, truth: Truth, *,
+    mesh: Mesh, jobs: Sequence[Job], policy: SchedulingPolicy, truth: TrainingTimes, *,
     seconds: float, interval: float, seed: np.random.SeedSequence, told: bool = False,
-) -> Log:  # fmt: skip
+) -> TriggerLog:  # fmt: skip
     """Run a policy; `told`: a node tells each neighbour, else it writes its state where all can read it."""
     return Eager(mesh, jobs, policy, truth, seconds=seconds, interval=interval, seed=seed, told=told).log

@@ -10,18 +10,20 @@ from functools import partial
 import numpy as np
 
 from bench.timing import Row, seconds
-from edgeresearch.emulator.network import Mesh, Node, geometric
-from edgeresearch.emulator.policies import Los
-from edgeresearch.emulator.simulation import Log, emulate
-from edgeresearch.emulator.view import Policy, View
-from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.scheduling.job_history import Limits
-from edgeresearch.scheduling.los import Rules
-from edgeresearch.scheduling.messages import Decision, Reason, Report, Request
-from edgeresearch.scheduling.runtime_model import Curve, Fitting
+from edgeresearch.emulator.network import Mesh, Node, geometric_mesh
+from edgeresearch.emulator.simulation import TriggerLog, run_events
+from edgeresearch.emulator.view import NodeView, SchedulingPolicy
+from edgeresearch.emulator.workload import Job, TrainingTimes
+from edgeresearch.scheduling import los as scheduling
+from edgeresearch.scheduling.messages import Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.scheduling.settings import Limits, Rules
 
 PERIOD, INTERVAL, HOPS, SLOW = 240.0, 5.0, 4, 0.3
-TRUTH = Truth({"fast": Curve(52_000.0, 0.0, 1.0, 2.0), "slow": Curve(260_000.0, 0.0, 1.0, 10.0)}, noise=0.05)
+TRUTH = TrainingTimes(
+    {"fast": Curve(52_000.0, 0.0, 1.0, 2.0), "slow": Curve(260_000.0, 0.0, 1.0, 10.0)},
+    noise=0.05, monitor=0.05, start=5.0, stop=1.0,
+)  # fmt: skip
 """A training on a whole fast node takes 60 s with its container, give or take 5 %; on a slow one five times as long."""
 PLAIN, LOS, GROWTH, KIBIBYTES = 1 / 40, 1 / 8, 1.5, 4
 CHOSEN = Reason.CHOSEN  # a look-up in an enumeration is slow
@@ -32,29 +34,21 @@ class Here:
     """Busy or free: here if nothing runs here, else at the first neighbour, in the mesh's order, that seems free."""
 
     name = "here first"
-    listens = True
-    learns = False
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         here = view.here()
         if here.utilisation == 0:
             return Decision(CHOSEN, here.node, True, here.cpu)
-        return self.over(request, view) or Decision(Reason.FULL)
+        return self.over(request, view) or Decision(Reason.NO_CAPACITY)
 
-    def over(self, request: Request, view: View) -> Decision | None:
+    def over(self, request: Request, view: NodeView) -> Decision | None:
         if len(request.tried) >= HOPS:
             return Decision(Reason.HOPS)
-        for other in view.around():
+        for other in view.iter_neighbours():
             if other.utilisation == 0:
                 seen = other.node in request.tried
                 return Decision(Reason.CYCLE) if seen else Decision(CHOSEN, other.node)
         return None
-
-    def learn(self, report: Report) -> None:
-        pass
-
-    def fail(self, job: int, memory: float) -> None:
-        pass
 
 
 class Away(Here):
@@ -62,17 +56,17 @@ class Away(Here):
 
     name = "neighbour first"
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         if request.tried:
-            return super().decide(request, view, rng)
-        return self.over(request, view) or super().decide(request, view, rng)
+            return super().decide(request, view)
+        return self.over(request, view) or super().decide(request, view)
 
 
-def los() -> Policy:
-    return Los(Rules(hop_limit=HOPS), Limits(), Fitting())
+def los() -> SchedulingPolicy:
+    return scheduling.LOS(Rules(hop_limit=HOPS), Limits(rule="period", floor=50.0))
 
 
-POLICIES: Mapping[str, Callable[[], Policy]] = {
+POLICIES: Mapping[str, Callable[[], SchedulingPolicy]] = {
     "busy/free, here first": Here,
     "busy/free, neighbour first": Away,
     "LOS": los,
@@ -133,21 +127,21 @@ def world(nodes: int) -> World:
     """Return the common workload: a random geometric mesh of mean degree 6, one stream on each node."""
     rng = np.random.default_rng(0)
     kinds = np.where(rng.random(nodes) < SLOW, "slow", "fast").tolist()
-    mesh, _ = geometric(
+    mesh, _ = geometric_mesh(
         [Node(f"n{i}", "edge", kind, 1000.0, 1024.0) for i, kind in enumerate(kinds)],
         degree=6.0, latency=0.01, bandwidth=100.0, rng=rng,
     )  # fmt: skip
     return mesh, [Job(i, PERIOD, float(first)) for i, first in enumerate(rng.uniform(0, PERIOD, nodes))]
 
 
-def ours(made: World, make: Callable[[], Policy], hours: float) -> Log:
+def ours(made: World, make: Callable[[], SchedulingPolicy], hours: float) -> TriggerLog:
     """Run a policy on the emulator."""
     mesh, jobs = made
     seed = np.random.SeedSequence(1)
-    return emulate(mesh, jobs, make(), TRUTH, seconds=3600 * hours, interval=INTERVAL, seed=seed).log
+    return run_events(mesh, jobs, make(), TRUTH, seconds=3600 * hours, interval=INTERVAL, seed=seed).log
 
 
-def theirs(made: World, make: Callable[[], Policy], hours: float, *, told: bool) -> Log:
+def theirs(made: World, make: Callable[[], SchedulingPolicy], hours: float, *, told: bool) -> TriggerLog:
     """Run it on SimPy processes."""
     from bench import eager  # needs simpy
 
@@ -156,7 +150,7 @@ def theirs(made: World, make: Callable[[], Policy], hours: float, *, told: bool)
     return eager.emulate(mesh, jobs, make(), TRUTH, seconds=3600 * hours, interval=INTERVAL, seed=seed, told=told)
 
 
-def check(one: Log, other: Log) -> None:
+def check(one: TriggerLog, other: TriggerLog) -> None:
     """Compare two logs.
 
     Raises:
@@ -187,7 +181,7 @@ def _peers(size: Size) -> Iterator[Row]:
             yield Row(shown, _size(size.nodes, size.hours), peer, mine, others, bound)
 
 
-def _growth(name: str, make: Callable[[], Policy], nodes: int, size: Size) -> Row:
+def _growth(name: str, make: Callable[[], SchedulingPolicy], nodes: int, size: Size) -> Row:
     """CPU time per trigger on a mesh of so many nodes, beside that on a small one.
 
     The garbage collector looks at neither mesh: it would go through the large one while the small one is timed.
@@ -207,7 +201,7 @@ def _growth(name: str, make: Callable[[], Policy], nodes: int, size: Size) -> Ro
     return Row(f"per trigger, {name}", _size(nodes, hours), f"itself, {size.small} nodes", large, small, bound)
 
 
-def _cost(made: World, make: Callable[[], Policy], hours: float, calls: int) -> float:
+def _cost(made: World, make: Callable[[], SchedulingPolicy], hours: float, calls: int) -> float:
     return seconds(partial(ours, made, make, hours), calls) / (len(made[1]) * 3600 * hours / PERIOD)
 
 
@@ -215,7 +209,7 @@ def _size(nodes: int, hours: float) -> str:
     return f"{nodes} nodes, {hours:g} h"
 
 
-def peak_per_node(make: Callable[[], Policy], nodes: int, hours: float) -> float:
+def peak_per_node(make: Callable[[], SchedulingPolicy], nodes: int, hours: float) -> float:
     """Return the most bytes held in memory at once, mesh, streams and the log's newest entries among them, per node."""
     ours(world(10), make, 0.1)
     tracemalloc.start()

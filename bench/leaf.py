@@ -19,14 +19,14 @@ import numpy as np
 
 from bench.emulator import INTERVAL, TRUTH, Away, Here, World, check, ours, world
 from bench.timing import Row, both, spent
-from edgeresearch.emulator.simulation import Log
-from edgeresearch.emulator.view import Policy
-from edgeresearch.emulator.workload import Job, chance
-from edgeresearch.scheduling.messages import Availability, Reason, Report, Request
+from edgeresearch.emulator.simulation import TriggerLog
+from edgeresearch.emulator.view import SchedulingPolicy
+from edgeresearch.emulator.workload import Job, random_draws
+from edgeresearch.scheduling.messages import Availability, Reason, Request, TrainingReport
 
 Process = Generator[Any, Any, None]
 PEER = "LEAF, state on one board"
-POLICIES: Mapping[str, tuple[Callable[[], Policy], float | None]] = {
+POLICIES: Mapping[str, tuple[Callable[[], SchedulingPolicy], float | None]] = {
     "busy/free, here first": (Here, 1 / 20),
     "busy/free, neighbour first": (Away, None),
 }
@@ -66,7 +66,7 @@ def rows(size: Size) -> Iterator[Row]:
         yield both(shown, f"{size.nodes} nodes, {size.hours:g} h", PEER, pairs, bound)
 
 
-def theirs(made: World, make: Callable[[], Policy], hours: float) -> Log:
+def theirs(made: World, make: Callable[[], SchedulingPolicy], hours: float) -> TriggerLog:
     """Run a policy on LEAF."""
     return Grove(made, make(), 3600 * hours).log
 
@@ -74,13 +74,13 @@ def theirs(made: World, make: Callable[[], Policy], hours: float) -> Log:
 class Grove:
     """A run on LEAF, and what nodes see; without churn, loss and shared links."""
 
-    def __init__(self, made: World, policy: Policy, seconds: float) -> None:
+    def __init__(self, made: World, policy: SchedulingPolicy, seconds: float) -> None:
         parts, tasks = (importlib.import_module(f"leaf.{name}") for name in ("infrastructure", "application"))
         self.mesh, jobs = made
         self.env = importlib.import_module("simpy").Environment()
         self.policy, self.seconds, self.task = policy, seconds, tasks.ProcessingTask
-        self.given = chance(np.random.SeedSequence(1), len(self.mesh.nodes), INTERVAL)
-        self.log, self.node = Log(), 0
+        self.given = random_draws(np.random.SeedSequence(1), len(self.mesh.nodes), INTERVAL)
+        self.log, self.node, self.rng = TriggerLog(), 0, self.given.rng
         self.infrastructure = parts.Infrastructure()
         for node in self.mesh.nodes:
             self.infrastructure.add_node(parts.Node(node.name, cu=node.cpu))
@@ -121,7 +121,7 @@ class Grove:
         self.node = job.source
         request = Request(number, job.period)
         while True:
-            decision = self.policy.decide(request, self, self.given.rng)  # type: ignore[arg-type]
+            decision = self.policy.decide(request, self)  # type: ignore[arg-type]
             if decision.run:
                 assert decision.limit is not None
                 report = self.begin(request, job, decision.reason, decision.limit, noise, monitor)
@@ -132,7 +132,9 @@ class Grove:
             request = Request(number, job.period, (*request.tried, self.node), decision.limit)
             self.node = decision.node
 
-    def begin(self, request: Request, job: Job, reason: Reason, limit: float, noise: float, monitor: float) -> Report:
+    def begin(
+        self, request: Request, job: Job, reason: Reason, limit: float, noise: float, monitor: float
+    ) -> TrainingReport:
         node, kind = self.node, self.mesh.nodes[self.node].kind
         seconds, used = TRUTH.seconds(kind, limit, job.work)
         seconds *= noise
@@ -141,12 +143,12 @@ class Grove:
         overhead = TRUTH.start + TRUTH.stop
         complete = seconds + send + overhead
         self.log.placed(request.job, self.env.now, reason, request.hops, node, limit, seconds, complete)
-        return Report(
+        return TrainingReport(
             request.job, node, kind, job.period, limit, seconds, complete, min(max(used + monitor, 0.0), 1.0),
             job.training_memory, job.megabytes, overhead,
         )  # fmt: skip
 
-    def train(self, report: Report) -> Process:
+    def train(self, report: TrainingReport) -> Process:
         task = self.task(cu=report.limit)
         task.allocate(self.nodes[report.node])
         self.memory[report.node] -= report.memory
@@ -160,7 +162,7 @@ class Grove:
         free = node.cu - node.used_cu, self.memory[self.node]
         return Availability(self.node, self.env.now, *free, node.utilization(), kind)
 
-    def around(self) -> Iterator[Availability]:
+    def iter_neighbours(self) -> Iterator[Availability]:
         for number, link in self.mesh.neighbours[self.node].items():
             time, used, memory = self.board[number]
             node = self.mesh.nodes[number]
@@ -168,4 +170,4 @@ class Grove:
             yield Availability(number, time, *free, used / node.cpu, node.kind, link.latency, link.bandwidth)
 
     def neighbours(self) -> list[Availability]:
-        return list(self.around())
+        return list(self.iter_neighbours())

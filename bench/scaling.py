@@ -17,10 +17,9 @@ from bench.forecast import HIDDEN, ONE, WINDOW
 from bench.timing import Row, seconds
 from edgeresearch.autoscaling.replay import simulate_policy
 from edgeresearch.autoscaling.simulator import Floats, Ints
-from edgeresearch.config import Params
 from edgeresearch.data import features, synthetic
-from edgeresearch.emulator import experiment
-from edgeresearch.emulator.city import city_from_settings
+from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.forecasting.lstm import ResidualLSTM
 
 STRATEGIES = ("combined", "hpa")
@@ -85,24 +84,22 @@ def _fit(steps: int, epochs: int) -> Callable[[], float]:
     return cost
 
 
-def setup(streams: int) -> experiment.Setup:
+def scenario(streams: int) -> Scenario:
     """Return Paper B's experiment with room for so many streams."""
-    section = Params().model_dump(mode="json")["los"]
-    made = experiment.setup(section, city_from_settings(section))
-    rule = made.testbed.stream_rule
+    testbed = paper_b()
+    rule = testbed.stream_rule
     assert rule is not None
-    sources = sum(len(layer.members) for layer in made.testbed.layers if layer.name == rule.layer)
+    sources = sum(len(layer.members) for layer in testbed.layers if layer.name == rule.layer)
     each = -(-streams // sources)
-    if each <= rule.per_node:
-        return made
-    share = rule.per_node / each
-    crowded = made.testbed.with_rule(count=streams, per_node=each, cpu=rule.cpu * share, memory=rule.memory * share)
-    return experiment.setup(section, crowded)
+    if each > rule.per_node:
+        share = rule.per_node / each
+        testbed = testbed.with_rule(count=streams, per_node=each, cpu=rule.cpu * share, memory=rule.memory * share)
+    return Scenario(testbed)
 
 
 def _emulation(streams: int, hours: float, least: int) -> float:
     """Seconds per trigger, testbed and all."""
-    made, seed = setup(streams), np.random.SeedSequence(0)
-    run = partial(experiment.run, made, policy="los", hours=hours, seed=seed, streams=streams)
+    seed = np.random.SeedSequence(0)
+    run = partial(simulate, scenario(streams), "los", hours=hours, seed=seed, streams=streams)
     triggers = len(run().result.log)  # a warm-up too
     return seconds(run, -(-least // triggers)) / triggers

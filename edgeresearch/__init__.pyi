@@ -17,6 +17,12 @@ from .data.csv import as_trace as as_trace
 from .data.csv import read_trace as read_trace
 from .data.datasets import load_dataset as load_dataset
 from .data.trace import Trace as Trace
+from .emulator.api import Emulation as Emulation
+from .emulator.api import emulate as emulate
+from .emulator.settings import TrainingCost as TrainingCost
+from .emulator.testbed import Testbed as Testbed
+from .emulator.view import NodeView as NodeView
+from .emulator.view import SchedulingPolicy as SchedulingPolicy
 from .errors import InputError as InputError
 from .forecasting.api import Forecast as Forecast
 from .forecasting.api import apply_forecaster as apply_forecaster
@@ -29,6 +35,18 @@ from .forecasting.lstm import ResidualLSTM as ResidualLSTM
 from .forecasting.settings import ForecastSettings as ForecastSettings
 from .forecasting.windowed import Windowed as Windowed
 from .result import Result as Result
+from .scheduling.job_history import JobHistory as JobHistory
+from .scheduling.los import LOS as LOS
+from .scheduling.los import LearningPolicy as LearningPolicy
+from .scheduling.los import schedule as schedule
+from .scheduling.messages import Availability as Availability
+from .scheduling.messages import Decision as Decision
+from .scheduling.messages import Reason as Reason
+from .scheduling.messages import Request as Request
+from .scheduling.messages import TrainingReport as TrainingReport
+from .scheduling.settings import Fitting as Fitting
+from .scheduling.settings import Limits as Limits
+from .scheduling.settings import Rules as Rules
 from .sweeps.api import SweepResult as SweepResult
 from .sweeps.api import sweep as sweep
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -12,19 +12,18 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    model_validator,
 )
 
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data.settings import DataSettings
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import ForecastSettings
+from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.parallel import cores
 from edgeresearch.settings import (
     Counts,
     Fraction,
     Section,
-    Share,
     each_once,
     merge,
     parsed,
@@ -32,10 +31,6 @@ from edgeresearch.settings import (
     refuse_unknown,
 )
 
-PolicyName = Literal["los", "in_situ", "random", "cloud", "least_loaded", "oracle"]
-
-
-Policies = Annotated[tuple[PolicyName, ...], AfterValidator(each_once)]
 Workers = Annotated[PositiveInt, BeforeValidator(lambda value: cores() if value == "auto" else value)]
 """Processes inside one stage; `auto` is the number of cores. Results do not depend on it."""
 
@@ -53,31 +48,6 @@ def find(start: str | Path = ".") -> Path:
     raise InputError(f"no params.yaml in {start} or above; start in the folder of a checkout")
 
 
-class District(Section):
-    """Nodes of a district of a city: Paper B, Table I."""
-
-    edge: PositiveInt = 5
-    fog: PositiveInt = 4
-    cloud: PositiveInt = 6
-
-
-class City(Section):
-    """A testbed as large as a city, and how far it grows."""
-
-    places: str | None = "data/raw/aarhus_traffic/trafficMetaData.csv.gz"
-    nodes: PositiveInt = 1347
-    district: District = District()
-    neighbours: PositiveInt = 4
-    share: Annotated[float, Field(gt=0, le=1)] = 0.6
-    sizes: Counts = (15, 45, 150, 450, 1347, 10000, 100000)
-    policies: Policies = get_args(PolicyName)
-    most: dict[PolicyName, PositiveInt] = {"cloud": 10000, "least_loaded": 10000, "oracle": 10000}
-    hours: PositiveFloat = 1.0
-    repeats: PositiveInt = 8
-    nodes_in_all: PositiveInt = 20000
-    refine: bool = False
-
-
 DetectorName = Literal[
     "iftm_lstm_ema",
     "iftm_lstm_quantile",
@@ -91,111 +61,6 @@ DetectorName = Literal[
 
 
 Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
-
-
-class Truth(Section):
-    """How long trainings take in truth: eq. 1 of Paper B and the container's times; the scheduler never sees it."""
-
-    a: PositiveFloat = 11410.0
-    b: NonNegativeFloat = 0.0
-    c: PositiveFloat = 1.014
-    d: NonNegativeFloat = 17.38
-    noise: NonNegativeFloat = 0.3608
-    monitor: NonNegativeFloat = 0.2674
-    start: NonNegativeFloat = 4.0
-    stop: NonNegativeFloat = 1.0
-
-
-class Rules(Section):
-    """Where Paper B's Algorithm 1 leaves a choice."""
-
-    hop_limit: PositiveInt = 3
-    infeasible: Literal["best_fit", "closest"] = "best_fit"
-    avoid: bool = False
-    weight_utilisation: NonNegativeFloat = 1.0
-    weight_latency: NonNegativeFloat = 1.0
-    crowded: Fraction = 0.85
-    sender: bool = False
-
-
-class Limits(Section):
-    """How the CPU limit of a training follows from its last run."""
-
-    rule: Literal["period", "utilisation"] = "utilisation"
-    first: Fraction = 0.85
-    down: Fraction = 0.9
-    up: Annotated[float, Field(gt=1)] = 1.1
-    target: Fraction = 0.9
-    floor: PositiveFloat = 81.67
-    ceiling: PositiveFloat = 1000.0
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.floor > self.ceiling:
-            raise ValueError(f"floor is {self.floor:g}, above ceiling, {self.ceiling:g}; give a smaller floor")
-        return self
-
-
-class Fitting(Section):
-    """When eq. 1 is fitted to the runs of a job."""
-
-    enough: PositiveInt = 1
-    kept: PositiveInt = 24
-    tolerance: PositiveFloat = 0.1
-    refine: bool = True
-
-
-class Adaptation(Section):
-    """Paper B's Fig. 5: how limits move."""
-
-    jobs: PositiveInt = 26
-    iterations: PositiveInt = 55
-    repeats: PositiveInt = 20
-    free: PositiveFloat = 470.0
-    drift_from: PositiveInt = 46
-    drift: NonNegativeFloat = 0.1
-
-
-class Fit(Section):
-    """How long the settings above are searched for."""
-
-    first: PositiveInt = 240
-    keep: PositiveInt = 8
-    rounds: PositiveInt = 5
-    children: PositiveInt = 6
-    step: Fraction = 0.15
-    repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 4, 30)
-
-
-class Sweeps(Section):
-    """What is varied beyond the paper, and where."""
-
-    streams: Counts = (4, 8)
-    intervals: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 5.0, 30.0, 120.0, 600.0)
-    gateways: Counts = (1, 2, 3, 5)
-    stays: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (900.0, 3600.0, 14400.0)
-    away: PositiveFloat = 300.0
-
-
-class Los(Section):
-    """Paper B's scheduling experiment: the same settings for Figs. 5, 6 and 7."""
-
-    testbed: str | None = None
-    streams: Counts = (2, 4, 6, 8, 10)
-    fitted: Counts = (2, 6, 10)
-    policies: Policies = get_args(PolicyName)
-    repeats: PositiveInt = 20
-    hours: PositiveFloat = 4.0
-    interval: NonNegativeFloat = 46.2
-    loss: Share = 0.0
-    truth: Truth = Truth()
-    rules: Rules = Rules()
-    limits: Limits = Limits()
-    fitting: Fitting = Fitting()
-    adaptation: Adaptation = Adaptation()
-    sweeps: Sweeps = Sweeps()
-    city: City = City()
-    fit: Fit = Fit()
 
 
 class IdentityLSTM(Section):
@@ -293,7 +158,7 @@ class Params(Section):
     data: DataSettings = DataSettings()
     forecast: ForecastSettings = ForecastSettings()
     elastic: ExperimentConfig = ExperimentConfig()
-    los: Los = Los()
+    los: SchedulingStudy = SchedulingStudy()
     anomaly: Anomaly = Anomaly()
 
 

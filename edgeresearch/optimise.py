@@ -52,31 +52,22 @@ class Choice:
 
 Space = Mapping[str, Span | Choice]
 Evaluate = Callable[[Mapping[str, Value], int, int], Mapping[str, float]]
-"""Given settings, repeats, and the number of the set of seeds: what came out, `loss` among it."""
+"""Takes settings, repeats, and the number of a set of seeds; returns measures, `loss` among them."""
 
 
-@dataclass(frozen=True)
-class Budget:
-    """How long to search.
-
-    Attributes:
-        first: Points of the hypercube.
-        keep: Best ones that the next round starts from.
-        rounds: Rounds of steps.
-        children: Steps from each in a round.
-        step: Standard deviation of a step in the first round, as a part of each span; it halves every second round.
-        repeats: Of a point of the hypercube and of a step, and of the final evaluation.
-    """
-
-    first: int = 1000
-    keep: int = 16
-    rounds: int = 6
-    children: int = 12
-    step: float = 0.15
-    repeats: tuple[int, int, int] = (2, 6, 40)
-
-
-def search(space: Space, evaluate: Evaluate, budget: Budget, *, seed: int, workers: int = 1) -> pd.DataFrame:
+def search(
+    space: Space,
+    evaluate: Evaluate,
+    *,
+    first: int,
+    keep: int,
+    rounds: int,
+    children: int,
+    step: float,
+    repeats: tuple[int, int, int],
+    seed: int,
+    workers: int = 1,
+) -> pd.DataFrame:
     """Look for the settings with the smallest loss.
 
     Each round meets seeds of its own, so that a lucky draw of one round does not survive the next, and what is kept is
@@ -85,25 +76,29 @@ def search(space: Space, evaluate: Evaluate, budget: Budget, *, seed: int, worke
     Args:
         space: What is free.
         evaluate: Runs a point.
-        budget: How long to search.
+        first: Points of the hypercube.
+        keep: Best ones that the next round starts from.
+        rounds: Rounds of steps.
+        children: Steps from each in a round.
+        step: Standard deviation of a step in the first round, as a part of each span; it halves every second round.
+        repeats: Of a point of the hypercube and of a step, and of the final evaluation.
         seed: Root of the search's own randomness.
         workers: Processes; results do not depend on them.
 
     Returns:
         One row per evaluation: `stage` (0 the hypercube, then the rounds, -1 the final evaluation), the settings, and
-        what came out.
+        what `evaluate` returned.
     """
     rng = np.random.default_rng(seed)
-    points = qmc.LatinHypercube(len(space), rng=rng).random(budget.first)
-    tables = [_evaluated(space, points, evaluate, budget.repeats[0], 0, workers)]
-    for number in range(budget.rounds):
-        parents = _best(tables[-1], budget.keep)
-        size = budget.step * 0.5 ** (number // 2)
-        points = np.vstack([parents, *(_steps(parents, space, size, rng) for _ in range(budget.children))])
-        tables.append(_evaluated(space, points, evaluate, budget.repeats[1], number + 1, workers))
-    last = _evaluated(space, _best(tables[-1], budget.keep), evaluate, budget.repeats[2], -1, workers)
-    found = pd.concat([*tables, last], ignore_index=True)
-    return found.drop(columns="point")
+    points = qmc.LatinHypercube(len(space), rng=rng).random(first)
+    tables = [_evaluate_all(space, points, evaluate, repeats[0], 0, workers)]
+    for number in range(rounds):
+        parents = _best(tables[-1], keep)
+        size = step * 0.5 ** (number // 2)
+        points = np.vstack([parents, *(_steps(parents, space, size, rng) for _ in range(children))])
+        tables.append(_evaluate_all(space, points, evaluate, repeats[1], number + 1, workers))
+    last = _evaluate_all(space, _best(tables[-1], keep), evaluate, repeats[2], -1, workers)
+    return pd.concat([*tables, last], ignore_index=True).drop(columns="point")
 
 
 def _steps(parents: np.ndarray, space: Space, size: float, rng: np.random.Generator) -> np.ndarray:
@@ -120,7 +115,7 @@ def _best(table: pd.DataFrame, keep: int) -> np.ndarray:
     return np.array(table.nsmallest(keep, "loss")["point"].tolist())
 
 
-def _evaluated(
+def _evaluate_all(
     space: Space, points: np.ndarray, evaluate: Evaluate, repeats: int, stage: int, workers: int
 ) -> pd.DataFrame:
     settings = [

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from edgeresearch.config import Params
-from edgeresearch.emulator.experiment import Setup, setup
+from edgeresearch.emulator.experiment import Scenario
+from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.emulator.testbed import Testbed, paper_b
 from edgeresearch.settings import parsed
 
@@ -51,25 +51,25 @@ def no_idle_workers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def paper() -> Setup:
+def paper() -> Scenario:
     """Paper B's experiment with this package's settings."""
-    return setup(Params().los.model_dump(), paper_b())
+    return Scenario(paper_b())
 
 
 @pytest.fixture(scope="session")
-def loaded(paper: Setup) -> Setup:
+def loaded(paper: Scenario) -> Scenario:
     """Paper B's experiment with heavy trainings, many of which are dropped."""
     return replace(paper, testbed=paper.testbed.with_rule(work=6.0))
 
 
 @pytest.fixture(scope="session")
-def tiny(paper: Setup) -> Callable[..., Setup]:
+def tiny(paper: Scenario) -> Callable[..., Scenario]:
     """Make a setup on a small testbed: one stream on the first of three edge nodes, which it fills; no noise."""
 
-    def make(**data: Any) -> Setup:
+    def make(**data: Any) -> Scenario:
         usual = {"layers": [EDGE, FOG, CLOUD], "streams": [STREAM]}
-        truth = replace(paper.truth, noise=0.0, monitor=0.0)
-        return replace(paper, testbed=parsed({**usual, **data}, Testbed, "tiny").checked(), truth=truth, interval=1.0)
+        testbed = parsed({**usual, **data}, Testbed, "tiny").check()
+        return replace(paper, testbed=testbed, training_cost=TrainingCost(noise=0.0, monitor=0.0), interval=1.0)
 
     return make
 

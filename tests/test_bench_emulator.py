@@ -10,8 +10,8 @@ import pytest
 from bench import __main__ as command
 from bench import emulator
 from bench.timing import Row
-from edgeresearch.emulator.simulation import Log
-from edgeresearch.emulator.view import Policy
+from edgeresearch.emulator.simulation import TriggerLog
+from edgeresearch.emulator.view import SchedulingPolicy
 from edgeresearch.scheduling.messages import Reason
 
 needs_simpy = pytest.mark.skipif(emulator.simpy_missing() is not None, reason="simpy is not installed: extra 'bench'")
@@ -69,7 +69,9 @@ def test_the_workload_is_the_common_one() -> None:
 
 
 @pytest.mark.parametrize(("make", "low", "high"), [(emulator.Here, 0.0, 0.0), (emulator.Away, 0.8, 1.0)])
-def test_what_asks_its_neighbours_first_hands_over(make: Callable[[], Policy], low: float, high: float) -> None:
+def test_what_asks_its_neighbours_first_hands_over(
+    make: Callable[[], SchedulingPolicy], low: float, high: float
+) -> None:
     table = emulator.ours(emulator.world(200), make, 1.0).frame()
     assert low <= (table["hops"] > 0).mean() <= high
     assert table["hops"].max() <= emulator.HOPS
@@ -78,18 +80,18 @@ def test_what_asks_its_neighbours_first_hands_over(make: Callable[[], Policy], l
     assert after.min() > -1e-3  # a node runs one training at a time
 
 
-def logged(reason: Reason, time: float = 1.0) -> Log:
-    log = Log()
+def logged(reason: Reason, time: float = 1.0) -> TriggerLog:
+    log = TriggerLog()
     log.dropped(0, time, reason, 0, 0)
     return log
 
 
 def test_other_decisions_are_found() -> None:
-    emulator.check(logged(Reason.FULL), logged(Reason.FULL, 1.0 + 1e-9))
+    emulator.check(logged(Reason.NO_CAPACITY), logged(Reason.NO_CAPACITY, 1.0 + 1e-9))
     with pytest.raises(AssertionError, match="reason: the peer decides something else"):
-        emulator.check(logged(Reason.FULL), logged(Reason.HOPS))
+        emulator.check(logged(Reason.NO_CAPACITY), logged(Reason.HOPS))
     with pytest.raises(AssertionError, match="clock"):
-        emulator.check(logged(Reason.FULL), logged(Reason.FULL, 1.1))
+        emulator.check(logged(Reason.NO_CAPACITY), logged(Reason.NO_CAPACITY, 1.1))
 
 
 def test_memory_counts_the_log() -> None:

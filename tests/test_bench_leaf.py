@@ -6,7 +6,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import emulator, leaf
-from edgeresearch.emulator.view import Policy
+from edgeresearch.emulator.view import SchedulingPolicy
 
 needs_leaf = pytest.mark.skipif(leaf.leaf_missing() is not None, reason="leafsim is not installed: extra 'bench'")
 TINY = leaf.Size(nodes=40, hours=0.2, repeats=2)
@@ -15,7 +15,7 @@ MAKERS = [make for make, _ in leaf.POLICIES.values()]
 
 @needs_leaf
 @pytest.mark.parametrize("make", MAKERS)
-def test_the_peer_decides_the_same(make: Callable[[], Policy]) -> None:
+def test_the_peer_decides_the_same(make: Callable[[], SchedulingPolicy]) -> None:
     made = emulator.world(60)
     log = emulator.ours(made, make, 0.6)
     emulator.check(log, leaf.theirs(made, make, 0.6))
@@ -26,7 +26,7 @@ def test_the_peer_decides_the_same(make: Callable[[], Policy]) -> None:
 
 @needs_leaf
 @pytest.mark.parametrize("make", MAKERS)
-def test_the_peers_nodes_hold_what_runs(make: Callable[[], Policy]) -> None:
+def test_the_peers_nodes_hold_what_runs(make: Callable[[], SchedulingPolicy]) -> None:
     made = emulator.world(60)
     run = leaf.Grove(made, make(), 1800.0)
     table = run.log.frame()

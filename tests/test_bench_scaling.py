@@ -5,7 +5,7 @@ import pytest
 
 from bench import elastic, scaling
 from bench.timing import Row
-from edgeresearch.emulator import experiment
+from edgeresearch.emulator.experiment import simulate
 
 TINY = scaling.Size(steps=(300, 600), fits=(150, 300), epochs=1, streams=(2, 12), hours=0.5, triggers=10, repeats=2)
 
@@ -45,23 +45,23 @@ def test_sizes_are_measured_in_turn() -> None:
 
 @pytest.mark.parametrize("streams", [2, 10])
 def test_the_testbed_is_paper_bs_where_it_has_room(streams: int) -> None:
-    made = scaling.setup(streams)
+    made = scaling.scenario(streams)
     rule = made.testbed.stream_rule
     assert rule is not None
     assert (rule.count, rule.per_node, rule.cpu, rule.memory) == (10, 2, 470.0, 100.0)
-    outcome = experiment.run(made, policy="los", hours=0.2, seed=np.random.SeedSequence(0), streams=streams)
+    outcome = simulate(made, "los", hours=0.2, seed=np.random.SeedSequence(0), streams=streams)
     assert len(outcome.jobs) == streams
 
 
 @pytest.mark.parametrize(("streams", "each"), [(11, 3), (20, 4), (100, 20)])
 def test_more_streams_share_what_two_take(streams: int, each: int) -> None:
-    made = scaling.setup(streams)
+    made = scaling.scenario(streams)
     rule = made.testbed.stream_rule
     assert rule is not None
     assert rule.per_node == each
     assert rule.per_node * rule.cpu == pytest.approx(940)
     assert rule.per_node * rule.memory == pytest.approx(200)
-    outcome = experiment.run(made, policy="los", hours=0.2, seed=np.random.SeedSequence(0), streams=streams)
+    outcome = simulate(made, "los", hours=0.2, seed=np.random.SeedSequence(0), streams=streams)
     assert len(outcome.jobs) == streams
     assert {outcome.mesh.nodes[job.source].layer for job in outcome.jobs} == {"edge"}
 

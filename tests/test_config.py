@@ -8,22 +8,25 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from edgeresearch import config
-from edgeresearch.config import PAPER, City, District, Params, load, merge, merged, parse
+from edgeresearch.config import PAPER, Params, load, merge, merged, parse
 from edgeresearch.emulator.policies import POLICIES
+from edgeresearch.emulator.settings import District, Policies, TrainingCost
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.settings import ForecastSettings
+from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
+from edgeresearch.scheduling.settings import Limits, Rules
 from edgeresearch.settings import Counts, Section
 
 
-@pytest.mark.parametrize(("kind", "values"), [(config.Policies, ("los", "los")), (Counts, (0,))])
+@pytest.mark.parametrize(("kind", "values"), [(Policies, ("los", "los")), (Counts, (0,))])
 def test_the_kinds_check_what_they_are_given(kind: Any, values: tuple[object, ...]) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(values)
 
 
 def test_every_policy_has_its_name() -> None:
-    assert TypeAdapter(config.Policies).validate_python(tuple(POLICIES)) == tuple(POLICIES)
+    assert TypeAdapter(Policies).validate_python(tuple(POLICIES)) == tuple(POLICIES)
 
 
 ROOT = Path(__file__).parents[1]
@@ -172,14 +175,14 @@ def test_every_section_is_frozen_and_refuses_unknown_keys() -> None:
 @pytest.mark.parametrize(
     ("group", "values"),
     [
-        (config.Los, {"streams": (4, 2)}),
-        (config.Los, {"streams": (2, 2)}),
-        (config.Los, {"policies": ("los", "los")}),
-        (config.Los, {"loss": 1.0}),
-        (config.Limits, {"up": 1.0}),
-        (config.Limits, {"rule": "both"}),
-        (config.Rules, {"hop_limit": 0}),
-        (config.Truth, {"a": 0.0}),
+        (SchedulingStudy, {"streams": (4, 2)}),
+        (SchedulingStudy, {"streams": (2, 2)}),
+        (SchedulingStudy, {"policies": ("los", "los")}),
+        (SchedulingStudy, {"loss": 1.0}),
+        (Limits, {"up": 1.0}),
+        (Limits, {"rule": "both"}),
+        (Rules, {"hop_limit": -1}),
+        (TrainingCost, {"a": 0.0}),
         (ForecastSettings, {"test_fraction": 0.6, "validation_fraction": 0.4}),
     ],
 )
@@ -189,7 +192,7 @@ def test_values_out_of_range_are_refused(group: type[Section], values: dict[str,
 
 
 def test_the_settings_name_every_policy() -> None:
-    assert config.Los().policies == tuple(POLICIES)
+    assert SchedulingStudy().policies == tuple(POLICIES)
 
 
 def test_a_district_is_the_papers_testbed() -> None:
@@ -197,7 +200,7 @@ def test_a_district_is_the_papers_testbed() -> None:
 
 
 def test_the_usual_city_has_the_sensors_of_aarhus_in_its_edge() -> None:
-    made, district = City(), District()
+    made, district = CityGrowth(), District()
     whole = district.edge + district.fog + district.cloud
     assert round(made.nodes * district.edge / whole) == 449
     assert made.sizes[0] == whole
@@ -220,4 +223,4 @@ def test_the_usual_city_has_the_sensors_of_aarhus_in_its_edge() -> None:
 )
 def test_what_makes_no_city_is_refused(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        City.model_validate(values)
+        CityGrowth.model_validate(values)

@@ -11,6 +11,7 @@ from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
     from edgeresearch.config import Params
+    from edgeresearch.papers.settings import SchedulingStudy
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 """The command line; the commands add themselves to it."""
@@ -48,6 +49,22 @@ def stage_settings(path: Path | None) -> "Params":
     for name in THREADS:
         os.environ.setdefault(name, "1")
     return read_settings(path)
+
+
+def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str | None) -> "SchedulingStudy":
+    """Return the settings with the training cost that `calibrate` measured, if a file of it is named, and tell of it.
+
+    Raises:
+        InputError: A model is named without a file, or the file is none of `calibrate`.
+    """
+    if path is None:
+        if model:
+            raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
+        return study
+    from edgeresearch.papers.measured_costs import describe, measured_cost
+
+    print(describe(path, model or "lstm", study.limits))
+    return study.replace(training_cost=measured_cost(path, model or "lstm", study.training_cost))
 
 
 def pair(words: str) -> tuple[str, Any]:

@@ -2,15 +2,26 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgeresearch.cli.base import PARAMS, app, described, pair, read_settings, show, stage_settings, warn
+from edgeresearch.cli.base import (
+    PARAMS,
+    app,
+    described,
+    pair,
+    read_settings,
+    show,
+    stage_settings,
+    warn,
+    with_measured_cost,
+)
 from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
     from edgeresearch.config import Params
+    from edgeresearch.papers.settings import SchedulingStudy
 
 TRACES = Annotated[
     list[str] | None,
@@ -267,35 +278,28 @@ def emulate(
     from edgeresearch.papers import scheduling
 
     settings = stage_settings(params)
-    section = settings.los.model_dump()
-    if truth_model and truth is None and what != "measured":
-        raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
     if what == "measured":
-        from edgeresearch.papers import figure7_measured
+        from edgeresearch.papers import measured_costs
 
         if truth_model:
             raise InputError("measured takes the times of every model; leave --truth-model out")
-        figure7_measured.write(
-            section, truth or Path("data/calibration.json"), seed=settings.seed, workers=settings.workers, out=out
+        measured_costs.write(
+            settings.los, truth or Path("data/calibration.json"), seed=settings.seed, workers=settings.workers, out=out
         )
-        print(f"measured: {out / figure7_measured.TABLE}")
+        print(f"measured: {out / measured_costs.TABLE}")
         return
-    if truth:
-        from edgeresearch.papers.figure7_measured import ground
-
-        section, said = ground(section, truth, truth_model or "lstm")
-        print(said)
+    study = with_measured_cost(settings.los, truth, truth_model)
     if what == "city":
-        _city(section, settings, out)
+        _city(study, settings, out)
         return
-    found = scheduling.write(what, section, seed=settings.seed, workers=settings.workers, out=out)
-    print(f"{', '.join(name for name in found if name != 'rows')}: {out / scheduling.TABLES}")
+    tables = scheduling.write(what, study, seed=settings.seed, workers=settings.workers, out=out)
+    print(f"{', '.join(name for name in tables if name != 'rows')}: {out / scheduling.TABLES}")
 
 
-def _city(section: dict[str, Any], settings: "Params", out: Path) -> None:
+def _city(study: "SchedulingStudy", settings: "Params", out: Path) -> None:
     from edgeresearch.papers import city_growth
 
-    found = city_growth.write(section, seed=settings.seed, workers=settings.workers, out=out, warn=warn)
+    found = city_growth.write(study, seed=settings.seed, workers=settings.workers, out=out, warn=warn)
     sums = found.costs.groupby(["nodes", "policy"], sort=False)[["triggers", "cpu_seconds"]].sum().reset_index()
     each = 1e6 * sums["cpu_seconds"] / sums["triggers"]
     show(sums.assign(cpu_seconds=sums["cpu_seconds"].map("{:.2f}".format), microseconds=each.map("{:.0f}".format)), "")
@@ -364,7 +368,7 @@ def _fit_los(settings: "Params", out: Path) -> None:
     from edgeresearch.papers.paper_b.published import FITTED
 
     with Console(stderr=True).status("searching"):
-        found = fit_b.fitted(settings.los.model_dump(), FITTED, seed=settings.seed, workers=settings.workers)
+        found = fit_b.fit(settings.los, FITTED, seed=settings.seed, workers=settings.workers)
     write_csv(found, out)
     best = found[found["stage"] == fit_b.LAST].sort_values("loss").head(5)
     show(best.map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell).T.reset_index(), "the five best")

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgeresearch.cli.base import PARAMS, app, described, read_settings, show, warn
+from edgeresearch.cli.base import PARAMS, app, described, read_settings, show, with_measured_cost
 from edgeresearch.errors import InputError
 from edgeresearch.io import check
 
@@ -185,41 +185,32 @@ def los(
     """Run LOS and other policies on a testbed of one's own."""
     from rich.console import Console
 
-    from edgeresearch.emulator.api import los_file
-    from edgeresearch.plotting.emulation import draw
+    from edgeresearch import emulate, io
 
-    if truth_model and truth is None:
-        raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
     settings = read_settings(params)
-    section = settings.los
+    study = with_measured_cost(settings.los, truth, truth_model)
+    io.check(out)
+    named = ("interval", "loss", "training_cost", "rules", "limits", "fitting", "city")
     options = {
         **{"policies": policy, "streams": streams, "hours": hours, "repeats": repeats, "interval": interval},
         **{"seed": seed, "nodes": nodes},
     }
-    given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
-    given["workers"] = settings.workers
-    place, work = testbed or section.testbed, section.model_dump()
-    if truth:
-        from edgeresearch.papers.figure7_measured import ground
-
-        work, said = ground(work, truth, truth_model or "lstm")
-        print(said)
+    given: dict[str, Any] = {name: getattr(study, name) for name in named} | {"workers": settings.workers}
+    given |= {name: option for name, option in options.items() if option is not None}
+    place = testbed or study.testbed or "paper_b"
     with Console(stderr=True).status("reading the testbed") as status:  # drawn on a terminal only
-        report = los_file(
-            place, out, section=work, **given, trace=trace_decisions, draw=draw, tell=status.update, warn=warn
-        )
-    for line in report.said:
+        result = emulate(place, **given, trace=trace_decisions, progress=status.update)
+    result.save(out)
+    for line in result.notes:
         print(line)
-    up = ("uplink", "uplinks") if len(report.testbed.layers) > 1 else ("link", "links")
+    up = ("uplink", "uplinks") if len(result.testbed.layers) > 1 else ("link", "links")
     heads = {"drop_percent": "drop %", "late_percent": "late %", "lost_percent": "lost %", "mean_hops": "hops"}
     heads[f"{up[0]}_megabytes"] = f"{up[1]} MB/h"
-    shown = report.table[["policy", *heads]].rename(columns=heads)
-    shown.insert(2, "95 %", report.table[["low", "high"]].map("{:.1f}".format).agg(" to ".join, axis=1))
+    shown = result.table[["policy", *heads]].rename(columns=heads)
+    shown.insert(2, "95 %", result.table[["low", "high"]].map("{:.1f}".format).agg(" to ".join, axis=1))
     cells = shown.map(lambda cell: f"{cell:,.1f}" if isinstance(cell, float) else cell).replace("nan.*", "", regex=True)
-    show(cells, f"{place or 'Paper B'}: {report.facts['repeats']} × {report.facts['hours']:g} h")
-    for line in report.advice.notes:
-        print(line)
-    print(report.advice.line)
+    show(cells, f"{result.facts['testbed']}: {result.facts['repeats']} × {result.facts['hours']:g} h")
+    print(result.advice)
     print(f"results: {out}")
 
 

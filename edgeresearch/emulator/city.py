@@ -18,7 +18,8 @@ from scipy.spatial import cKDTree
 from edgeresearch.data import datasets
 from edgeresearch.data.datasets import METADATA
 from edgeresearch.emulator.network import Link, Mesh, Node
-from edgeresearch.emulator.testbed import Testbed, load, paper_b
+from edgeresearch.emulator.settings import CitySettings
+from edgeresearch.emulator.testbed import PAPER_B, Testbed, load, paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.settings import parsed
 
@@ -54,17 +55,17 @@ class Places:
 
     Attributes:
         metres: East and north of the middle, `(nodes, 2)`.
-        said: Where they come from, for tables and figures.
+        source: Where they come from, for tables and figures.
         real: Whether nodes stand there in truth: not so in a stand-in, nor in a city that was made larger.
     """
 
     metres: Floats
-    said: str
+    source: str
     real: bool
 
 
-def places(file: str | Path | None, *, seed: int) -> Places:
-    """Return the places of the sensors in a file, or a stand-in that says so.
+def read_places(file: str | Path | None, *, seed: int = 0) -> Places:
+    """Read the places of the sensors in a file, or draw a stand-in that says so.
 
     Args:
         file: The published table of the Aarhus sensors (see `PUBLISHED`) or one of one's own (see `OWN`), as CSV; a
@@ -75,19 +76,19 @@ def places(file: str | Path | None, *, seed: int) -> Places:
         InputError: The file is there but cannot be read, lacks the columns, or holds no usable place.
     """
     if file is None or not Path(file).is_file():
-        return standin(seed)
+        return synthetic_places(seed)
     table, names = _read(Path(file))
     degrees = table.to_numpy(dtype=np.float64)
     if not len(degrees) or not (np.abs(degrees) <= (90.0, 180.0)).all():
         raise InputError(f"{file} has no row, or a latitude or longitude out of range or missing; give degrees")
     if names == OWN:
-        return Places(metres(degrees), Path(file).name, True)
+        return Places(to_metres(degrees), Path(file).name, True)
     if not datasets.is_real(Path(file), METADATA):  # the stand-in that `fetch` made has 42 sensors, no city
-        return standin(seed)
-    return Places(metres(degrees), "Aarhus, where its traffic sensors stand", True)
+        return synthetic_places(seed)
+    return Places(to_metres(degrees), "Aarhus, where its traffic sensors stand", True)
 
 
-def metres(degrees: Floats) -> Floats:
+def to_metres(degrees: Floats) -> Floats:
     """Return places in metres east and north of their mean: the equirectangular projection, exact enough for a city.
 
     Args:
@@ -99,7 +100,7 @@ def metres(degrees: Floats) -> Floats:
     return found
 
 
-def standin(seed: int, spread: Spread = Spread()) -> Places:  # noqa: B008 - a named tuple
+def synthetic_places(seed: int, spread: Spread = Spread()) -> Places:  # noqa: B008 - a named tuple
     """Return a random city with as many sensors on as many measuring points, spread as far, as Aarhus.
 
     Args:
@@ -112,7 +113,7 @@ def standin(seed: int, spread: Spread = Spread()) -> Places:  # noqa: B008 - a n
     return Places(points[at], "SYNTHETIC places: a random city as wide as Aarhus", False)
 
 
-def sized(found: Places, count: int) -> Places:
+def resize(found: Places, count: int) -> Places:
     """Return as many places, as dense: those nearest to the middle, of the city or of mirrored copies side by side.
 
     Args:
@@ -139,8 +140,8 @@ def sized(found: Places, count: int) -> Places:
     away = (np.abs(every - np.median(own, axis=0)) / wide).max(axis=1)
     nearest = np.sort(np.argsort(away, kind="stable")[:count])
     if along == 1:
-        return Places(every[nearest], f"{found.said}; the {count:,} in the middle", found.real)
-    return Places(every[nearest], f"{found.said}; mirrored copies of it, {count / len(own):.1f} cities", False)
+        return Places(every[nearest], f"{found.source}; the {count:,} in the middle", found.real)
+    return Places(every[nearest], f"{found.source}; mirrored copies of it, {count / len(own):.1f} cities", False)
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
@@ -159,7 +160,7 @@ def _read(file: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
 Ints = npt.NDArray[np.int64]
 
 
-def districts(metres: Floats, size: int) -> Ints:
+def split_districts(metres: Floats, size: int) -> Ints:
     """Divide places into compact parts of `size` at most, as even as can be, by halving them along their longer side.
 
     Args:
@@ -186,7 +187,7 @@ def districts(metres: Floats, size: int) -> Ints:
     return found
 
 
-def linked(metres: Floats, neighbours: int) -> Ints:
+def link_nearest(metres: Floats, neighbours: int) -> Ints:
     """Link places with their nearest ones; parts that are cut off reach further, until all is one.
 
     Args:
@@ -229,7 +230,7 @@ def _pairs(ones: Ints, others: Ints) -> Ints:
     return np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
 
 
-def numbered(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
+def number_nodes(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
     """Number edge nodes so that streams, which come to them in order, come to the districts in turn.
 
     Args:
@@ -248,7 +249,7 @@ def numbered(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
     return order[np.lexsort((homes[order], rank))], sites
 
 
-def last(homes: Ints) -> list[int]:
+def last_of_districts(homes: Ints) -> list[int]:
     """Return the last edge node of each district.
 
     Args:
@@ -264,7 +265,7 @@ NAME = "city"
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class CityPlan:
     """What a city has besides its layers.
 
     Attributes:
@@ -287,14 +288,14 @@ class City(Testbed):
     sites those of the nearest ones. The gateways of a layer are linked to those of the layer above in their district.
     """
 
-    _plan: Plan = PrivateAttr()
+    _plan: CityPlan = PrivateAttr()
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> CityPlan:
         """Places and districts."""
         return self._plan
 
-    def spots(self) -> Floats:
+    def positions(self) -> Floats:
         """Return a place to draw each node at, `(nodes, 2)`, in kilometres: those of a site on a ring around it."""
         found = [self._plan.places.metres / 1000]
         apart = 0.25 * float(np.ptp(self._plan.sites, axis=0).max() / 1000 + 1) / max(len(self._plan.sites), 1) ** 0.5
@@ -305,12 +306,12 @@ class City(Testbed):
             found.append((self._plan.sites[:, None, :] / 1000 + ring).reshape(-1, 2))
         return np.concatenate(found)
 
-    def checked(self, start: float = 0.0) -> "City":
-        """See `Testbed.checked`; the links were not given by anyone and need no check."""
+    def check(self, start: float = 0.0) -> "City":
+        """See `Testbed.check`; the links follow from the places and need no check."""
         layers = tuple(layer.model_copy(update={"gateways": ()}) for layer in self.layers)
         slim = Testbed(layers=layers, streams=self.streams, stream_rule=self.stream_rule, churn=self.churn)
         slim._where = self._where
-        slim.checked(start)
+        slim.check(start)
         return self
 
     def mesh(self, rng: np.random.Generator) -> Mesh:
@@ -336,9 +337,9 @@ class City(Testbed):
 
     def _within(self, starts: Sequence[int]) -> Iterator[Link]:
         edge, *sites = self.layers
-        near = linked(self._plan.places.metres, self._plan.neighbours)
+        near = link_nearest(self._plan.places.metres, self._plan.neighbours)
         yield from _links(near + starts[0], edge.latency, edge.bandwidth)
-        around = linked(self._plan.sites, self._plan.neighbours)
+        around = link_nearest(self._plan.sites, self._plan.neighbours)
         for start, layer in zip(starts[1:], sites, strict=True):
             size = len(layer.members) // len(self._plan.sites)
             here = np.column_stack(np.triu_indices(size, 1))
@@ -351,9 +352,9 @@ class City(Testbed):
             number = {name: i for i, name in enumerate(low.members)}
             upper = {name: i for i, name in enumerate(high.members)}
             ways: dict[int, list[int]] = {}
-            for name in high.members if low.upward == "all" else high.ways:
+            for name in high.members if low.upward == "all" else high.gateway_names:
                 ways.setdefault(int(above[upper[name]]), []).append(upper[name] + starts[at + 1])
-            for name in low.ways:
+            for name in low.gateway_names:
                 one = number[name]
                 for other in ways.get(int(homes[one]), []):
                     yield Link(one + starts[at], other, low.uplink_latency, low.uplink_bandwidth, low.uplink_shared)
@@ -364,39 +365,33 @@ class City(Testbed):
         count = len(self._plan.sites)
         return np.repeat(np.arange(count), len(self.layers[at].members) // count)
 
-    def _redone(self, data: Mapping[str, Any]) -> "City":
+    def _rebuild(self, data: Mapping[str, Any]) -> "City":
         city = parsed(data, City, self._where)
         city._where, city._plan = self._where, self._plan
-        return city.checked()
+        return city.check()
 
 
-def city(places: Places, *, nodes: int, district: Mapping[str, int], neighbours: int, share: float) -> City:
-    """Make a city.
+def make_city(places: Places, settings: CitySettings) -> City:
+    """Make a city; capacities, links and streams are those of `paper_b`.
 
     Args:
-        places: Of one city's sensors, see `places`; as many of them as the city needs are taken, or copies (`sized`).
-        nodes: About so many in all layers together.
-        district: Nodes of a district by layer, from the edge upwards.
-        neighbours: Nearest edge nodes, and nearest sites, that each is linked to at least.
-        share: Of the edge nodes that have streams, as many each as Paper B's rule says.
-
-    Returns:
-        The city; capacities, links and streams are those of `paper_b`.
+        places: Of one city's sensors, see `read_places`; as many as the city needs are taken, or copies (`resize`).
+        settings: Its size and districts.
 
     Raises:
         InputError: There are fewer nodes than a district has.
     """
     base = paper_b()
-    sizes = [district[layer.name] for layer in base.layers]
-    if nodes < sum(sizes):
-        raise InputError(f"a city of {nodes} nodes is less than one district of {sum(sizes)}; give more nodes")
-    edge = round(nodes * sizes[0] / sum(sizes))
-    found = sized(places, edge)
-    homes = districts(found.metres, sizes[0])
-    order, sites = numbered(found.metres, homes)
+    sizes = [int(getattr(settings.district, layer.name)) for layer in base.layers]
+    if settings.nodes < sum(sizes):
+        raise InputError(f"a city of {settings.nodes} nodes is less than one district of {sum(sizes)}; give more nodes")
+    edge = round(settings.nodes * sizes[0] / sum(sizes))
+    chosen = resize(places, edge)
+    homes = split_districts(chosen.metres, sizes[0])
+    order, sites = number_nodes(chosen.metres, homes)
     homes = homes[order]
-    ranked = Places(found.metres[order], found.said, found.real)
-    ways = (last(homes), *(range(0, len(sites) * size, size) for size in sizes[1:]))
+    ranked = Places(chosen.metres[order], chosen.source, chosen.real)
+    ways = (last_of_districts(homes), *(range(0, len(sites) * size, size) for size in sizes[1:]))
     layers = []
     for layer, size, own in zip(base.layers, sizes, ways, strict=True):
         count = edge if layer is base.layers[0] else len(sites) * size
@@ -405,39 +400,30 @@ def city(places: Places, *, nodes: int, district: Mapping[str, int], neighbours:
         layers.append(layer.model_copy(update=about))
     rule = base.stream_rule
     assert rule is not None
-    streams = rule.model_copy(update={"count": rule.per_node * max(round(share * edge), 1)})
-    made = City(layers=tuple(layers), stream_rule=streams, churn=base.churn)
-    made._where, made._plan = NAME, Plan(ranked, homes, sites, neighbours)
-    return made
-
-
-def selected(section: Mapping[str, Any], *, nodes: int | None = None, seed: int = 0) -> City:
-    """Return the city of the settings.
-
-    Args:
-        section: `los.city` of the settings as plain values.
-        nodes: In all layers together; as the settings say if None.
-        seed: Draws the places if their file is missing.
-
-    Raises:
-        InputError: See `places` and `city`.
-    """
-    found = places(section["places"], seed=seed)
-    kept = {name: section[name] for name in ("district", "neighbours", "share")}
-    return city(found, nodes=section["nodes"] if nodes is None else nodes, **kept)
+    streams = rule.model_copy(update={"count": rule.per_node * max(round(settings.share * edge), 1)})
+    city = City(layers=tuple(layers), stream_rule=streams, churn=base.churn)
+    city._where, city._plan = NAME, CityPlan(ranked, homes, sites, settings.neighbours)
+    return city
 
 
 def _links(pairs: Ints, latency: float, bandwidth: float) -> Iterator[Link]:
     return (Link(one, other, latency, bandwidth) for one, other in pairs.tolist())
 
 
-def city_from_settings(section: Mapping[str, Any]) -> Testbed:
-    """Return the testbed that the section `los` of the settings names: a file, or `city`; Paper B's if it names none.
+def load_testbed(path: str | Path | None, city: CitySettings, *, start: float = 0.0, seed: int = 0) -> Testbed:
+    """Return a testbed: that of a YAML file, a city, or Paper B's.
+
+    Args:
+        path: The file, or `city`; Paper B's testbed if it is None or `paper_b`.
+        city: Settings of a city.
+        start: t_start of a training's container, in seconds: no period may be as short.
+        seed: Draws the places of a city if their file is missing.
 
     Raises:
         InputError: The file cannot be read or describes no testbed that fits the settings.
     """
-    path = section["testbed"]
-    if path == "city":
-        return selected(section["city"])
-    return paper_b() if path is None else load(path, start=section["truth"]["start"])
+    if path is None or str(path) == PAPER_B.stem:
+        return paper_b()
+    if str(path) == NAME:
+        return make_city(read_places(city.places, seed=seed), city)
+    return load(path, start=start)

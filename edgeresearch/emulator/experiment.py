@@ -1,115 +1,124 @@
 """Paper B's scheduling experiment: streams x policies x repeats, so many hours each (section VI.C)."""
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
-from edgeresearch.emulator.policies import Maker, maker
-from edgeresearch.emulator.results import Outcome, traffic
-from edgeresearch.emulator.simulation import Step, emulate
+from edgeresearch.emulator.city import load_testbed
+from edgeresearch.emulator.policies import make_policy
+from edgeresearch.emulator.results import Outcome, Path, traffic
+from edgeresearch.emulator.settings import EmulatorSettings, TrainingCost
+from edgeresearch.emulator.simulation import Step, run_events
 from edgeresearch.emulator.testbed import Testbed
-from edgeresearch.emulator.workload import Truth, children
-from edgeresearch.scheduling.job_history import Limits
-from edgeresearch.scheduling.los import Rules
-from edgeresearch.scheduling.runtime_model import Curve, Fitting
+from edgeresearch.emulator.view import SchedulingPolicy
+from edgeresearch.emulator.workload import TrainingTimes, spawn_seeds
+from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 
 @dataclass(frozen=True)
-class Setup:
-    """What is the same for every policy, number of streams and repeat.
+class Scenario:
+    """What is the same for every policy, number of streams and repeat; the defaults are those of the study.
 
     Attributes:
         testbed: Topology and streams.
-        curve: Eq. 1 as it is in truth on a node class of speed 1.
-        truth: Noise, and the container's start and stop; its curves follow from `curve` and the testbed's speeds.
+        interval: Time between two exchanges of availability, in seconds.
+        loss: Share of exchanges that get lost.
+        training_cost: How long trainings really take.
         rules: Of Algorithm 1.
         limits: Of the CPU.
         fitting: Of the runtime models.
-        interval: Time between two exchanges of availability, in seconds.
-        loss: Share of exchanges that get lost.
     """
 
     testbed: Testbed
-    curve: Curve
-    truth: Truth
-    rules: Rules
-    limits: Limits
-    fitting: Fitting
-    interval: float
-    loss: float = 0.0
+    interval: float = EmulatorSettings().interval
+    loss: float = EmulatorSettings().loss
+    training_cost: TrainingCost = TrainingCost()
+    rules: Rules = Rules()
+    limits: Limits = Limits()
+    fitting: Fitting = Fitting()
 
-    def __post_init__(self) -> None:
-        """Give each node class its curve."""
-        curves = self.testbed.curves(self.curve)
-        if self.truth.curves != curves:
-            object.__setattr__(self, "truth", replace(self.truth, curves=curves))
+    @classmethod
+    def of(cls, settings: EmulatorSettings, testbed: Testbed | None = None, *, seed: int = 0) -> "Scenario":
+        """Return the scenario of settings, on the testbed that they name or on another one."""
+        if testbed is None:
+            start = settings.training_cost.start
+            testbed = load_testbed(settings.testbed, settings.city, start=start, seed=seed)
+        own = ("interval", "loss", "training_cost", "rules", "limits", "fitting")
+        return cls(testbed, **{name: getattr(settings, name) for name in own})
+
+    def policy(self, policy: str | SchedulingPolicy) -> SchedulingPolicy:
+        """Return a policy for one run (see `make_policy`); one that is named gets the scenario's settings."""
+        return make_policy(policy, self.rules, self.limits, self.fitting)
+
+    def times(self) -> TrainingTimes:
+        """Return how long trainings really take on the testbed's node classes."""
+        return TrainingTimes.of(self.training_cost, self.testbed.speeds())
 
 
-def setup(section: Mapping[str, Any], testbed: Testbed) -> Setup:
-    """Make the objects from the section `los` of the settings as plain values, and a testbed."""
-    times = section["truth"]
-    curve = Curve(times["a"], times["b"], times["c"], times["d"])
-    truth = Truth({}, times["noise"], times["monitor"], times["start"], times["stop"])
-    rules, limits = Rules(**section["rules"]), Limits(**section["limits"])
-    return Setup(
-        testbed, curve, truth, rules, limits, Fitting(**section["fitting"]), section["interval"], section["loss"]
-    )
-
-
-def run(
-    setup: Setup,
+def simulate(
+    scenario: Scenario,
+    policy: str | SchedulingPolicy,
     *,
-    policy: str | Maker,
     hours: float,
     seed: np.random.SeedSequence,
     streams: int | None = None,
-    watch: Callable[[Step], None] | None = None,
+    record: Literal["triggers", "paths", "decisions"] = "triggers",
 ) -> Outcome:
     """Run one policy once.
 
     Args:
-        setup: What is the same for all.
-        policy: One of `POLICIES` by name, or what makes one, for a policy of your own: each run gets a fresh one.
+        scenario: What is the same for all.
+        policy: One of `POLICIES` by name, or an object, of which this run gets a copy.
         hours: Virtual time.
         seed: Root of all randomness: the same seed gives every policy the same mesh, streams and noise. It is left as
             it is, so that one object serves them all.
         streams: How many; as the testbed says if None.
-        watch: Called with every decision.
+        record: What is kept beside one entry per trigger: the `paths` of requests, or every one of the `decisions`,
+            too.
 
     Raises:
         InputError: The policy is unknown, or the streams do not fit the testbed.
     """
-    places, triggers, going, chance = children(seed, 4)
-    mesh = setup.testbed.mesh(np.random.default_rng(places))
-    jobs = setup.testbed.jobs(mesh, np.random.default_rng(triggers), streams=streams)
-    changes = setup.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours)
-    made = maker(policy)(setup.rules, setup.limits, setup.fitting)
-    result = emulate(
+    places, triggers, going, chance = spawn_seeds(seed, 4)
+    testbed, seconds = scenario.testbed, 3600 * hours
+    mesh = testbed.mesh(np.random.default_rng(places))
+    jobs = testbed.jobs(mesh, np.random.default_rng(triggers), streams=streams)
+    changes = testbed.changes(mesh, np.random.default_rng(going), seconds=seconds)
+    chosen = scenario.policy(policy)
+    paths: dict[tuple[float, int], Path] = {}
+    steps: list[Step] = []
+
+    def watch(step: Step) -> None:
+        paths[step.time, step.request.job] = (*step.request.tried, step.node)
+        if record == "decisions":
+            steps.append(step)
+
+    result = run_events(
         mesh,
         jobs,
-        made,
-        setup.truth,
-        seconds=3600 * hours,
-        interval=setup.interval,
-        loss=setup.loss,
+        chosen,
+        scenario.times(),
+        seconds=seconds,
+        interval=scenario.interval,
+        loss=scenario.loss,
         seed=chance,
         changes=changes,
-        watch=watch,
+        watch=None if record == "triggers" else watch,
     )
-    return Outcome(made.name, mesh, jobs, result, 3600 * hours, made.listens, made.learns)
+    return Outcome(chosen, mesh, jobs, result, seconds, scenario.interval, paths, steps)
 
 
-def scheduling(
-    setup: Setup,
+def compare_policies(
+    scenario: Scenario,
     *,
     streams: Sequence[int],
-    policies: Sequence[str | Maker],
+    policies: Sequence[str | SchedulingPolicy],
     repeats: int,
     hours: float,
     seed: int,
@@ -118,9 +127,9 @@ def scheduling(
     """Run every number of streams with every policy, again and again.
 
     Args:
-        setup: What is the same for all.
+        scenario: What is the same for all.
         streams: Numbers of streams.
-        policies: See `run`; one of your own is called by its `name`.
+        policies: See `simulate`; one of your own is called by its `name`.
         repeats: How often; a repeat has its own mesh, streams and noise, the same for all policies.
         hours: Virtual time of each.
         seed: Root of all randomness.
@@ -129,20 +138,22 @@ def scheduling(
     Returns:
         One row per trigger, and one row per run with its traffic; both with `streams`, `policy`, `repeat`.
     """
-    cells = list(itertools.product(streams, policies, range(repeats)))
     tasks = (
-        delayed(_cell)(setup, streams=count, policy=name, repeat=repeat, hours=hours, seed=seed)
-        for count, name, repeat in cells
+        delayed(_run_cell)(scenario, streams=count, policy=policy, repeat=repeat, hours=hours, seed=seed)
+        for count, policy, repeat in itertools.product(streams, policies, range(repeats))
     )
-    done = parallel.run(tasks, workers)
-    triggers, sent = zip(*done, strict=True)
+    triggers, sent = zip(*parallel.run(tasks, workers), strict=True)
     return pd.concat(triggers, ignore_index=True), pd.DataFrame(list(sent))
 
 
-def _cell(
-    setup: Setup, *, streams: int, policy: str | Maker, repeat: int, hours: float, seed: int
+def run_seed(seed: int, streams: int, repeat: int) -> np.random.SeedSequence:
+    """Return the root of everything random in one repeat: the same for every policy."""
+    return np.random.SeedSequence([seed, streams, repeat])
+
+
+def _run_cell(
+    scenario: Scenario, *, streams: int, policy: str | SchedulingPolicy, repeat: int, hours: float, seed: int
 ) -> tuple[pd.DataFrame, dict[str, object]]:
-    root = np.random.SeedSequence([seed, streams, repeat])
-    outcome = run(setup, policy=policy, hours=hours, seed=root, streams=streams)
-    about: dict[str, Any] = {"streams": streams, "policy": outcome.policy, "repeat": repeat}
-    return outcome.triggers().assign(**about), {**about, **traffic(outcome, interval=setup.interval)}
+    outcome = simulate(scenario, policy, hours=hours, seed=run_seed(seed, streams, repeat), streams=streams)
+    about: dict[str, Any] = {"streams": streams, "policy": outcome.name, "repeat": repeat}
+    return outcome.triggers().assign(**about), {**about, **traffic(outcome)}

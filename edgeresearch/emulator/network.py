@@ -67,7 +67,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Mesh:
-    """Nodes and the links between direct neighbours; `routes.Routes` knows the ways between the others.
+    """Nodes and the links between direct neighbours; `Routes` knows the ways between the others.
 
     Attributes:
         nodes: Numbered from 0.
@@ -158,7 +158,7 @@ class Mesh:
         return sorted((part.tolist() for part in parts if len(part)), key=lambda part: (-len(part), part))
 
 
-def full(numbers: Sequence[int], *, latency: float, bandwidth: float) -> list[Link]:
+def link_all(numbers: Sequence[int], *, latency: float, bandwidth: float) -> list[Link]:
     """Link every node to every other, as those of one layer are in Paper B's testbed (section VI.A).
 
     Args:
@@ -169,7 +169,7 @@ def full(numbers: Sequence[int], *, latency: float, bandwidth: float) -> list[Li
     return [Link(one, other, latency, bandwidth) for one, other in itertools.combinations(numbers, 2)]
 
 
-def near(
+def link_near(
     numbers: Sequence[int], *, degree: float, latency: float, bandwidth: float, rng: np.random.Generator
 ) -> tuple[list[Link], npt.NDArray[np.float64]]:
     """Scatter nodes over a unit square and link those within the radius that gives a mean degree.
@@ -215,20 +215,20 @@ def _radius(nodes: int, degree: float) -> float:
     return float(brentq(lambda radius: others(radius) - degree, 0.0, 1.0, xtol=1e-12))
 
 
-def geometric(
+def geometric_mesh(
     nodes: Sequence[Node], *, degree: float, latency: float, bandwidth: float, rng: np.random.Generator
 ) -> tuple[Mesh, npt.NDArray[np.float64]]:
-    """Make a mesh of nodes that are scattered over a unit square: see `near` for the arguments and errors.
+    """Make a mesh of nodes that are scattered over a unit square: see `link_near` for the arguments and errors.
 
     Returns:
         The mesh, and the places, `(nodes, 2)`.
     """
-    links, places = near(range(len(nodes)), degree=degree, latency=latency, bandwidth=bandwidth, rng=rng)
+    links, places = link_near(range(len(nodes)), degree=degree, latency=latency, bandwidth=bandwidth, rng=rng)
     return Mesh(nodes, links), places
 
 
-KEPT = 512 * 2**20
-"""Bytes of next hops that are kept at most: of all nodes, for as many goals as fit."""
+NEXT_HOP_BYTES = 512 * 2**20
+"""Memory for next hops: those of all nodes towards as many goals as fit are kept."""
 
 _SHORT = np.iinfo(np.int16).max
 Numbers = npt.NDArray[np.int32]
@@ -255,7 +255,7 @@ class Routes:
         self._ways: dict[int, npt.NDArray[np.integer]] = {}
         count = len(mesh.nodes)
         self._small = np.dtype(np.int16 if count <= _SHORT else np.int32)
-        self._most = max(1, KEPT // (count * self._small.itemsize or 1))
+        self._most = max(1, NEXT_HOP_BYTES // (count * self._small.itemsize or 1))
 
     def change(self, node: int, *, up: bool) -> None:
         """Let a node join or leave."""
@@ -273,21 +273,21 @@ class Routes:
         """Return whether there is a way; a node that is in the mesh reaches itself."""
         if start == goal:
             return goal not in self._away
-        parts, _ = self._parts or self._found()
+        parts, _ = self._parts or self._find_parts()
         return parts[start] == parts[goal]
 
-    def reached(self, start: int) -> npt.NDArray[np.bool_]:
-        """Return of every node whether `start` reaches it, `(nodes,)`."""
+    def reachable(self, start: int) -> npt.NDArray[np.bool_]:
+        """Return for every node whether `start` reaches it, `(nodes,)`."""
         if start in self._away:
             return np.zeros(len(self._mesh.nodes), dtype=np.bool_)
-        _, parts = self._parts or self._found()
+        _, parts = self._parts or self._find_parts()
         return np.asarray(parts == parts[start])
 
     def within(self, start: int, layer: str) -> list[int]:
         """Return the nodes of a layer that `start` reaches, in ascending order; not to be changed."""
         if start in self._away:
             return []
-        parts, _ = self._parts or self._found()
+        parts, _ = self._parts or self._find_parts()
         part = parts[start]
         nodes = self._layers.get((part, layer))
         if nodes is None:
@@ -322,7 +322,7 @@ class Routes:
             way = self._ways[goal] = before[0].astype(self._small)
         return way
 
-    def _found(self) -> tuple[list[int], Numbers]:
+    def _find_parts(self) -> tuple[list[int], Numbers]:
         """Numbers of the parts that nodes lie in: as a list, for one of them, and as an array, for all."""
         parts = connected_components(self._links(), directed=False)[1]
         self._parts = parts.tolist(), parts
@@ -339,7 +339,7 @@ class Routes:
         return self._open
 
 
-def latencies(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[float]) -> pd.DataFrame:
+def latency_over_time(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[float]) -> pd.DataFrame:
     """Return the latency from one node to others over time, one way, along the way that packets take.
 
     Args:
@@ -365,7 +365,7 @@ def latencies(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[
     return pd.concat(rows, ignore_index=True)
 
 
-def others(mesh: Mesh, start: int) -> dict[str, int]:
+def first_of_layers(mesh: Mesh, start: int) -> dict[str, int]:
     """Return the first node of each layer by its name, `start` itself left out."""
     found: dict[str, int] = {}
     for number, node in enumerate(mesh.nodes):
@@ -387,8 +387,8 @@ class Transfers:
         self._asked: tuple[float, float] | None = None  # megabytes and time of the legs that were looked at
         self._legs: dict[tuple[int, int], float] = {}
 
-    def ahead(self, path: Sequence[int], megabytes: float, time: float) -> float:
-        """Return what `seconds` would if the transfer began now; legs that ways have in common are looked at once."""
+    def foresee(self, path: Sequence[int], megabytes: float, time: float) -> float:
+        """Return what `seconds` would return now, and begin nothing; legs that ways share are looked up once."""
         if self._asked != (megabytes, time):
             self._asked, self._legs = (megabytes, time), {}
         total, legs = 0.0, self._legs

@@ -1,22 +1,24 @@
 """Scheduling policies: LOS and what it is compared with."""
 
+import copy
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from edgeresearch.emulator.view import Policy, View
+from edgeresearch.emulator.settings import PolicyName
+from edgeresearch.emulator.view import NodeView, SchedulingPolicy
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.scheduling.job_history import Knowledge, Limits
-from edgeresearch.scheduling.los import Rules, feasible, schedule
-from edgeresearch.scheduling.messages import Availability, Decision, Reason, Report, Request
-from edgeresearch.scheduling.runtime_model import Fitting, complete
+from edgeresearch.scheduling.los import LOS, LearningPolicy
+from edgeresearch.scheduling.messages import Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import complete
+from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 Floats = npt.NDArray[np.float64]
-_Plain = dict[str, tuple[float, list[float]]]
-"""By node class: the last training's work, and its t_job but for the noise under each limit of the grid."""
+_Grid = dict[str, tuple[float, list[float]]]
+"""By node class: the last training's work, and its t_job without noise under each limit of the grid."""
 _ROUNDING = 1e-9
 
 
@@ -39,20 +41,19 @@ class Oracle:
 
     name = "oracle"
     listens = False
-    learns = False
 
-    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         steps = int(math.log(limits.ceiling / limits.floor) / 0.05) + 2
         grid = np.geomspace(limits.floor, limits.ceiling, steps).round(9)  # its last digits differ between processors
         self._limits = sorted(grid.tolist())
         self._bounds = limits.floor, limits.ceiling
-        self._plain: _Plain = {}
+        self._seconds: _Grid = {}
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
         if request.tried:
             return Decision(Reason.CHOSEN, view.node, True, request.limit)
-        search = _Search(view, request.period, self._limits, *self._bounds, self._plain)
+        search = _Search(view, request.period, self._limits, *self._bounds, self._seconds)
         open_ = search.least()
         best = None
         while True:
@@ -64,14 +65,8 @@ class Oracle:
             if found is not None:
                 best = found if best is None else min(best, found)
         if best is None:
-            return Decision(Reason.FULL)
+            return Decision(Reason.NO_CAPACITY)
         return Decision(Reason.CHOSEN, best.node, not best.away, best.limit, best.seconds)
-
-    def learn(self, report: Report) -> None:
-        """Learn nothing: it knows."""
-
-    def fail(self, job: int, memory: float) -> None:
-        """Learn nothing: it knows."""
 
 
 class _Step(NamedTuple):
@@ -92,22 +87,22 @@ class _Search:
     """What one training would hold where: of a grid of limits and of all that is free, those that meet its period."""
 
     def __init__(
-        self, view: View, period: float, limits: Sequence[float], floor: float, ceiling: float, plain: _Plain
+        self, view: NodeView, period: float, limits: Sequence[float], floor: float, ceiling: float, seconds: _Grid
     ) -> None:
         self._view = view
         self._period = period
         self._limits = limits
         self._floor, self._ceiling = floor, ceiling
-        self._board, self._ahead = view.survey(), view.ahead()
-        self._plain = plain
+        self._states, self._foresight = view.true_states(), view.foresight()
+        self._seconds = seconds
         self._steps: dict[int, list[_Step]] = {}
 
     def best(self, node: int) -> _Choice | None:
         """Return the best limit on a node; None if all that is free there does not meet the period."""
-        ahead, kind = self._ahead, int(self._board.kind[node])
+        ahead, kind = self._foresight, int(self._states.kind[node])
         send, away = ahead.send(node), node != self._view.node
-        most = min(float(self._board.cpu[node]), self._ceiling)
-        whole = complete(ahead.job(self._board.kinds[kind], most), send, ahead.overhead)
+        most = min(float(self._states.cpu[node]), self._ceiling)
+        whole = complete(ahead.job(self._states.kinds[kind], most), send, ahead.overhead)
         if whole > self._period:
             return None
         best = _Choice(most * whole, away, node, most, whole)
@@ -122,14 +117,14 @@ class _Search:
     def least(self) -> Floats:
         """Return what the best of each node does not fall below, `(nodes,)`; infinite where there is surely none.
 
-        A transfer takes `Ahead.soonest` at least, and the smallest limit of the grid for each second of it.
+        A transfer takes `Foresight.least_send` at least, and the smallest limit of the grid for each second of it.
         """
-        board, ahead = self._board, self._ahead
-        send, most = ahead.soonest(), np.minimum(board.cpu, self._ceiling)
-        able = self._view.reached() & (most >= self._floor) & (board.memory >= ahead.memory)
+        states, ahead = self._states, self._foresight
+        send, most = ahead.least_send(), np.minimum(states.cpu, self._ceiling)
+        able = self._view.reachable() & (most >= self._floor) & (states.memory >= ahead.memory)
         found = np.full(len(most), np.inf)
-        for kind, name in enumerate(board.kinds):
-            nodes = np.flatnonzero(able & (board.kind == kind))
+        for kind, name in enumerate(states.kinds):
+            nodes = np.flatnonzero(able & (states.kind == kind))
             if not len(nodes):
                 continue
             own, far = most[nodes], send[nodes]
@@ -144,18 +139,18 @@ class _Search:
         if not steps:
             return np.full(len(far), np.inf)
         limits, jobs, rest = np.array([*steps, (0.0, 0.0, np.inf)]).T
-        spare = np.maximum.accumulate(self._period * (1 + _ROUNDING) - (jobs[:-1] + self._ahead.overhead))
+        spare = np.maximum.accumulate(self._period * (1 + _ROUNDING) - (jobs[:-1] + self._foresight.overhead))
         first = np.searchsorted(spare, far)
         return np.asarray(rest[first] + limits[first] * far)
 
     def _grid(self, kind: str) -> list[_Step]:
         """Return the steps on a node class, the smallest limit first."""
-        ahead, steps, rest = self._ahead, [], np.inf
-        work, plain = self._plain.get(kind, (np.nan, []))
+        ahead, steps, rest = self._foresight, [], np.inf
+        work, seconds = self._seconds.get(kind, (np.nan, []))
         if work != ahead.work:
-            plain = [ahead.plain(kind, limit) for limit in self._limits]
-            self._plain[kind] = ahead.work, plain
-        for limit, job in zip(reversed(self._limits), reversed(plain), strict=True):
+            seconds = [ahead.job_without_noise(kind, limit) for limit in self._limits]
+            self._seconds[kind] = ahead.work, seconds
+        for limit, job in zip(reversed(self._limits), reversed(seconds), strict=True):
             job *= ahead.noise
             whole = complete(job, 0.0, ahead.overhead)
             if whole <= self._period:
@@ -164,179 +159,111 @@ class _Search:
         return steps[::-1]
 
 
-_LITTLE = 1e-6
-
-
-class Learning:
-    """What policies share that know their jobs: the history of each job and how limits follow from it."""
-
-    name = "learning"
-    listens = True
-    learns = True
-
-    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
-        self.rules = rules
-        self.limits = limits
-        self.fitting = fitting
-        self._jobs: dict[int, Knowledge] = {}
-
-    def known(self, job: int) -> Knowledge:
-        """Return the history of a job."""
-        found = self._jobs.get(job)
-        if found is None:
-            found = self._jobs[job] = Knowledge(self.limits, self.fitting)
-        return found
-
-    def learn(self, report: Report) -> None:
-        """Take the report of a run that ended."""
-        self.known(report.job).learn(report)
-
-    def fail(self, job: int, memory: float) -> None:
-        """Take the news that a training did not start for lack of memory."""
-        self.known(job).fail(memory)
-
-    def place(self, request: Request, there: Availability) -> Decision | None:
-        """Return the decision to run a training on a node with that state; None if it is not feasible there."""
-        known = self.known(request.job)
-        limit, seconds = feasible(request, there, known, self.limits, None)
-        if not limit > 0:
-            return None
-        return Decision(Reason.CHOSEN, there.node, True, limit, seconds, known.beyond(there.kind, limit))
-
-    def least(self, request: Request, kind: str) -> float:
-        """Return free millicores below which `place` surely finds nothing on a node class, next door or far away.
-
-        No limit is below the floor, and none that meets the period is below what eq. 1 asks for without a transfer. Of
-        that a millionth is taken off, far more than what `feasible` may round. Override it with `place`.
-        """
-        known, limits = self.known(request.job), self.limits
-        curve = known.curve(kind)
-        if curve is None:
-            return limits.floor
-        needed = curve.limit(request.period * (1 + _LITTLE) - known.overhead.bound) * (1 - _LITTLE) - _LITTLE
-        return max(limits.floor, needed) if needed <= limits.ceiling else np.inf
-
-
-class Los(Learning):
-    """Local-Optimistic Scheduling (Paper B, Algorithm 1)."""
-
-    name = "los"
-
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
-        """Return what the node does that has the request now."""
-        return schedule(
-            request,
-            view.here(),
-            view.neighbours,
-            self.known(request.job),
-            rules=self.rules,
-            limits=self.limits,
-            rng=rng,
-        )
-
-
-class InSitu(Learning):
+class InSitu(LearningPolicy):
     """At the source or not at all."""
 
     name = "in_situ"
     listens = False
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
-        return self.place(request, view.here()) or Decision(Reason.FULL)
+        return self.place(request, view.here()) or Decision(Reason.NO_CAPACITY)
 
 
-class RandomNeighbour(Learning):
+class RandomNeighbour(LearningPolicy):
     """Here if feasible, else at a random neighbour, up to the hop limit; tokens are kept as in LOS."""
 
     name = "random"
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
-        found = self.place(request, view.here())
-        if found:
-            return found
+        here = self.place(request, view.here())
+        if here:
+            return here
         if request.hops >= self.rules.hop_limit:
             return Decision(Reason.HOPS)
         around = [node.node for node in view.neighbours()]
         if not around:
-            return Decision(Reason.ALONE)
-        node = around[int(rng.integers(len(around)))]
+            return Decision(Reason.NO_NEIGHBOUR)
+        node = around[int(view.rng.integers(len(around)))]
         return Decision(Reason.CYCLE) if node in request.tried else Decision(Reason.CHOSEN, node)
 
 
-class Cloud(Learning):
+class Cloud(LearningPolicy):
     """Straight to the cloud, next hop by next hop, to its nodes in turn."""
 
     name = "cloud"
     listens = False
 
-    def __init__(self, rules: Rules, limits: Limits, fitting: Fitting, *, layer: str = "cloud") -> None:
-        super().__init__(rules, limits, fitting)
-        self._layer = layer
-        self._turn = 0
+    layer = "cloud"
+    _turn = 0
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
-        if view.mesh.nodes[view.node].layer == self._layer:
-            return self.place(request, view.here()) or Decision(Reason.FULL)
-        goals = view.within(self._layer)
+        if view.mesh.nodes[view.node].layer == self.layer:
+            return self.place(request, view.here()) or Decision(Reason.NO_CAPACITY)
+        goals = view.reachable_in(self.layer)
         if not goals:
-            return Decision(Reason.ALONE)
+            return Decision(Reason.NO_NEIGHBOUR)
         self._turn += 1
         return Decision(Reason.CHOSEN, goals[self._turn % len(goals)])
 
 
-class LeastLoaded(Learning):
+class LeastLoaded(LearningPolicy):
     """The least utilised node of all, known at every moment: what the paper argues against."""
 
     name = "least_loaded"
     listens = False
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
         if request.tried:
-            return self.place(request, view.here()) or Decision(Reason.FULL)
+            return self.place(request, view.here()) or Decision(Reason.NO_CAPACITY)
         load = self._loads(request, view)
         while True:
             number = int(load.argmin())  # of equal ones the first
             if load[number] == np.inf:
-                return Decision(Reason.FULL)
-            plan = self.place(request, view.true(number))
+                return Decision(Reason.NO_CAPACITY)
+            plan = self.place(request, view.true_state(number))
             if plan:
                 return plan if number == view.node else plan._replace(run=False)
             load[number] = np.inf
 
-    def _loads(self, request: Request, view: View) -> npt.NDArray[np.float64]:
+    def _loads(self, request: Request, view: NodeView) -> npt.NDArray[np.float64]:
         """Return the utilisation of every node; infinite where the training surely is not feasible."""
-        board, known = view.survey(), self.known(request.job)
-        least = np.array([self.least(request, kind) for kind in board.kinds])
-        able = (board.cpu >= least[board.kind]) & (board.memory >= known.need)
-        return np.where(able & view.reached(), board.utilisation, np.inf)
+        states, known = view.true_states(), self.history(request.job)
+        least = np.array([self.least_cpu(request, kind) for kind in states.kinds])
+        able = (states.cpu >= least[states.kind]) & (states.memory >= known.memory_needed)
+        return np.where(able & view.reachable(), states.utilisation, np.inf)
 
 
-Maker = Callable[[Rules, Limits, Fitting], Policy]
-"""Makes a fresh policy, which has learned nothing yet."""
-
-POLICIES: dict[str, Maker] = {
-    "los": Los,
+POLICIES: Mapping[PolicyName, Callable[[Rules, Limits, Fitting], SchedulingPolicy]] = {
+    "los": LOS,
     "in_situ": InSitu,
     "random": RandomNeighbour,
     "cloud": Cloud,
     "least_loaded": LeastLoaded,
-    "oracle": Oracle,
+    "oracle": lambda rules, limits, fitting: Oracle(limits),
 }
-"""Maker of each policy by name."""
+"""What makes each policy, by name."""
 
 
-def maker(policy: str | Maker) -> Maker:
-    """Return what makes a policy: one of `POLICIES` by its name, or what is given.
+def make_policy(
+    policy: str | SchedulingPolicy,
+    rules: Rules = Rules(),  # noqa: B008 - frozen
+    limits: Limits = Limits(),  # noqa: B008 - frozen
+    fitting: Fitting = Fitting(),  # noqa: B008 - frozen
+) -> SchedulingPolicy:
+    """Return a policy for one run: one of `POLICIES` by its name, or a copy of an object.
 
     Raises:
         InputError: The name is unknown.
     """
+    if isinstance(policy, type):
+        raise InputError(f"{policy.__name__} is a class; give an object of it, {policy.__name__}()")
     if not isinstance(policy, str):
-        return policy
-    if policy not in POLICIES:
+        return copy.deepcopy(policy)
+    make = POLICIES.get(policy)  # type: ignore[call-overload]
+    if make is None:
         raise InputError(f"unknown policy {policy!r}{nearest(policy, POLICIES)}; known: {', '.join(POLICIES)}")
-    return POLICIES[policy]
+    return cast(SchedulingPolicy, make(rules, limits, fitting))

@@ -3,7 +3,7 @@
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
@@ -12,13 +12,63 @@ import numpy.typing as npt
 import pandas as pd
 
 from edgeresearch.emulator.network import Mesh, Routes
-from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, Result, Step
+from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, SimulationResult, Step, policy_name
+from edgeresearch.emulator.view import SchedulingPolicy
 from edgeresearch.emulator.workload import Job
 from edgeresearch.scheduling.messages import Reason
 from edgeresearch.stats import interval
 
+Path = tuple[int, ...]
+"""Nodes that a request passed, its source first; each two are neighbours."""
+Counts = npt.NDArray[np.int64]
+"""Links, and those of them that are between layers."""
 
-def decisions(policy: str, mesh: Mesh, triggers: pd.DataFrame, steps: Sequence[Step]) -> Iterator[dict[str, Any]]:
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run of one policy.
+
+    Attributes:
+        policy: What decided, with all that it learned.
+        mesh: Where it ran.
+        jobs: Its streams.
+        result: What it left behind.
+        seconds: How long it was, in virtual time.
+        interval: Time between two exchanges of availability, in seconds.
+        paths: Nodes that a request passed, by time and job of its trigger, if they were recorded; triggers that nobody
+            decided on are missing.
+        steps: Every decision in order, if they were recorded.
+    """
+
+    policy: SchedulingPolicy
+    mesh: Mesh
+    jobs: Sequence[Job]
+    result: SimulationResult
+    seconds: float
+    interval: float
+    paths: Mapping[tuple[float, int], Path] = field(default_factory=dict)
+    steps: Sequence[Step] = ()
+
+    @property
+    def name(self) -> str:
+        """What the policy is called."""
+        return policy_name(self.policy)
+
+    @property
+    def exchanges_states(self) -> bool:
+        """Whether nodes exchanged their availability: the policy listens, and states are not fresh by assumption."""
+        return bool(getattr(self.policy, "listens", True)) and self.interval > 0
+
+    def triggers(self) -> pd.DataFrame:
+        """Return one row per trigger: the log, with `period` and the layer that ran it (empty if none)."""
+        table = self.result.log.frame()
+        table["period"] = np.array([job.period for job in self.jobs])[table["job"]]
+        layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
+        table["layer"] = np.where(table["end"] == "finished", layers, "")
+        return table
+
+
+def decision_records(policy: str, outcome: Outcome) -> Iterator[dict[str, Any]]:
     """Yield every decision of a run in order, as plain values.
 
     Each has `policy`, `time` (seconds), `job`, `node` (who decides), `tried` (the token), `action` (`run`, `hand over`
@@ -29,24 +79,23 @@ def decisions(policy: str, mesh: Mesh, triggers: pd.DataFrame, steps: Sequence[S
 
     Args:
         policy: Its name.
-        mesh: Where it ran.
-        triggers: One row per trigger, as `Outcome.triggers` returns them.
-        steps: Every decision, in order.
+        outcome: Of a run whose decisions were recorded.
     """
-    names = [node.name for node in mesh.nodes]
+    names = [node.name for node in outcome.mesh.nodes]
     of = defaultdict[tuple[float, int], list[Step]](list)
-    for step in steps:
+    for step in outcome.steps:
         of[step.time, step.request.job].append(step)
+    triggers = outcome.triggers()
     columns = ["time", "job", "node", "end", "reason", "complete"]
     rows = zip(*(triggers[name].tolist() for name in columns), strict=True)
     for time, job, node, end, reason, complete in rows:
         first = {"policy": policy, "time": time, "job": job}
-        course = of.pop((time, job), [])
-        if not course:
+        steps = of.pop((time, job), [])
+        if not steps:
             yield {**first, "node": names[node], "tried": [], "action": "drop", "reason": reason, "end": end}
-        for step in course:
-            line = {**first, **_told(step, names)}
-            if step is course[-1]:
+        for step in steps:
+            line = {**first, **_step_record(step, names)}
+            if step is steps[-1]:
                 line["end"] = end
                 if end != "dropped":
                     line["complete"] = complete
@@ -55,44 +104,13 @@ def decisions(policy: str, mesh: Mesh, triggers: pd.DataFrame, steps: Sequence[S
             yield line
 
 
-def _told(step: Step, names: Sequence[str]) -> dict[str, Any]:
+def _step_record(step: Step, names: Sequence[str]) -> dict[str, Any]:
     reason, goal, run, limit, seconds, beyond = step.decision
     action = "drop" if goal is None else "run" if run else "hand over"
     tried = [names[node] for node in step.request.tried]
-    found = {"goal": None if goal is None else names[goal], "limit": limit, "expected": seconds, "beyond": beyond}
+    known = {"goal": None if goal is None else names[goal], "limit": limit, "expected": seconds, "beyond": beyond}
     line = {"node": names[step.node], "tried": tried, "action": action, "reason": str(reason)}
-    return {**line, **{key: value for key, value in found.items() if value is not None}}
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One emulation.
-
-    Attributes:
-        policy: Name of what decided.
-        mesh: Where it ran.
-        jobs: Its streams.
-        result: What it gave.
-        seconds: How long it was, in virtual time.
-        listens: Whether the policy's nodes exchange their availability.
-        learns: Whether the policy's nodes tell each other what they learn from trainings.
-    """
-
-    policy: str
-    mesh: Mesh
-    jobs: Sequence[Job]
-    result: Result
-    seconds: float
-    listens: bool = True
-    learns: bool = True
-
-    def triggers(self) -> pd.DataFrame:
-        """Return one row per trigger: the log, with `period` and the layer that ran it (empty if none)."""
-        table = self.result.log.frame()
-        table["period"] = np.array([job.period for job in self.jobs])[table["job"]]
-        layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
-        table["layer"] = np.where(table["end"] == "finished", layers, "")
-        return table
+    return {**line, **{key: value for key, value in known.items() if value is not None}}
 
 
 def outcome_shares(triggers: pd.DataFrame) -> dict[str, float]:
@@ -115,7 +133,7 @@ def outcome_shares(triggers: pd.DataFrame) -> dict[str, float]:
 
 
 Reading = Literal["attempts", "triggers", "placed"]
-"""What Fig. 6's shares are of: see `hops`."""
+"""What Fig. 6's shares are of: see `hop_shares`."""
 
 
 def drop_rates(triggers: pd.DataFrame) -> pd.DataFrame:
@@ -125,7 +143,7 @@ def drop_rates(triggers: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"share_percent": "drop_percent"})
 
 
-def hops(triggers: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+def hop_shares(triggers: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """Return how often triggers were handed over: `policy`, `streams`, `hops`, `share_percent`, `low`, `high` (Fig. 6).
 
     The paper's figure shows "the portion of attempts (indicated by the number of hops) to pass jobs to a neighbor in
@@ -177,25 +195,22 @@ MEGA = 1_000_000
 MESSAGES = ("requests", "exchanges", "syncs", "models")
 """Kinds of messages; what else is sent are models and samples, where a training runs."""
 MODEL_BYTES = 128
-"""Size taken for what is told of a training: eq. 1's parameters, the limit, the worst cases."""
+"""Assumed size of what is broadcast of a training: eq. 1's parameters, the limit, the worst cases."""
 
 
-def traffic(outcome: Outcome, *, interval: float) -> dict[str, float]:
+def traffic(outcome: Outcome) -> dict[str, float]:
     """Return how much each node sends per hour, on average over the mesh.
 
     Requests are those handed over; exchanges are the availabilities that every node publishes to each neighbour in each
-    interval, if the policy listens to them; syncs are the states that a policy with global knowledge has sent to it,
-    one per node and trigger; models are what the nodes that train the same model tell each other of it (see `told`);
-    samples are the models and cached samples that went where a training ran.
-
-    Args:
-        outcome: Of the run.
-        interval: Time between two exchanges, in seconds; 0 counts none, for then states are always fresh by assumption.
+    interval, if the policy listens to them and the interval is above 0 (else states are always fresh by assumption);
+    syncs are the states that a policy with global knowledge has sent to it, one per node and trigger; models are what
+    the nodes that train the same model tell each other of it (see `model_broadcasts`); samples are the models and
+    cached samples that went where a training ran.
     """
     mesh, result = outcome.mesh, outcome.result
     share = 3600 / outcome.seconds / len(mesh.nodes)
-    exchanges = 2 * len(mesh.links) * outcome.seconds / interval if outcome.listens and interval > 0 else 0.0
-    requests, models = sum(result.handed), sum(1 for _ in told(outcome))
+    exchanges = 2 * len(mesh.links) * outcome.seconds / outcome.interval if outcome.exchanges_states else 0.0
+    requests, models = sum(result.handovers), sum(1 for _ in model_broadcasts(outcome))
     return {
         "requests": requests * share,
         "exchanges": exchanges * share,
@@ -209,13 +224,13 @@ def traffic(outcome: Outcome, *, interval: float) -> dict[str, float]:
     }
 
 
-def told(outcome: Outcome) -> Iterator[tuple[int, int]]:
-    """Yield who tells whom of each training that ran to its end, if the policy learns.
+def model_broadcasts(outcome: Outcome) -> Iterator[tuple[int, int]]:
+    """Yield sender and receiver of what is learned from each training that ran to its end, if the policy learns.
 
     The runtime model "is broadcasted after each successful execution to corresponding nodes which execute the same ML
     model" (Paper B, section IV.C): to the stream's source, and to every node that has trained for it before.
     """
-    if not outcome.learns:
+    if not hasattr(outcome.policy, "learn"):
         return
     log = outcome.result.log.frame()
     log = log[log["end"] == "finished"]
@@ -229,8 +244,8 @@ def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd
     """Return one row per policy.
 
     Args:
-        triggers: One row per trigger, as `scheduling` returns them.
-        sent: One row per run: its `traffic` and what `uplinks.sent` returns, with `policy`.
+        triggers: One row per trigger, as `compare_policies` returns them.
+        sent: One row per run: what `traffic` and `link_traffic` return, with `policy`.
         hours: Virtual time of each run.
 
     Returns:
@@ -259,7 +274,7 @@ def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd
     return pd.DataFrame(rows)
 
 
-def drops(triggers: pd.DataFrame, mesh: Mesh) -> pd.DataFrame:
+def drops_by_node(triggers: pd.DataFrame, mesh: Mesh) -> pd.DataFrame:
     """Return how many triggers were dropped where and why, most first within each policy.
 
     Returns:
@@ -311,7 +326,7 @@ def by_node(outcome: Outcome) -> pd.DataFrame:
     )
 
 
-def gateways(base: pd.DataFrame, more: Sequence[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
+def gateway_gains(base: pd.DataFrame, more: Sequence[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
     """Return what one more gateway gives, repeat against the same repeat.
 
     Args:
@@ -336,44 +351,36 @@ def _rates(triggers: pd.DataFrame) -> pd.Series:
     return 100 * triggers["end"].eq("dropped").groupby(triggers["repeat"]).mean()
 
 
-Path = tuple[int, ...]
-"""Nodes that a request passed, its source first; each two are neighbours."""
-Counts = npt.NDArray[np.int64]
-"""Links, and those of them that are between layers."""
-
-
-def sent(outcome: Outcome, paths: Mapping[tuple[float, int], Path], *, interval: float) -> dict[str, float]:
+def link_traffic(outcome: Outcome) -> dict[str, float]:
     """Return how much passes over links: each byte counts once for each link that it passes.
 
     Sizes and what is counted are those of `traffic`. States that are synchronised go from each node to the source of
-    the trigger; with churn, those of the nodes in the mesh count as the average of all nodes. They, and what is told of
-    a training, take the fastest way, as if every node were in the mesh.
+    the trigger; with churn, those of the nodes in the mesh count as the average of all nodes. They, and what is
+    broadcast of a training, take the fastest way, as if every node were in the mesh.
 
     Args:
-        outcome: Of the run.
-        paths: Nodes that the request passed, by time and job of the trigger; those that nobody decided on are missing.
-        interval: Time between two exchanges, in seconds; 0 counts none.
+        outcome: Of a run whose paths were recorded.
 
     Returns:
         `link_megabytes` over all links and `uplink_megabytes` over those between layers, each per hour.
     """
     mesh = outcome.mesh
     routes = Routes(mesh)
-    total = _requests(outcome, paths)
-    for way, count in Counter(told(outcome)).items():
+    total = _request_bytes(outcome)
+    for way, count in Counter(model_broadcasts(outcome)).items():
         total += count * MODEL_BYTES * _passed(mesh, tuple(routes.path(*way)))
     if outcome.result.synced:
-        sources = [outcome.jobs[job].source for _, job in paths]
-        states = sum(_states(mesh, routes, source) * sources.count(source) for source in sorted(set(sources)))
-        total += STATE_BYTES * outcome.result.synced * states / (len(sources) * len(mesh.nodes))
-    if outcome.listens and interval > 0:
+        sources = Counter(outcome.jobs[job].source for _, job in outcome.paths)
+        states = sum(_states(mesh, routes, source) * count for source, count in sorted(sources.items()))
+        total += STATE_BYTES * outcome.result.synced * states / (sources.total() * len(mesh.nodes))
+    if outcome.exchanges_states:
         links = sum(_passed(mesh, (link.one, link.other)) for link in mesh.links)
-        total += 2 * STATE_BYTES * links * outcome.seconds / interval
+        total += 2 * STATE_BYTES * links * outcome.seconds / outcome.interval
     every, up = (total * 3600 / outcome.seconds / MEGA).tolist()
     return {"link_megabytes": every, "uplink_megabytes": up}
 
 
-def _requests(outcome: Outcome, paths: Mapping[tuple[float, int], Path]) -> npt.NDArray[np.float64]:
+def _request_bytes(outcome: Outcome) -> npt.NDArray[np.float64]:
     """Bytes of the requests that are handed over, and of models and samples that go where a training runs."""
     passed = cache(lambda path: _passed(outcome.mesh, path))
     total = np.zeros(2)
@@ -381,7 +388,7 @@ def _requests(outcome: Outcome, paths: Mapping[tuple[float, int], Path]) -> npt.
     ran = triggers["end"].ne("dropped").tolist()
     for time, job, placed in zip(triggers["time"].tolist(), triggers["job"].tolist(), ran, strict=True):
         size = CALL_BYTES + (MEGA * outcome.jobs[job].megabytes if placed else 0.0)
-        total += size * passed(paths.get((time, job), ()))
+        total += size * passed(outcome.paths.get((time, job), ()))
     return total
 
 

@@ -17,10 +17,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from edgeresearch.emulator.network import Mesh, Routes, Transfers
-from edgeresearch.emulator.view import LOST_IN_A_ROW, Ahead, Host, Policy, Soonest, View
-from edgeresearch.emulator.workload import Chance, Job, Truth, chance
+from edgeresearch.emulator.view import (
+    LOST_IN_A_ROW,
+    Foresight,
+    Host,
+    NodeView,
+    SchedulingPolicy,
+    TransferLowerBound,
+)
+from edgeresearch.emulator.workload import Job, RandomDraws, TrainingTimes, random_draws
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.scheduling.messages import Decision, Reason, Report, Request
+from edgeresearch.scheduling.messages import Decision, Reason, Request, TrainingReport
 from edgeresearch.scheduling.runtime_model import complete
 
 Floats = npt.NDArray[np.float64]
@@ -30,7 +37,7 @@ BLOCK = 1024
 """Events that are sorted at once, on average."""
 
 
-class Block(NamedTuple):
+class EventBlock(NamedTuple):
     """Events one after another.
 
     Attributes:
@@ -44,7 +51,9 @@ class Block(NamedTuple):
     counts: Ints
 
 
-def blocks(first: Sequence[float], every: Sequence[float], until: float, *, size: int = BLOCK) -> Iterator[Block]:
+def event_schedule(
+    first: Sequence[float], every: Sequence[float], until: float, *, size: int = BLOCK
+) -> Iterator[EventBlock]:
     """Yield all events before a time in order; of those at the same time the smaller number comes first.
 
     Event k of a number is at first + k * every: times do not drift, however many there are.
@@ -78,7 +87,7 @@ def _before(begin: Floats, step: Floats, stop: float) -> Ints:
     return count.astype(np.int64)
 
 
-def _block(begin: Floats, step: Floats, low: Ints, high: Ints) -> Block:
+def _block(begin: Floats, step: Floats, low: Ints, high: Ints) -> EventBlock:
     number = np.repeat(np.arange(len(begin)), high - low)
     starts = np.cumsum(high - low) - (high - low)
     count = np.arange(len(number)) - np.repeat(starts - low, high - low)
@@ -86,11 +95,11 @@ def _block(begin: Floats, step: Floats, low: Ints, high: Ints) -> Block:
     again = count > 0
     time[again] += count[again] * step[number[again]]
     order = np.lexsort((number, time))
-    return Block(time[order], number[order], count[order])
+    return EventBlock(time[order], number[order], count[order])
 
 
-KEPT = 2**18
-"""Bytes of entries above which `Log.settle` moves them to a file."""
+LOG_BYTES = 2**18
+"""Bytes of entries above which `TriggerLog.settle` moves them to a file."""
 
 FINISHED, DROPPED, LOST = 0, 1, 2
 ENDS = ("finished", "dropped", "lost")
@@ -108,7 +117,7 @@ _job = struct.Struct("=i").unpack_from
 _END = int(_ENTRY.fields["end"][1])  # type: ignore[index]
 
 
-class Log:
+class TriggerLog:
     """One entry per trigger, in the order of the triggers; 32 bytes each, in memory until they are settled.
 
     What is settled lies in a temporary file without a name, which stays open as long as the log is there: a long run on
@@ -131,19 +140,19 @@ class Log:
         """Return all entries as they lie one after another."""
         return b"".join([*self._read(), self._entries])
 
-    def __reduce__(self) -> "tuple[type[Log], tuple[bytes]]":
+    def __reduce__(self) -> "tuple[type[TriggerLog], tuple[bytes]]":
         """Copy or pickle all entries: a copy has its own file."""
-        return Log, (bytes(self),)
+        return TriggerLog, (bytes(self),)
 
     def settle(self) -> None:
-        """Move entries out of memory if there are more than `KEPT` bytes of them.
+        """Move entries out of memory if there are more than `LOG_BYTES` bytes of them.
 
         Raises:
             RunError: They cannot be written, as when the disk is full.
         """
-        if len(self._entries) <= KEPT:
+        if len(self._entries) <= LOG_BYTES:
             return
-        with _told():
+        with _file_errors():
             if self._file < 0:
                 file = tempfile.TemporaryFile(buffering=0)
                 weakref.finalize(self, file.close)
@@ -155,12 +164,12 @@ class Log:
         self._entries, self._settled = bytearray(), end
 
     def _read(self) -> list[bytes]:
-        """What is settled, in pieces."""
-        found, at = [], 0
+        """Return what is settled, in pieces."""
+        pieces, at = [], 0
         while at < self._settled:
-            found.append(os.pread(self._file, self._settled - at, at))
-            at += len(found[-1])
-        return found
+            pieces.append(os.pread(self._file, self._settled - at, at))
+            at += len(pieces[-1])
+        return pieces
 
     def dropped(self, job: int, time: float, reason: Reason, hops: int, node: int) -> None:
         """Note a trigger that found no place; the arguments are described at `frame`."""
@@ -179,7 +188,7 @@ class Log:
         """Note that the node left before the training at that place ended; returns its job."""
         at = place - self._settled
         if at < 0:
-            with _told():
+            with _file_errors():
                 os.pwrite(self._file, bytes([LOST]), place + _END)
             entry: bytes | bytearray = os.pread(self._file, _ENTRY.itemsize, place)
             at = 0
@@ -210,8 +219,8 @@ class Log:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell in a line that the temporary file fails."""
+def _file_errors() -> Iterator[None]:
+    """Turn an error of the temporary file into one line."""
     try:
         yield
     except OSError as error:
@@ -238,7 +247,7 @@ _Training = tuple[int, float, float, float, float]
 
 
 class _Stream:
-    """A job, when its last training ends, and how that ran: kept until it is learned of or lost."""
+    """A job, when its last training ends, and how that ran: kept until the policy learns of it or it is lost."""
 
     __slots__ = ("end", "host", "job", "request", "training")
 
@@ -250,23 +259,23 @@ class _Stream:
         self.training: _Training | None = None
 
 
-class World:
+class SimulationState:
     """Nodes, what runs on them, and what became of the triggers.
 
     Args:
         mesh: Nodes and links.
         jobs: Streams.
         policy: What decides.
-        truth: Durations.
+        times: How long trainings really take.
         interval: Time between two exchanges, in seconds; 0 means always fresh.
         loss: Share of exchanges that get lost.
-        chance: What chance gives.
+        draws: What is random.
         drift: Factor on the CPU time of trainings by time; None for none.
         watch: Called with time, node, request and decision, of every decision.
 
     Attributes:
         log: What became of each trigger.
-        handed: Requests that each node handed over.
+        handovers: Requests that each node handed over.
         megabytes: Models and samples that were sent to where trainings ran, by source node.
         view: What nodes see.
 
@@ -275,43 +284,45 @@ class World:
     """
 
     __slots__ = (
-        "_drift", "_forget", "_hosts", "_mesh", "_overhead", "_policy", "_rng", "_routes", "_soonest", "_streams",
-        "_tried", "_trigger", "_truth", "_transfers", "_watch", "handed", "log", "megabytes", "view",
+        "_bound", "_drift", "_forget", "_hosts", "_learn", "_mesh", "_overhead", "_policy", "_routes", "_streams",
+        "_times", "_transfers", "_tried", "_trigger", "_watch", "handovers", "log", "megabytes", "view",
     )  # fmt: skip
 
     def __init__(
         self,
         mesh: Mesh,
         jobs: Sequence[Job],
-        policy: Policy,
-        truth: Truth,
+        policy: SchedulingPolicy,
+        times: TrainingTimes,
         *,
         interval: float,
         loss: float,
-        chance: Chance,
+        draws: RandomDraws,
         drift: Callable[[float], float] | None,
         watch: Callable[[float, int, Request, Decision], None] | None,
     ) -> None:
-        self._mesh, self._policy, self._truth = mesh, policy, truth
-        self._rng, self._drift, self._watch = chance.rng, drift, watch
-        self._hosts = _hosts(mesh, jobs, chance.phases)
+        self._mesh, self._policy, self._times = mesh, policy, times
+        self._learn: Callable[[TrainingReport], None] | None = getattr(policy, "learn", None)
+        self._drift, self._watch = drift, watch
+        self._hosts = _hosts(mesh, jobs, draws.phases)
         self._routes = Routes(mesh)
         self._transfers = Transfers(mesh)
-        self._soonest = Soonest(mesh)
+        self._bound = TransferLowerBound(mesh)
         self._streams = [_Stream(i, job, self._hosts[job.source]) for i, job in enumerate(jobs)]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
-        self._overhead = truth.start + truth.stop
-        self._trigger: Trigger = (0.0, 0, 1.0, 0.0)  # that a place is looked for
+        self._overhead = times.start + times.stop
+        self._trigger: Trigger = (0.0, 0, 1.0, 0.0)  # the one that looks for a node
         self._tried: tuple[int, ...] = ()
-        self.log = Log()
-        self.handed = [0] * len(mesh.nodes)
+        self.log = TriggerLog()
+        self.handovers = [0] * len(mesh.nodes)
         self.megabytes = [0.0] * len(mesh.nodes)
-        self.view = View(
-            mesh, self._hosts, self._routes, interval=interval, loss=loss, seed=chance.key, ahead=self._ahead
-        )
+        self.view = NodeView(
+            mesh, self._hosts, self._routes,
+            interval=interval, loss=loss, key=draws.key, rng=draws.rng, foresight=self._foresight,
+        )  # fmt: skip
 
     def trigger(self, triggers: Iterable[Trigger]) -> None:
-        """Let jobs look for a place for a training, one after another, unless their source is away.
+        """Let jobs look for a node for a training, one after another, unless their source is away.
 
         Args:
             triggers: By their times, none of them before an earlier call.
@@ -319,8 +330,8 @@ class World:
         Raises:
             ValueError: The policy decides what cannot be done.
         """
-        streams, view, rng, watch, dropped = self._streams, self.view, self._rng, self._watch, self.log.dropped
-        decide, learn = self._policy.decide, self._policy.learn
+        streams, view, watch, dropped = self._streams, self.view, self._watch, self.log.dropped
+        decide, learn = self._policy.decide, self._learn
         for trigger in triggers:
             time, number, _, _ = trigger
             stream = streams[number]
@@ -331,7 +342,7 @@ class World:
             if stream.end > time:
                 dropped(number, time, _BUSY, 0, node)
                 continue
-            if stream.training is not None:
+            if stream.training is not None and learn is not None:
                 learn(self._report(stream, stream.training))
                 stream.training = None
             view.time = time
@@ -340,7 +351,7 @@ class World:
             tried: tuple[int, ...] = ()
             while True:
                 view.node, self._tried = node, tried
-                decision = decide(request, view, rng)
+                decision = decide(request, view)
                 if watch is not None:
                     watch(time, node, request, decision)
                 reason, goal, run, limit, _, _ = decision
@@ -349,7 +360,9 @@ class World:
                     break
                 if run:
                     if goal != node or limit is None:
-                        raise ValueError(f"{self._policy.name}: node {node} cannot run a training so: {decision}")
+                        raise ValueError(
+                            f"{policy_name(self._policy)}: node {node} cannot run a training so: {decision}"
+                        )
                     self._start(stream, node, reason, limit)
                     break
                 tried = self._hand_over(node, goal, tried)
@@ -367,9 +380,9 @@ class World:
             host.since = time
         else:
             self._lose(host, time)
-        board = self.view.board
-        if board is not None:
-            board.change(node, time, up=up)
+        states = self.view.states
+        if states is not None:
+            states.change(node, time, up=up)
 
     def _lose(self, host: Host, time: float) -> None:
         for _, end, _, _, place in host.runs:
@@ -381,13 +394,13 @@ class World:
     def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
         direct = goal in self._mesh.neighbours[node] and self._hosts[goal].up
         if goal == node or goal in tried or not (direct or self.view.reaches(goal)):
-            raise ValueError(f"{self._policy.name}: node {node} cannot hand over to node {goal} after {tried}")
+            raise ValueError(f"{policy_name(self._policy)}: node {node} cannot hand over to node {goal} after {tried}")
         if direct:
-            self.handed[node] += 1
+            self.handovers[node] += 1
             return (*tried, node)
         way = self._routes.path(node, goal)[:-1]
         for each in way:
-            self.handed[each] += 1
+            self.handovers[each] += 1
         return (*tried, *way)
 
     def _start(self, stream: _Stream, node: int, reason: Reason, limit: float) -> None:
@@ -396,15 +409,17 @@ class World:
         cpu, memory = host.free(time)
         if not 0 < limit <= cpu * _ROUNDING:
             raise ValueError(
-                f"{self._policy.name}: node {node} has {cpu:g} millicores free at {time:g} s, not {limit:g}"
+                f"{policy_name(self._policy)}: node {node} has {cpu:g} millicores free at {time:g} s, not {limit:g}"
             )
         held = job.training_memory
         if held > memory:
-            self.log.dropped(number, time, Reason.FULL, len(tried), node)
-            self._policy.fail(number, memory)
+            self.log.dropped(number, time, Reason.NO_CAPACITY, len(tried), node)
+            start_failed = getattr(self._policy, "start_failed", None)
+            if start_failed is not None:
+                start_failed(number, memory)
             return
         work = job.work if self._drift is None else job.work * self._drift(time)
-        seconds, used = self._truth.seconds(host.kind, limit, work)
+        seconds, used = self._times.seconds(host.kind, limit, work)
         seconds *= noise
         used += monitored
         send = 0.0
@@ -415,28 +430,28 @@ class World:
         stream.end = end = time + whole
         place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
         host.reserve((time, end, limit, held, place), time - self._forget)
-        board = self.view.board
-        if board is not None:
-            board.start(node, end, time)
-        if self._policy.learns:
+        states = self.view.states
+        if states is not None:
+            states.start(node, end, time)
+        if self._learn is not None:
             stream.training = node, limit, seconds, whole, 0.0 if used < 0 else 1.0 if used > 1 else used
 
-    def _report(self, stream: _Stream, training: _Training) -> Report:
+    def _report(self, stream: _Stream, training: _Training) -> TrainingReport:
         job = stream.job
         node, limit, seconds, whole, used = training
         about = (
             stream.request[0], node, self._hosts[node].kind, job.period, limit, seconds, whole,
             used, job.training_memory, job.megabytes, self._overhead,
         )  # fmt: skip
-        return _new(Report, about)
+        return _new(TrainingReport, about)
 
-    def _ahead(self) -> Ahead:
+    def _foresight(self) -> Foresight:
         time, number, noise, _ = self._trigger
         job = self._streams[number].job
         work = job.work if self._drift is None else job.work * self._drift(time)
-        return Ahead(
+        return Foresight(
             (*self._tried, self.view.node), time, work, noise, self._overhead,
-            job, self._truth, self._routes, self._transfers, self._soonest,
+            job, self._times, self._routes, self._transfers, self._bound,
         )  # fmt: skip
 
 
@@ -461,6 +476,11 @@ CALL_BYTES = 256
 """Size taken for a request that is handed over, its token included."""
 STATE_BYTES = 128
 """Size taken for an availability that is exchanged."""
+
+
+def policy_name(policy: SchedulingPolicy) -> str:
+    """Return what a policy is called in tables: its `name`, or that of its class."""
+    return str(getattr(policy, "name", type(policy).__name__))
 
 
 class Change(NamedTuple):
@@ -494,27 +514,27 @@ class Step(NamedTuple):
 
 
 @dataclass
-class Result:
-    """What an emulation gives.
+class SimulationResult:
+    """What a run leaves behind.
 
     Attributes:
         log: What became of each trigger.
-        handed: Requests that each node handed over.
+        handovers: Requests that each node handed over.
         megabytes: Models and samples that were sent to where trainings ran, by source node.
         synced: Availabilities read with global knowledge.
     """
 
-    log: Log
-    handed: list[int]
+    log: TriggerLog
+    handovers: list[int]
     megabytes: list[float]
     synced: int = 0
 
 
-def emulate(
+def run_events(
     mesh: Mesh,
     jobs: Sequence[Job],
-    policy: Policy,
-    truth: Truth,
+    policy: SchedulingPolicy,
+    times: TrainingTimes,
     *,
     seconds: float,
     interval: float,
@@ -523,20 +543,20 @@ def emulate(
     changes: Sequence[Change] = (),
     drift: Callable[[float], float] | None = None,
     watch: Callable[[Step], None] | None = None,
-) -> Result:
-    """Run a policy on a mesh in virtual time.
+) -> SimulationResult:
+    """Run a policy on a mesh in virtual time, event by event; `experiment.simulate` puts its arguments together.
 
     Triggers come at fixed periods; a node that is away has none. A request passes from node to node at once; its
     reservation holds from the decision on, and the transfer, the container's start, the training and the container's
-    stop follow. A training that a node has no memory for does not start: it is dropped there. What chance gives to a
-    trigger (noise of the duration, of the monitoring) hangs on the seed, job and trigger alone, so that policies meet
+    stop follow. A training that a node has no memory for does not start: it is dropped there. What is random in a
+    trigger (noise of the duration, of the monitoring) depends on the seed, job and trigger alone, so that policies meet
     the same; so do several runs with one `seed`, which is left as it is.
 
     Args:
         mesh: Nodes and links.
         jobs: Streams; their prediction jobs take their part of the source for good.
         policy: What decides. It is used for this run only: it learns.
-        truth: Durations.
+        times: How long trainings really take.
         seconds: End of virtual time; trainings that run then are let finish.
         interval: Time between two exchanges of availability, in seconds; 0 means always fresh.
         seed: Root of all randomness.
@@ -547,38 +567,38 @@ def emulate(
 
     Raises:
         InputError: A number makes no sense, or prediction jobs do not fit their node.
-        RunError: The log of a long run cannot be written (see `Log.settle`).
+        RunError: The log of a long run cannot be written (see `TriggerLog.settle`).
         ValueError: The policy decides what cannot be done.
     """
     _check(mesh, jobs, changes, seconds, interval, loss)
-    given = chance(seed, len(mesh.nodes), interval)
-    world = World(
+    draws = random_draws(seed, len(mesh.nodes), interval)
+    state = SimulationState(
         mesh,
         jobs,
         policy,
-        truth,
+        times,
         interval=interval,
         loss=loss,
-        chance=given,
+        draws=draws,
         drift=drift,
         watch=None if watch is None else lambda *step: watch(Step(*step)),
     )
     first = [change.time for change in changes] + [job.first for job in jobs]
     every = [math.inf] * len(changes) + [job.period for job in jobs]
     with _collector_paused():
-        for times, numbers, counts in blocks(first, every, seconds):
+        for moments, numbers, counts in event_schedule(first, every, seconds):
             numbers -= len(changes)
-            noise, monitor = truth.draws(given.key, numbers, counts)
-            triggers = zip(times.tolist(), numbers.tolist(), noise.tolist(), monitor.tolist(), strict=True)
+            noise, monitor = times.draws(draws.key, numbers, counts)
+            triggers = zip(moments.tolist(), numbers.tolist(), noise.tolist(), monitor.tolist(), strict=True)
             done = 0
             for at in np.flatnonzero(numbers < 0).tolist():
-                world.trigger(islice(triggers, at - done))
+                state.trigger(islice(triggers, at - done))
                 done = at + 1
                 time, what, _, _ = next(triggers)
-                world.change(time, changes[what].node, up=changes[what].up)
-            world.trigger(triggers)
-            world.log.settle()
-    return Result(world.log, world.handed, world.megabytes, world.view.synced)
+                state.change(time, changes[what].node, up=changes[what].up)
+            state.trigger(triggers)
+            state.log.settle()
+    return SimulationResult(state.log, state.handovers, state.megabytes, state.view.synced)
 
 
 @contextmanager

@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, PrivateAttr
 
-from edgeresearch.emulator.network import Link, Mesh, Node, full, near
+from edgeresearch.emulator.network import Link, Mesh, Node, link_all, link_near
 from edgeresearch.emulator.simulation import Change
 from edgeresearch.emulator.workload import Job
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.scheduling.runtime_model import Curve
 from edgeresearch.settings import Section, parsed, read_yaml
 
 
@@ -41,7 +40,7 @@ class Layer(Section):
         cpu: Of each, in millicores; or
         vcpu: of each, of 1000 millicores.
         memory: Of each, in megabytes.
-        storage: Of each, in gigabytes; only told.
+        storage: Of each, in gigabytes; shown only.
         kind: Node class, within which a training runs equally fast; the layer's name if None.
         speed: Of that class: trainings take 1/speed of the CPU time.
         mesh: `full`: all are direct neighbours; `near`: scattered, neighbours within a radius; `links`: as listed.
@@ -85,7 +84,7 @@ class Layer(Section):
         return self.names or tuple(f"{self.name}-{i + 1}" for i in range(self.nodes or 0))
 
     @property
-    def ways(self) -> tuple[str, ...]:
+    def gateway_names(self) -> tuple[str, ...]:
         """Names of the gateways."""
         return self.gateways or self.members[:1]
 
@@ -124,7 +123,7 @@ class Work(Section):
         memory: What its prediction job takes, in megabytes.
         training_memory: Largest use of a training, in megabytes.
         megabytes: Model and cached samples that a training needs.
-        work: Factor on the part of its trainings' time that hangs on the CPU (a in eq. 1).
+        work: Factor on the part of its trainings' time that depends on the CPU (a in eq. 1).
     """
 
     cpu: NonNegativeFloat = 0.0
@@ -224,36 +223,26 @@ MOST_LINKS = 1_000_000
 """More are refused: they would take gigabytes."""
 
 
-def fault(
-    layers: Sequence[Layer],
-    links: Sequence[NamedLink],
-    streams: Sequence[Stream],
-    rule: StreamRule | None,
-    churn: Churn,
-    start: float,
-) -> str | None:
-    """Return one line on the first fault, the dotted path of its key first; None if there is none.
+def first_fault(testbed: "Testbed", start: float) -> str | None:
+    """Return one line on the first thing that does not fit, the dotted path of its key first; None if all is well.
 
     Args:
-        layers: From the edge upwards.
-        links: Between named nodes.
-        streams: One by one.
-        rule: For streams.
-        churn: Who leaves and joins.
+        testbed: Its layers from the edge upwards.
         start: t_start of a training's container, in seconds: no period may be as short.
     """
+    layers, streams, rule = testbed.layers, testbed.streams, testbed.stream_rule
     # Each check takes for granted what those before it found in order.
-    found = next(itertools.chain(_of_layers(layers), _between_layers(layers)), None)
-    if found is not None:
-        return found
+    fault = next(itertools.chain(_of_layers(layers), _between_layers(layers)), None)
+    if fault is not None:
+        return fault
     if streams and rule is not None:
         return "stream_rule: streams are listed, too; give one of the two"
     home = {name: layer for layer in layers for name in layer.members}
     rest = (
-        _of_links(links, home),
+        _of_links(testbed.links, home),
         _of_streams(streams, home, start),
         _of_rule(rule, layers, start),
-        _of_churn(churn, layers, home),
+        _of_churn(testbed.churn, layers, home),
     )
     return next(itertools.chain.from_iterable(rest), None)
 
@@ -293,7 +282,7 @@ def _between_layers(layers: Sequence[Layer]) -> Iterator[str]:
         total += count * each / 2
         if at + 1 < len(layers):
             above = layers[at + 1]
-            total += len(layer.ways) * len(above.members if layer.upward == "all" else above.ways)
+            total += len(layer.gateway_names) * len(above.members if layer.upward == "all" else above.gateway_names)
         if total > MOST_LINKS:
             yield f"layers[{at}].nodes: {total:.0f} links are more than {MOST_LINKS}; set mesh: near and a degree"
 
@@ -384,7 +373,7 @@ def _twice(named: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 PAPER_B = Path(__file__).with_name("paper_b.yaml")
 """Paper B's testbed."""
-SAID_PARTS = 5
+WARNED_PARTS = 5
 """Cut-off parts of a mesh that get a warning of their own."""
 
 
@@ -408,8 +397,8 @@ class Testbed(Section):
     churn: Churn = Churn()
     _where: str = PrivateAttr("testbed")
 
-    def checked(self, start: float = 0.0) -> Self:
-        """Return the testbed itself.
+    def check(self, start: float = 0.0) -> Self:
+        """Return the testbed itself, if its parts fit together.
 
         Args:
             start: t_start of a training's container, in seconds: no period may be as short.
@@ -417,9 +406,9 @@ class Testbed(Section):
         Raises:
             InputError: Its parts do not fit together; the message names the file and the key.
         """
-        found = fault(self.layers, self.links, self.streams, self.stream_rule, self.churn, start)
-        if found is not None:
-            raise InputError(f"{self._where}: {found}")
+        fault = first_fault(self, start)
+        if fault is not None:
+            raise InputError(f"{self._where}: {fault}")
         return self
 
     def with_layer(self, name: str, **changes: Any) -> "Testbed":
@@ -431,7 +420,7 @@ class Testbed(Section):
         at = self._layer(name)
         data = self.model_dump(mode="json")
         data["layers"][at].update(changes)
-        return self._redone(data)
+        return self._rebuild(data)
 
     def with_gateways(self, layer: str, count: int) -> "Testbed":
         """Return a testbed in which a layer has so many gateways: first those that it has, then its others in order.
@@ -440,10 +429,10 @@ class Testbed(Section):
             InputError: There is no such layer, or it has fewer nodes.
         """
         below = self.layers[self._layer(layer)]
-        ways = list(dict.fromkeys([*below.ways, *below.members]))
-        if not 0 < count <= len(ways):
-            raise InputError(f"{self._where}: {layer} has {len(ways)} nodes; {count} of them cannot be gateways")
-        return self.with_layer(layer, gateways=ways[:count])
+        names = list(dict.fromkeys([*below.gateway_names, *below.members]))
+        if not 0 < count <= len(names):
+            raise InputError(f"{self._where}: {layer} has {len(names)} nodes; {count} of them cannot be gateways")
+        return self.with_layer(layer, gateways=names[:count])
 
     def with_rule(self, **changes: Any) -> "Testbed":
         """Return a testbed whose streams come by its rule with other settings.
@@ -453,7 +442,7 @@ class Testbed(Section):
         """
         if self.stream_rule is None:
             raise InputError(f"{self._where}: stream_rule: there is none to change; give one")
-        return self._redone({**self.model_dump(mode="json"), "stream_rule": {**dict(self.stream_rule), **changes}})
+        return self._rebuild({**self.model_dump(mode="json"), "stream_rule": {**dict(self.stream_rule), **changes}})
 
     def mesh(self, rng: np.random.Generator) -> Mesh:
         """Return nodes and links.
@@ -464,7 +453,7 @@ class Testbed(Section):
         Raises:
             InputError: The parts of the testbed do not fit together.
         """
-        self.checked()
+        self.check()
         nodes = [
             Node(
                 name, layer.name, layer.node_class, layer.millicores, layer.memory,
@@ -474,11 +463,11 @@ class Testbed(Section):
         ]  # fmt: skip
         number = {node.name: i for i, node in enumerate(nodes)}
         of = [at for at, layer in enumerate(self.layers) for _ in layer.members]
-        given = [_given(link, number, self.layers, of) for link in self.links]
-        taken = {frozenset((link.one, link.other)) for link in given}
-        made = [link for layer in self.layers for link in _within(layer, number, rng)]
-        made += [link for low, high in itertools.pairwise(self.layers) for link in _upward(low, high, number)]
-        return Mesh(nodes, [link for link in made if frozenset((link.one, link.other)) not in taken] + given)
+        named = [_named_link(link, number, self.layers, of) for link in self.links]
+        taken = {frozenset((link.one, link.other)) for link in named}
+        links = [link for layer in self.layers for link in _within(layer, number, rng)]
+        links += [link for low, high in itertools.pairwise(self.layers) for link in _upward(low, high, number)]
+        return Mesh(nodes, [link for link in links if frozenset((link.one, link.other)) not in taken] + named)
 
     def jobs(self, mesh: Mesh, rng: np.random.Generator, *, streams: int | None = None) -> list[Job]:
         """Return the streams; the first ones are the same however many there are.
@@ -489,7 +478,7 @@ class Testbed(Section):
             streams: How many; as many as the testbed says if None.
 
         Raises:
-            InputError: The testbed says nothing of streams, or has no room or no words for so many.
+            InputError: The testbed says nothing of streams, or has no room for so many.
         """
         number = {node.name: i for i, node in enumerate(mesh.nodes)}
         if self.stream_rule is None:
@@ -504,7 +493,7 @@ class Testbed(Section):
         return [_job(rule, number[sources[i // rule.per_node]], p, p) for i, p in enumerate(periods)]
 
     def changes(self, mesh: Mesh, rng: np.random.Generator, *, seconds: float) -> list[Change]:
-        """Return who leaves and joins when, in order; those before a time are the same however long it goes on.
+        """Return who leaves and joins when, in order; those before a time do not depend on how long it goes on.
 
         Args:
             mesh: Of this testbed.
@@ -512,24 +501,20 @@ class Testbed(Section):
             seconds: End of the experiment.
         """
         number = {node.name: i for i, node in enumerate(mesh.nodes)}
-        found = [Change(c.time, number[c.node], c.up) for c in self.churn.changes if c.time < seconds]
+        changes = [Change(c.time, number[c.node], c.up) for c in self.churn.changes if c.time < seconds]
         for rate in self.churn.rates:
             members = self.layers[self._layer(rate.layer)].members
             for name, child in zip(members, rng.spawn(len(members)), strict=True):
                 time, up = child.exponential(rate.stays), False
                 while time < seconds:
-                    found.append(Change(time, number[name], up))
+                    changes.append(Change(time, number[name], up))
                     time += child.exponential(rate.stays if up else rate.away)
                     up = not up
-        return sorted(found, key=lambda change: change.time)
+        return sorted(changes, key=lambda change: change.time)
 
     def speeds(self) -> dict[str, float]:
         """Return how fast each node class is."""
         return {layer.node_class: layer.speed for layer in self.layers}
-
-    def curves(self, base: Curve) -> dict[str, Curve]:
-        """Return the true curve of each node class: `base` is that of speed 1 and has its CPU time divided."""
-        return {kind: base._replace(a=base.a / speed) for kind, speed in self.speeds().items()}
 
     def table(self) -> pd.DataFrame:
         """Return the layers as Paper B's Table I shows them, from the cloud downwards."""
@@ -545,17 +530,17 @@ class Testbed(Section):
         )
 
     def warnings(self, mesh: Mesh) -> list[str]:
-        """Return one line for each part of the mesh that is cut off from the largest: allowed, but to be said."""
+        """Return one line for each part of the mesh that is cut off from the largest, which is allowed."""
         parts = mesh.islands()[1:]
-        said = []
-        for part in parts[:SAID_PARTS]:
+        lines = []
+        for part in parts[:WARNED_PARTS]:
             names = [mesh.nodes[i].name for i in part]
             at = self._layer(mesh.nodes[part[0]].layer)
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            said.append(f"{self._where}: layers[{at}]: {', '.join(names[:3])}{more} cannot reach most of the mesh")
-        if len(parts) > SAID_PARTS:
-            said.append(f"{self._where}: layers: {len(parts) - SAID_PARTS} more parts of the mesh are cut off")
-        return said
+            lines.append(f"{self._where}: layers[{at}]: {', '.join(names[:3])}{more} cannot reach most of the mesh")
+        if len(parts) > WARNED_PARTS:
+            lines.append(f"{self._where}: layers: {len(parts) - WARNED_PARTS} more parts of the mesh are cut off")
+        return lines
 
     def _layer(self, name: str) -> int:
         names = [layer.name for layer in self.layers]
@@ -563,10 +548,10 @@ class Testbed(Section):
             raise InputError(f"{self._where}: there is no layer {name}{nearest(name, names)}")
         return names.index(name)
 
-    def _redone(self, data: Mapping[str, Any]) -> "Testbed":
+    def _rebuild(self, data: Mapping[str, Any]) -> "Testbed":
         testbed = parsed(data, Testbed, self._where)
         testbed._where = self._where
-        return testbed.checked()
+        return testbed.check()
 
 
 def load(path: str | Path, *, start: float = 0.0) -> Testbed:
@@ -586,7 +571,7 @@ def load(path: str | Path, *, start: float = 0.0) -> Testbed:
     except (TypeError, ValueError, RecursionError) as error:  # keys or cycles that YAML has and a testbed has not
         raise InputError(f"{path} is no testbed: {error}; give plain keys and values") from error
     testbed._where = str(path)
-    return testbed.checked(start)
+    return testbed.check(start)
 
 
 @cache
@@ -598,27 +583,26 @@ def paper_b() -> Testbed:
 def _within(layer: Layer, number: Mapping[str, int], rng: np.random.Generator) -> list[Link]:
     numbers = [number[name] for name in layer.members]
     if layer.mesh == "full":
-        return full(numbers, latency=layer.latency, bandwidth=layer.bandwidth)
+        return link_all(numbers, latency=layer.latency, bandwidth=layer.bandwidth)
     if layer.mesh == "links":
         return []
     assert layer.degree is not None
-    return near(numbers, degree=layer.degree, latency=layer.latency, bandwidth=layer.bandwidth, rng=rng)[0]
+    return link_near(numbers, degree=layer.degree, latency=layer.latency, bandwidth=layer.bandwidth, rng=rng)[0]
 
 
 def _upward(low: Layer, high: Layer, number: Mapping[str, int]) -> Iterator[Link]:
-    for one, other in itertools.product(low.ways, high.members if low.upward == "all" else high.ways):
+    for one, other in itertools.product(low.gateway_names, high.members if low.upward == "all" else high.gateway_names):
         yield Link(number[one], number[other], low.uplink_latency, low.uplink_bandwidth, low.uplink_shared)
 
 
-def _given(link: NamedLink, number: Mapping[str, int], layers: Sequence[Layer], of: Sequence[int]) -> Link:
+def _named_link(link: NamedLink, number: Mapping[str, int], layers: Sequence[Layer], of: Sequence[int]) -> Link:
     one, other = (number[name] for name in link.between)
     low = layers[min(of[one], of[other])]
     if of[one] == of[other]:
         usual = Link(one, other, low.latency, low.bandwidth)
     else:
         usual = Link(one, other, low.uplink_latency, low.uplink_bandwidth, low.uplink_shared)
-    said = link.model_dump(exclude={"between"}, exclude_none=True)
-    return replace(usual, **said)
+    return replace(usual, **link.model_dump(exclude={"between"}, exclude_none=True))
 
 
 def _job(work: Work, source: int, period: float, first: float) -> Job:

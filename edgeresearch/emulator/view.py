@@ -13,18 +13,18 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from edgeresearch.emulator.network import Mesh, Routes, Transfers
-from edgeresearch.emulator.workload import Job, Truth, uniform
-from edgeresearch.scheduling.messages import Availability, Decision, Report, Request
+from edgeresearch.emulator.workload import Job, TrainingTimes, keyed_uniform
+from edgeresearch.scheduling.messages import Availability, Decision, Request
 from edgeresearch.scheduling.runtime_model import Numbers, complete
 
-KEPT = 256 * 2**20
-"""Bytes of times to every node that are kept at most, for as many sources as fit."""
+BOUND_BYTES = 256 * 2**20
+"""Memory for lower bounds of transfers: those to every node from as many sources as fit are kept."""
 
 Floats = npt.NDArray[np.float64]
 _BELOW = 1 - 1e-9  # sums are taken in another order than a transfer's
 
 
-class Soonest:
+class TransferLowerBound:
     """Times that no transfer falls below, whichever way it takes, whatever moves, is shared, or is away.
 
     Args:
@@ -34,7 +34,7 @@ class Soonest:
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
         self._times: dict[tuple[int, float], Floats] = {}
-        self._most = max(1, KEPT // (8 * len(mesh.nodes) or 1))
+        self._most = max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1))
 
     def seconds(self, start: int, megabytes: float) -> Floats:
         """Return the least time from a node to each other, `(nodes,)`, infinite without a way; not to be changed."""
@@ -59,11 +59,11 @@ class Soonest:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
-    """The training that is looked a place for: what it needs, and how long it and its transfer will take.
+class Foresight:
+    """What only an oracle knows of the training that looks for a node: its needs, its duration, its transfer.
 
     Attributes:
-        path: Nodes that had the request so far; the one that looks comes last.
+        path: Nodes that had the request so far; the one that decides comes last.
         time: Now, in seconds.
         work: Factor on the part of the time that depends on the CPU, with what it has drifted to.
         noise: Factor on its duration.
@@ -76,10 +76,10 @@ class Ahead:
     noise: float
     overhead: float
     _job: Job
-    _truth: Truth
+    _times: TrainingTimes
     _routes: Routes
     _transfers: Transfers
-    _soonest: Soonest
+    _bound: TransferLowerBound
 
     @property
     def memory(self) -> float:
@@ -88,20 +88,20 @@ class Ahead:
 
     def job(self, kind: str, limit: Numbers) -> Numbers:
         """Return t_job on a node class under a limit, or each of an array of them, in millicores; in seconds."""
-        return self.plain(kind, limit) * self.noise
+        return self.job_without_noise(kind, limit) * self.noise
 
-    def plain(self, kind: str, limit: Numbers) -> Numbers:
-        """Return t_job but for the noise: the same for each training of as much `work`."""
-        return self._truth.seconds(kind, limit, self.work)[0]
+    def job_without_noise(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job without its noise: the same for each training of as much `work`."""
+        return self._times.seconds(kind, limit, self.work)[0]
 
     def send(self, node: int) -> float:
-        """Return t_send to a node that the one that looks reaches, if it began now, in seconds."""
+        """Return t_send to a node that the one that decides reaches, if it began now, in seconds."""
         path = (*self.path[:-1], *self._routes.path(self.path[-1], node))
-        return self._transfers.ahead(path, self._job.megabytes, self.time)
+        return self._transfers.foresee(path, self._job.megabytes, self.time)
 
-    def soonest(self) -> Floats:
+    def least_send(self) -> Floats:
         """Return what t_send to each node does not fall below, `(nodes,)`; not to be changed."""
-        return self._soonest.seconds(self.path[-1], self._job.megabytes)
+        return self._bound.seconds(self.path[-1], self._job.megabytes)
 
 
 Run = tuple[float, float, float, float, int]
@@ -177,11 +177,11 @@ class Host:
             self.idle = run[1]
 
 
-class Board:
+class NodeStates:
     """Free CPU and memory of every node, `(nodes,)`, as `Host.free` has them; read anew only where they changed.
 
-    What is free on a node changes when a training starts, which is told (`start`), when one ends, which follows from
-    what was told (`at`), and as the node leaves or joins (`change`).
+    What is free on a node changes when a training starts (`start`), when it ends (`at`), and when the node leaves or
+    joins (`change`).
 
     Args:
         hosts: The nodes, by their numbers.
@@ -211,20 +211,20 @@ class Board:
         for host in hosts:
             self._read(host.number, time)
 
-    def at(self, time: float) -> "Board":
-        """Return the board as it is at a time, in seconds, not before an earlier one: trainings have ended by then."""
+    def at(self, time: float) -> "NodeStates":
+        """Bring the states to a time, in seconds, not before an earlier one: trainings have ended by then."""
         ends = self._ends
         while ends and ends[0][0] <= time:
             self._read(heapq.heappop(ends)[1], time)
         return self
 
     def start(self, node: int, end: float, time: float) -> None:
-        """Take the news that a training started on a node, which ends at `end`, in seconds."""
+        """Count a training that started on a node and ends at `end`, in seconds."""
         heapq.heappush(self._ends, (end, node))
         self._read(node, time)
 
     def change(self, node: int, time: float, *, up: bool) -> None:
-        """Take the news that a node joined, or left with all that ran there."""
+        """Count a node that joined, or that left with all that ran there."""
         self.count += 1 if up else -1
         self._read(node, time)
 
@@ -240,13 +240,13 @@ class Board:
 
 
 LOST_IN_A_ROW = 8
-"""Lost exchanges after which a reader has the one before them, come what may."""
+"""Lost exchanges after which a reader has the one before them for sure."""
 
 _INFINITE = math.inf
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
 
 
-class View:
+class NodeView:
     """The world as the node sees it that has a request now.
 
     Exchanges are lazy: what a neighbour last published is computed when it is read, and no exchange is an event. At one
@@ -254,26 +254,16 @@ class View:
 
     Attributes:
         time: Now, in seconds.
-        node: Who looks.
+        node: Which node sees it.
+        rng: For policies that draw at random.
         synced: Availabilities that were read with global knowledge.
-        board: What `survey` returns, which whoever changes a host has to tell; None until it is asked for.
+        states: What `true_states` returns, to be kept up to date by whoever changes a host; None until it is asked for.
     """
 
     __slots__ = (
-        "_ahead",
-        "_around",
-        "_hosts",
-        "_interval",
-        "_loss",
-        "_mesh",
-        "_routes",
-        "_seed",
-        "_still",
-        "board",
-        "node",
-        "synced",
-        "time",
-    )
+        "_around", "_foresight", "_hosts", "_interval", "_key", "_loss", "_mesh", "_routes", "_still", "node", "rng",
+        "states", "synced", "time",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -283,8 +273,9 @@ class View:
         *,
         interval: float,
         loss: float = 0.0,
-        seed: int = 0,
-        ahead: Callable[[], Ahead] | None = None,
+        key: int = 0,
+        rng: np.random.Generator,
+        foresight: Callable[[], Foresight] | None = None,
     ) -> None:
         self._mesh = mesh
         self._around = mesh.neighbours
@@ -292,12 +283,13 @@ class View:
         self._routes = routes
         self._interval = interval
         self._loss = loss
-        self._seed = seed
+        self._key = key
         self._still = mesh.still
-        self._ahead = ahead
-        self.board: Board | None = None
+        self._foresight = foresight
+        self.states: NodeStates | None = None
         self.time = 0.0
         self.node = 0
+        self.rng = rng
         self.synced = 0
 
     @property
@@ -312,7 +304,7 @@ class View:
         cpu, memory = host.free(time)
         return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, _INFINITE))
 
-    def true(self, node: int) -> Availability:
+    def true_state(self, node: int) -> Availability:
         """Return the true state of any node, as only an observer with global knowledge has it."""
         host, time = self._hosts[node], self.time
         cpu, memory = host.free(time)
@@ -320,10 +312,10 @@ class View:
 
     def neighbours(self) -> list[Availability]:
         """Return what the neighbours that are in the mesh last published, in ascending order."""
-        return list(self.around())
+        return list(self.iter_neighbours())
 
-    def around(self) -> Iterator[Availability]:
-        """Yield what `neighbours` returns, one by one: for those who need not ask them all."""
+    def iter_neighbours(self) -> Iterator[Availability]:
+        """Yield what `neighbours` returns, one by one: for policies that need not ask them all."""
         time, interval, hosts, still, loss = self.time, self._interval, self._hosts, self._still, self._loss
         for number, link in self._around[self.node].items():
             host = hosts[number]
@@ -349,7 +341,7 @@ class View:
 
     def _received(self, neighbour: int, count: int) -> int:
         for _ in range(LOST_IN_A_ROW):
-            if uniform(self._seed, self.node, neighbour, count) >= self._loss:
+            if keyed_uniform(self._key, self.node, neighbour, count) >= self._loss:
                 break
             count -= 1
         return count
@@ -358,12 +350,12 @@ class View:
         """Return whether there is a way from here to a node on which every node is in the mesh."""
         return self._routes.reaches(self.node, node)
 
-    def reached(self) -> npt.NDArray[np.bool_]:
-        """Return of every node whether `reaches` is so, `(nodes,)`."""
-        return self._routes.reached(self.node)
+    def reachable(self) -> npt.NDArray[np.bool_]:
+        """Return for every node whether there is a way to it, `(nodes,)`."""
+        return self._routes.reachable(self.node)
 
-    def within(self, layer: str) -> Sequence[int]:
-        """Return the nodes of a layer that `reaches` is so of, in ascending order."""
+    def reachable_in(self, layer: str) -> Sequence[int]:
+        """Return the nodes of a layer that there is a way to, in ascending order."""
         return self._routes.within(self.node, layer)
 
     def next_hop(self, node: int) -> int | None:
@@ -372,20 +364,20 @@ class View:
 
     def everyone(self) -> list[Availability]:
         """Return the true state of every node in the mesh; each one read counts as synchronised."""
-        found = [self.true(host.number) for host in self._hosts if host.up]
-        self.synced += len(found)
-        return found
+        states = [self.true_state(host.number) for host in self._hosts if host.up]
+        self.synced += len(states)
+        return states
 
-    def survey(self) -> Board:
-        """Return what `everyone` does as arrays, and count it likewise; it is what they are until the next decision."""
-        if self.board is None:
-            self.board = Board(self._hosts, self.time)
-        board = self.board.at(self.time)
-        self.synced += board.count
-        return board
+    def true_states(self) -> NodeStates:
+        """Return what `everyone` does as arrays, and count it likewise; it changes with the next decision."""
+        if self.states is None:
+            self.states = NodeStates(self._hosts, self.time)
+        states = self.states.at(self.time)
+        self.synced += states.count
+        return states
 
     def foresee(self, node: int, limit: float) -> float:
-        """Return t_complete of the training that is looked a place for, in seconds, as only an oracle knows it.
+        """Return t_complete of the training that looks for a node, in seconds, as only an oracle knows it.
 
         Args:
             node: Where it would run, handed over from here; `reaches` it.
@@ -394,44 +386,48 @@ class View:
         Returns:
             The time; infinite where there is no memory for it.
         """
-        ahead, host = self.ahead(), self._hosts[node]
+        ahead, host = self.foresight(), self._hosts[node]
         if ahead.memory > host.free(self.time)[1]:
             return math.inf
         return complete(ahead.job(host.kind, limit), ahead.send(node), ahead.overhead)
 
-    def ahead(self) -> Ahead:
-        """Return what `foresee` builds on, for those who ask about many nodes and limits."""
-        if self._ahead is None:
+    def foresight(self) -> Foresight:
+        """Return what `foresee` builds on, for policies that ask about many nodes and limits."""
+        if self._foresight is None:
             raise ValueError("nothing is known of the future here")
-        return self._ahead()
+        return self._foresight()
 
 
-class Policy(Protocol):
-    """What decides where trainings run; LOS is one (`edgeresearch.emulator.policies`).
+class SchedulingPolicy(Protocol):
+    """What decides where trainings run; one method is enough.
 
-    Attributes:
-        name: What it is called in tables.
-        listens: Whether its nodes exchange their availability; that is traffic.
-        learns: Whether it learns from trainings: only then it hears of them, and its nodes tell each other; that is
-            traffic too.
+    This one takes what is free, here or at the nearest neighbour, and knows nothing of the trainings:
+
+        class NearestFree:
+            def decide(self, request, view):
+                here = view.here()
+                if here.cpu >= 200:
+                    return er.Decision.run_at(here.node, limit=200)
+                free = [near for near in view.neighbours() if near.cpu >= 200 and near.node not in request.tried]
+                nearest = min(free, key=lambda near: near.latency, default=None)
+                return er.Decision.hand_over(nearest.node) if nearest else er.Decision.drop()
+
+    Pass an object of it, `er.emulate(policies=["los", NearestFree()])`. Each run gets a deep copy, so that nothing it
+    learned leaks into the next one. `LearningPolicy` brings the history of each job and the limits that LOS sets.
+
+    It may also have these, which are looked up when a run begins:
+
+    - `name`: what it is called in tables; the name of its class if it has none;
+    - `listens`: whether nodes exchange their availability for it, which counts as traffic; True if it does not say so;
+    - `learn(report)`: called with the report of each run that ended, at its job's next trigger, before `decide`; nodes
+      then tell each other what they learn, which counts as traffic, too;
+    - `start_failed(job, memory)`: called when a training did not start as only `memory` megabytes were free.
     """
 
-    name: str
-    listens: bool
-    learns: bool
-
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now.
 
         To run the training here, to hand it over to a node that the view `reaches` and that the token has not yet, or
         to drop it.
         """
-        ...
-
-    def learn(self, report: Report) -> None:
-        """Take the report of a run that ended, if it `learns`: at its job's next trigger, before it decides on that."""
-        ...
-
-    def fail(self, job: int, memory: float) -> None:
-        """Take the news that a training did not start, as the node had no more than so many megabytes free."""
         ...

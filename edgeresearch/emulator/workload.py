@@ -1,4 +1,4 @@
-"""Streams that trigger trainings, and the randomness of each, drawn by key."""
+"""Streams that trigger trainings, how long those take, and random numbers that depend on a key alone."""
 
 import math
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.scheduling.runtime_model import Curve, Numbers
 
 Floats = npt.NDArray[np.float64]
@@ -19,8 +20,8 @@ _STEP, _ONE, _OTHER = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 _UNIT = 2.0**-53
 
 
-class Chance(NamedTuple):
-    """All that chance gives to one run.
+class RandomDraws(NamedTuple):
+    """All that is random in one run, the same for every policy.
 
     Attributes:
         key: First part of the keys of triggers and messages.
@@ -33,29 +34,29 @@ class Chance(NamedTuple):
     rng: np.random.Generator
 
 
-def children(seed: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
-    """Return what `seed.spawn` would first return, again and again: the seed does not count them."""
+def spawn_seeds(seed: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
+    """Return what the first `seed.spawn(count)` returns, at every call: the seed itself is left as it is."""
     entropy, key, size = seed.entropy, seed.spawn_key, seed.pool_size
     return [np.random.SeedSequence(entropy, spawn_key=(*key, i), pool_size=size) for i in range(count)]
 
 
-def chance(seed: np.random.SeedSequence, nodes: int, interval: float) -> Chance:
-    """Return what a seed gives, which is left as it is: the same at every call; nodes to come change nothing.
+def random_draws(seed: np.random.SeedSequence, nodes: int, interval: float) -> RandomDraws:
+    """Draw what is random in a run; the same at every call, and more nodes do not change those before them.
 
     Args:
         seed: Root of all randomness.
         nodes: How many.
         interval: Time between two exchanges, in seconds.
     """
-    key, phases, rng = children(seed, 3)
-    return Chance(
+    key, phases, rng = spawn_seeds(seed, 3)
+    return RandomDraws(
         int(key.generate_state(1, np.uint64)[0]),
         (-interval * np.random.default_rng(phases).random(nodes)).tolist(),
         np.random.default_rng(rng),
     )
 
 
-def uniform(*key: int) -> float:
+def keyed_uniform(*key: int) -> float:
     """Return a number strictly between 0 and 1 (one round of splitmix64 for each part of the key)."""
     state = 0
     for part in key:
@@ -66,8 +67,8 @@ def uniform(*key: int) -> float:
     return ((state >> 12) + 0.5) * 2 * _UNIT
 
 
-def uniforms(*key: Key) -> Floats:
-    """Return what `uniform` does, element by element; parts of the key are arrays of one shape, or single numbers."""
+def keyed_uniforms(*key: Key) -> Floats:
+    """Return what `keyed_uniform` does, element by element; parts of the key are arrays of one shape, or numbers."""
     state = np.zeros(1, dtype=np.uint64)
     for part in key:
         bits = np.uint64(part & _MASK) if isinstance(part, int) else part.astype(np.uint64)
@@ -78,17 +79,17 @@ def uniforms(*key: Key) -> Floats:
     return ((state >> np.uint64(12)).astype(np.float64) + 0.5) * (2 * _UNIT)
 
 
-def normals(*key: Key) -> Floats:
+def keyed_normals(*key: Key) -> Floats:
     """Return standard normal numbers in the place of uniform ones."""
-    return np.asarray(ndtri(uniforms(*key)), dtype=np.float64)
+    return np.asarray(ndtri(keyed_uniforms(*key)), dtype=np.float64)
 
 
 _DURATION, _MONITOR = 1, 2
 
 
 @dataclass(frozen=True)
-class Truth:
-    """How long trainings take in truth; the scheduler never sees it, only its own observations.
+class TrainingTimes:
+    """How long trainings really take on each node class; the scheduler sees only its own runs.
 
     Attributes:
         curves: Eq. 1 by node class.
@@ -99,13 +100,20 @@ class Truth:
     """
 
     curves: Mapping[str, Curve]
-    noise: float = 0.1
-    monitor: float = 0.05
-    start: float = 5.0
-    stop: float = 1.0
+    noise: float
+    monitor: float
+    start: float
+    stop: float
+
+    @classmethod
+    def of(cls, cost: TrainingCost, speeds: Mapping[str, float]) -> "TrainingTimes":
+        """Return the times on node classes: those of a faster one have their CPU time divided by its speed."""
+        base = Curve(cost.a, cost.b, cost.c, cost.d)
+        curves = {kind: base._replace(a=base.a / speed) for kind, speed in speeds.items()}
+        return cls(curves, cost.noise, cost.monitor, cost.start, cost.stop)
 
     def seconds(self, kind: str, limit: Numbers, work: float) -> tuple[Numbers, Numbers]:
-        """Return what a training takes but for the noise, and the share of its limit that it uses.
+        """Return how long a training takes without noise, and the share of its limit that it uses.
 
         Args:
             kind: Node class.
@@ -118,14 +126,14 @@ class Truth:
         return seconds, busy / seconds
 
     def draws(self, key: int, jobs: Key, counts: Key) -> tuple[Floats, Floats]:
-        """Return what chance gives to triggers: the factor on the duration, and what is added to the utilisation.
+        """Draw for triggers the factor on the duration, and what is added to the utilisation.
 
         Args:
-            key: Of the run; what a trigger gets hangs on it, the job and the trigger's number alone.
+            key: Of the run; a draw depends on it, the job and the trigger's number alone.
             jobs: Numbers of jobs.
             counts: Numbers of their triggers.
         """
-        duration, monitor = normals(key, _DURATION, jobs, counts), normals(key, _MONITOR, jobs, counts)
+        duration, monitor = keyed_normals(key, _DURATION, jobs, counts), keyed_normals(key, _MONITOR, jobs, counts)
         # Not numpy's exp: its last digit differs between processors.
         noise = np.array([math.exp(value) for value in (self.noise * duration).tolist()])
         return noise, self.monitor * monitor

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from edgeresearch.emulator.city import City, linked
+from edgeresearch.emulator.city import City, link_nearest
 from edgeresearch.papers.paper_b.labels import LAYERS, POLICIES
 from edgeresearch.plotting import style
 
@@ -77,14 +77,14 @@ def mesh(city: City) -> Figure:
         city: Of any size; some hundred nodes can be told apart.
     """
     plan = city.plan
-    places, pairs = plan.places.metres / 1000, linked(plan.places.metres, plan.neighbours)
+    places, pairs = plan.places.metres / 1000, link_nearest(plan.places.metres, plan.neighbours)
     figure, (axes,) = style.canvas(size=(7.4, 8.4))
     axes.add_collection(LineCollection(list(places[pairs]), colors=style.GREY, lw=0.6, alpha=0.7, zorder=1))
     sites = plan.sites / 1000
-    around = linked(plan.sites, plan.neighbours)
+    around = link_nearest(plan.sites, plan.neighbours)
     axes.add_collection(LineCollection(list(sites[around]), colors=LAYERS["fog"], lw=0.6, alpha=0.7, zorder=1))
     edge = city.layers[0]
-    ways = np.isin(edge.members, edge.ways)
+    ways = np.isin(edge.members, edge.gateway_names)
     axes.plot(*places[~ways].T, "o", ms=3.5, color=LAYERS["edge"], zorder=2)
     axes.plot(*places[ways].T, "s", ms=4.5, mfc="white", mec=LAYERS["edge"], zorder=3)
     axes.plot(*sites.T, "^", ms=5, color=LAYERS["fog"], zorder=2)
@@ -98,7 +98,7 @@ def mesh(city: City) -> Figure:
         Line2D([], [], color=style.GREY, label="near edge nodes"),
         Line2D([], [], color=LAYERS["fog"], label="near districts"),
     ]
-    note = f"{plan.places.said}. Sensors that share a measuring point lie on one another."
+    note = f"{plan.places.source}. Sensors that share a measuring point lie on one another."
     style.legend(figure, note, handles=handles, columns=3)
     title = f"{len(places):,} edge nodes in {len(sites):,} districts"
     figure.suptitle(title if plan.places.real else f"{title} (synthetic)", x=0.01, ha="left")

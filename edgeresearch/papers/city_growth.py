@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,19 +12,19 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
-from edgeresearch.emulator import experiment
-from edgeresearch.emulator.city import City, Places, city, linked, places
-from edgeresearch.emulator.experiment import Setup
+from edgeresearch.emulator.city import City, link_nearest, make_city, read_places
+from edgeresearch.emulator.experiment import Scenario, run_seed, simulate
 from edgeresearch.emulator.results import MESSAGES, Outcome, traffic
 from edgeresearch.io import write_csv
+from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
 from edgeresearch.stats import interval
 
 TABLES = Path("reports") / "tables" / "los"
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the runs showed.
+class Growth:
+    """Policies on cities of several sizes.
 
     Attributes:
         city: One row per size and policy, see `growth`.
@@ -39,20 +39,20 @@ class Found:
 
 
 class _Cell(NamedTuple):
-    setup: Setup
+    scenario: Scenario
     nodes: int
     policy: str
     repeat: int
 
 
-def growth(section: Mapping[str, Any], *, seed: int, workers: int = 1, warn: Callable[[str], object] = print) -> Found:
+def growth(study: SchedulingStudy, *, seed: int, workers: int = 1, warn: Callable[[str], object] = print) -> Growth:
     """Run policies on cities of several sizes, one hour like the other.
 
     A policy is run up to the size that `most` gives it. Those with global knowledge read the state of every node at
     every decision and look for the ways to all of them, `cloud` for those to every cloud node: the cost is quadratic.
 
     Args:
-        section: `los` of the settings as plain values; `city` says what is run.
+        study: Settings; `city` says what is run.
         seed: Root of all randomness; a repeat has the same streams and noise for every policy.
         workers: Processes; results do not depend on them.
         warn: Receives a line if the places are a stand-in.
@@ -70,49 +70,49 @@ def growth(section: Mapping[str, Any], *, seed: int, workers: int = 1, warn: Cal
     Raises:
         InputError: The settings make no city, or the file of places is not usable.
     """
-    wanted = section["city"]
-    found = places(wanted["places"], seed=seed)
-    if not found.real:
-        warn(f"no file {wanted['places']}: the city is drawn at random ({found.said})")
-    setups = {size: _setup(section, found, size) for size in wanted["sizes"]}
+    plan = study.city
+    places = read_places(plan.places, seed=seed)
+    if not places.real:
+        warn(f"no file {plan.places}: the city is drawn at random ({places.source})")
+    base = study.replace(fitting=study.fitting.replace(refine=plan.refine))
+    scenarios = {size: Scenario.of(base, make_city(places, plan.replace(nodes=size))) for size in plan.sizes}
     cells = [
-        _Cell(setups[size], size, policy, repeat)
-        for size in wanted["sizes"]
-        for policy in wanted["policies"]
-        if size <= wanted["most"].get(policy, size)
-        for repeat in range(repeats(size, wanted))
+        _Cell(scenarios[size], size, policy, repeat)
+        for size in plan.sizes
+        for policy in plan.policies
+        if size <= plan.most.get(policy, size)
+        for repeat in range(repeats(size, plan))
     ]
     order = sorted(range(len(cells)), key=lambda at: -cells[at].nodes)  # the longest first: processes end together
-    tasks = (delayed(_run)(cells[at], hours=wanted["hours"], seed=seed) for at in order)
-    done = parallel.run(tasks, workers)
+    done = parallel.run((delayed(_run)(cells[at], hours=plan.hours, seed=seed) for at in order), workers)
     rows = pd.DataFrame([row for _, row in sorted(zip(order, done, strict=True), key=lambda each: each[0])])
-    meshes = pd.DataFrame([_mesh(_own(setup)) for setup in setups.values()])
+    meshes = pd.DataFrame([_mesh(_city(scenario)) for scenario in scenarios.values()])
     costs = ["nodes", "policy", "repeat", "triggers", "cpu_seconds", "mebibytes"]
-    return Found(_joined(rows, setups, wanted["hours"]), meshes, rows[costs])
+    return Growth(_means(rows, scenarios, plan.hours), meshes, rows[costs])
 
 
-def repeats(nodes: int, wanted: Mapping[str, Any]) -> int:
+def repeats(nodes: int, plan: CityGrowth) -> int:
     """Return how often a size is run: `repeats`, and less often where all of them had more nodes than `nodes_in_all`.
 
     Args:
         nodes: Of the city.
-        wanted: `los.city` of the settings.
+        plan: Settings.
     """
-    return int(max(1, min(wanted["repeats"], wanted["nodes_in_all"] // nodes)))
+    return max(1, min(plan.repeats, plan.nodes_in_all // nodes))
 
 
 def write(
-    section: Mapping[str, Any],
+    study: SchedulingStudy,
     *,
     seed: int,
     workers: int = 1,
     out: str | Path = ".",
     warn: Callable[[str], object] = print,
-) -> Found:
+) -> Growth:
     """Run `growth` and write `city.csv` and `city_meshes.csv` under `reports/tables/los/`; settings make the bytes.
 
     Args:
-        section: `los` of the settings as plain values.
+        study: Settings.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
         out: Project folder.
@@ -121,37 +121,29 @@ def write(
     Raises:
         InputError: As `growth`, or a table cannot be written.
     """
-    found = growth(section, seed=seed, workers=workers, warn=warn)
+    found = growth(study, seed=seed, workers=workers, warn=warn)
     write_csv(found.city, Path(out) / TABLES / "city.csv")
     write_csv(found.meshes, Path(out) / TABLES / "city_meshes.csv")
     return found
 
 
-def _setup(section: Mapping[str, Any], found: Places, size: int) -> Setup:
-    wanted = section["city"]
-    kept = {name: wanted[name] for name in ("district", "neighbours", "share")}
-    made = experiment.setup(section, city(found, nodes=size, **kept))
-    return replace(made, fitting=replace(made.fitting, refine=wanted["refine"]))
-
-
 def _run(cell: _Cell, *, hours: float, seed: int) -> dict[str, Any]:
     before = time.process_time()
-    root = np.random.SeedSequence([seed, cell.nodes, cell.repeat])
-    outcome = experiment.run(cell.setup, policy=cell.policy, hours=hours, seed=root)
+    outcome = simulate(cell.scenario, cell.policy, hours=hours, seed=run_seed(seed, cell.nodes, cell.repeat))
     spent = time.process_time() - before
     return {
         **{"nodes": cell.nodes, "policy": cell.policy, "repeat": cell.repeat},
-        **_measured(outcome, cell.setup.interval),
+        **_measure(outcome),
         "cpu_seconds": spent,
         "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 
 
-def _measured(outcome: Outcome, exchange: float) -> dict[str, float]:
+def _measure(outcome: Outcome) -> dict[str, float]:
     """Return what one run showed, by the names of `growth`."""
     log = outcome.triggers()
     ran = log[log["end"] == "finished"]
-    sent = traffic(outcome, interval=exchange)
+    sent = traffic(outcome)
     share = len(outcome.mesh.nodes) * outcome.seconds / 3600
     home = outcome.mesh.nodes[outcome.jobs[0].source].layer
     some = len(ran) > 0
@@ -168,11 +160,11 @@ def _measured(outcome: Outcome, exchange: float) -> dict[str, float]:
     }
 
 
-def _joined(rows: pd.DataFrame, setups: Mapping[int, Setup], hours: float) -> pd.DataFrame:
-    found = []
+def _means(rows: pd.DataFrame, scenarios: Mapping[int, Scenario], hours: float) -> pd.DataFrame:
+    means = []
     groups: Any = rows.groupby(["nodes", "policy"], sort=False)
     for (size, policy), part in groups:
-        own = _own(setups[int(size)])
+        own = _city(scenarios[int(size)])
         assert own.stream_rule is not None
         row: dict[str, Any] = {
             **_about(own), "streams": own.stream_rule.count, "policy": policy, "repeats": len(part), "hours": hours,
@@ -181,25 +173,25 @@ def _joined(rows: pd.DataFrame, setups: Mapping[int, Setup], hours: float) -> pd
         row["drop_percent"], row["low"], row["high"] = interval(part["drop_percent"])
         for name in ("hops", "messages", "megabytes", "carried"):
             row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name])
-        found.append({**row, **part[["edge_percent", "reads", "deep"]].mean()})
-    return pd.DataFrame(found)
+        means.append({**row, **part[["edge_percent", "reads", "deep"]].mean()})
+    return pd.DataFrame(means)
 
 
-def _own(setup: Setup) -> City:
-    assert isinstance(setup.testbed, City)
-    return setup.testbed
+def _city(scenario: Scenario) -> City:
+    assert isinstance(scenario.testbed, City)
+    return scenario.testbed
 
 
 def _about(own: City) -> dict[str, Any]:
     sizes = [len(layer.members) for layer in own.layers]
     return {
-        "nodes": sum(sizes), "edge_nodes": sizes[0], "places": own.plan.places.said, "real": own.plan.places.real
+        "nodes": sum(sizes), "edge_nodes": sizes[0], "places": own.plan.places.source, "real": own.plan.places.real
     }  # fmt: skip
 
 
 def _mesh(own: City) -> dict[str, Any]:
     plan, mesh = own.plan, own.mesh(np.random.default_rng(0))
-    pairs = linked(plan.places.metres, plan.neighbours)
+    pairs = link_nearest(plan.places.metres, plan.neighbours)
     long = np.linalg.norm(np.subtract(*(plan.places.metres[pairs[:, side]] for side in (0, 1))), axis=1)
     return {
         "nodes": len(mesh.nodes),
@@ -209,6 +201,6 @@ def _mesh(own: City) -> dict[str, Any]:
         "degree": 2 * len(pairs) / len(plan.places.metres),
         "link_metres": float(np.median(long)),
         "longest_metres": float(long.max()),
-        "places": plan.places.said,
+        "places": plan.places.source,
         "real": plan.places.real,
     }

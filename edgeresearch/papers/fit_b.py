@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from edgeresearch.emulator import results
-from edgeresearch.emulator.city import city_from_settings
-from edgeresearch.emulator.experiment import Setup, scheduling, setup
-from edgeresearch.optimise import Budget, Choice, Space, Span, Value, search
-from edgeresearch.papers import figure5
+from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.optimise import Choice, Space, Span, Value, search
+from edgeresearch.papers import limit_adaptation
+from edgeresearch.papers.settings import LimitAdaptation, SchedulingStudy
 
 SPACE: Space = {
     "at_400": Span(30, 60),
@@ -26,7 +26,7 @@ SPACE: Space = {
     "sway": Span(0.005, 0.1, log=True),
     "sway_period": Span(300, 7200, log=True),
     "hop_limit": Choice((3, 4)),
-    "sender": Choice((False, True)),
+    "sender_limit_binds": Choice((False, True)),
     "infeasible": Choice(("best_fit", "closest")),
     "upward": Choice(("gateway", "all")),
 }
@@ -41,28 +41,16 @@ LAST = -1
 """Stage of the final evaluation."""
 
 
-class Target(NamedTuple):
-    """A published number that is fitted.
-
-    Attributes:
-        value: The number.
-        tolerance: Difference that counts as one in the loss.
-    """
-
-    value: float
-    tolerance: float
-
-
-def adjusted(setup: Setup, settings: Mapping[str, Value]) -> Setup:
-    """Return a setup with other values of some settings.
+def adjust(scenario: Scenario, values: Mapping[str, Value]) -> Scenario:
+    """Return a scenario with other values of some settings.
 
     Args:
-        setup: What stays.
-        settings: By name: of eq. 1 (`c`, `d`, and `at_400` in place of `a`), of the stream rule (`work`, `trigger`), of
+        scenario: What stays.
+        values: By name: of eq. 1 (`c`, `d`, and `at_400` in place of `a`), of the stream rule (`work`, `trigger`), of
             the edge (`gateway`, `upward`, `sway`, and `sway_period`: the shortest, the longest is three times that),
-            and of any section of the setup.
+            and of any section of the scenario.
     """
-    given = dict(settings)
+    given = dict(values)
     edge: dict[str, object] = {name: given.pop(name) for name in ("sway", "upward") if name in given}
     if "gateway" in given:
         edge["gateways"] = [given.pop("gateway")]
@@ -70,32 +58,32 @@ def adjusted(setup: Setup, settings: Mapping[str, Value]) -> Setup:
         low = float(given.pop("sway_period"))
         edge["sway_period"] = [low, 3 * low]
     rule = {name: given.pop(name) for name in ("work", "trigger") if name in given}
-    testbed = setup.testbed.with_layer("edge", **edge) if edge else setup.testbed
+    testbed = scenario.testbed.with_layer("edge", **edge) if edge else scenario.testbed
     testbed = testbed.with_rule(**rule) if rule else testbed
-    curve = setup.curve._replace(**{name: float(given.pop(name)) for name in ("c", "d") if name in given})
+    cost = scenario.training_cost.replace(**{name: float(given.pop(name)) for name in ("c", "d") if name in given})
     if "at_400" in given:
-        curve = curve._replace(a=(float(given.pop("at_400")) - curve.d) * (400 + curve.b) ** curve.c)
-    parts = {}
-    for part in ("rules", "limits", "fitting", "truth"):
-        section = getattr(setup, part)
-        names = given.keys() & section.__dataclass_fields__.keys()
-        parts[part] = replace(section, **{name: given.pop(name) for name in names})
-    return replace(setup, testbed=testbed, curve=curve, **parts, **given)  # type: ignore[arg-type]
+        cost = cost.replace(a=(float(given.pop("at_400")) - cost.d) * (400 + cost.b) ** cost.c)
+    changed: dict[str, Any] = {"testbed": testbed, "training_cost": cost}
+    for part in ("rules", "limits", "fitting", "training_cost"):
+        section = changed.get(part, getattr(scenario, part))
+        names = given.keys() & type(section).model_fields.keys()
+        changed[part] = section.replace(**{name: given.pop(name) for name in names})
+    return replace(scenario, **{**changed, **given})
 
 
 def evaluate(
-    settings: Mapping[str, Value],
+    values: Mapping[str, Value],
     repeats: int,
     stage: int,
     *,
-    setup: Setup,
-    plan: figure5.Plan,
-    targets: Mapping[str, Target],
+    scenario: Scenario,
+    plan: LimitAdaptation,
+    targets: Mapping[str, tuple[float, float]],
     streams: Sequence[int],
     hours: float,
     seed: int,
 ) -> dict[str, float]:
-    """Run both experiments with settings.
+    """Run both experiments with some values of settings.
 
     Returns:
         `drop_N` and `hops_N_H` (percent, `attempts`; Figs. 7 and 6), `limit_I` (millicores) and `residual_I` (percent)
@@ -103,79 +91,53 @@ def evaluate(
         the root mean square of the differences to the targets, each divided by its tolerance. What is not a target has
         no part in the loss.
     """
-    chosen = adjusted(setup, settings)
+    chosen = adjust(scenario, values)
     own = seed + 1000 + stage  # the experiments themselves draw from the seed
-    rows = scheduling(chosen, streams=streams, policies=["los"], repeats=repeats, hours=hours, seed=own)[0]
+    rows = compare_policies(chosen, streams=streams, policies=["los"], repeats=repeats, hours=hours, seed=own)[0]
     drops = results.drop_rates(rows).set_index("streams")["drop_percent"]
-    shares = results.hops(rows, "attempts").set_index(["streams", "hops"])["share_percent"]
-    found = {f"drop_{count}": float(drops[count]) for count in streams}
+    shares = results.hop_shares(rows, "attempts").set_index(["streams", "hops"])["share_percent"]
+    measured = {f"drop_{count}": float(drops[count]) for count in streams}
     for count in streams:
-        found |= {f"hops_{count}_{depth}": float(shares.get((count, depth), 0.0)) for depth in (1, 2, 3)}
-    runs = [figure5.means(chosen, plan, rule=chosen.limits.rule, seed=own, repeat=each) for each in range(repeats)]
-    course = figure5.course(runs).set_index("iteration")
+        measured |= {f"hops_{count}_{depth}": float(shares.get((count, depth), 0.0)) for depth in (1, 2, 3)}
+    runs = [
+        limit_adaptation.means(chosen, plan, rule=chosen.limits.rule, seed=own, repeat=each) for each in range(repeats)
+    ]
+    course = limit_adaptation.course(runs).set_index("iteration")
     for iteration in (1, 32, 45):
-        found[f"limit_{iteration}"] = float(course["limit_millicores"].get(iteration, np.inf))
-        found[f"residual_{iteration}"] = float(course["residual"].get(iteration, np.inf))
-    found["plateau"] = float(figure5.plateau(course["limit_millicores"])) if len(course) >= 45 else np.inf
-    off = [(found[name] - target.value) / target.tolerance for name, target in targets.items()]
-    return {"loss": float(np.sqrt(np.mean(np.square(off)))), **found}
+        measured[f"limit_{iteration}"] = float(course["limit_millicores"].get(iteration, np.inf))
+        measured[f"residual_{iteration}"] = float(course["residual"].get(iteration, np.inf))
+    long = len(course) >= 45
+    measured["plateau"] = float(limit_adaptation.plateau(course["limit_millicores"])) if long else np.inf
+    off = [(measured[name] - value) / tolerance for name, (value, tolerance) in targets.items()]
+    return {"loss": float(np.sqrt(np.mean(np.square(off)))), **measured}
 
 
-def calibrate(
-    setup: Setup,
-    plan: figure5.Plan,
-    targets: Mapping[str, Target],
-    *,
-    streams: Sequence[int],
-    hours: float,
-    seed: int,
-    budget: Budget,
-    workers: int = 1,
+def fit(
+    study: SchedulingStudy, targets: Mapping[str, tuple[float, float]], *, seed: int, workers: int = 1
 ) -> pd.DataFrame:
-    """Search `SPACE` for the smallest loss.
-
-    Args:
-        setup: What stays.
-        plan: Of the experiment of Fig. 5.
-        targets: What is fitted, by the names that `evaluate` returns.
-        streams: Numbers of streams that are run; those without a target are held out.
-        hours: Virtual time of each run.
-        seed: Root of all randomness.
-        budget: How long to search.
-        workers: Processes; results do not depend on them.
-
-    Returns:
-        One row per evaluation, see `fitting.search`; the last stage, -1, has fresh seeds.
-    """
-    run = partial(evaluate, setup=setup, plan=plan, targets=targets, streams=streams, hours=hours, seed=seed)
-    return search(SPACE, run, budget, seed=seed, workers=workers)
-
-
-def fitted(
-    section: Mapping[str, Any], targets: Mapping[str, tuple[float, float]], *, seed: int, workers: int = 1
-) -> pd.DataFrame:
-    """Search as the settings say, on the testbed that they name.
+    """Search `SPACE` for the smallest loss, on the testbed of the study.
 
     Eq. 1 is fitted on its grid alone: to refine it takes longer and moved no drop rate by more than half a point.
 
     Args:
-        section: `los` of the settings as plain values.
-        targets: What is fitted: value and tolerance by the names that `evaluate` returns.
+        study: What stays, the streams and hours that are run (streams without a target are held out), and how long to
+            search.
+        targets: What is fitted: value, and the difference that counts as one in the loss, by the names that `evaluate`
+            returns.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
 
     Returns:
-        One row per evaluation, see `calibrate`.
+        One row per evaluation, see `optimise.search`; the last stage, -1, has fresh seeds.
     """
-    chosen = setup(section, city_from_settings(section))
-    wanted = {name: value for name, value in section["adaptation"].items() if name != "repeats"}
-    return calibrate(
-        replace(chosen, fitting=replace(chosen.fitting, refine=False)),
-        figure5.Plan(**wanted),
-        {name: Target(*pair) for name, pair in targets.items()},
-        streams=section["streams"],
-        hours=section["hours"],
+    scenario = Scenario.of(study)
+    run = partial(
+        evaluate,
+        scenario=replace(scenario, fitting=scenario.fitting.replace(refine=False)),
+        plan=study.adaptation,
+        targets=targets,
+        streams=study.streams,
+        hours=study.hours,
         seed=seed,
-        budget=Budget(**section["fit"]),
-        workers=workers,
     )
+    return search(SPACE, run, **dict(study.fit), seed=seed, workers=workers)

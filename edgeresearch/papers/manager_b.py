@@ -8,22 +8,26 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from pydantic import BaseModel
 
 from edgeresearch.emulator.network import Mesh
-from edgeresearch.emulator.view import View
-from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.papers.figure2 import Search
+from edgeresearch.emulator.view import NodeView
+from edgeresearch.emulator.workload import Job, TrainingTimes
+from edgeresearch.papers.placement_trace import PlacementTrace
 from edgeresearch.plotting import style
-from edgeresearch.scheduling.job_history import Knowledge, Limits
-from edgeresearch.scheduling.los import Rules, schedule
-from edgeresearch.scheduling.messages import Availability, Decision, Report, Request
+from edgeresearch.scheduling.job_history import JobHistory
+from edgeresearch.scheduling.los import schedule
+from edgeresearch.scheduling.messages import Availability, Decision, Request, TrainingReport
 from edgeresearch.scheduling.runtime_model import RuntimeModel
+from edgeresearch.scheduling.settings import Limits, Rules
 
 Place = tuple[float, float, float, float]
 
 
 def parts(kind: type[Any] | Callable[..., Any]) -> list[str]:
     """Return the public parts of a class by their names in the code: its fields, or its slots."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return list(kind.model_fields)
     if is_dataclass(kind):
         return [each.name for each in fields(kind) if not each.name.startswith("_")]
     named: Any = getattr(kind, "_fields", None) or getattr(kind, "__slots__", ())
@@ -36,11 +40,11 @@ def origin(thing: Any) -> str:
 
 
 @style.styled
-def figure3(search: Search, *, rules: Rules, limits: Limits) -> Figure:
+def figure3(trace: PlacementTrace, *, rules: Rules, limits: Limits) -> Figure:
     """Draw Paper B, Fig. 3.
 
     Args:
-        search: Of a run, with what its job's models had learned by the end.
+        trace: Of a run, with what its job's models had learned by the end.
         rules: Of Algorithm 1 in that run.
         limits: Of the CPU in that run.
     """
@@ -49,19 +53,19 @@ def figure3(search: Search, *, rules: Rules, limits: Limits) -> Figure:
     axes.axis("off")
     _frame(axes, (30, 0, 59, 62), style.INK, 0.0)
     axes.text(59.5, 59.4, "edge manager, one per node", ha="center", fontsize=11, weight="bold")
-    around = search.mesh.neighbours[search.sights[0].here.node]
-    here = search.mesh.nodes[search.sights[0].here.node].name
+    around = trace.mesh.neighbours[trace.steps[0].here.node]
+    here = trace.mesh.nodes[trace.steps[0].here.node].name
     _box(axes, (0.5, 43, 25, 15), "mesh network", Mesh, style.GREEN, f"{here} sees {len(around)} neighbours")
     _box(axes, (0.5, 22, 25, 16), "prediction job", Job, style.PINK, "triggers a training each period")
-    _box(axes, (0.5, 1, 25, 16), "training job", Truth, style.PINK, "its true times: never seen by LOS")
-    _box(axes, (32, 42, 26, 16), "availability model", Availability, style.BLUE, f"read through {origin(View)}")
-    _box(axes, (61.5, 42, 26, 16), "job runtime model", RuntimeModel, style.BLUE, _fitted(search.known))
+    _box(axes, (0.5, 1, 25, 16), "training job", TrainingTimes, style.PINK, "its true times: never seen by LOS")
+    _box(axes, (32, 42, 26, 16), "availability model", Availability, style.BLUE, f"read through {origin(NodeView)}")
+    _box(axes, (61.5, 42, 26, 16), "job runtime model", RuntimeModel, style.BLUE, _fitted(trace.history))
     scheduler = f"at most {rules.hop_limit} hand-overs, then {rules.infeasible.replace('_', ' ')}"
     _box(axes, (32, 21, 26, 16), "scheduler (Algorithm 1)", schedule, style.ORANGE, scheduler, Rules)
-    rule = f"× {limits.down:g} or × {limits.up:g} by the {limits.rule};\n{len(search.known.limits)} nodes have a limit"
+    rule = f"× {limits.down:g} or × {limits.up:g} by the {limits.rule};\n{len(trace.history.limits)} nodes have a limit"
     _box(axes, (61.5, 21, 26, 16), "resource optimisation", Limits, style.ORANGE, rule)
-    _box(axes, (61.5, 1, 26, 15), "history of one job", Knowledge, style.BLUE, f"job {search.sights[0].request.job}")
-    _box(axes, (32, 1, 26, 15), "report of a training", Report, style.SKY, "broadcast to all of the same model")
+    _box(axes, (61.5, 1, 26, 15), "history of one job", JobHistory, style.BLUE, f"job {trace.steps[0].request.job}")
+    _box(axes, (32, 1, 26, 15), "report of a training", TrainingReport, style.SKY, "broadcast to all of the same model")
     _box(axes, (93.5, 21, 26, 16), "request", Request, style.SKY, "handed over with its token")
     _box(axes, (93.5, 42, 26, 16), "decision", Decision, style.SKY, "every one with its reason")
     _box(
@@ -83,7 +87,7 @@ def figure3(search: Search, *, rules: Rules, limits: Limits) -> Figure:
     return figure
 
 
-def _fitted(known: Knowledge) -> str:
+def _fitted(known: JobHistory) -> str:
     for kind in known.models:
         curve = known.curve(kind)
         if curve is not None:

@@ -1,6 +1,7 @@
 """The stages of the pipeline that emulate: limits (Fig. 5), scheduling (Figs. 6 and 7), and what lies beyond them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,14 +9,14 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
-from edgeresearch.emulator import experiment, results
-from edgeresearch.emulator.city import city_from_settings
-from edgeresearch.emulator.experiment import Setup
+from edgeresearch.emulator import results
+from edgeresearch.emulator.experiment import Scenario, compare_policies
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import atomic, write_csv
-from edgeresearch.papers import figure5, scheduling_sweeps
-from edgeresearch.papers.fit_b import adjusted
-from edgeresearch.scheduling.job_history import Rule
+from edgeresearch.papers import limit_adaptation, scheduling_sweeps
+from edgeresearch.papers.fit_b import adjust
+from edgeresearch.papers.settings import SchedulingStudy
+from edgeresearch.scheduling.settings import LimitRule
 from edgeresearch.stats import by
 
 PREDICTION = 100.0
@@ -29,11 +30,11 @@ _SMALL = {"job": "int16", "repeat": "int16", "streams": "int16", "node": "int16"
 _NARROW = ("limit", "seconds", "complete", "period")
 
 
-def limits(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
+def limits(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Run the optimisation experiment under both rules, with a node for each job and with the edge nodes shared.
 
     Args:
-        section: `los` of the settings as plain values.
+        study: Settings.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
 
@@ -42,24 +43,24 @@ def limits(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[s
         over jobs of limit, time and residual, with 95 % intervals over repeats. `landmarks`: by `rule`, `together` and
         `what` the numbers that Paper B reads off its Fig. 5, with intervals likewise (see `landmarks`).
     """
-    wanted = dict(section["adaptation"])
-    repeats = wanted.pop("repeats")
-    setup = experiment.setup(section, city_from_settings(section))
-    plan = figure5.Plan(**wanted)
-    edge = setup.testbed.layers[0]
+    scenario, plan = Scenario.of(study), study.adaptation
+    edge = scenario.testbed.layers[0]
     nodes = len(edge.members)
-    shared = figure5.Plan(
-        **{**wanted, "free": edge.millicores - PREDICTION * plan.jobs / nodes, "together": nodes},
-    )
-    cells = [(rule, each) for each in (plan, shared) for rule in get_args(Rule)]
+    shared = plan.replace(free=edge.millicores - PREDICTION * plan.jobs / nodes)
     courses, marks = [], []
-    for rule, each in cells:
-        tasks = (delayed(figure5.means)(setup, each, rule=rule, seed=seed, repeat=repeat) for repeat in range(repeats))
-        runs = parallel.run(tasks, workers)
-        about = {"rule": rule, "together": each.together or 0}
-        courses.append(figure5.course(runs).assign(**about))
-        found = pd.concat([landmarks(run, drift_from=each.drift_from) for run in runs])
-        marks.append(by(found, ["what"], ["value"]).assign(**about))
+    for each, together in ((plan, None), (shared, nodes)):
+        for rule in get_args(LimitRule):
+            tasks = (
+                delayed(limit_adaptation.means)(
+                    scenario, each, rule=rule, seed=seed, repeat=repeat, shared_nodes=together
+                )
+                for repeat in range(plan.repeats)
+            )
+            runs = parallel.run(tasks, workers)
+            about = {"rule": rule, "together": together or 0}
+            courses.append(limit_adaptation.course(runs).assign(**about))
+            read = pd.concat([landmarks(run, drift_from=plan.drift_from) for run in runs])
+            marks.append(by(read, ["what"], ["value"]).assign(**about))
     return {
         "limits": _first(pd.concat(courses), "rule", "together"),
         "landmarks": _first(pd.concat(marks), "rule", "together"),
@@ -85,104 +86,99 @@ def landmarks(run: pd.DataFrame, *, drift_from: int) -> pd.DataFrame:
     if 10 <= before < len(run):
         level = float(limit.iloc[before - 10 : before].mean())
         found["level"], found["level_residual"] = level, float(residual.iloc[before - 10 : before].mean())
-        found["plateau"] = figure5.plateau(limit, until=before)
+        found["plateau"] = limit_adaptation.plateau(limit, until=before)
         found["rise"] = 100 * (float(limit.iloc[-5:].mean()) / level - 1)
     return pd.DataFrame({"what": list(found), "value": list(found.values())})
 
 
-def scheduling(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
+def scheduling(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Run every number of streams with every policy, and LOS under both readings of the trigger rate.
 
     Args:
-        section: `los` of the settings as plain values.
+        study: Settings.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
 
     Returns:
-        `rows`: one row per trigger. `drops`, `reasons`, `layers`: shares of all triggers (`summary`). `hops`: for each
-        `reading` of Fig. 6. `traffic`: messages and megabytes per node and hour by `kind` (see `sent`). `triggers`: of
-        LOS by `trigger`, the reading, `streams` and `repeat`, how many there were and how many were dropped.
-        `handovers`: see `handovers`.
+        `rows`: one row per trigger. `drops`, `reasons`, `layers`: shares of all triggers (`results.shares_by`). `hops`:
+        for each `reading` of Fig. 6. `traffic`: messages and megabytes per node and hour by `kind` (see `sent`).
+        `triggers`: of LOS by `trigger`, the reading, `streams` and `repeat`, how many there were and how many were
+        dropped. `handovers`: see `handovers`.
     """
-    setup = experiment.setup(section, city_from_settings(section))
-    fixed = {key: section[key] for key in ("streams", "repeats", "hours")}
-    rows, traffic = experiment.scheduling(setup, policies=section["policies"], seed=seed, workers=workers, **fixed)
-    readings = [results.hops(rows, reading).assign(reading=reading) for reading in get_args(results.Reading)]
+    scenario = Scenario.of(study)
+    compare = partial(
+        compare_policies,
+        streams=study.streams,
+        repeats=study.repeats,
+        hours=study.hours,
+        seed=seed,
+        workers=workers,
+    )
+    rows, traffic = compare(scenario, policies=study.policies)
+    readings = [results.hop_shares(rows, reading).assign(reading=reading) for reading in get_args(results.Reading)]
     counts = []
     for trigger in ("period", "samples"):
-        other = adjusted(setup, {"trigger": trigger})
-        found, _ = experiment.scheduling(other, policies=["los"], seed=seed, workers=workers, **fixed)
-        counts.append(_counted(found).assign(trigger=trigger, hours=section["hours"]))
+        of_los, _ = compare(adjust(scenario, {"trigger": trigger}), policies=["los"])
+        counts.append(_count_drops(of_los).assign(trigger=trigger, hours=study.hours))
     return {
         "rows": rows,
         "drops": results.drop_rates(rows),
         "hops": _first(pd.concat(readings), "reading"),
         "reasons": results.shares_by(rows, "reason"),
         "layers": results.shares_by(rows, "layer"),
-        "traffic": sent(rows, traffic, setup, hours=section["hours"]),
+        "traffic": sent(rows, traffic, scenario, hours=study.hours),
         "triggers": _first(pd.concat(counts), "trigger"),
-        "handovers": handovers(setup, seed=seed, workers=workers, **fixed),
+        "handovers": handovers(scenario, compare),
     }
 
 
-def handovers(
-    setup: Setup, *, streams: Sequence[int], repeats: int, hours: float, seed: int, workers: int = 1
-) -> pd.DataFrame:
+def handovers(scenario: Scenario, compare: Callable[..., tuple[pd.DataFrame, pd.DataFrame]]) -> pd.DataFrame:
     """Run LOS under both readings of "Optimize resource limits; return best-fit" (Paper B, Algorithm 1).
 
     Args:
-        setup: What stays.
-        streams: Numbers of streams.
-        repeats: Of each.
-        hours: Virtual time of each.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
+        scenario: What stays.
+        compare: Runs policies on a scenario (`compare_policies` with streams, repeats and hours).
 
     Returns:
         By `sender` (whether the limit that the sender planned with binds the receiver), `streams` and `hops`: `percent`
-        of the attempts that were handed over so often (`summary.hops`), or, without `hops`, of the triggers that were
-        dropped, with `low` and `high`.
+        of the attempts that were handed over so often (`results.hop_shares`), or, without `hops`, of the triggers that
+        were dropped, with `low` and `high`.
     """
     tables = []
     for sender in (False, True):
-        chosen = adjusted(setup, {"sender": sender})
-        rows, _ = experiment.scheduling(
-            chosen, streams=streams, policies=["los"], repeats=repeats, hours=hours, seed=seed, workers=workers
-        )
+        rows, _ = compare(adjust(scenario, {"sender_limit_binds": sender}), policies=["los"])
         drops = results.drop_rates(rows).rename(columns={"drop_percent": "percent"})
-        shares = results.hops(rows, "attempts").rename(columns={"share_percent": "percent"})
+        shares = results.hop_shares(rows, "attempts").rename(columns={"share_percent": "percent"})
         both = pd.concat([drops, shares.astype({"hops": "Int64"})], ignore_index=True)
         tables.append(both.drop(columns="policy").assign(sender=sender))
     return _first(pd.concat(tables), "sender", "streams", "hops")
 
 
-def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: float) -> pd.DataFrame:
+def sent(rows: pd.DataFrame, traffic: pd.DataFrame, scenario: Scenario, *, hours: float) -> pd.DataFrame:
     """Return what each node sends per hour, by `policy`, `streams` and `kind`, with 95 % intervals over repeats.
 
     Args:
         rows: One row per trigger.
-        traffic: One row per run, see `traffic.traffic`.
-        setup: Of the runs.
+        traffic: One row per run, see `results.traffic`.
+        scenario: Of the runs.
         hours: Virtual time of each run.
 
     Returns:
-        `messages` and `megabytes`, each also with `_low` and `_high`. Kinds are those of `traffic.traffic`, where
+        `messages` and `megabytes`, each also with `_low` and `_high`. Kinds are those of `results.traffic`, where
         samples are counted once, however far they go; and two more ways to count those: `carried`, once on every link
         of their way, and `leaving`, if their training ran in another layer than that of their stream.
     """
-    count = sum(len(layer.members) for layer in setup.testbed.layers)
-    rule = setup.testbed.stream_rule
+    count = sum(len(layer.members) for layer in scenario.testbed.layers)
+    rule = scenario.testbed.stream_rule
     size, home = (rule.megabytes, rule.layer) if rule else (0.0, "")
     ran = rows[rows["end"] == "finished"]
     keys = ["policy", "streams", "repeat"]
     share = size / hours / count
     tables = [
-        traffic[keys].assign(kind="requests", messages=traffic["requests"], megabytes=traffic["request_megabytes"]),
-        traffic[keys].assign(kind="exchanges", messages=traffic["exchanges"], megabytes=traffic["exchange_megabytes"]),
-        traffic[keys].assign(kind="syncs", messages=traffic["syncs"], megabytes=traffic["sync_megabytes"]),
-        traffic[keys].assign(kind="models", messages=traffic["models"], megabytes=traffic["model_megabytes"]),
-        traffic[keys].assign(kind="samples", megabytes=traffic["sample_megabytes"]),
+        traffic[keys].assign(kind=kind, messages=traffic[kind], megabytes=traffic[f"{kind[:-1]}_megabytes"])
+        for kind in results.MESSAGES
     ]
+    tables.append(traffic[keys].assign(kind="samples", megabytes=traffic["sample_megabytes"]))
     for kind, counted in (("carried", ran["hops"]), ("leaving", (ran["layer"] != home).astype(int))):
         total = counted.groupby([ran[key] for key in keys]).sum()
         tables.append(
@@ -197,30 +193,26 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, setup: Setup, *, hours: floa
     return by(table, [*keys[:2], "kind"], ["messages", "megabytes"])
 
 
-def sweep(section: Mapping[str, Any], *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
+def sweep(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Vary how old views are, how many gateways there are, who comes and goes, and every choice that was made.
 
     Args:
-        section: `los` of the settings as plain values.
+        study: Settings.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
 
     Returns:
-        `staleness`, `gateways`, `churn`, `choices`: what `sweeps.sweep` returns.
+        `staleness`, `gateways`, `churn`, `choices`: see `scheduling_sweeps.sweep`.
     """
-    setup = experiment.setup(section, city_from_settings(section))
-    wanted = section["sweeps"]
+    scenario, sweeps = Scenario.of(study), study.sweeps
     varied = {
-        "staleness": scheduling_sweeps.staleness(setup, wanted["intervals"]),
-        "gateways": scheduling_sweeps.gateways(setup, wanted["gateways"]),
-        "churn": scheduling_sweeps.churn(setup, wanted["stays"], wanted["away"]),
-        "choices": scheduling_sweeps.choices(setup),
+        "staleness": scheduling_sweeps.staleness(scenario, sweeps.intervals),
+        "gateways": scheduling_sweeps.gateways(scenario, sweeps.gateways),
+        "churn": scheduling_sweeps.churn(scenario, sweeps.stays, sweeps.away),
+        "choices": scheduling_sweeps.choices(scenario),
     }
-    fixed = {key: section[key] for key in ("repeats", "hours")}
-    return {
-        name: scheduling_sweeps.sweep(each, streams=wanted["streams"], seed=seed, workers=workers, **fixed)
-        for name, each in varied.items()
-    }
+    fixed: Any = {"streams": sweeps.streams, "repeats": study.repeats, "hours": study.hours, "workers": workers}
+    return {name: scheduling_sweeps.sweep(each, seed=seed, **fixed) for name, each in varied.items()}
 
 
 STAGES: Mapping[str, Callable[..., dict[str, pd.DataFrame]]] = {
@@ -232,13 +224,13 @@ STAGES: Mapping[str, Callable[..., dict[str, pd.DataFrame]]] = {
 
 
 def write(
-    name: str, section: Mapping[str, Any], *, seed: int, workers: int = 1, out: str | Path = "."
+    name: str, study: SchedulingStudy, *, seed: int, workers: int = 1, out: str | Path = "."
 ) -> dict[str, pd.DataFrame]:
     """Run a stage and write its tables; the same settings give the same bytes.
 
     Args:
         name: One of `STAGES`.
-        section: `los` of the settings as plain values.
+        study: Settings.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
         out: Project folder, which gets `reports/tables/los/` and, of scheduling, all triggers under `data/processed/`.
@@ -253,14 +245,14 @@ def write(
         raise InputError(
             f"there is nothing called {name!r} to emulate{nearest(name, STAGES)}; known: {', '.join(STAGES)}"
         )
-    found = STAGES[name](section, seed=seed, workers=workers)
-    for what, table in found.items():
+    tables = STAGES[name](study, seed=seed, workers=workers)
+    for what, table in tables.items():
         if what == "rows":
             with atomic(Path(out) / TRIGGERS) as draft:
                 compact(table).to_parquet(draft, index=False, compression="zstd")
         else:
             write_csv(table, Path(out) / TABLES / f"{what}.csv")
-    return found
+    return tables
 
 
 def compact(rows: pd.DataFrame) -> pd.DataFrame:
@@ -269,7 +261,7 @@ def compact(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype({**_SMALL, **kinds})
 
 
-def _counted(rows: pd.DataFrame) -> pd.DataFrame:
+def _count_drops(rows: pd.DataFrame) -> pd.DataFrame:
     dropped = rows["end"].eq("dropped")
     return dropped.groupby([rows["streams"], rows["repeat"]]).agg(triggers="size", dropped="sum").reset_index()
 

@@ -49,8 +49,9 @@ def write(name: str, reports: str | Path, settings: Mapping[str, Any]) -> None:
         elastic_a.write_table3(settings["traces"], reports)
     elif name == "los":
         from edgeresearch.papers.paper_b.tables import write_tables
+        from edgeresearch.papers.settings import SchedulingStudy
 
-        write_tables(settings, reports)
+        write_tables(SchedulingStudy(**settings), reports)
     elif name == "claims":
         from edgeresearch.papers.claims.audit import write_claims
 

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 
 from edgeresearch.emulator.network import Mesh
 from edgeresearch.emulator.workload import Job
-from edgeresearch.papers.figure2 import Search, Sight
 from edgeresearch.papers.paper_b.labels import LAYERS
+from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep
 from edgeresearch.plotting import style
 from edgeresearch.scheduling.messages import Reason
 
@@ -118,34 +118,34 @@ def _span(mesh: Mesh, *, across: bool) -> str:
 
 
 @style.styled
-def figure2(search: Search) -> Figure:
+def figure2(trace: PlacementTrace) -> Figure:
     """Draw Paper B, Fig. 2: one search through neighbourhoods as it went, with what each node saw and what was true."""
-    sights = search.sights
-    figure, axes = style.canvas(1, 1 + len(sights), size=(3.9 + 2.9 * len(sights), 5.0))
-    _way(axes[0], search)
-    for number, (sight, each) in enumerate(zip(sights, axes[1:], strict=True)):
-        _step(each, search, sight, number + 1)
+    steps = trace.steps
+    figure, axes = style.canvas(1, 1 + len(steps), size=(3.9 + 2.9 * len(steps), 5.0))
+    _way(axes[0], trace)
+    for number, (step, each) in enumerate(zip(steps, axes[1:], strict=True)):
+        _step(each, trace, step, number + 1)
     handles = [
         Line2D([], [], marker="s", ls="", ms=9, color=style.SKY, label="free CPU as the neighbour had published it"),
         Line2D([], [], marker="d", ls="", ms=8, color=style.ORANGE, label="free CPU in truth"),
         Line2D([], [], ls="--", color=style.RED, label="limit that the training is to get"),
     ]
-    first, job = sights[0], sights[0].request.job
-    ages = [each.age(sight.time) for sight in sights for each in sight.seen]
+    first, job = steps[0], steps[0].request.job
+    ages = [each.age(step.time) for step in steps for each in step.seen]
     said = (
         f"A training of job {job} in a simulated run, {first.time / 60:.1f} minutes in, period "
         f"{first.request.period:.0f} s. Views were {min(ages):.0f} to {max(ages):.0f} s old"
-        + ("; one of them was wrong: it led to a node without room." if search.misled else ".")
+        + ("; one of them was wrong: it led to a node without room." if trace.misled else ".")
     )
     style.legend(figure, said, handles=handles, columns=3)
     figure.suptitle("Paper B, Fig. 2: one search through neighbourhoods, as it went", x=0.01, ha="left")
     return figure
 
 
-def _way(axes: Axes, search: Search) -> None:
-    mesh = search.mesh
+def _way(axes: Axes, trace: PlacementTrace) -> None:
+    mesh = trace.mesh
     spots = _graph(axes, mesh, size=230, alpha=0.3)
-    way = [sight.here.node for sight in search.sights]
+    way = [step.here.node for step in trace.steps]
     for number, (one, other) in enumerate(zip(way, way[1:], strict=False), start=1):
         axes.annotate(
             "", spots[other], spots[one], zorder=6,
@@ -160,34 +160,34 @@ def _way(axes: Axes, search: Search) -> None:
     axes.set_title(f"{len(way) - 1} hand-overs", loc="left")
 
 
-def _step(axes: Axes, search: Search, sight: Sight, number: int) -> None:
-    names = [search.mesh.nodes[each.node].name for each in sight.seen]
-    rows = range(len(sight.seen))
-    axes.barh(rows, [each.cpu for each in sight.seen], color=style.SKY, height=0.55)
-    axes.plot([each.cpu for each in sight.true], rows, "d", color=style.ORANGE, ms=8, zorder=4)
-    for row, each in zip(rows, sight.seen, strict=True):
-        said = f"{each.age(sight.time):.0f} s old, {1000 * each.latency:.0f} ms away"
+def _step(axes: Axes, trace: PlacementTrace, step: TraceStep, number: int) -> None:
+    names = [trace.mesh.nodes[each.node].name for each in step.seen]
+    rows = range(len(step.seen))
+    axes.barh(rows, [each.cpu for each in step.seen], color=style.SKY, height=0.55)
+    axes.plot([each.cpu for each in step.true], rows, "d", color=style.ORANGE, ms=8, zorder=4)
+    for row, each in zip(rows, step.seen, strict=True):
+        said = f"{each.age(step.time):.0f} s old, {1000 * each.latency:.0f} ms away"
         axes.text(0, row + 0.32, f" {said}", va="bottom", fontsize=7.5, color=style.INK, zorder=5, bbox=_VEIL)
-    decision = sight.decision
+    decision = step.decision
     if decision.limit is not None:
         axes.axvline(decision.limit, ls="--", color=style.RED)
     axes.set_yticks(rows, names)
-    for label, each in zip(axes.get_yticklabels(), sight.seen, strict=True):
+    for label, each in zip(axes.get_yticklabels(), step.seen, strict=True):
         label.set_fontweight("bold" if each.node == decision.node else "normal")
-    axes.set_ylim(-0.6, max(len(sight.seen), 1) - 0.15)
-    axes.set_xlim(0, 1.05 * max([each.cpu for each in (*sight.seen, *sight.true)] or [1.0]))
+    axes.set_ylim(-0.6, max(len(step.seen), 1) - 0.15)
+    axes.set_xlim(0, 1.05 * max([each.cpu for each in (*step.seen, *step.true)] or [1.0]))
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("free CPU (millicores)")
     style.numbers(axes.xaxis)
-    here = search.mesh.nodes[sight.here.node].name
-    axes.set_title(f"{number}. {here}, {sight.here.cpu:.0f} m free:\n{_told(search, sight)}", loc="left", fontsize=9.5)
+    here = trace.mesh.nodes[step.here.node].name
+    axes.set_title(f"{number}. {here}, {step.here.cpu:.0f} m free:\n{_told(trace, step)}", loc="left", fontsize=9.5)
 
 
-def _told(search: Search, sight: Sight) -> str:
-    decision = sight.decision
+def _told(trace: PlacementTrace, step: TraceStep) -> str:
+    decision = step.decision
     limit = "" if decision.limit is None else f" ({decision.limit:.0f} m)"
     if decision.run:
         return f"runs here{limit}:\n{decision.reason}"
-    goal = "dropped" if decision.node is None else f"to {search.mesh.nodes[decision.node].name}"
+    goal = "dropped" if decision.node is None else f"to {trace.mesh.nodes[decision.node].name}"
     why = str(decision.reason).replace(": ", ":\n") if decision.reason == Reason.INFEASIBLE else str(decision.reason)
     return f"{goal}{limit}:\n{why}"

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MODULES = {"Comparison": "forecast", "Forecast": "forecast", "Replay": "replay", "SweepResult": "sweep"}
+MODULES = {
+    "Comparison": "forecast",
+    "Emulation": "emulation",
+    "Forecast": "forecast",
+    "Replay": "replay",
+    "SweepResult": "sweep",
+}
 """The module here that draws a kind of result, by its function `figures`."""
 
 

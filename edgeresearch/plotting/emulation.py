@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from edgeresearch.emulator import results
-from edgeresearch.emulator.api import Report
+from edgeresearch.emulator.api import Emulation
 from edgeresearch.emulator.city import City
 from edgeresearch.plotting.style import (
     BLUE,
@@ -32,7 +32,6 @@ from edgeresearch.plotting.style import (
     canvas,
     legend,
     numbers,
-    save,
     styled,
 )
 from edgeresearch.scheduling.messages import Reason
@@ -48,8 +47,8 @@ COLOURS: Mapping[str, str] = MappingProxyType(
     {
         Reason.CYCLE: ORANGE,
         Reason.HOPS: SKY,
-        Reason.FULL: BROWN,
-        Reason.ALONE: PINK,
+        Reason.NO_CAPACITY: BROWN,
+        Reason.NO_NEIGHBOUR: PINK,
         Reason.BUSY: GREY,
     }
 )
@@ -57,37 +56,37 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 
 
 @styled
-def policies(report: Report) -> Figure:
+def policies(result: Emulation) -> Figure:
     """Draw for every policy what was dropped and why, what went over the uplinks, and how often it was handed over."""
-    figure, (left, middle, right) = canvas(1, 3, size=(11.0, 1.9 + 0.42 * len(report.table)), sharey=True)
-    names = report.table["policy"].tolist()
-    _reasons(left, report.drops.groupby(["policy", "reason"])["percent"].sum(), names)
-    spread = report.table[["low", "high"]].to_numpy()
+    figure, (left, middle, right) = canvas(1, 3, size=(11.0, 1.9 + 0.42 * len(result.table)), sharey=True)
+    names = result.table["policy"].tolist()
+    _reasons(left, result.drops.groupby(["policy", "reason"])["percent"].sum(), names)
+    spread = result.table[["low", "high"]].to_numpy()
     left.hlines(range(len(names)), spread[:, 0], spread[:, 1], color=INK, lw=1.2, zorder=3)
     left.set(xlim=(0, 100), xlabel="triggers that were dropped (%)")
     left.set_yticks(range(len(names)), names)
     left.invert_yaxis()
-    column, links = ("uplink_megabytes", "uplinks") if len(report.testbed.layers) > 1 else ("link_megabytes", "links")
-    middle.barh(names, report.table[column], color=BLUE)
+    column, links = ("uplink_megabytes", "uplinks") if len(result.testbed.layers) > 1 else ("link_megabytes", "links")
+    middle.barh(names, result.table[column], color=BLUE)
     middle.set_xlabel(f"sent over the {links} (MB per hour)")
     middle.grid(visible=False, axis="y")
     numbers(middle.xaxis)
-    for at, value in enumerate(report.table[column]):
+    for at, value in enumerate(result.table[column]):
         middle.annotate(f"{value:,.1f}", (value, at), (3, 0), textcoords="offset points", va="center", fontsize=8)
-    middle.set_xlim(0, 1.18 * max(report.table[column].max(), 1e-3))
-    _hops(right, report, names)
-    figure.suptitle(f"{_title(report)}: every policy on the same streams", x=0.01, ha="left")
+    middle.set_xlim(0, 1.18 * max(result.table[column].max(), 1e-3))
+    _hops(right, result, names)
+    figure.suptitle(f"{_title(result)}: every policy on the same streams", x=0.01, ha="left")
     legend(figure, "line: 95 % interval over the repeats", columns=5)
     return figure
 
 
 @styled
-def places(report: Report) -> Figure:
+def places(result: Emulation) -> Figure:
     """Draw the mesh with what LOS ran where, and the nodes at which it dropped most."""
     figure, (left, right) = canvas(1, 2, size=(11.0, 5.6))
-    _mesh(left, report)
+    _mesh(left, result)
     left.set_title("CPU that trainings hold on average, under los", loc="left")
-    mine = report.drops[report.drops["policy"] == "los"]
+    mine = result.drops[result.drops["policy"] == "los"]
     total = mine.groupby("node")["percent"].sum().sort_values(ascending=False, kind="stable")
     shown = [str(name) for name in total.index[:PLACES]]
     _reasons(right, mine.groupby(["node", "reason"])["percent"].sum(), shown)
@@ -101,17 +100,17 @@ def places(report: Report) -> Figure:
         right.text(0.5, 0.5, "los drops nothing", transform=right.transAxes, ha="center", va="center")
     more = f"; {len(total) - PLACES} more nodes drop some" if len(total) > PLACES else ""
     right.set_title(f"where los drops, and why{more}", loc="left")
-    figure.suptitle(_title(report), x=0.01, ha="left")
+    figure.suptitle(_title(result), x=0.01, ha="left")
     return figure
 
 
-def draw(report: Report, folder: Path) -> list[Path]:
-    """Write the figures `policies` and `places` as PNG and SVG; return the paths of the PNGs."""
-    return [save(policies(report), folder / "policies"), save(places(report), folder / "places")]
+def figures(result: Emulation) -> dict[str, Figure]:
+    """Draw the policies side by side, and where LOS runs and drops trainings."""
+    return {"policies": policies(result), "places": places(result)}
 
 
-def _title(report: Report) -> str:
-    facts = report.facts
+def _title(result: Emulation) -> str:
+    facts = result.facts
     streams = "1 stream" if facts["streams"] == 1 else f"{facts['streams']} streams"
     return f"{Path(facts['testbed']).name}, {streams}, {facts['repeats']} × {facts['hours']:g} h"
 
@@ -127,9 +126,9 @@ def _reasons(axes: Axes, percent: "pd.Series[float]", names: Sequence[str]) -> N
     axes.grid(visible=False, axis="y")
 
 
-def _hops(axes: Axes, report: Report, names: Sequence[str]) -> None:
-    shallow = report.triggers.assign(hops=report.triggers["hops"].clip(upper=DEEP))
-    shares = results.hops(shallow, "triggers")
+def _hops(axes: Axes, result: Emulation, names: Sequence[str]) -> None:
+    shallow = result.triggers.assign(hops=result.triggers["hops"].clip(upper=DEEP))
+    shares = results.hop_shares(shallow, "triggers")
     depths = sorted(int(depth) for depth in shares["hops"].unique() if depth != "")
     begin = np.zeros(len(names))
     colours = mpl.colormaps["viridis"](np.linspace(0.1, 0.95, max(len(depths), 1)))
@@ -143,21 +142,24 @@ def _hops(axes: Axes, report: Report, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _mesh(axes: Axes, report: Report) -> None:
-    mesh, testbed = report.mesh, report.testbed
+def _mesh(axes: Axes, result: Emulation) -> None:
+    mesh, testbed = result.mesh, result.testbed
     few = max(len(layer.members) for layer in testbed.layers) <= ROUND
     if few:
         at: Any = _rings([len(layer.members) for layer in testbed.layers])
     else:
-        at = testbed.spots() if isinstance(testbed, City) else _spread(mesh.graph)
+        at = testbed.positions() if isinstance(testbed, City) else _spread(mesh.graph)
     layers = [node.layer for node in mesh.nodes]
     for up, colour, width, alpha in ((False, GREY, 0.6, 0.5), (True, SKY, 1.6, 0.9)):
         ends = [(at[k.one], at[k.other]) for k in mesh.links if (layers[k.one] != layers[k.other]) == up]
         thin = width if few else 0.6
         axes.add_collection(LineCollection(ends, colors=colour, lw=thin, alpha=alpha, zorder=1, rasterized=not few))
-    used = report.nodes[report.nodes["policy"] == "los"].set_index("node")["cpu_percent"]
+    used = result.nodes[result.nodes["policy"] == "los"].set_index("node")["cpu_percent"]
     scale = Normalize(0, max(float(used.max()), 1.0))
-    sources, ways = {job.source for job in report.jobs}, {name for layer in testbed.layers for name in layer.ways}
+    sources, ways = (
+        {job.source for job in result.jobs},
+        {name for layer in testbed.layers for name in layer.gateway_names},
+    )
     for number, node in enumerate(mesh.nodes):
         shape = "s" if node.name in ways and len(testbed.layers) > 1 else "o"
         edge = GREEN if number in sources else INK

@@ -1,82 +1,92 @@
-"""Algorithm 1 of Paper B: here if feasible, else the best feasible neighbour, else the best infeasible one."""
+"""Local-Optimistic Scheduling, Algorithm 1 of Paper B, as pure decisions: no clock, no files, no hidden randomness."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Protocol
 
 import numpy as np
 
-from edgeresearch.scheduling.job_history import Knowledge, Limits
-from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
+from edgeresearch.scheduling.job_history import JobHistory
+from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
 from edgeresearch.scheduling.runtime_model import complete
+from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 _ROUNDING = 1 + 1e-9
 _LOCAL, _COLD_LOCAL = Reason.LOCAL, Reason.COLD_LOCAL  # a look-up in an enumeration is slow
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
-_NOWHERE = (0.0, None)
-Neighbours = Callable[[], Sequence[Availability]]
-"""Asked only if the training is not feasible here."""
+_NOT_FEASIBLE = (0.0, None)
+_RULES, _LIMITS = Rules(), Limits()
+
+Neighbours = Sequence[Availability] | Callable[[], Sequence[Availability]]
+"""What the neighbours published, in a fixed order, or what returns that, which is asked only if it must."""
 
 
-@dataclass(frozen=True)
-class Rules:
-    """Where the paper leaves a choice.
+class Neighbourhood(Protocol):
+    """All that LOS needs to know of the world: the node's own state, and what its neighbours published.
+
+    The emulator's `NodeView` is one; a live system's edge manager is another.
 
     Attributes:
-        hop_limit: How often a request may be handed over (the paper's "4 forwarding attempts").
-        infeasible: Which neighbour gets a request that is feasible nowhere: by eq. 4 ("best-fit (infeasible)
-            neighbour", Algorithm 1) or by latency alone ("handed over to the closest node", section IV.E).
-        avoid: Whether neighbours in the token are passed over; if not, handing over to one is a cycle and a drop.
-        weight_utilisation: Of the index by utilisation in eq. 4.
-        weight_latency: Of the index by latency in eq. 4.
-        crowded: Utilisation above which a cold start goes to a random neighbour.
-        sender: Whether the limit that the sender planned with binds the receiver.
+        rng: Draws the neighbour of a cold start.
     """
 
-    hop_limit: int = 4
-    infeasible: Literal["best_fit", "closest"] = "best_fit"
-    avoid: bool = False
-    weight_utilisation: float = 1.0
-    weight_latency: float = 1.0
-    crowded: float = 0.85
-    sender: bool = False
+    rng: np.random.Generator
+
+    def here(self) -> Availability:
+        """Return the state of the node that has the request, true now."""
+        ...
+
+    def neighbours(self) -> Sequence[Availability]:
+        """Return what its direct neighbours last published, in a fixed order."""
+        ...
 
 
 def schedule(
     request: Request,
     here: Availability,
     neighbours: Neighbours,
-    known: Knowledge,
+    history: JobHistory | None = None,
     *,
-    rules: Rules,
-    limits: Limits,
-    rng: np.random.Generator,
+    rules: Rules = _RULES,
+    limits: Limits = _LIMITS,
+    rng: np.random.Generator | None = None,
 ) -> Decision:
     """Decide what a node does with a request (Paper B, Algorithm 1).
+
+    It runs here if that is feasible, else goes to the best feasible neighbour, else to the best infeasible one:
+
+        >>> import edgeresearch as er
+        >>> here = er.Availability(node=0, time=0, cpu=60, memory=500, utilisation=0.8, kind="edge")
+        >>> near = er.Availability(1, 0, 700, 500, 0.3, "edge", latency=0.005, bandwidth=100)
+        >>> far = er.Availability(2, 0, 900, 500, 0.1, "fog", latency=0.050, bandwidth=100)
+        >>> decision = er.schedule(er.Request(job=0, period=240), here, [near, far])
+        >>> decision.node, str(decision.reason), decision.limit
+        (1, 'feasible at the neighbour', 595.0)
 
     Args:
         request: The training and its token.
         here: The node's own state, true now.
-        neighbours: Returns what the neighbours published, in a fixed order.
-        known: History of the job.
+        neighbours: What its neighbours published.
+        history: Of the job; that of a job which has never run if None.
         rules: Where the paper leaves a choice.
         limits: How CPU limits are set.
-        rng: Draws the neighbour of a cold start.
+        rng: Draws the neighbour of a cold start; seeded with 0 if None.
     """
+    known = JobHistory(limits) if history is None else history
     cold = known.cold
-    if cold and here.utilisation > rules.crowded:
-        return _cold(request, here, neighbours(), rules, rng)
-    limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender else None)
+    if cold and here.utilisation > rules.cold_start_threshold:
+        return _cold_start(request, here, neighbours, rules, rng)
+    limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender_limit_binds else None)
     if limit > 0:
         reason = _COLD_LOCAL if cold else _LOCAL
-        return _new(Decision, (reason, here.node, True, limit, seconds, known.beyond(here.kind, limit)))
-    around = neighbours()
+        return _new(Decision, (reason, here.node, True, limit, seconds, known.extrapolation(here.kind, limit)))
+    around = neighbours() if callable(neighbours) else neighbours
     if not around:
-        return Decision(Reason.ALONE)
+        return Decision(Reason.NO_NEIGHBOUR)
     if len(request.tried) >= rules.hop_limit:
         return Decision(Reason.HOPS)
     tried = request.tried
-    if rules.avoid and tried:
+    if rules.skip_visited and tried:
         around = [other for other in around if other.node not in tried]
     good: list[Availability] = []
     bad: list[Availability] = []
@@ -91,7 +101,7 @@ def schedule(
     if good:
         best = best_fit(good, rules)
     elif bad:
-        best = _closest(bad) if rules.infeasible == "closest" else best_fit(bad, rules)
+        best = min(bad, key=_latency) if rules.infeasible == "closest" else best_fit(bad, rules)
     else:
         return Decision(Reason.CYCLE)
     if best.node in tried:
@@ -99,11 +109,11 @@ def schedule(
     if not good:
         return Decision(Reason.INFEASIBLE, best.node)
     limit, seconds = plans[best.node]
-    return Decision(Reason.FEASIBLE, best.node, False, limit, seconds, known.beyond(best.kind, limit))
+    return Decision(Reason.FEASIBLE, best.node, False, limit, seconds, known.extrapolation(best.kind, limit))
 
 
 def feasible(
-    request: Request, there: Availability, known: Knowledge, limits: Limits, planned: float | None
+    request: Request, there: Availability, known: JobHistory, limits: Limits, planned: float | None
 ) -> tuple[float, float | None]:
     """Return the limit under which a training would meet its period on a node, and t_complete; 0 if it would not.
 
@@ -120,8 +130,8 @@ def feasible(
             limit = limits.initial(free)
         else:
             limit = own if own < free else free
-    if limit < limits.floor or memory < known.need:
-        return _NOWHERE
+    if limit < limits.floor or memory < known.memory_needed:
+        return _NOT_FEASIBLE
     curve = known.curve(kind)
     if curve is None:
         return limit, None
@@ -138,7 +148,7 @@ def feasible(
     return 0.0, seconds
 
 
-def best_fit(nodes: Sequence[Availability], rules: Rules) -> Availability:
+def best_fit(nodes: Sequence[Availability], rules: Rules = _RULES) -> Availability:
     """Return the node whose indices by utilisation and by latency have the smallest sum (Paper B, eq. 4).
 
     Equal values share the index of the first of them; of equal sums the closer node is taken, then the earlier one.
@@ -158,21 +168,114 @@ def best_fit(nodes: Sequence[Availability], rules: Rules) -> Availability:
     return nodes[sums.index(min(sums))]
 
 
-def _closest(nodes: Sequence[Availability]) -> Availability:
-    return min(nodes, key=lambda node: node.latency)
+def _latency(node: Availability) -> float:
+    return node.latency
 
 
-def _cold(
-    request: Request, here: Availability, around: Sequence[Availability], rules: Rules, rng: np.random.Generator
+def _cold_start(
+    request: Request, here: Availability, neighbours: Neighbours, rules: Rules, rng: np.random.Generator | None
 ) -> Decision:
+    around = neighbours() if callable(neighbours) else neighbours
     if not around:
-        return Decision(Reason.ALONE)
+        return Decision(Reason.NO_NEIGHBOUR)
     if len(request.tried) >= rules.hop_limit:
         return Decision(Reason.HOPS)
-    open_ = [node for node in around if node.node not in request.tried] if rules.avoid else list(around)
-    if not open_:
+    if rules.skip_visited:
+        around = [node for node in around if node.node not in request.tried]
+    if not around:
         return Decision(Reason.CYCLE)
-    node = open_[int(rng.integers(len(open_)))].node
+    rng = np.random.default_rng(0) if rng is None else rng
+    node = around[int(rng.integers(len(around)))].node
     if node in request.tried:
         return Decision(Reason.CYCLE)
     return Decision(Reason.COLD_NEIGHBOUR, node)
+
+
+_MARGIN = 1e-6
+
+
+class LearningPolicy:
+    """What policies share that learn from past trainings: the history of each job, and how limits follow from it.
+
+    Args:
+        rules: Where Algorithm 1 leaves a choice.
+        limits: How CPU limits are set.
+        fitting: When eq. 1 is fitted.
+        name: What the policy is called in tables, in place of its usual name.
+
+    Attributes:
+        name: What it is called in tables.
+        listens: Whether nodes exchange their availability for it; that counts as traffic.
+    """
+
+    name = "learning"
+    listens = True
+
+    def __init__(
+        self,
+        rules: Rules = _RULES,
+        limits: Limits = _LIMITS,
+        fitting: Fitting = Fitting(),  # noqa: B008 - frozen
+        *,
+        name: str | None = None,
+    ) -> None:
+        self.rules = rules
+        self.limits = limits
+        self.fitting = fitting
+        if name is not None:
+            self.name = name
+        self._histories: dict[int, JobHistory] = {}
+
+    def history(self, job: int) -> JobHistory:
+        """Return the history of a job."""
+        history = self._histories.get(job)
+        if history is None:
+            history = self._histories[job] = JobHistory(self.limits, self.fitting)
+        return history
+
+    def learn(self, report: TrainingReport) -> None:
+        """Learn from a training that ended."""
+        self.history(report.job).learn(report)
+
+    def start_failed(self, job: int, memory: float) -> None:
+        """Remember that a training did not start where no more than `memory` megabytes were free."""
+        self.history(job).start_failed(memory)
+
+    def place(self, request: Request, there: Availability) -> Decision | None:
+        """Return the decision to run a training on a node with that state; None if it is not feasible there."""
+        known = self.history(request.job)
+        limit, seconds = feasible(request, there, known, self.limits, None)
+        if not limit > 0:
+            return None
+        return Decision(Reason.CHOSEN, there.node, True, limit, seconds, known.extrapolation(there.kind, limit))
+
+    def least_cpu(self, request: Request, kind: str) -> float:
+        """Return free millicores below which `place` surely fails on a node class, next door or far away.
+
+        No limit is below the floor, and none that meets the period is below what eq. 1 asks for without a transfer. Of
+        that a millionth is taken off, far more than what `feasible` may round. Override it with `place`.
+        """
+        known, limits = self.history(request.job), self.limits
+        curve = known.curve(kind)
+        if curve is None:
+            return limits.floor
+        needed = curve.limit(request.period * (1 + _MARGIN) - known.overhead.bound) * (1 - _MARGIN) - _MARGIN
+        return max(limits.floor, needed) if needed <= limits.ceiling else math.inf
+
+
+class LOS(LearningPolicy):
+    """Local-Optimistic Scheduling (Paper B, Algorithm 1)."""
+
+    name = "los"
+
+    def decide(self, request: Request, view: Neighbourhood) -> Decision:
+        """Return what the node does that has the request now."""
+        return schedule(
+            request,
+            view.here(),
+            view.neighbours,
+            self.history(request.job),
+            rules=self.rules,
+            limits=self.limits,
+            rng=view.rng,
+        )

@@ -1,4 +1,4 @@
-"""What nodes tell each other: availability, requests, decisions, reports."""
+"""What nodes tell each other: availability, requests, decisions, reports of trainings."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from typing import NamedTuple
 class Availability(NamedTuple):
     """The state that one node published, as one reader knows it.
 
-    It is versioned by its time: what a reader holds may be older than the moment at which it reads, and `age` says by
-    how much. Latency and bandwidth come from the mesh at the moment of reading, as in the paper.
+    What a reader holds may be older than the moment at which it reads; `age` tells by how much. Latency and bandwidth
+    come from the mesh at the moment of reading, as in the paper.
 
     Attributes:
         node: Whose state it is.
@@ -47,8 +47,8 @@ class Reason(StrEnum):
     BUSY = "previous training still running"
     CYCLE = "cycle"
     HOPS = "hop limit reached"
-    ALONE = "no neighbour to hand over to"
-    FULL = "no room"
+    NO_NEIGHBOUR = "no neighbour to hand over to"
+    NO_CAPACITY = "no room"
 
 
 class Request(NamedTuple):
@@ -73,7 +73,7 @@ class Request(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a node does with a request.
+    """What a node does with a request; `run_at`, `hand_over` and `drop` make one in plain words.
 
     Attributes:
         reason: Why.
@@ -81,7 +81,8 @@ class Decision(NamedTuple):
         run: Whether the training runs at `node` now.
         limit: Millicores that it gets, or that the sender planned with.
         seconds: Expected t_complete; None if nothing is known yet.
-        beyond: How far the limit lies outside those that this rests on, as a factor (`RuntimeModel.beyond`).
+        extrapolation: How far the limit lies outside those that this rests on, as a factor
+            (`RuntimeModel.extrapolation`).
     """
 
     reason: Reason
@@ -89,10 +90,25 @@ class Decision(NamedTuple):
     run: bool = False
     limit: float | None = None
     seconds: float | None = None
-    beyond: float | None = None
+    extrapolation: float | None = None
+
+    @classmethod
+    def run_at(cls, node: int, limit: float) -> "Decision":
+        """Run the training at the node that decides, under a limit in millicores."""
+        return cls(Reason.CHOSEN, node, True, limit)
+
+    @classmethod
+    def hand_over(cls, node: int) -> "Decision":
+        """Hand the request over to another node, which decides in its turn."""
+        return cls(Reason.CHOSEN, node)
+
+    @classmethod
+    def drop(cls, reason: Reason = Reason.NO_CAPACITY) -> "Decision":
+        """Drop the training."""
+        return cls(reason)
 
 
-class Report(NamedTuple):
+class TrainingReport(NamedTuple):
     """A training that ended, as its job's models learn of it (Paper B, section IV.C).
 
     Attributes:
@@ -117,6 +133,6 @@ class Report(NamedTuple):
     seconds: float
     complete: float
     utilisation: float
-    memory: float
-    megabytes: float
-    overhead: float
+    memory: float = 0.0
+    megabytes: float = 0.0
+    overhead: float = 0.0

@@ -9,11 +9,12 @@ import math
 import struct
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from edgeresearch.scheduling.settings import Fitting
 
 Floats = npt.NDArray[np.float64]
 Numbers = TypeVar("Numbers", float, Floats)
@@ -178,24 +179,6 @@ def _solve(rows: list[list[float]]) -> list[float]:
     return found
 
 
-@dataclass(frozen=True)
-class Fitting:
-    """When eq. 1 is fitted.
-
-    Attributes:
-        enough: Runs before there is a model; until then a job is in its cold start.
-        kept: Newest runs that are kept.
-        tolerance: Relative error of the newest run above which the curve is fitted anew.
-        refine: Whether `fit` refines a fit whose relative error stays above `tolerance`; it does so only as the number
-            of runs doubles.
-    """
-
-    enough: int = 1
-    kept: int = 24
-    tolerance: float = 0.1
-    refine: bool = True
-
-
 class RuntimeModel:
     """Runs of one job on one node class, and eq. 1 fitted to them when it pays.
 
@@ -220,9 +203,9 @@ class RuntimeModel:
     def add(self, limit: float, seconds: float) -> None:
         """Take a run that ended."""
         fitting = self._fitting
-        self._keep(limit, seconds, fitting.kept)
+        self._keep(limit, seconds, fitting.max_runs)
         seen = self._seen = self._seen + 1
-        if seen < fitting.enough:
+        if seen < fitting.min_runs:
             return
         if self.curve is None or seen >= 2 * self._fitted:
             self._refit()
@@ -230,9 +213,9 @@ class RuntimeModel:
         if abs(self.curve.seconds(limit) - seconds) > fitting.tolerance * seconds:
             self._refit()
 
-    def _keep(self, limit: float, seconds: float, kept: int) -> None:
+    def _keep(self, limit: float, seconds: float, max_runs: int) -> None:
         runs = self.runs
-        if len(runs) < _RUN * kept:
+        if len(runs) < _RUN * max_runs:
             self.runs = runs + _pack(limit, seconds)
         else:
             gone, _ = _unpack(runs)
@@ -274,7 +257,7 @@ class RuntimeModel:
         off = [seconds(r) / t - 1 for r, t in zip(self.limits, self.seconds, strict=True)]
         return math.sqrt(sum(e * e for e in off) / len(off))
 
-    def beyond(self, limit: float) -> float:
+    def extrapolation(self, limit: float) -> float:
         """Return how far a limit lies outside those of the runs kept, as a factor: how far the curve extrapolates.
 
         It is 1 within them, 2 at twice the largest or half of the smallest, infinite without runs.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -12,8 +12,9 @@ from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits
 
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
-from edgeresearch.config import PolicyName
+from edgeresearch.config import parse
 from edgeresearch.data.settings import TraceName
+from edgeresearch.emulator.settings import PolicyName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings, ModelName
 from edgeresearch.settings import Section, merge, parsed
@@ -159,8 +160,9 @@ class Los:
     )
     units = MappingProxyType(
         {
-            **{"los.interval": "s", "los.hours": "h", "los.truth.a": "s", "los.truth.b": "millicores"},
-            **{"los.truth.d": "s", "los.truth.start": "s", "los.truth.stop": "s"},
+            **{"los.interval": "s", "los.hours": "h", "los.training_cost.a": "s"},
+            "los.training_cost.b": "millicores",
+            **{f"los.training_cost.{name}": "s" for name in ("d", "start", "stop")},
             **{"los.limits.floor": "millicores", "los.limits.ceiling": "millicores"},
         }
     )
@@ -172,33 +174,25 @@ class Los:
         return () if named is None else (places.file(named),)
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
-        """Emulate the testbed once; the columns are those of `emulator.tally.by_policy`."""
-        from edgeresearch.emulator import results
-        from edgeresearch.emulator.city import city_from_settings
-        from edgeresearch.emulator.experiment import run, setup
-        from edgeresearch.emulator.results import MESSAGES, outcome_shares, traffic
-        from edgeresearch.emulator.simulation import Step
+        """Emulate the testbed once; the columns are those of `emulator.results.by_policy`."""
+        from edgeresearch.emulator.experiment import Scenario, simulate
+        from edgeresearch.emulator.results import MESSAGES, link_traffic, outcome_shares, traffic
 
         section, streams = settings["los"], settings["streams"]
         for path in self.files(settings, places):
             found = {"city": {"places": str(path)}} if section["testbed"] == CITY else {"testbed": str(path)}
             section = merge(section, found)
-        bed = city_from_settings(section)
-        if streams is not None and bed.stream_rule is not None:
-            bed = bed.with_rule(count=streams)
-        base, paths = setup(section, bed), dict[tuple[float, int], results.Path]()
-
-        def watch(step: Step) -> None:
-            paths[step.time, step.request.job] = (*step.request.tried, step.node)
-
-        hours = section["hours"]
+        study = parse({"los": section}).los
+        scenario, hours = Scenario.of(study), study.hours
+        if streams is not None and scenario.testbed.stream_rule is not None:
+            scenario = replace(scenario, testbed=scenario.testbed.with_rule(count=streams))
         with one_thread():
-            outcome = run(base, policy=settings["policy"], hours=hours, seed=seed, streams=streams, watch=watch)
+            outcome = simulate(scenario, settings["policy"], hours=hours, seed=seed, streams=streams, record="paths")
         triggers = outcome.triggers()
         if not len(triggers):
             raise InputError(f"no stream triggers a training within {hours:g} h; give more hours")
         dropped = int(triggers["end"].eq("dropped").sum())
-        sent = {**traffic(outcome, interval=base.interval), **results.sent(outcome, paths, interval=base.interval)}
+        sent = {**traffic(outcome), **link_traffic(outcome)}
         return {
             "triggers": len(triggers),
             "drop_percent": 100 * dropped / len(triggers),

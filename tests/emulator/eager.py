@@ -7,9 +7,9 @@ import numpy as np
 
 from edgeresearch.emulator.network import Mesh
 from edgeresearch.emulator.simulation import Change, Step
-from edgeresearch.emulator.view import LOST_IN_A_ROW, Policy
-from edgeresearch.emulator.workload import Job, Truth, chance, uniform
-from edgeresearch.scheduling.messages import Availability, Reason, Report, Request
+from edgeresearch.emulator.view import LOST_IN_A_ROW, SchedulingPolicy
+from edgeresearch.emulator.workload import Job, TrainingTimes, keyed_uniform, random_draws
+from edgeresearch.scheduling.messages import Availability, Reason, Request, TrainingReport
 
 ENDED, CHANGED, EXCHANGED, TRIGGERED = range(4)  # what happens first at one and the same moment
 State = tuple[float, float, float]
@@ -19,16 +19,17 @@ class Twin:
     """The emulator as one writes it first: each exchange and each end of a training is an event of its own."""
 
     def __init__(
-        self, mesh: Mesh, jobs: Sequence[Job], policy: Policy, truth: Truth, *, seconds: float, interval: float,
-        seed: np.random.SeedSequence, loss: float, changes: Sequence[Change], drift: Callable[[float], float] | None,
+        self, mesh: Mesh, jobs: Sequence[Job], policy: SchedulingPolicy, truth: TrainingTimes, *, seconds: float,
+        interval: float, seed: np.random.SeedSequence, loss: float, changes: Sequence[Change],
+        drift: Callable[[float], float] | None,
     ) -> None:  # fmt: skip
         count = len(mesh.nodes)
         self.mesh, self.jobs, self.policy, self.truth = mesh, jobs, policy, truth
         self.interval, self.loss, self.drift = interval, loss, drift or (lambda time: 1.0)
-        self.key, self.phases, self.rng = chance(seed, count, interval)
+        self.key, self.phases, self.rng = random_draws(seed, count, interval)
         self.time, self.node = 0.0, 0
         self.up = [True] * count
-        self.trainings: list[dict[int, Report]] = [{} for _ in range(count)]  # by node and row of the log
+        self.trainings: list[dict[int, TrainingReport]] = [{} for _ in range(count)]  # by node and row of the log
         self.busy: dict[int, int] = {}  # row of the log by job
         self.known: dict[tuple[int, int], State] = {}  # by reader and neighbour
         self.lost: dict[tuple[int, int], list[State]] = {}
@@ -79,7 +80,7 @@ class Twin:
         state = (self.time, *self.free(node))
         for reader in self.mesh.neighbours[node]:
             lost = self.lost[reader, node]
-            if self.loss and uniform(self.key, reader, node, k) < self.loss:
+            if self.loss and keyed_uniform(self.key, reader, node, k) < self.loss:
                 lost.append(state)
                 if len(lost) > LOST_IN_A_ROW:
                     self.known[reader, node] = lost.pop(0)
@@ -108,7 +109,7 @@ class Twin:
         request = Request(number, job.period)
         self.node = job.source
         while True:
-            decision = self.policy.decide(request, self, self.rng)  # type: ignore[arg-type]
+            decision = self.policy.decide(request, self)  # type: ignore[arg-type]
             self.steps.append(Step(self.time, self.node, request, decision))
             if decision.run or decision.node is None:
                 break
@@ -117,8 +118,10 @@ class Twin:
         row = [number, self.time, "dropped", str(decision.reason), len(request.tried), self.node, 0.0, 0.0, 0.0]
         self.rows.append(row)
         if decision.run and job.training_memory > self.free(self.node)[1]:
-            row[3] = str(Reason.FULL)
-            self.policy.fail(number, self.free(self.node)[1])
+            row[3] = str(Reason.NO_CAPACITY)
+            start_failed = getattr(self.policy, "start_failed", None)
+            if start_failed is not None:
+                start_failed(number, self.free(self.node)[1])
         elif decision.run:
             assert decision.limit is not None
             row[2] = "finished"
@@ -134,7 +137,7 @@ class Twin:
         overhead = self.truth.start + self.truth.stop
         complete = seconds + self.send(path, job.megabytes) + overhead
         used = min(max(working / (working + d) + monitor, 0.0), 1.0)
-        report = Report(
+        report = TrainingReport(
             number, node, kind, job.period, limit, seconds, complete, used, job.training_memory, job.megabytes, overhead
         )
         self.trainings[node][row] = report
@@ -146,7 +149,7 @@ class Twin:
         report = self.trainings[node].pop(row, None)
         if report is not None:  # else it was lost
             del self.busy[report.job]
-            if self.policy.learns:
+            if hasattr(self.policy, "learn"):
                 self.policy.learn(report)
 
     def send(self, path: tuple[int, ...], megabytes: float) -> float:

@@ -1,41 +1,41 @@
 """The policies that look at many nodes as one writes them first: everything is computed anew at every decision."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from edgeresearch.emulator.policies import Learning, Maker
-from edgeresearch.emulator.view import View
-from edgeresearch.scheduling.job_history import Limits
-from edgeresearch.scheduling.los import Rules
-from edgeresearch.scheduling.messages import Decision, Reason, Report, Request
-from edgeresearch.scheduling.runtime_model import Fitting
+from edgeresearch.emulator.view import NodeView, SchedulingPolicy
+from edgeresearch.scheduling.los import LearningPolicy
+from edgeresearch.scheduling.messages import Decision, Reason, Request
+from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 
-class Cloud(Learning):
+class Cloud(LearningPolicy):
     name = "cloud"
     listens = False
     turn = 0
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         if view.mesh.nodes[view.node].layer == "cloud":
-            return self.place(request, view.here()) or Decision(Reason.FULL)
+            return self.place(request, view.here()) or Decision(Reason.NO_CAPACITY)
         goals = [node for node in view.mesh.layers.get("cloud", ()) if view.reaches(node)]
         if not goals:
-            return Decision(Reason.ALONE)
+            return Decision(Reason.NO_NEIGHBOUR)
         self.turn += 1
         return Decision(Reason.CHOSEN, goals[self.turn % len(goals)])
 
 
-class LeastLoaded(Learning):
+class LeastLoaded(LearningPolicy):
     name = "least_loaded"
     listens = False
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         if request.tried:
-            return self.place(request, view.here()) or Decision(Reason.FULL)
+            return self.place(request, view.here()) or Decision(Reason.NO_CAPACITY)
         plans = [(node, self.place(request, node)) for node in view.everyone()]
         able = [(node.utilisation, node.node, plan) for node, plan in plans if plan and view.reaches(node.node)]
         if not able:
-            return Decision(Reason.FULL)
+            return Decision(Reason.NO_CAPACITY)
         _, number, plan = min(able, key=lambda each: each[:2])
         return plan if number == view.node else plan._replace(run=False)
 
@@ -43,14 +43,13 @@ class LeastLoaded(Learning):
 class Oracle:
     name = "oracle"
     listens = False
-    learns = False
 
     def __init__(self, rules: Rules, limits: Limits, fitting: Fitting) -> None:
         steps = int(np.log(limits.ceiling / limits.floor) / 0.05) + 2
         self.limits = np.geomspace(limits.floor, limits.ceiling, steps).round(9).tolist()
         self.floor, self.ceiling = limits.floor, limits.ceiling
 
-    def decide(self, request: Request, view: View, rng: np.random.Generator) -> Decision:
+    def decide(self, request: Request, view: NodeView) -> Decision:
         if request.tried:
             return Decision(Reason.CHOSEN, view.node, True, request.limit)
         best = None
@@ -64,15 +63,13 @@ class Oracle:
                     held = (limit * seconds, node.node != view.node, node.node, limit, seconds)
                     best = held if best is None else min(best, held)
         if best is None:
-            return Decision(Reason.FULL)
+            return Decision(Reason.NO_CAPACITY)
         _, away, number, limit, seconds = best
         return Decision(Reason.CHOSEN, number, not away, limit, seconds)
 
-    def learn(self, report: Report) -> None:
-        pass
 
-    def fail(self, job: int, memory: float) -> None:
-        pass
-
-
-PLAIN: dict[str, Maker] = {"cloud": Cloud, "least_loaded": LeastLoaded, "oracle": Oracle}
+PLAIN: dict[str, Callable[[Rules, Limits, Fitting], SchedulingPolicy]] = {
+    "cloud": Cloud,
+    "least_loaded": LeastLoaded,
+    "oracle": Oracle,
+}

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +14,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeresearch.config import Params
 from edgeresearch.data import datasets
 from edgeresearch.data.datasets import METADATA
-from edgeresearch.data.download import fetch
 from edgeresearch.emulator import city as cities
 from edgeresearch.emulator.city import (
     City,
     Places,
-    city,
-    city_from_settings,
-    districts,
-    last,
-    linked,
-    metres,
-    numbered,
-    places,
-    sized,
-    standin,
+    last_of_districts,
+    link_nearest,
+    load_testbed,
+    make_city,
+    number_nodes,
+    read_places,
+    resize,
+    split_districts,
+    synthetic_places,
+    to_metres,
 )
-from edgeresearch.emulator.experiment import Setup, run
+from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.network import Mesh
+from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.emulator.testbed import PAPER_B, paper_b
 from edgeresearch.errors import InputError
 
-DISTRICT = {"edge": 5, "fog": 4, "cloud": 6}
-STANDIN = standin(0)
+STANDIN = synthetic_places(0)
 
 
 def _city(nodes: int = 150, **changed: Any) -> City:
-    return city(STANDIN, **{"nodes": nodes, "district": DISTRICT, "neighbours": 4, "share": 0.6, **changed})
+    return make_city(STANDIN, CitySettings(nodes=nodes, **changed))
 
 
 def _mesh(made: City) -> Mesh:
@@ -57,18 +56,18 @@ def _between(mesh: Mesh, one: str, other: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_of_fifteen_nodes_it_is_the_papers_testbed(paper: Setup) -> None:
+def test_of_fifteen_nodes_it_is_the_papers_testbed(paper: Scenario) -> None:
     made = _city(15, share=1.0)
     ours, theirs = _mesh(made), paper_b().mesh(np.random.default_rng(0))
     assert ours.nodes == theirs.nodes
     pairs = [{(link.one, link.other): link for link in mesh.links} for mesh in (ours, theirs)]
     assert pairs[0] == pairs[1]
     assert made.stream_rule == paper_b().stream_rule
-    assert made.layers[0].ways == paper_b().layers[0].ways
+    assert made.layers[0].gateway_names == paper_b().layers[0].gateway_names
     logs = []
     for testbed in (made, paper_b()):
-        setup = Setup(testbed, paper.curve, paper.truth, paper.rules, paper.limits, paper.fitting, paper.interval)
-        logs.append(run(setup, policy="los", hours=1, seed=np.random.SeedSequence(1)).result.log)
+        scenario = replace(paper, testbed=testbed)
+        logs.append(simulate(scenario, "los", hours=1, seed=np.random.SeedSequence(1)).result.log)
     assert bytes(logs[0]) == bytes(logs[1])
 
 
@@ -79,7 +78,7 @@ def test_every_city_is_connected_and_every_district_has_its_gateways(nodes: int,
     mesh = _mesh(made)
     assert len(mesh.islands()) == 1
     count = len(made.plan.sites)
-    assert [len(layer.ways) for layer in made.layers] == [count] * 3
+    assert [len(layer.gateway_names) for layer in made.layers] == [count] * 3
     edge, fog, cloud = (len(layer.members) for layer in made.layers)
     assert (edge, fog, cloud) == (round(nodes / 3), 4 * count, 6 * count)
     assert np.bincount(made.plan.district).max() <= 5
@@ -115,7 +114,7 @@ def test_streams_come_to_the_districts_in_turn_and_to_gateways_last() -> None:
     busy = np.bincount(made.plan.district[sorted({job.source for job in jobs})], minlength=40)
     assert set(busy) == {3}
     names = made.layers[0].members
-    assert {names[job.source] for job in jobs}.isdisjoint(made.layers[0].ways)
+    assert {names[job.source] for job in jobs}.isdisjoint(made.layers[0].gateway_names)
     everywhere = _city(600, share=1.0)
     assert len(everywhere.jobs(_mesh(everywhere), np.random.default_rng(0))) == 400
 
@@ -155,7 +154,7 @@ def test_a_city_is_larger_than_a_district() -> None:
 
 def test_each_node_is_drawn_somewhere() -> None:
     made = _city()
-    spots = made.spots()
+    spots = made.positions()
     assert spots.shape == (150, 2)
     assert np.isfinite(spots).all()
     assert 1000 * spots[:50] == pytest.approx(made.plan.places.metres)
@@ -163,18 +162,15 @@ def test_each_node_is_drawn_somewhere() -> None:
 
 
 def test_the_settings_make_a_city(tmp_path: Path) -> None:
-    section = {**Params().los.city.model_dump(), "places": None, "nodes": 60}
-    assert sum(len(layer.members) for layer in cities.selected(section).layers) == 60
-    assert sum(len(layer.members) for layer in cities.selected(section, nodes=90).layers) == 90
-    other = cities.selected(section, seed=1).plan.places.metres
-    assert (other != cities.selected(section).plan.places.metres).any()
-    whole = {**Params().los.model_dump(), "testbed": "city", "city": section}
-    chosen = city_from_settings(whole)
-    assert isinstance(chosen, City)
-    assert not chosen.plan.places.real
+    settings = CitySettings(places=None, nodes=60)
+    made = [load_testbed("city", settings, seed=seed) for seed in (0, 1)]
+    assert all(isinstance(each, City) and sum(len(layer.members) for layer in each.layers) == 60 for each in made)
+    one, other = (each.plan.places for each in made if isinstance(each, City))
+    assert (one.metres != other.metres).any() and not one.real
     mine = tmp_path / "mine.csv"
     mine.write_text("latitude,longitude\n" + "".join(f"56.{i},10.{i}\n" for i in range(10, 30)))
-    assert cities.selected({**section, "places": mine}).plan.places.real
+    real = load_testbed("city", settings.replace(places=str(mine)))
+    assert isinstance(real, City) and real.plan.places.real
 
 
 def test_a_city_of_thousands_is_built_in_a_moment() -> None:
@@ -189,19 +185,11 @@ def test_a_city_of_thousands_is_built_in_a_moment() -> None:
 @given(st.integers(1, 80), st.integers(1, 7), st.integers(0, 99))
 def test_districts_are_even_and_none_is_too_large(count: int, size: int, seed: int) -> None:
     places = np.random.default_rng(seed).normal(size=(count, 2))
-    found = np.bincount(districts(places, size))
+    found = np.bincount(split_districts(places, size))
     assert found.sum() == count
     assert len(found) == -(-count // size)
     assert found.min() >= 1
     assert found.max() <= size
-
-
-def test_districts_are_compact() -> None:
-    corners = np.array([(0.0, 0.0), (0.0, 9.0), (9.0, 0.0), (9.0, 9.0)])
-    places = np.concatenate([corner + np.random.default_rng(1).random((5, 2)) for corner in corners])
-    found = districts(places, 5).reshape(4, 5)
-    assert (found == found[:, :1]).all()
-    assert len(set(found[:, 0])) == 4
 
 
 @given(st.integers(1, 60), st.integers(1, 5), st.integers(0, 99), st.booleans())
@@ -209,7 +197,7 @@ def test_what_is_near_is_linked_and_all_is_one(count: int, neighbours: int, seed
     places = np.random.default_rng(seed).normal(size=(count, 2))
     if shared:  # many at one place see only each other
         places = np.repeat(places[: -(-count // 8)], 8, axis=0)[:count]
-    pairs = linked(places, neighbours)
+    pairs = link_nearest(places, neighbours)
     assert (pairs[:, 0] < pairs[:, 1]).all()
     assert len(np.unique(pairs, axis=0)) == len(pairs)
     graph = nx.Graph(pairs.tolist())
@@ -224,7 +212,7 @@ def test_what_is_near_is_linked_and_all_is_one(count: int, neighbours: int, seed
 
 def test_far_parts_are_linked_by_their_shortest_ways_out() -> None:
     places = np.array([(x, 0.0) for x in (0, 1, 2, 3, 100, 101, 102, 200, 201, 202)])
-    pairs = {tuple(pair) for pair in linked(places, 2).tolist()}
+    pairs = {tuple(pair) for pair in link_nearest(places, 2).tolist()}
     assert {(3, 4), (6, 7)} <= pairs
     assert not {(one, other) for one, other in pairs if other - one > 3}
 
@@ -232,8 +220,8 @@ def test_far_parts_are_linked_by_their_shortest_ways_out() -> None:
 @given(st.integers(1, 60), st.integers(1, 6), st.integers(0, 99))
 def test_districts_get_streams_in_turn_and_their_middle_last(count: int, size: int, seed: int) -> None:
     places = np.random.default_rng(seed).normal(size=(count, 2))
-    homes = districts(places, size)
-    order, middles = numbered(places, homes)
+    homes = split_districts(places, size)
+    order, middles = number_nodes(places, homes)
     assert sorted(order) == list(range(count))
     parts = len(middles)
     assert homes[order][:parts].tolist() == list(range(parts))
@@ -242,7 +230,7 @@ def test_districts_get_streams_in_turn_and_their_middle_last(count: int, size: i
         assert middles[part] == pytest.approx(places[mine].mean(axis=0))
         away = np.linalg.norm(places[mine] - middles[part], axis=1)
         assert (np.diff(away) <= 1e-12).all(), "the outermost first"
-        assert order[last(homes[order])[part]] == mine[-1]
+        assert order[last_of_districts(homes[order])[part]] == mine[-1]
 
 
 REAL = Path(os.environ.get("EDGERESEARCH_DATA_MIRROR") or Path(__file__).parents[2] / "data" / "raw") / METADATA
@@ -262,7 +250,7 @@ def _haversine(one: np.ndarray, other: np.ndarray) -> float:
 @given(st.lists(st.tuples(st.floats(56.05, 56.25), st.floats(10.05, 10.3)), min_size=2, max_size=8))
 def test_metres_are_those_on_the_globe_to_a_few_thousandths(at: list[tuple[float, float]]) -> None:
     degrees = np.array(at)
-    found = metres(degrees)
+    found = to_metres(degrees)
     assert found.mean(axis=0) == pytest.approx([0, 0], abs=1e-3)
     truth = _haversine(degrees[0], degrees[1])
     assert np.linalg.norm(found[0] - found[1]) == pytest.approx(truth, rel=5e-3, abs=0.1)
@@ -270,8 +258,8 @@ def test_metres_are_those_on_the_globe_to_a_few_thousandths(at: list[tuple[float
 
 @pytest.mark.skipif(not datasets.is_real(REAL, METADATA), reason="the published file is not here")
 def test_the_sensors_of_aarhus_are_the_spread_of_the_stand_in() -> None:
-    found = places(REAL, seed=0)
-    assert found.real and found.said.startswith("Aarhus")
+    found = read_places(REAL, seed=0)
+    assert found.real and found.source.startswith("Aarhus")
     spread = cities.Spread()
     assert len(found.metres) == spread.sensors
     assert len(np.unique(found.metres.round(3), axis=0)) == spread.points
@@ -280,23 +268,17 @@ def test_the_sensors_of_aarhus_are_the_spread_of_the_stand_in() -> None:
 
 def test_a_missing_file_is_a_stand_in_that_says_so(tmp_path: Path) -> None:
     for file in (None, tmp_path / "none.csv", tmp_path):
-        found = places(file, seed=3)
-        assert not found.real and "SYNTHETIC" in found.said
-        assert (found.metres == standin(3).metres).all()
-    assert (standin(3).metres != standin(4).metres).any()
-    assert len(np.unique(standin(3).metres, axis=0)) == cities.Spread().points
-
-
-def test_the_stand_in_that_is_fetched_is_no_city(tmp_path: Path) -> None:
-    fetch(tmp_path, source="synthetic", files=[METADATA], seed=1, warn=lambda _: None)
-    found = places(tmp_path / METADATA, seed=1)
-    assert not found.real and len(found.metres) == cities.Spread().sensors
+        found = read_places(file, seed=3)
+        assert not found.real and "SYNTHETIC" in found.source
+        assert (found.metres == synthetic_places(3).metres).all()
+    assert (synthetic_places(3).metres != synthetic_places(4).metres).any()
+    assert len(np.unique(synthetic_places(3).metres, axis=0)) == cities.Spread().points
 
 
 def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
     file = _write(tmp_path / "mine.csv", name=[1, 2], longitude=[10.0, 10.0], latitude=[56.0, 56.01])
-    found = places(str(file), seed=0)
-    assert found.real and found.said == "mine.csv"
+    found = read_places(str(file), seed=0)
+    assert found.real and found.source == "mine.csv"
     assert found.metres == pytest.approx(np.array([[0, -556], [0, 556]]), abs=1)
 
 
@@ -312,61 +294,41 @@ def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
 )
 def test_what_is_no_file_of_places_is_refused(tmp_path: Path, columns: dict[str, list[float]], message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
-        places(_write(tmp_path / "bad.csv", **columns), seed=0)
+        read_places(_write(tmp_path / "bad.csv", **columns), seed=0)
     assert "bad.csv" in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.csv.gz").write_bytes(gzip.compress(b"latitude,longitude\n" * 99)[:20])
     with pytest.raises(InputError, match="cannot read"):
-        places(tmp_path / "bad.csv.gz", seed=0)
+        read_places(tmp_path / "bad.csv.gz", seed=0)
 
 
 def test_a_smaller_city_is_the_middle_of_it() -> None:
     whole = Places(np.array([[float(x), 0.0] for x in (-40, -3, 0, 1, 2, 50)]), "here", True)
-    assert sized(whole, 6) is whole
-    part = sized(whole, 3)
+    assert resize(whole, 6) is whole
+    part = resize(whole, 3)
     assert sorted(part.metres[:, 0]) == [0, 1, 2]
-    assert part.real and part.said == "here; the 3 in the middle"
+    assert part.real and part.source == "here; the 3 in the middle"
 
 
 @given(st.integers(1, 60), st.integers(2, 7))
 def test_a_city_of_any_size_has_as_many_places_and_is_as_dense(count: int, seed: int) -> None:
     whole = Places(np.random.default_rng(seed).uniform(0, 1000, (20, 2)), "here", True)
-    found = sized(whole, count)
+    found = resize(whole, count)
     assert found.metres.shape == (count, 2)
     assert len(np.unique(found.metres, axis=0)) == count
     assert found.real == (count <= 20)
-    assert ("mirrored" in found.said) == (count > 20)
-    assert (found.metres == sized(whole, count).metres).all()
+    assert ("mirrored" in found.source) == (count > 20)
+    assert (found.metres == resize(whole, count).metres).all()
 
 
-def test_copies_are_mirrored_so_that_the_city_goes_on_at_its_border() -> None:
-    whole = Places(np.array([[0.0, 0.0], [1.0, 0.0], [4.0, 2.0]]), "here", True)
-    found = sized(whole, 27)
-    east = sorted(set(found.metres[:, 0].round(9)))
-    margin = 4 / (2 * 3**0.5)
-    gaps = [3, 1, 2 * margin, 1, 3, 2 * margin, 3, 1]
-    assert np.diff(east) == pytest.approx(gaps)
-    assert set(map(tuple, whole.metres)) <= set(map(tuple, found.metres.round(9)))
-
-
-SECTION: dict[str, Any] = Params().los.model_dump()
-
-
-def test_without_a_name_it_is_the_papers() -> None:
-    assert city_from_settings(SECTION) is paper_b()
-
-
-def test_a_named_file_is_read(tmp_path: Path) -> None:
+def test_a_testbed_is_named_or_read(tmp_path: Path) -> None:
+    city = CitySettings(places=None, nodes=30)
+    assert load_testbed(None, city) is load_testbed("paper_b", city) is paper_b()
+    assert isinstance(load_testbed("city", city), City)
     path = tmp_path / "mine.yaml"
     path.write_text(PAPER_B.read_text(encoding="utf-8").replace("nodes: 5", "nodes: 6"), encoding="utf-8")
-    assert len(city_from_settings({**SECTION, "testbed": str(path)}).layers[0].members) == 6
-
-
-def test_periods_must_outlast_the_containers_start(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    path.write_bytes(PAPER_B.read_bytes())
-    truth = {**SECTION["truth"], "start": 1e6}
+    assert len(load_testbed(path, city).layers[0].members) == 6
     with pytest.raises(InputError, match="mine.yaml"):
-        city_from_settings({**SECTION, "testbed": str(path), "truth": truth})
+        load_testbed(str(path), city, start=1e6)

@@ -10,13 +10,11 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 RUN = """
 import sys
-from edgeresearch.emulator.experiment import scheduling, setup
+from edgeresearch.emulator.experiment import Scenario, compare_policies
 from edgeresearch.emulator.testbed import paper_b
-from edgeresearch.config import Params
 
-made = setup(Params().los.model_dump(), paper_b())
 for policy, repeats in (("los", 20), ("oracle", 2)):
-    rows, _ = scheduling(made, streams=[8], policies=[policy], repeats=repeats, hours=4, seed=0)
+    rows, _ = compare_policies(Scenario(paper_b()), streams=[8], policies=[policy], repeats=repeats, hours=4, seed=0)
     rows.to_csv(sys.stdout, index=False)
 """
 KNOWN = [name for name in __cpu_dispatch__ if __cpu_features__[name]]

@@ -1,10 +1,10 @@
 """What runs come to: by policy, node, reason, hop and link."""
 
 import math
-from collections.abc import Callable, Sequence
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeresearch.config import Params
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Setup, run, scheduling, setup
-from edgeresearch.emulator.network import Link, Mesh, Node, Routes, full
+from edgeresearch.emulator.experiment import Scenario, compare_policies, simulate
+from edgeresearch.emulator.network import Link, Mesh, Node, Routes, link_all
 from edgeresearch.emulator.policies import POLICIES
-from edgeresearch.emulator.results import MEGA, MODEL_BYTES, Outcome, decisions, outcome_shares, told, traffic
-from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, Log, Result, Step
+from edgeresearch.emulator.results import (
+    MEGA,
+    MODEL_BYTES,
+    Outcome,
+    Path,
+    decision_records,
+    link_traffic,
+    model_broadcasts,
+    outcome_shares,
+    traffic,
+)
+from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, SimulationResult, Step, TriggerLog
 from edgeresearch.emulator.testbed import load, paper_b
 from edgeresearch.emulator.workload import Job
 from edgeresearch.scheduling.messages import Decision, Reason, Request
@@ -30,8 +39,28 @@ MESH = Mesh(
 )
 
 
-def _trigger(time: float, job: int, end: str, reason: Reason, node: int, complete: float = 0.0) -> dict[str, Any]:
-    return {"time": time, "job": job, "end": end, "reason": str(reason), "node": node, "complete": complete}
+Row_ = tuple[float, int, str, Reason, int, float]
+
+
+def _policy(*, listens: bool = True, learns: bool = True) -> Any:
+    policy = SimpleNamespace(name="any", listens=listens)
+    if learns:
+        policy.learn = print
+    return policy
+
+
+def _records(steps: list[Step], *triggers: Row_) -> list[dict[str, Any]]:
+    log = TriggerLog()
+    for time, job, end, reason, node, complete in triggers:
+        if end == "dropped":
+            log.dropped(job, time, reason, 0, node)
+        else:
+            place = log.placed(job, time, reason, 0, node, 100.0, 20.0, complete)
+            if end == "lost":
+                log.lose(place)
+    jobs = [Job(0, 200.0, 0.0)] * 9
+    result = SimulationResult(log, [], [])
+    return list(decision_records("los", Outcome(_policy(), MESH, jobs, result, 3600.0, 5.0, steps=steps)))
 
 
 def _step(time: float, node: int, job: int, tried: tuple[int, ...], *decision: Any) -> Step:
@@ -39,11 +68,10 @@ def _step(time: float, node: int, job: int, tried: tuple[int, ...], *decision: A
 
 
 @pytest.fixture(scope="module", params=["los", "cloud"])
-def watched(request: pytest.FixtureRequest) -> tuple[Outcome, list[Step], list[dict[str, Any]]]:
-    steps: list[Step] = []
-    made = setup(Params().los.model_dump(), paper_b())
-    outcome = run(made, policy=request.param, hours=1.5, seed=np.random.SeedSequence(3), streams=8, watch=steps.append)
-    return outcome, steps, list(decisions(request.param, outcome.mesh, outcome.triggers(), steps))
+def watched(request: pytest.FixtureRequest, paper: Scenario) -> tuple[Outcome, list[dict[str, Any]]]:
+    seed = np.random.SeedSequence(3)
+    outcome = simulate(paper, request.param, hours=1.5, seed=seed, streams=8, record="decisions")
+    return outcome, list(decision_records(request.param, outcome))
 
 
 def test_a_course_is_told_step_by_step_with_names_and_reasons() -> None:
@@ -52,8 +80,7 @@ def test_a_course_is_told_step_by_step_with_names_and_reasons() -> None:
         _step(5.0, 1, 7, (0,), Reason.FEASIBLE, 2, False, 300.0, 40.0),
         _step(5.0, 2, 7, (0, 1), Reason.LOCAL, 2, True, 300.0, 40.0),
     ]
-    triggers = pd.DataFrame([_trigger(5.0, 7, "finished", Reason.LOCAL, 2, 44.0)])
-    first, second, third = decisions("los", MESH, triggers, steps)
+    first, second, third = _records(steps, (5.0, 7, "finished", Reason.LOCAL, 2, 44.0))
     always = {"policy": "los", "time": 5.0, "job": 7}
     assert first == {
         **{**always, "node": "a", "tried": [], "action": "hand over", "goal": "b"},
@@ -71,17 +98,15 @@ def test_a_course_is_told_step_by_step_with_names_and_reasons() -> None:
 
 def test_every_way_to_be_dropped_is_told() -> None:
     steps = [
-        _step(1.0, 0, 0, (), Reason.ALONE),
+        _step(1.0, 0, 0, (), Reason.NO_NEIGHBOUR),
         _step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None),
     ]
-    triggers = pd.DataFrame(
-        [
-            _trigger(1.0, 0, "dropped", Reason.ALONE, 0),
-            _trigger(2.0, 1, "dropped", Reason.FULL, 1),
-            _trigger(3.0, 1, "dropped", Reason.BUSY, 1),
-        ]
+    alone, full, busy = _records(
+        steps,
+        (1.0, 0, "dropped", Reason.NO_NEIGHBOUR, 0, 0.0),
+        (2.0, 1, "dropped", Reason.NO_CAPACITY, 1, 0.0),
+        (3.0, 1, "dropped", Reason.BUSY, 1, 0.0),
     )
-    alone, full, busy = decisions("los", MESH, triggers, steps)
     assert (alone["action"], alone["reason"], alone["end"]) == ("drop", "no neighbour to hand over to", "dropped")
     assert "goal" not in alone
     assert (full["action"], full["end"], full["dropped"]) == ("run", "dropped", "no room")
@@ -93,35 +118,24 @@ def test_every_way_to_be_dropped_is_told() -> None:
 
 
 def test_a_training_whose_node_left_is_told_as_lost() -> None:
-    triggers = pd.DataFrame([_trigger(2.0, 1, "lost", Reason.LOCAL, 1, 30.0)])
-    (line,) = decisions("los", MESH, triggers, [_step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None)])
+    steps = [_step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None)]
+    (line,) = _records(steps, (2.0, 1, "lost", Reason.LOCAL, 1, 30.0))
     assert (line["end"], line["complete"]) == ("lost", 30.0)
 
 
 def test_of_a_real_run_every_trigger_ends_once_and_every_step_is_there(
-    watched: tuple[Outcome, list[Step], list[dict[str, Any]]],
+    watched: tuple[Outcome, list[dict[str, Any]]],
 ) -> None:
-    outcome, steps, lines = watched
+    outcome, lines = watched
     triggers = outcome.triggers()
     ends = [line for line in lines if "end" in line]
     assert [(line["time"], line["job"], line["end"]) for line in ends] == list(
         triggers[["time", "job", "end"]].itertuples(index=False, name=None)
     )
-    assert len(lines) == len(steps) + int((triggers["reason"] == Reason.BUSY).sum())
+    assert len(lines) == len(outcome.steps) + int((triggers["reason"] == Reason.BUSY).sum())
     names = [node.name for node in outcome.mesh.nodes]
     assert [line["node"] for line in ends] == [names[i] for i in triggers["node"]]
     assert [len(line["tried"]) for line in ends] == triggers["hops"].tolist()
-
-
-def test_of_a_real_run_each_goal_decides_next(watched: tuple[Outcome, list[Step], list[dict[str, Any]]]) -> None:
-    _, _, lines = watched
-    for line, following in zip(lines[:-1], lines[1:], strict=True):
-        if line["action"] == "hand over":
-            assert following["node"] == line["goal"]
-            assert (following["time"], following["job"]) == (line["time"], line["job"])
-            assert following["tried"][len(line["tried"])] == line["node"]
-        else:
-            assert following["tried"] == []
 
 
 ENDS = ("finished", "dropped", "lost")
@@ -142,33 +156,8 @@ def test_shares_leave_what_was_dropped_out_of_all_but_the_lost() -> None:
     assert found == {"lost_percent": 20.0, "late_percent": 25.0, "mean_hops": 1.0, "local_percent": 25.0}
 
 
-def test_without_a_training_that_ran_there_is_no_share_of_those() -> None:
-    found = outcome_shares(_triggers(("dropped", 0, math.nan), ("dropped", 3, math.nan)))
-    assert found.pop("lost_percent") == 0
-    assert all(math.isnan(value) for value in found.values())
-
-
-@given(
-    st.lists(
-        st.tuples(st.sampled_from(ENDS), st.integers(0, 5), st.floats(1, 200)).filter(lambda row: row[0] != "dropped"),
-        min_size=1,
-        max_size=30,
-    ),
-    st.integers(0, 30),
-)
-def test_drops_move_no_share_but_that_of_the_lost(rows: list[tuple[str, int, float]], drops: int) -> None:
-    alone, among = (
-        outcome_shares(_triggers(*rows)),
-        outcome_shares(_triggers(*rows, *[("dropped", 9, math.nan)] * drops)),
-    )
-    assert among.pop("lost_percent") == pytest.approx(alone.pop("lost_percent") * len(rows) / (len(rows) + drops))
-    assert among == alone
-    assert all(0 <= among[name] <= 100 for name in ("late_percent", "local_percent"))
-
-
-def test_triggers_carry_the_period_and_the_layer_of_those_that_finished() -> None:
-    made = setup(Params().los.model_dump(), paper_b())
-    outcome = run(made, policy="los", hours=1.0, seed=np.random.SeedSequence(3))
+def test_triggers_carry_the_period_and_the_layer_of_those_that_finished(paper: Scenario) -> None:
+    outcome = simulate(paper, "los", hours=1.0, seed=np.random.SeedSequence(3))
     table = outcome.triggers()
     nodes = outcome.mesh.nodes
     finished = table["end"] == "finished"
@@ -210,17 +199,12 @@ def test_drop_rates_are_means_over_repeats(make_triggers: Make) -> None:
     assert (row["low"], row["high"]) == pytest.approx(interval([50, 100 / 3])[1:])
 
 
-def test_where_nothing_is_dropped_the_rate_is_zero(make_triggers: Make) -> None:
-    table = results.drop_rates(make_triggers((0, RAN, HERE, 0), (1, RAN, HERE, 0)))
-    assert table[["drop_percent", "low", "high"]].iloc[0].tolist() == [0, 0, 0]
-
-
 def test_policies_and_streams_are_told_apart_in_the_order_in_which_they_come(make_triggers: Make) -> None:
     triggers = pd.concat(
         [
             make_triggers((0, DROPPED, CYCLE, 1), (0, RAN, HERE, 1), streams=10),
             make_triggers((0, RAN, HERE, 1), streams=2),
-            make_triggers((0, DROPPED, str(Reason.FULL), 0), streams=10, policy="in_situ"),
+            make_triggers((0, DROPPED, str(Reason.NO_CAPACITY), 0), streams=10, policy="in_situ"),
         ]
     )
     table = results.drop_rates(triggers)
@@ -229,7 +213,7 @@ def test_policies_and_streams_are_told_apart_in_the_order_in_which_they_come(mak
         ["los", 2, 0.0],
         ["in_situ", 10, 100.0],
     ]
-    depths = results.hops(triggers, "attempts")
+    depths = results.hop_shares(triggers, "attempts")
     assert depths[depths["streams"] == 2][["hops", "share_percent"]].values.tolist() == [[0, 0.0], [1, 100.0]]
 
 
@@ -237,29 +221,22 @@ def test_the_three_readings_of_fig_6(make_triggers: Make) -> None:
     triggers = make_triggers(
         (0, RAN, HERE, 1), (0, LOST, HERE, 1), (0, RAN, HERE, 2), (0, DROPPED, CYCLE, 2), (0, DROPPED, BUSY, 0)
     )
-    assert shares_of(results.hops(triggers, "attempts"), "hops") == {1: 50, 2: 50}
-    assert shares_of(results.hops(triggers, "triggers"), "hops") == {1: 40, 2: 20}
-    assert shares_of(results.hops(triggers, "placed"), "hops") == pytest.approx({1: 200 / 3, 2: 100 / 3})
-
-
-def test_a_value_that_a_repeat_lacks_counts_as_none(make_triggers: Make) -> None:
-    triggers = make_triggers((0, RAN, HERE, 1), (1, RAN, HERE, 3))
-    table = results.hops(triggers, "placed").set_index("hops")
-    assert table["share_percent"].to_dict() == {1: 50, 3: 50}
-    assert table[["low", "high"]].to_numpy()[1] == pytest.approx(np.array(interval([0, 100])[1:]))
+    assert shares_of(results.hop_shares(triggers, "attempts"), "hops") == {1: 50, 2: 50}
+    assert shares_of(results.hop_shares(triggers, "triggers"), "hops") == {1: 40, 2: 20}
+    assert shares_of(results.hop_shares(triggers, "placed"), "hops") == pytest.approx({1: 200 / 3, 2: 100 / 3})
 
 
 def test_a_repeat_without_rows_does_not_count(make_triggers: Make) -> None:
     triggers = make_triggers((0, RAN, HERE, 1), (1, DROPPED, CYCLE, 4), (2, RAN, HERE, 1), (2, RAN, HERE, 2))
-    table = results.hops(triggers, "placed").set_index("hops")  # nothing was placed in the second repeat
+    table = results.hop_shares(triggers, "placed").set_index("hops")  # nothing was placed in the second repeat
     assert table["share_percent"].to_dict() == {1: 75, 2: 25}
-    assert results.hops(triggers, "triggers").set_index("hops")["share_percent"].to_dict() == {1: 50, 2: 50 / 3}
+    assert results.hop_shares(triggers, "triggers").set_index("hops")["share_percent"].to_dict() == {1: 50, 2: 50 / 3}
 
 
 def test_where_nothing_ran_there_are_no_shares_but_there_is_a_drop_rate(make_triggers: Make) -> None:
-    triggers = make_triggers((0, DROPPED, str(Reason.FULL), 0), (0, DROPPED, BUSY, 0))
+    triggers = make_triggers((0, DROPPED, str(Reason.NO_CAPACITY), 0), (0, DROPPED, BUSY, 0))
     for reading in ("placed", "triggers"):
-        table = results.hops(triggers, reading)
+        table = results.hop_shares(triggers, reading)
         assert list(table.columns) == ["policy", "streams", "hops", "share_percent", "low", "high"]
         assert table.empty
     assert results.drop_rates(triggers)["drop_percent"].tolist() == [100]
@@ -273,13 +250,13 @@ def test_shares_sum_to_100(make_triggers: Make, rows: Sequence[Row]) -> None:
     assert results.shares_by(triggers, "reason")["share_percent"].sum() == pytest.approx(100)
     drops = results.drop_rates(triggers)["drop_percent"].iloc[0]
     looked, ran = triggers[triggers["reason"] != BUSY], triggers[triggers["end"] != DROPPED]
-    assert results.hops(triggers, "attempts")["share_percent"].sum() == pytest.approx(100 if len(looked) else 0)
-    assert results.hops(triggers, "placed")["share_percent"].sum() == pytest.approx(100 if len(ran) else 0)
-    assert results.hops(triggers, "triggers")["share_percent"].sum() == pytest.approx(100 - drops)
+    assert results.hop_shares(triggers, "attempts")["share_percent"].sum() == pytest.approx(100 if len(looked) else 0)
+    assert results.hop_shares(triggers, "placed")["share_percent"].sum() == pytest.approx(100 if len(ran) else 0)
+    assert results.hop_shares(triggers, "triggers")["share_percent"].sum() == pytest.approx(100 - drops)
 
 
-def test_shares_of_a_real_run(paper: Setup) -> None:
-    rows, _ = scheduling(paper, streams=[10, 4], policies=["los", "in_situ"], repeats=2, hours=1, seed=3)
+def test_shares_of_a_real_run(paper: Scenario) -> None:
+    rows, _ = compare_policies(paper, streams=[10, 4], policies=["los", "in_situ"], repeats=2, hours=1, seed=3)
     for column in ("reason", "layer", "end", "hops"):
         table = results.shares_by(rows, column)
         assert table.groupby(["policy", "streams"])["share_percent"].sum().to_numpy() == pytest.approx([100] * 4)
@@ -353,16 +330,11 @@ def test_one_row_per_policy() -> None:
     assert nothing[["late_percent", "mean_hops", "local_percent"]].isna().all()
 
 
-def test_one_repeat_has_no_interval() -> None:
-    table = results.by_policy(_triggers_tally("los", 0, "fd"), _sent("los"), hours=1.0)
-    assert table[["low", "high"]].isna().to_numpy().all()
-
-
 def test_drops_by_node_and_reason_most_first() -> None:
     triggers = pd.concat(
         [_triggers_tally("los", 0, "dddbbf"), _triggers_tally("cloud", 0, "FFFb"), _triggers_tally("los", 1, "dffb")]
     )
-    table = results.drops(triggers, MESH_tally)
+    table = results.drops_by_node(triggers, MESH_tally)
     assert table[["policy", "node", "layer", "reason", "drops"]].to_numpy().tolist() == [
         ["los", "b", "fog", "cycle", 4],
         ["los", "a", "edge", "previous training still running", 3],
@@ -371,19 +343,15 @@ def test_drops_by_node_and_reason_most_first() -> None:
     assert table["percent"].tolist() == pytest.approx([100 * (3 / 6 + 1 / 4) / 2, 100 * (2 / 6 + 1 / 4) / 2, 25.0])
 
 
-def test_no_drop_at_all_is_an_empty_table() -> None:
-    table = results.drops(_triggers_tally("los", 0, "ff"), MESH_tally)
-    assert list(table.columns) == ["policy", "node", "layer", "reason", "drops", "percent"]
-    assert table.empty
-
-
 def test_what_a_node_held_is_cut_at_the_end() -> None:
-    log = Log()
+    log = TriggerLog()
     log.placed(0, 0.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0)
     log.placed(0, 950.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0)
     log.lose(log.placed(0, 500.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0))
     log.dropped(0, 700.0, Reason.CYCLE, 1, 1)
-    table = results.by_node(Outcome("los", MESH_tally, [Job(0, 200.0, 200.0)], Result(log, [0, 0], [0.0, 0.0]), 1000.0))
+    table = results.by_node(
+        Outcome(_policy(), MESH_tally, [Job(0, 200.0, 200.0)], SimulationResult(log, [0, 0], [0.0, 0.0]), 1000.0, 5.0)
+    )
     assert table.to_dict("list") == {
         "node": ["a", "b"],
         "layer": ["edge", "fog"],
@@ -395,19 +363,19 @@ def test_what_a_node_held_is_cut_at_the_end() -> None:
 def test_a_gateway_is_judged_repeat_by_repeat() -> None:
     base = pd.concat([_triggers_tally("los", k, ends) for k, ends in enumerate(["ddff", "dddd", "dfff"])])
     more = pd.concat([_triggers_tally("los", k, ends) for k, ends in enumerate(["dfff", "ddff", "ffff"])])
-    table = results.gateways(base, [("edge", "a", more), ("fog", "b", base)])
+    table = results.gateway_gains(base, [("edge", "a", more), ("fog", "b", base)])
     assert table["drop_percent"].tolist() == pytest.approx([25.0, 175 / 3])
     assert table["fewer_points"].tolist() == pytest.approx([100 / 3, 0.0])
     first = table.iloc[0]
     assert first["low"] == pytest.approx(100 / 3 - 4.302652730 * 14.43375673 / 3**0.5)
     assert first["high"] - 100 / 3 == pytest.approx(100 / 3 - first["low"])
     assert (table["low"].iloc[1], table["high"].iloc[1]) == (0.0, 0.0)
-    assert results.gateways(base, []).columns.tolist() == list(table.columns)
+    assert results.gateway_gains(base, []).columns.tolist() == list(table.columns)
 
 
 def test_a_repeat_without_triggers_is_passed_over() -> None:
     base = pd.concat([_triggers_tally("los", 0, "df"), _triggers_tally("los", 1, "dd")])
-    table = results.gateways(base, [("edge", "a", _triggers_tally("los", 0, "ff"))])
+    table = results.gateway_gains(base, [("edge", "a", _triggers_tally("los", 0, "ff"))])
     assert table["fewer_points"].tolist() == [50.0]
     assert table["low"].isna().all()
 
@@ -419,7 +387,7 @@ def test_shares_are_shares_and_drops_add_up(runs: list[str]) -> None:
     row = results.by_policy(triggers, _sent("los"), hours=1.0).iloc[0]
     letters = "".join(runs)
     dropped = letters.count("d") + letters.count("b")
-    found = results.drops(triggers, MESH_tally)
+    found = results.drops_by_node(triggers, MESH_tally)
     assert found["drops"].sum() == dropped
     assert found["percent"].sum() == pytest.approx(row["drop_percent"])
     assert 0 <= row["drop_percent"] <= 100
@@ -427,28 +395,30 @@ def test_shares_are_shares_and_drops_add_up(runs: list[str]) -> None:
         assert row["mean_hops"] == pytest.approx(letters.count("F") / (len(letters) - dropped))
 
 
-def test_real_runs_hold_no_more_than_there_is() -> None:
-    made = setup(Params().los.model_dump(), paper_b())
-    outcome = run(made, policy="los", hours=1.0, seed=np.random.SeedSequence(0))
+def test_real_runs_hold_no_more_than_there_is(paper: Scenario) -> None:
+    outcome = simulate(paper, "los", hours=1.0, seed=np.random.SeedSequence(0))
     table = results.by_node(outcome)
     assert table["trainings"].sum() == (outcome.triggers()["end"] == "finished").sum() > 0
     assert table["cpu_percent"].between(0, 100).all()
-    triggers, _ = scheduling(made, streams=[10], policies=["los"], repeats=1, hours=1.0, seed=0)
-    assert results.drops(triggers, outcome.mesh)["drops"].sum() == (triggers["end"] == "dropped").sum() > 0
+    triggers, _ = compare_policies(paper, streams=[10], policies=["los"], repeats=1, hours=1.0, seed=0)
+    assert results.drops_by_node(triggers, outcome.mesh)["drops"].sum() == (triggers["end"] == "dropped").sum() > 0
 
 
 MESH_traffic = Mesh(
-    [Node(f"edge-{i}", "edge", "edge", 1000, 1024) for i in range(4)], full(range(4), latency=0, bandwidth=1)
+    [Node(f"edge-{i}", "edge", "edge", 1000, 1024) for i in range(4)], link_all(range(4), latency=0, bandwidth=1)
 )
-RESULT = Result(Log(), handed=[6, 2, 0, 0], megabytes=[3.0, 1.0, 0.0, 0.0], synced=40)
+RESULT = SimulationResult(TriggerLog(), handovers=[6, 2, 0, 0], megabytes=[3.0, 1.0, 0.0, 0.0], synced=40)
 
 
-def _outcome(result: Result = RESULT, *, seconds: float = 3600, listens: bool = True, learns: bool = True) -> Outcome:
-    return Outcome("any", MESH_traffic, [Job(0, 200.0, 200.0), Job(1, 200.0, 200.0)], result, seconds, listens, learns)
+def _outcome(
+    result: SimulationResult = RESULT, *, seconds: float = 3600, interval: float = 10.0, **about: bool
+) -> Outcome:
+    jobs = [Job(0, 200.0, 200.0), Job(1, 200.0, 200.0)]
+    return Outcome(_policy(**about), MESH_traffic, jobs, result, seconds, interval)
 
 
 def test_by_hand() -> None:
-    sent = traffic(_outcome(seconds=7200), interval=30)
+    sent = traffic(_outcome(seconds=7200, interval=30))
     # 8 requests, 40 states and 4 MB in two hours on four nodes; six links, each used both ways, 120 times an hour
     assert sent == pytest.approx(
         {
@@ -467,59 +437,33 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_only_who_listens_has_exchanges(listens: bool) -> None:
-    sent = traffic(_outcome(listens=listens), interval=5)
+    sent = traffic(_outcome(listens=listens))
     assert (sent["exchanges"] > 0) == (sent["exchange_megabytes"] > 0) == listens
-    assert traffic(_outcome(listens=listens), interval=0)["exchanges"] == 0
+    assert traffic(_outcome(listens=listens, interval=0))["exchanges"] == 0
 
 
 def test_rates_do_not_depend_on_how_long_it_was() -> None:
-    twice = Result(Log(), [2 * n for n in RESULT.handed], [2 * m for m in RESULT.megabytes], 2 * RESULT.synced)
-    one = traffic(_outcome(), interval=10)
-    assert traffic(_outcome(twice, seconds=7200), interval=10) == pytest.approx(one)
-
-
-def test_exchanges_are_more_the_more_often_they_are() -> None:
-    seldom, often = (traffic(_outcome(), interval=each) for each in (60, 6))
-    assert often["exchanges"] == pytest.approx(10 * seldom["exchanges"])
-    assert often["requests"] == seldom["requests"]
+    twice = SimulationResult(
+        TriggerLog(), [2 * n for n in RESULT.handovers], [2 * m for m in RESULT.megabytes], 2 * RESULT.synced
+    )
+    one = traffic(_outcome())
+    assert traffic(_outcome(twice, seconds=7200)) == pytest.approx(one)
 
 
 def test_what_is_learned_is_told_to_the_source_and_to_those_that_trained_before() -> None:
-    log = Log()
+    log = TriggerLog()
     for job, node in ((0, 0), (0, 2), (1, 3), (0, 3), (0, 2)):
         log.placed(job, 10.0, Reason.LOCAL, 0, node, 100.0, 20.0, 25.0)
-    log.dropped(0, 20.0, Reason.FULL, 1, 1)
+    log.dropped(0, 20.0, Reason.NO_CAPACITY, 1, 1)
     log.lose(log.placed(0, 30.0, Reason.LOCAL, 0, 1, 100.0, 20.0, 25.0))
-    result = Result(log, [0] * 4, [0.0] * 4)
-    assert list(told(_outcome(result))) == [(2, 0), (3, 1), (3, 0), (3, 2), (2, 0), (2, 3)]
-    assert list(told(_outcome(result, learns=False))) == []
-    sent = traffic(_outcome(result), interval=0)
+    result = SimulationResult(log, [0] * 4, [0.0] * 4)
+    assert list(model_broadcasts(_outcome(result))) == [(2, 0), (3, 1), (3, 0), (3, 2), (2, 0), (2, 3)]
+    assert list(model_broadcasts(_outcome(result, learns=False))) == []
+    sent = traffic(_outcome(result))
     assert (sent["models"], sent["model_megabytes"]) == (1.5, 1.5 * MODEL_BYTES / 1e6)
 
 
-def test_a_run_sends_what_its_log_tells(tiny: Callable[..., Setup]) -> None:
-    setup = tiny()
-    for policy, synced in (("los", False), ("least_loaded", True)):
-        outcome = run(setup, policy=policy, hours=2, seed=np.random.SeedSequence(1))
-        sent = traffic(outcome, interval=setup.interval)
-        log = outcome.triggers()
-        hours, nodes = 2, len(outcome.mesh.nodes)
-        away = log[(log["end"] == "finished") & (log["hops"] > 0)]
-        assert sent["requests"] * hours * nodes == pytest.approx(log["hops"].sum())
-        assert sent["sample_megabytes"] * hours * nodes == pytest.approx(0.5 * len(away))
-        assert sent["syncs"] * hours * nodes == pytest.approx(len(log) * nodes if synced else 0)
-
-
-def test_links_are_counted_once_each_way() -> None:
-    pairs = list(combinations(range(4), 2))
-    assert len(MESH_traffic.links) == len(pairs)
-    sent = traffic(_outcome(), interval=3600)
-    assert sent["exchanges"] == pytest.approx(
-        sum(len(around) for around in MESH_traffic.neighbours) / len(MESH_traffic.nodes)
-    )
-
-
-DATA = Path(__file__).parent / "data"
+DATA = pathlib.Path(__file__).parent / "data"
 
 
 def _line() -> Mesh:
@@ -529,59 +473,62 @@ def _line() -> Mesh:
     return Mesh(nodes, [Link(i, i + 1, 0.001, 100) for i in range(3)])
 
 
-def _outcome_uplinks(policy: str, log: Log, synced: int = 0) -> Outcome:
+def _outcome_uplinks(
+    policy: str, log: TriggerLog, synced: int = 0, interval: float = 30.0, paths: Mapping[Any, Path] = {}
+) -> Outcome:
     jobs = [Job(0, 200.0, 200.0, megabytes=2.0), Job(1, 200.0, 200.0, megabytes=0.5)]
-    result = Result(log, [0] * 5, [0.0] * 5, synced)
-    return Outcome(policy, _line(), jobs, result, 7200.0, policy == "los", learns=policy == "los")
+    result = SimulationResult(log, [0] * 5, [0.0] * 5, synced)
+    los = policy == "los"
+    return Outcome(_policy(listens=los, learns=los), _line(), jobs, result, 7200.0, interval, paths)
 
 
 def test_bytes_count_once_for_each_link() -> None:
-    log = Log()
+    log = TriggerLog()
     log.placed(0, 10.0, Reason.LOCAL, 3, 3, 100.0, 20.0, 25.0)
     log.placed(1, 11.0, Reason.LOCAL, 0, 1, 100.0, 20.0, 25.0)
     log.dropped(1, 12.0, Reason.CYCLE, 1, 2)
     log.dropped(0, 13.0, Reason.BUSY, 0, 0)
-    paths: dict[tuple[float, int], results.Path] = {(10.0, 0): (0, 1, 2, 3), (11.0, 1): (1,), (12.0, 1): (1, 2)}
-    found = results.sent(_outcome_uplinks("cloud", log), paths, interval=30.0)
+    paths: dict[tuple[float, int], Path] = {(10.0, 0): (0, 1, 2, 3), (11.0, 1): (1,), (12.0, 1): (1, 2)}
+    found = link_traffic(_outcome_uplinks("cloud", log, paths=paths))
     assert found["link_megabytes"] == pytest.approx((3 * (2 * MEGA + CALL_BYTES) + CALL_BYTES) / MEGA / 2)
     assert found["uplink_megabytes"] == pytest.approx((2 * (2 * MEGA + CALL_BYTES) + CALL_BYTES) / MEGA / 2)
 
 
 def test_what_is_learned_is_told_on_the_fastest_way() -> None:
-    log = Log()
+    log = TriggerLog()
     log.placed(0, 10.0, Reason.LOCAL, 3, 3, 100.0, 20.0, 25.0)
     log.placed(0, 11.0, Reason.LOCAL, 1, 1, 100.0, 20.0, 25.0)
-    found = results.sent(_outcome_uplinks("los", log), {}, interval=0.0)
+    found = link_traffic(_outcome_uplinks("los", log, interval=0.0))
     # 3 tells 0 over three links, two of them uplinks; then 1 tells 0 over one, and 3 over two uplinks
     assert found["link_megabytes"] == pytest.approx(6 * MODEL_BYTES / MEGA / 2)
     assert found["uplink_megabytes"] == pytest.approx(4 * MODEL_BYTES / MEGA / 2)
 
 
 def test_a_lost_training_was_sent_too() -> None:
-    log = Log()
+    log = TriggerLog()
     log.lose(log.placed(0, 10.0, Reason.LOCAL, 1, 1, 100.0, 20.0, 25.0))
-    found = results.sent(_outcome_uplinks("cloud", log), {(10.0, 0): (0, 1)}, interval=30.0)
+    found = link_traffic(_outcome_uplinks("cloud", log, paths={(10.0, 0): (0, 1)}))
     assert found == {"link_megabytes": pytest.approx((2 * MEGA + CALL_BYTES) / MEGA / 2), "uplink_megabytes": 0.0}
 
 
 @pytest.mark.parametrize(("policy", "interval", "times"), [("los", 30.0, 240), ("los", 0.0, 0), ("cloud", 30.0, 0)])
 def test_exchanges_pass_each_link_both_ways(policy: str, interval: float, times: int) -> None:
-    found = results.sent(_outcome_uplinks(policy, Log()), {}, interval=interval)
+    found = link_traffic(_outcome_uplinks(policy, TriggerLog(), interval=interval))
     assert found["link_megabytes"] == pytest.approx(2 * 3 * times * STATE_BYTES / MEGA / 2)
     assert found["uplink_megabytes"] == pytest.approx(2 * 2 * times * STATE_BYTES / MEGA / 2)
 
 
 def test_states_go_from_every_node_to_the_source() -> None:
-    log = Log()
-    log.dropped(0, 10.0, Reason.FULL, 0, 0)
-    log.dropped(1, 11.0, Reason.FULL, 0, 1)
-    outcome = _outcome_uplinks("least_loaded", log, synced=2 * 5)
-    found = results.sent(outcome, {(10.0, 0): (0,), (11.0, 1): (1,)}, interval=30.0)
+    log = TriggerLog()
+    log.dropped(0, 10.0, Reason.NO_CAPACITY, 0, 0)
+    log.dropped(1, 11.0, Reason.NO_CAPACITY, 0, 1)
+    outcome = _outcome_uplinks("least_loaded", log, synced=2 * 5, paths={(10.0, 0): (0,), (11.0, 1): (1,)})
+    found = link_traffic(outcome)
     # To n0: 1 + 2 + 3 links, of which 0 + 1 + 2 are uplinks; to n1: 1 + 1 + 2, of which 0 + 1 + 2; none from afar.
     assert found["link_megabytes"] == pytest.approx((6 + 4) * STATE_BYTES / MEGA / 2)
     assert found["uplink_megabytes"] == pytest.approx((3 + 3) * STATE_BYTES / MEGA / 2)
-    half = replace(outcome, result=Result(log, [0] * 5, [0.0] * 5, 5))
-    less = results.sent(half, {(10.0, 0): (0,), (11.0, 1): (1,)}, interval=30.0)
+    half = replace(outcome, result=SimulationResult(log, [0] * 5, [0.0] * 5, 5))
+    less = link_traffic(half)
     assert less["link_megabytes"] == pytest.approx(found["link_megabytes"] / 2)
 
 
@@ -591,22 +538,17 @@ def test_real_runs_agree_with_what_nodes_sent(policy: str, name: str) -> None:
     testbed = paper_b() if name == "paper_b" else load(DATA / "factory.yaml")
     if policy == "cloud" and name != "paper_b":
         return
-    made = setup(Params().los.model_dump(), testbed)
-    paths: dict[tuple[float, int], results.Path] = {}
-
-    def watch(step: Step) -> None:
-        paths[step.time, step.request.job] = (*step.request.tried, step.node)
-
-    outcome = run(made, policy=policy, hours=1.0, seed=np.random.SeedSequence(1), watch=watch)
-    bare = replace(outcome, result=replace(outcome.result, synced=0))
-    over = results.sent(bare, paths, interval=0.0)
-    sent = traffic(bare, interval=0.0)
+    outcome = simulate(Scenario(testbed), policy, hours=1.0, seed=np.random.SeedSequence(1), record="paths")
+    bare = replace(outcome, result=replace(outcome.result, synced=0), interval=0.0)
+    over, sent = link_traffic(bare), traffic(bare)
     triggers = outcome.triggers()
     ran = triggers[triggers["end"] != "dropped"]
     requests = sent["request_megabytes"] * len(outcome.mesh.nodes)
     samples = sum(outcome.jobs[job].megabytes * hops for job, hops in zip(ran["job"], ran["hops"], strict=True))
     routes = Routes(outcome.mesh)
-    models = sum(len(routes.path(*way)) - 1 for way in told(outcome)) * MODEL_BYTES / MEGA
+    models = sum(len(routes.path(*way)) - 1 for way in model_broadcasts(outcome)) * MODEL_BYTES / MEGA
     assert over["link_megabytes"] == pytest.approx(requests + samples + models)
     assert 0 <= over["uplink_megabytes"] <= over["link_megabytes"]
-    assert set(paths) == set(triggers.loc[triggers["reason"] != Reason.BUSY, ["time", "job"]].itertuples(False, None))
+    assert set(outcome.paths) == set(
+        triggers.loc[triggers["reason"] != Reason.BUSY, ["time", "job"]].itertuples(False, None)
+    )

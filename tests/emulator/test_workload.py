@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from edgeresearch.emulator.workload import Job, Truth, chance, normals, uniform, uniforms
+from edgeresearch.emulator.settings import TrainingCost
+from edgeresearch.emulator.workload import (
+    TrainingTimes,
+    keyed_normals,
+    keyed_uniform,
+    keyed_uniforms,
+    random_draws,
+    spawn_seeds,
+)
 from edgeresearch.scheduling.runtime_model import Curve
 
 KEYS = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4)
@@ -14,73 +22,71 @@ KEYS = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=4)
 
 @given(key=KEYS)
 def test_one_number_and_many_are_the_same(key: list[int]) -> None:
-    value = uniform(*key)
+    value = keyed_uniform(*key)
     assert 0 < value < 1
-    assert uniforms(*key).tolist() == [value]
-    assert uniforms(key[0], *(np.array([part, 5]) for part in key[1:]))[0] == value
-
-
-@given(first=st.integers(0, 2**64 - 1), parts=st.lists(st.integers(-5, 2**40), min_size=1, max_size=6))
-def test_each_element_hangs_on_its_own_key(first: int, parts: list[int]) -> None:
-    assert uniforms(first, np.array(parts), 3).tolist() == [uniform(first, part, 3) for part in parts]
+    assert keyed_uniforms(*key).tolist() == [value]
+    assert keyed_uniforms(key[0], *(np.array([part, 5]) for part in key[1:]))[0] == value
 
 
 def test_numbers_are_uniform_and_normal_and_do_not_hang_together() -> None:
     grid = np.arange(200)
     left, right = (
-        uniforms(1, np.repeat(grid, 200), np.tile(grid, 200)),
-        uniforms(2, np.repeat(grid, 200), np.tile(grid, 200)),
+        keyed_uniforms(1, np.repeat(grid, 200), np.tile(grid, 200)),
+        keyed_uniforms(2, np.repeat(grid, 200), np.tile(grid, 200)),
     )
     assert stats.kstest(left, "uniform").pvalue > 0.001
     assert abs(np.corrcoef(left, right)[0, 1]) < 0.02
     table = left.reshape(200, 200)
     assert abs(np.corrcoef(table[:-1].ravel(), table[1:].ravel())[0, 1]) < 0.02
     assert abs(np.corrcoef(table[:, :-1].ravel(), table[:, 1:].ravel())[0, 1]) < 0.02
-    assert stats.kstest(normals(1, grid.repeat(100), np.tile(np.arange(100), 200)), "norm").pvalue > 0.001
+    assert stats.kstest(keyed_normals(1, grid.repeat(100), np.tile(np.arange(100), 200)), "norm").pvalue > 0.001
 
 
 def test_the_order_of_a_key_counts() -> None:
-    assert len({uniform(1, 2, 3), uniform(1, 3, 2), uniform(3, 1, 2), uniform(1, 2), uniform(1, 2, 3, 0)}) == 5
+    keys = [(1, 2, 3), (1, 3, 2), (3, 1, 2), (1, 2), (1, 2, 3, 0)]
+    assert len({keyed_uniform(*key) for key in keys}) == 5
+
+
+@given(st.integers(0, 2**64), st.integers(0, 5), st.integers(0, 3))
+def test_seeds_are_those_that_spawn_first_returns(entropy: int, count: int, deep: int) -> None:
+    root = np.random.SeedSequence([entropy, deep])
+    made = [child.generate_state(2).tolist() for child in spawn_seeds(root, count)]
+    assert made == [child.generate_state(2).tolist() for child in spawn_seeds(root, count)]
+    assert made == [child.generate_state(2).tolist() for child in root.spawn(count)]
+
+
+def test_a_faster_class_has_its_cpu_time_divided() -> None:
+    cost = TrainingCost(a=1000.0, b=5.0, c=1.1, d=7.0)
+    times = TrainingTimes.of(cost, {"edge": 1.0, "cloud": 2.0})
+    assert times.curves == {"edge": Curve(1000.0, 5.0, 1.1, 7.0), "cloud": Curve(500.0, 5.0, 1.1, 7.0)}
+    assert (times.noise, times.monitor, times.start, times.stop) == (cost.noise, cost.monitor, cost.start, cost.stop)
 
 
 def test_a_seed_gives_the_same_at_every_call() -> None:
     seed = np.random.SeedSequence(5)
-    one, other = chance(seed, 4, 5.0), chance(seed, 4, 5.0)
+    one, other = random_draws(seed, 4, 5.0), random_draws(seed, 4, 5.0)
     assert one[:2] == other[:2]
     assert one.rng.random() == other.rng.random()
     assert seed.n_children_spawned == 0
 
 
-def test_seeds_differ_and_so_do_their_children() -> None:
-    root = np.random.SeedSequence(5)
-    keys = {chance(seed, 1, 5.0).key for seed in (root, np.random.SeedSequence(6), *root.spawn(3))}
-    assert len(keys) == 5
-
-
 def test_further_nodes_change_nothing() -> None:
     seed = np.random.SeedSequence(5)
-    few, many = chance(seed, 4, 30.0), chance(seed, 9, 30.0)
+    few, many = random_draws(seed, 4, 30.0), random_draws(seed, 9, 30.0)
     assert few.phases == many.phases[:4]
     assert few.key == many.key
 
 
 @pytest.mark.parametrize("interval", [0.0, 5.0])
 def test_nodes_exchange_at_moments_of_their_own(interval: float) -> None:
-    phases = chance(np.random.SeedSequence(1), 1000, interval).phases
+    phases = random_draws(np.random.SeedSequence(1), 1000, interval).phases
     assert all(-interval <= phase <= 0 for phase in phases)
     if interval:
         assert stats.kstest(-np.array(phases) / interval, "uniform").pvalue > 0.001
 
 
-def test_there_is_no_zero_and_no_one_even_at_the_ends() -> None:
-    values = uniforms(2**64 - 1, np.arange(100_000))
-    assert 0 < values.min() < 1e-4
-    assert 1 - 1e-4 < values.max() < 1
-    assert np.isfinite(normals(0, np.arange(100_000))).all()
-
-
-TRUTH = Truth(
-    {"fast": Curve(20_000.0, 100.0, 0.8, 3.0), "slow": Curve(100_000.0, 0.0, 1.0, 0.0)}, noise=0.3, monitor=0.2
+TRUTH = TrainingTimes(
+    {"fast": Curve(20_000.0, 100.0, 0.8, 3.0), "slow": Curve(100_000.0, 0.0, 1.0, 0.0)}, 0.3, 0.2, 5.0, 1.0
 )
 
 
@@ -115,34 +121,12 @@ def test_a_trigger_meets_the_same_alone_and_among_others(job: int, count: int, k
 
 
 def test_no_noise_is_no_noise() -> None:
-    still = Truth(TRUTH.curves, noise=0.0, monitor=0.0)
+    still = TrainingTimes(TRUTH.curves, 0.0, 0.0, 5.0, 1.0)
     factor, offset = still.draws(1, np.arange(5), np.arange(5))
     assert (factor == 1).all()
     assert (offset == 0).all()
 
 
-def test_settings_cannot_be_changed_on_the_way() -> None:
-    with pytest.raises(AttributeError):
-        Job(0, 60.0, 0.0).period = 5.0  # type: ignore[misc]
-    with pytest.raises(AttributeError):
-        TRUTH.noise = 0.0  # type: ignore[misc]
-
-
-@given(limit=st.floats(10, 2000), more=st.floats(1.001, 4), kind=st.sampled_from(["fast", "slow"]))
-def test_more_cpu_is_faster_and_more_work_is_slower(limit: float, more: float, kind: str) -> None:
-    seconds, used = TRUTH.seconds(kind, limit, 1.0)
-    assert TRUTH.seconds(kind, limit * more, 1.0)[0] < seconds
-    assert TRUTH.seconds(kind, limit, more)[0] > seconds
-    assert 0 < used <= 1
-    assert TRUTH.seconds(kind, limit * more, 1.0)[1] <= used
-
-
 def test_runs_with_other_keys_meet_other_chance() -> None:
     one, other = (TRUTH.draws(key, np.arange(100), np.zeros(100, dtype=np.int64))[0] for key in (1, 2))
     assert (one != other).all()
-
-
-def test_a_job_alone_needs_little() -> None:
-    job = Job(3, 60.0, 5.0)
-    assert (job.cpu, job.memory, job.work) == (0.0, 0.0, 1.0)
-    assert min(job.training_memory, job.megabytes) > 0

@@ -1,22 +1,30 @@
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
 
 from edgeresearch.emulator.network import Link, Mesh, Node
-from edgeresearch.emulator.policies import Maker, maker
-from edgeresearch.emulator.simulation import Change, Result, Step, emulate
-from edgeresearch.emulator.view import Policy
-from edgeresearch.emulator.workload import Job, Truth
-from edgeresearch.scheduling.job_history import Limits
-from edgeresearch.scheduling.los import Rules
-from edgeresearch.scheduling.runtime_model import Curve, Fitting
+from edgeresearch.emulator.policies import make_policy
+from edgeresearch.emulator.simulation import Change, SimulationResult, Step, run_events
+from edgeresearch.emulator.view import SchedulingPolicy
+from edgeresearch.emulator.workload import Job, TrainingTimes
+from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
-LIMITS = Limits(floor=40.0)
+Maker = Callable[[Rules, Limits, Fitting], SchedulingPolicy]
+LIMITS = Limits(rule="period", floor=40.0)
 CURVES = {"fast": Curve(9000.0, 10.0, 0.9, 4.0), "slow": Curve(90_000.0, 0.0, 1.1, 10.0)}
-EVEN = Truth({"fast": Curve(0.0, 0.0, 1.0, 30.0), "slow": Curve(0.0, 0.0, 1.0, 70.0)}, noise=0.0, start=2.0)
+
+
+def training_times(
+    curves: Mapping[str, Curve], noise: float = 0.1, monitor: float = 0.05, start: float = 5.0, stop: float = 1.0
+) -> TrainingTimes:
+    return TrainingTimes(curves, noise, monitor, start, stop)
+
+
+EVEN = training_times({"fast": Curve(0.0, 0.0, 1.0, 30.0), "slow": Curve(0.0, 0.0, 1.0, 70.0)}, noise=0.0, start=2.0)
 """Trainings end at whole seconds, where they run at the source."""
 
 
@@ -26,7 +34,7 @@ class Case:
 
     mesh: Mesh
     jobs: tuple[Job, ...]
-    truth: Truth
+    truth: TrainingTimes
     rules: Rules
     seconds: float
     interval: float
@@ -35,12 +43,15 @@ class Case:
     drift: Callable[[float], float] | None
     seed: int
 
-    def policy(self, name: str | Maker) -> Policy:
-        return maker(name)(self.rules, LIMITS, Fitting(refine=False))
+    def policy(self, name: str | Maker) -> SchedulingPolicy:
+        settings = self.rules, LIMITS, Fitting(refine=False)
+        return make_policy(name, *settings) if isinstance(name, str) else name(*settings)
 
-    def run(self, name: str | Maker, watch: Callable[[Step], None] | None = None, **changed: object) -> Result:
+    def run(
+        self, name: str | Maker, watch: Callable[[Step], None] | None = None, **changed: object
+    ) -> SimulationResult:
         case = replace(self, **changed)  # type: ignore[arg-type]
-        return emulate(
+        return run_events(
             case.mesh, case.jobs, case.policy(name), case.truth, seconds=case.seconds, interval=case.interval,
             seed=np.random.SeedSequence(case.seed), loss=case.loss, changes=case.changes, drift=case.drift, watch=watch,
         )  # fmt: skip
@@ -100,12 +111,12 @@ def cases(draw: st.DrawFn, *, churn: bool = True, most: int = 7, clouds: int = 1
     return Case(
         mesh,
         tuple(jobs),
-        EVEN if whole and draw(st.booleans()) else Truth(CURVES, noise=0.3, start=1.5),
+        EVEN if whole and draw(st.booleans()) else training_times(CURVES, noise=0.3, start=1.5),
         Rules(
             hop_limit=draw(st.integers(0, 4)),
             infeasible=draw(st.sampled_from(["best_fit", "closest"])),
-            avoid=draw(st.booleans()),
-            sender=draw(st.booleans()),
+            skip_visited=draw(st.booleans()),
+            sender_limit_binds=draw(st.booleans()),
         ),
         seconds,
         draw(st.sampled_from([0.0, 1.0, 7.5, 40.0])),

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,12 +7,14 @@ import pandas as pd
 import pytest
 
 from edgeresearch.config import Params
-from edgeresearch.emulator import experiment
-from edgeresearch.emulator.city import city, places
-from edgeresearch.emulator.results import traffic
+from edgeresearch.emulator.city import make_city, synthetic_places
+from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.results import Outcome, traffic
 from edgeresearch.errors import InputError
 from edgeresearch.papers import city_growth
-from edgeresearch.papers.city_growth import Found, growth, repeats, write
+from edgeresearch.papers.city_growth import Growth, growth, repeats, write
+from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
+from edgeresearch.scheduling.settings import Fitting
 
 SMALL: dict[str, Any] = {
     "places": None, "sizes": (15, 45), "hours": 0.5, "repeats": 2, "nodes_in_all": 60,
@@ -21,26 +22,21 @@ SMALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _section(**changed: Any) -> dict[str, Any]:
-    section = Params().los.model_dump()
-    return {**section, "city": {**section["city"], **SMALL, **changed}}
+def _study(**changed: Any) -> SchedulingStudy:
+    return Params().los.replace(city=CityGrowth(**{**SMALL, **changed}))
 
 
 @cache
-def _found() -> tuple[Found, tuple[str, ...]]:
+def _found() -> tuple[Growth, tuple[str, ...]]:
     said: list[str] = []
-    return growth(_section(), seed=4, warn=said.append), tuple(said)
+    return growth(_study(), seed=4, warn=said.append), tuple(said)
 
 
-def _run(policy: str, nodes: int, repeat: int, section: Mapping[str, Any]) -> Any:
-    wanted = section["city"]
-    kept = {name: wanted[name] for name in ("district", "neighbours", "share")}
-    setup = experiment.setup(
-        {**section, "fitting": {**section["fitting"], "refine": False}},
-        city(places(None, seed=4), nodes=nodes, **kept),
-    )
-    seed = np.random.SeedSequence([4, nodes, repeat])
-    return setup, experiment.run(setup, policy=policy, hours=wanted["hours"], seed=seed)
+def _run(policy: str, nodes: int, repeat: int) -> Outcome:
+    study = _study()
+    city = make_city(synthetic_places(4), study.city.replace(nodes=nodes))
+    scenario = Scenario.of(study.replace(fitting=Fitting(refine=False)), city)
+    return simulate(scenario, policy, hours=study.city.hours, seed=np.random.SeedSequence([4, nodes, repeat]))
 
 
 def test_each_policy_is_run_up_to_its_size() -> None:
@@ -53,7 +49,7 @@ def test_each_policy_is_run_up_to_its_size() -> None:
 
 
 def test_large_cities_have_fewer_repeats_but_one() -> None:
-    wanted = {"repeats": 4, "nodes_in_all": 1000}
+    wanted = CityGrowth(repeats=4, nodes_in_all=1000)
     assert [repeats(nodes, wanted) for nodes in (15, 250, 251, 400, 1000, 1001)] == [4, 4, 3, 2, 1, 1]
     rows = _found()[0].city.set_index(["nodes", "policy"])
     assert rows.loc[(15, "los"), "repeats"] == 2
@@ -62,11 +58,9 @@ def test_large_cities_have_fewer_repeats_but_one() -> None:
 
 
 def test_what_is_told_is_what_the_runs_gave() -> None:
-    section = _section()
     table = _found()[0].city.set_index(["nodes", "policy"])
-    runs = [_run("los", 15, repeat, section) for repeat in (0, 1)]
-    logs = [outcome.triggers() for _, outcome in runs]
-    sent = [traffic(outcome, interval=setup.interval) for setup, outcome in runs]
+    runs = [_run("los", 15, repeat) for repeat in (0, 1)]
+    logs, sent = [outcome.triggers() for outcome in runs], [traffic(outcome) for outcome in runs]
     row: Any = table.loc[(15, "los")]
     assert row["triggers"] == sum(map(len, logs))
     assert row["drop_percent"] == pytest.approx(np.mean([100 * (log["end"] == "dropped").mean() for log in logs]))
@@ -112,7 +106,7 @@ def test_real_places_raise_no_warning(tmp_path: Path) -> None:
     mine = tmp_path / "mine.csv"
     mine.write_text("latitude,longitude\n" + "".join(f"56.{i},10.{i}\n" for i in range(10, 30)))
     said: list[str] = []
-    found = growth(_section(places=str(mine), sizes=(15,), policies=("in_situ",)), seed=4, warn=said.append)
+    found = growth(_study(places=str(mine), sizes=(15,), policies=("in_situ",)), seed=4, warn=said.append)
     assert said == []
     assert found.city["real"].all() and found.meshes["real"].all()
 
@@ -131,7 +125,7 @@ def test_costs_are_of_every_run_and_written_nowhere(tmp_path: Path) -> None:
     costs = _found()[0].costs
     assert len(costs) == 2 * 6 + 4
     assert (costs[["cpu_seconds", "mebibytes", "triggers"]] > 0).all(axis=None)
-    found = write(_section(policies=("los",)), seed=4, out=tmp_path, warn=lambda _: None)
+    found = write(_study(policies=("los",)), seed=4, out=tmp_path, warn=lambda _: None)
     made = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.csv"))
     assert made == [city_growth.TABLES / name for name in ("city.csv", "city_meshes.csv")]
     assert "cpu_seconds" not in pd.read_csv(tmp_path / made[0]).columns
@@ -140,27 +134,12 @@ def test_costs_are_of_every_run_and_written_nowhere(tmp_path: Path) -> None:
 
 def test_the_same_settings_give_the_same_bytes_however_many_processes(tmp_path: Path) -> None:
     for name, workers in (("a", 1), ("b", 2)):
-        section = _section(policies=("los",), hours=0.25)
-        write(section, seed=4, workers=workers, out=tmp_path / name, warn=lambda _: None)
+        study = _study(policies=("los",), hours=0.25)
+        write(study, seed=4, workers=workers, out=tmp_path / name, warn=lambda _: None)
     one, other = (sorted((tmp_path / name).rglob("*.csv")) for name in ("a", "b"))
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
 
 
-def test_other_seeds_give_other_runs() -> None:
-    section = _section(policies=("los",), sizes=(15,))
-    one, other = (growth(section, seed=seed, warn=lambda _: None).city for seed in (4, 5))
-    assert one["drop_percent"].tolist() != other["drop_percent"].tolist()
-
-
-def test_refining_is_a_setting_of_its_own() -> None:
-    section = _section(sizes=(15,), hours=1.0)
-    found = places(None, seed=4)
-    for refine in (False, True):
-        wanted = {**section, "city": {**section["city"], "refine": refine}}
-        assert city_growth._setup(wanted, found, 15).fitting.refine == refine
-        assert city_growth._setup(wanted, found, 15).fitting.enough == section["fitting"]["enough"]
-
-
 def test_a_city_that_is_too_small_is_refused() -> None:
     with pytest.raises(InputError, match="a city of 10 nodes"):
-        growth(_section(sizes=(10,)), seed=4, warn=lambda _: None)
+        growth(_study(sizes=(10,)), seed=4, warn=lambda _: None)

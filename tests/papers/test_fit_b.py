@@ -3,19 +3,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from edgeresearch.config import Params
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Setup, scheduling
-from edgeresearch.optimise import Budget, Choice, Span, Value
-from edgeresearch.papers import figure5
-from edgeresearch.papers.figure5 import Plan
-from edgeresearch.papers.fit_b import SPACE, Target, adjusted, calibrate, evaluate
+from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.optimise import Choice, Span, Value
+from edgeresearch.papers import limit_adaptation
+from edgeresearch.papers.fit_b import SPACE, adjust, evaluate, fit
 from edgeresearch.papers.paper_b import published as paper_b
+from edgeresearch.papers.settings import LimitAdaptation, SearchBudget
 
-PLAN = Plan(jobs=2, iterations=46, drift=0.0)
-TARGETS = {"drop_2": Target(10.0, 4.0), "limit_1": Target(400.0, 20.0)}
+PLAN = LimitAdaptation(jobs=2, iterations=46, drift=0.0)
+TARGETS = {"drop_2": (10.0, 4.0), "limit_1": (400.0, 20.0)}
 SMALL: dict[str, Any] = {"plan": PLAN, "targets": TARGETS, "streams": [2, 6], "hours": 0.5, "seed": 3}
 
 
@@ -24,19 +24,19 @@ def middle(**settings: Value) -> Mapping[str, Value]:
 
 
 @pytest.fixture(scope="module")
-def found(paper: Setup) -> dict[str, float]:
-    return evaluate(middle(), 2, 0, setup=paper, **SMALL)
+def found(paper: Scenario) -> dict[str, float]:
+    return evaluate(middle(), 2, 0, scenario=paper, **SMALL)
 
 
-def test_every_point_of_the_space_is_a_setup(paper: Setup) -> None:
+def test_every_point_of_the_space_is_a_setup(paper: Scenario) -> None:
     for part in (0.0, 0.5, 1.0):
-        made = adjusted(paper, {name: spot.at(part) for name, spot in SPACE.items()})
-        assert made.curve.a > 0
-        assert made.testbed.checked() is made.testbed
+        made = adjust(paper, {name: spot.at(part) for name, spot in SPACE.items()})
+        assert made.training_cost.a > 0
+        assert made.testbed.check() is made.testbed
     assert {type(spot) for spot in SPACE.values()} == {Span, Choice}
 
 
-def test_the_floor_keeps_trainings_away_from_sources_all_over_the_space(paper: Setup) -> None:
+def test_the_floor_keeps_trainings_away_from_sources_all_over_the_space(paper: Scenario) -> None:
     rule = paper.testbed.stream_rule
     assert rule is not None
     left = 1000 - rule.per_node * rule.cpu
@@ -53,64 +53,61 @@ def test_the_floor_keeps_trainings_away_from_sources_all_over_the_space(paper: S
         ({"upward": "all"}, lambda s: s.testbed.layers[0].upward),
         ({"gateway": "edge-2"}, lambda s: s.testbed.layers[0].gateways[0]),
         ({"sway_period": 500.0}, lambda s: s.testbed.layers[0].sway_period[0]),
-        ({"c": 1.5}, lambda s: s.curve.c),
-        ({"d": 9.0}, lambda s: s.curve.d),
-        ({"at_400": 44.0}, lambda s: s.curve.seconds(400)),
+        ({"c": 1.5}, lambda s: s.training_cost.c),
+        ({"d": 9.0}, lambda s: s.training_cost.d),
+        ({"at_400": 44.0}, lambda s: s.times().curves["edge"].seconds(400)),
         ({"hop_limit": 2}, lambda s: s.rules.hop_limit),
         ({"floor": 90.0}, lambda s: s.limits.floor),
         ({"rule": "period"}, lambda s: s.limits.rule),
-        ({"enough": 3}, lambda s: s.fitting.enough),
-        ({"noise": 0.4}, lambda s: s.truth.noise),
+        ({"min_runs": 3}, lambda s: s.fitting.min_runs),
+        ({"noise": 0.4}, lambda s: s.training_cost.noise),
         ({"interval": 12.0}, lambda s: s.interval),
         ({"loss": 0.25}, lambda s: s.loss),
     ],
     ids=lambda each: next(iter(each)) if isinstance(each, dict) else "",
 )
-def test_a_setting_goes_where_it_belongs(paper: Setup, settings: dict[str, Value], read: Any) -> None:
+def test_a_setting_goes_where_it_belongs(paper: Scenario, settings: dict[str, Value], read: Any) -> None:
     (value,) = settings.values()
-    made = adjusted(paper, settings)
+    made = adjust(paper, settings)
     assert read(paper) != value
     assert read(made) == (pytest.approx(value) if isinstance(value, float) else value)
 
 
-def test_what_is_not_set_stays(paper: Setup) -> None:
-    assert adjusted(paper, {}) == paper
-    made = adjusted(paper, {"noise": 0.33, "work": 2.0})
-    assert (made.rules, made.limits, made.fitting, made.curve) == (
-        paper.rules,
-        paper.limits,
-        paper.fitting,
-        paper.curve,
-    )
-    assert made.truth.curves == paper.truth.curves
+def test_what_is_not_set_stays(paper: Scenario) -> None:
+    assert adjust(paper, {}) == paper
+    made = adjust(paper, {"noise": 0.33, "work": 2.0})
+    assert (made.rules, made.limits, made.fitting) == (paper.rules, paper.limits, paper.fitting)
+    assert made.times().curves == paper.times().curves
 
 
-def test_the_curve_reaches_the_truth(paper: Setup) -> None:
-    made = adjusted(paper, {"at_400": 50.0, "c": 1.1, "d": 10.0})
-    assert [curve.seconds(400) for curve in made.truth.curves.values()] == pytest.approx([50.0] * 3)
-    assert made.curve.seconds(1e12) == pytest.approx(10.0, abs=1e-3)
+def test_the_curve_reaches_the_truth(paper: Scenario) -> None:
+    made = adjust(paper, {"at_400": 50.0, "c": 1.1, "d": 10.0})
+    assert [curve.seconds(400) for curve in made.times().curves.values()] == pytest.approx([50.0] * 3)
+    assert made.training_cost.d == 10.0
 
 
-def test_periods_of_swaying_range_over_three(paper: Setup) -> None:
-    assert adjusted(paper, {"sway_period": 400.0}).testbed.layers[0].sway_period == (400, 1200)
+def test_periods_of_swaying_range_over_three(paper: Scenario) -> None:
+    assert adjust(paper, {"sway_period": 400.0}).testbed.layers[0].sway_period == (400, 1200)
 
 
-def test_an_unknown_setting_is_refused(paper: Setup) -> None:
+def test_an_unknown_setting_is_refused(paper: Scenario) -> None:
     with pytest.raises(TypeError, match="intervall"):
-        adjusted(paper, {"intervall": 5.0})
+        adjust(paper, {"intervall": 5.0})
 
 
-def test_an_evaluation_says_what_both_experiments_gave(found: dict[str, float], paper: Setup) -> None:
-    setup = adjusted(paper, middle())
-    rows, _ = scheduling(setup, streams=[2, 6], policies=["los"], repeats=2, hours=0.5, seed=1003)
+def test_an_evaluation_says_what_both_experiments_gave(found: dict[str, float], paper: Scenario) -> None:
+    scenario = adjust(paper, middle())
+    rows, _ = compare_policies(scenario, streams=[2, 6], policies=["los"], repeats=2, hours=0.5, seed=1003)
     drops = results.drop_rates(rows).set_index("streams")["drop_percent"]
     assert {count: found[f"drop_{count}"] for count in (2, 6)} == pytest.approx(drops.to_dict())
-    shares = results.hops(rows, "attempts").set_index(["streams", "hops"])["share_percent"].to_dict()
+    shares = results.hop_shares(rows, "attempts").set_index(["streams", "hops"])["share_percent"].to_dict()
     for count in (2, 6):
         for depth in (1, 2, 3):
             assert found[f"hops_{count}_{depth}"] == pytest.approx(shares.get((count, depth), 0))
-    runs = [figure5.means(setup, PLAN, rule=setup.limits.rule, seed=1003, repeat=each) for each in range(2)]
-    course = figure5.course(runs).set_index("iteration")
+    runs = [
+        limit_adaptation.means(scenario, PLAN, rule=scenario.limits.rule, seed=1003, repeat=each) for each in range(2)
+    ]
+    course = limit_adaptation.course(runs).set_index("iteration")
     assert found["limit_1"] == pytest.approx(course.loc[1, "limit_millicores"])
     assert found["residual_1"] == pytest.approx(course.loc[1, "residual"])
 
@@ -120,16 +117,16 @@ def test_the_loss_counts_targets_alone_by_their_tolerances(found: dict[str, floa
     assert found["loss"] == pytest.approx(math.sqrt((off[0] ** 2 + off[1] ** 2) / 2))
 
 
-def test_stages_meet_seeds_of_their_own(found: dict[str, float], paper: Setup) -> None:
-    again = evaluate(middle(), 2, 0, setup=paper, **SMALL)
+def test_stages_meet_seeds_of_their_own(found: dict[str, float], paper: Scenario) -> None:
+    again = evaluate(middle(), 2, 0, scenario=paper, **SMALL)
     assert again == found
-    other = evaluate(middle(), 2, -1, setup=paper, **SMALL)
+    other = evaluate(middle(), 2, -1, scenario=paper, **SMALL)
     assert other["residual_1"] != found["residual_1"]
 
 
-def test_iterations_that_no_job_came_to_cost_infinitely_much(paper: Setup) -> None:
-    short = {**SMALL, "plan": Plan(jobs=2, iterations=20), "targets": {"limit_32": Target(130.0, 20.0)}}
-    found = evaluate(middle(), 1, 0, setup=paper, **short)
+def test_iterations_that_no_job_came_to_cost_infinitely_much(paper: Scenario) -> None:
+    short = {**SMALL, "plan": LimitAdaptation(jobs=2, iterations=20), "targets": {"limit_32": (130.0, 20.0)}}
+    found = evaluate(middle(), 1, 0, scenario=paper, **short)
     assert found["limit_1"] < math.inf
     assert found["limit_32"] == found["residual_45"] == found["plateau"] == found["loss"] == math.inf
 
@@ -141,13 +138,11 @@ def test_what_is_fitted_is_what_an_evaluation_gives_and_the_rest_is_held_out(fou
     assert streams and not streams & set(paper_b.HELD_OUT)
 
 
-def test_a_calibration_searches_the_space(paper: Setup) -> None:
-    budget = Budget(first=3, keep=1, rounds=1, children=1, repeats=(1, 1, 2))
-    plan = Plan(jobs=1, iterations=3)
-    targets = {"drop_2": Target(14.37, 4.0)}
-    fixed: dict[str, Any] = {"streams": [2], "hours": 0.5, "seed": 9, "budget": budget}
-    table = calibrate(paper, plan, targets, **fixed)
+def test_a_fit_searches_the_space() -> None:
+    budget = SearchBudget(first=3, keep=1, rounds=1, children=1, repeats=(1, 1, 2))
+    plan = LimitAdaptation(jobs=1, iterations=3)
+    study = Params().los.replace(streams=(2,), hours=0.5, adaptation=plan, fit=budget)
+    table = fit(study, {"drop_2": (14.37, 4.0)}, seed=9)
     assert table["stage"].tolist() == [0, 0, 0, 1, 1, -1]
     assert set(SPACE) < set(table.columns)
     assert table["loss"].to_numpy() == pytest.approx(np.abs(table["drop_2"] - 14.37).to_numpy() / 4)
-    pd.testing.assert_frame_equal(table, calibrate(paper, plan, targets, **fixed))

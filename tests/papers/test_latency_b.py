@@ -7,7 +7,7 @@ from edgeresearch.papers import latency_b
 
 def test_each_goal_has_a_line_of_its_own() -> None:
     mesh = paper_b().mesh(np.random.default_rng(1))
-    table = network.latencies(mesh, 0, network.others(mesh, 0), [0.0, 600.0, 1200.0])
+    table = network.latency_over_time(mesh, 0, network.first_of_layers(mesh, 0), [0.0, 600.0, 1200.0])
     figure = latency_b.figure4(table, "edge-1")
     (axes,) = figure.axes
     labels = [line.get_label() for line in axes.lines]

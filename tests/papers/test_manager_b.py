@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from edgeresearch.config import Params
-from edgeresearch.emulator import experiment
+from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.emulator.network import Mesh
 from edgeresearch.emulator.testbed import paper_b
-from edgeresearch.papers import figure2, manager_b
-from edgeresearch.scheduling.job_history import Knowledge
-from edgeresearch.scheduling.los import Rules, schedule
+from edgeresearch.papers import manager_b, placement_trace
+from edgeresearch.scheduling.job_history import JobHistory
+from edgeresearch.scheduling.los import schedule
+from edgeresearch.scheduling.settings import Rules
 
 
 def _text(figure: Figure) -> str:
@@ -36,7 +36,7 @@ def test_parts_are_read_off_classes() -> None:
 
 def test_origins_are_those_of_the_code() -> None:
     assert manager_b.origin(schedule) == "scheduling.los.schedule"
-    assert manager_b.origin(Knowledge) == "scheduling.job_history.Knowledge"
+    assert manager_b.origin(JobHistory) == "scheduling.job_history.JobHistory"
 
 
 def test_words_are_wrapped_and_cut() -> None:
@@ -45,27 +45,27 @@ def test_words_are_wrapped_and_cut() -> None:
 
 
 @pytest.fixture(scope="module")
-def setup() -> experiment.Setup:
-    return experiment.setup(Params().los.model_dump(), paper_b())
+def setup() -> Scenario:
+    return Scenario(paper_b())
 
 
-def test_figure3_names_the_code_and_what_was_learned(setup: experiment.Setup) -> None:
-    found = figure2.searches(setup, streams=4, hours=1.0, seed=np.random.SeedSequence(1))
+def test_figure3_names_the_code_and_what_was_learned(setup: Scenario) -> None:
+    found = placement_trace.placement_traces(setup, streams=4, hours=1.0, seed=np.random.SeedSequence(1))
     figure = manager_b.figure3(found[-1], rules=setup.rules, limits=setup.limits)
     text = _text(figure)
     for said in (
         "scheduling.los.schedule",
-        "scheduling.job_history.Limits",
+        "scheduling.settings.Limits",
         "scheduling.runtime_model.RuntimeModel",
         "emulator.network.Mesh",
     ):
         assert said in text
     assert f"at most {setup.rules.hop_limit} hand-overs" in text
-    assert f"{len(found[-1].known.limits)} nodes have a limit" in text
+    assert f"{len(found[-1].history.limits)} nodes have a limit" in text
     assert "(R + " in text
     assert "hop_limit, " in text
     assert manager_b.parts(Rules)[0] == "hop_limit"
 
 
-def test_nothing_learned_is_said(setup: experiment.Setup) -> None:
-    assert manager_b._fitted(Knowledge(setup.limits, setup.fitting)) == "nothing learned yet"
+def test_nothing_learned_is_said(setup: Scenario) -> None:
+    assert manager_b._fitted(JobHistory(setup.limits, setup.fitting)) == "nothing learned yet"

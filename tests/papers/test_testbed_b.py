@@ -5,13 +5,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from edgeresearch.config import Params
-from edgeresearch.emulator import experiment
+from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.emulator.network import Link, Mesh, Node
 from edgeresearch.emulator.testbed import paper_b
-from edgeresearch.papers import figure2, testbed_b
-from edgeresearch.papers.figure2 import Search, Sight
-from edgeresearch.scheduling.job_history import Knowledge
+from edgeresearch.papers import placement_trace, testbed_b
+from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep
+from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
 
 
@@ -25,9 +24,11 @@ def mesh() -> Mesh:
 
 
 @pytest.fixture(scope="module")
-def told() -> Search:
-    setup = experiment.setup(Params().los.model_dump(), paper_b())
-    found = figure2.telling(figure2.searches(setup, streams=8, hours=1.0, seed=np.random.SeedSequence(3)), hops=1)
+def told() -> PlacementTrace:
+    found = placement_trace.most_informative(
+        placement_trace.placement_traces(Scenario(paper_b()), streams=8, hours=1.0, seed=np.random.SeedSequence(3)),
+        hops=1,
+    )
     assert found is not None
     return found
 
@@ -46,7 +47,11 @@ def test_layers_stand_above_each_other(mesh: Mesh) -> None:
 def test_gateways_are_the_ends_of_uplinks(mesh: Mesh) -> None:
     names = {mesh.nodes[i].name for i in testbed_b.gateways(mesh)}
     testbed = paper_b()
-    assert names == {*testbed.layers[0].ways, *testbed.layers[1].ways, *testbed.layers[2].ways}
+    assert names == {
+        *testbed.layers[0].gateway_names,
+        *testbed.layers[1].gateway_names,
+        *testbed.layers[2].gateway_names,
+    }
 
 
 def test_figure1_says_what_every_layer_has(mesh: Mesh) -> None:
@@ -65,29 +70,28 @@ def test_a_mesh_of_one_layer_has_no_uplink() -> None:
     assert testbed_b.colour(Mesh(nodes, []), 0) not in testbed_b.LAYERS.values()
 
 
-def test_figure2_shows_published_and_true_values(told: Search) -> None:
+def test_figure2_shows_published_and_true_values(told: PlacementTrace) -> None:
     figure = testbed_b.figure2(told)
-    assert len(figure.axes) == 1 + len(told.sights)
-    for each, sight in zip(figure.axes[1:], told.sights, strict=True):
-        assert [bar.get_width() for bar in each.patches] == pytest.approx([seen.cpu for seen in sight.seen])
+    assert len(figure.axes) == 1 + len(told.steps)
+    for each, step in zip(figure.axes[1:], told.steps, strict=True):
+        assert [bar.get_width() for bar in each.patches] == pytest.approx([seen.cpu for seen in step.seen])
         true = [line for line in each.lines if line.get_marker() == "d"]
-        assert np.asarray(true[0].get_xdata(), float) == pytest.approx([seen.cpu for seen in sight.true])
-        assert told.mesh.nodes[sight.here.node].name in each.get_title(loc="left")
+        assert np.asarray(true[0].get_xdata(), float) == pytest.approx([seen.cpu for seen in step.true])
+        assert told.mesh.nodes[step.here.node].name in each.get_title(loc="left")
     assert "a simulated run" in _text(figure)
 
 
-def _sight(node: int, decision: Decision, others: Sequence[int], tried: tuple[int, ...] = ()) -> Sight:
+def _step(node: int, decision: Decision, others: Sequence[int], tried: tuple[int, ...] = ()) -> TraceStep:
     seen = [Availability(i, 95.0, 40.0, 500.0, 0.9, "edge", 0.001, 100.0) for i in others]
-    return Sight(
+    return TraceStep(
         100.0, Request(0, 200.0, tried), Availability(node, 100.0, 60.0, 500.0, 0.9, "edge"), seen, seen, decision
     )
 
 
 def test_a_search_of_any_kind_can_be_drawn(mesh: Mesh) -> None:
-    known = Knowledge(experiment.setup(Params().los.model_dump(), paper_b()).limits, None)  # type: ignore[arg-type]
-    first = _sight(0, Decision(Reason.INFEASIBLE, 1), [1, 2])
-    last = _sight(1, Decision(Reason.CYCLE), [0, 2], (0,))
-    text = _text(testbed_b.figure2(Search(mesh, [first, last], known)))
+    first = _step(0, Decision(Reason.INFEASIBLE, 1), [1, 2])
+    last = _step(1, Decision(Reason.CYCLE), [0, 2], (0,))
+    text = _text(testbed_b.figure2(PlacementTrace(mesh, [first, last], JobHistory())))
     assert "nowhere feasible:\nbest infeasible neighbour" in text
     assert "dropped:\ncycle" in text
     assert "5 to 5 s old." in text

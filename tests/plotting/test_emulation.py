@@ -7,27 +7,24 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from edgeresearch.config import Params
-from edgeresearch.emulator.api import Report, los_file
-from edgeresearch.emulator.city import city, standin
+import edgeresearch as er
+from edgeresearch.emulator.api import Emulation
+from edgeresearch.emulator.city import make_city, synthetic_places
+from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.plotting import emulation
-from edgeresearch.plotting.emulation import DEEP, PLACES, draw, places, policies
+from edgeresearch.plotting.emulation import DEEP, PLACES, places, policies
 
 DATA = Path(__file__).parents[1] / "emulator" / "data"
-SECTION = Params().los.model_dump()
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    folder = tmp_path_factory.mktemp("los")
-    wanted = ["in_situ", "random", "cloud"]
-    return los_file(None, folder / "out", section=SECTION, policies=wanted, hours=1.0, repeats=2)
+def report() -> Emulation:
+    return er.emulate(policies=["in_situ", "random", "cloud"], hours=1.0, repeats=2, workers=1)
 
 
 @pytest.fixture(scope="module")
-def islands(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    folder = tmp_path_factory.mktemp("islands")
-    return los_file(DATA / "islands.yaml", folder / "out", section=SECTION, policies=["los"], hours=1.0, repeats=1)
+def islands() -> Emulation:
+    return er.emulate(DATA / "islands.yaml", policies=["los"], hours=1.0, repeats=1, workers=1)
 
 
 def _lengths(axes: Axes) -> list[float]:
@@ -44,7 +41,7 @@ def _words(axes: Axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
 
-def test_every_policy_side_by_side(report: Report) -> None:
+def test_every_policy_side_by_side(report: Emulation) -> None:
     figure = policies(report)
     left, middle, right = figure.axes
     assert figure.get_suptitle() == "Paper B, 10 streams, 2 × 1 h: every policy on the same streams"
@@ -57,7 +54,7 @@ def test_every_policy_side_by_side(report: Report) -> None:
     assert _lengths(right) == pytest.approx([100 - rate for rate in rates])
 
 
-def test_the_legend_names_what_is_there_once(report: Report) -> None:
+def test_the_legend_names_what_is_there_once(report: Emulation) -> None:
     (box,) = policies(report).legends
     words = [text.get_text() for text in box.get_texts()]
     assert len(set(words)) == len(words)
@@ -65,14 +62,14 @@ def test_the_legend_names_what_is_there_once(report: Report) -> None:
     assert "no neighbour to hand over to" not in words
 
 
-def test_many_hops_are_one(report: Report) -> None:
+def test_many_hops_are_one(report: Emulation) -> None:
     far = report.triggers.assign(hops=report.triggers["hops"] + DEEP)
     (box,) = policies(replace(report, triggers=far)).legends
     words = [text.get_text() for text in box.get_texts()]
     assert [word for word in words if word.endswith("hops")] == [f"{DEEP} or more hops"]
 
 
-def test_a_mesh_of_one_layer_has_links_alone(islands: Report) -> None:
+def test_a_mesh_of_one_layer_has_links_alone(islands: Emulation) -> None:
     _, middle, _ = policies(islands).axes
     assert middle.get_xlabel() == "sent over the links (MB per hour)"
     assert _lengths(middle) == pytest.approx(islands.table["link_megabytes"].tolist())
@@ -82,7 +79,7 @@ def test_a_mesh_of_one_layer_has_links_alone(islands: Report) -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["has streams", "link"]
 
 
-def test_the_mesh_has_every_node_and_link(report: Report) -> None:
+def test_the_mesh_has_every_node_and_link(report: Emulation) -> None:
     left, right, bar = places(report).axes
     assert _words(left) == [node.name for node in report.mesh.nodes]
     assert len(left.lines) == len(report.mesh.nodes)
@@ -97,14 +94,14 @@ def test_the_mesh_has_every_node_and_link(report: Report) -> None:
     assert right.get_yticklabels()[0].get_text() == mine.idxmax()
 
 
-def test_a_layer_above_another_is_drawn_above_it(report: Report) -> None:
+def test_a_layer_above_another_is_drawn_above_it(report: Emulation) -> None:
     left = places(report).axes[0]
     height = {text.get_text(): float(text.xy[1]) for text in left.texts}  # type: ignore[attr-defined]
     assert max(height[f"edge-{i}"] for i in range(1, 6)) < min(height[f"fog-{i}"] for i in range(1, 5))
     assert max(height[f"fog-{i}"] for i in range(1, 5)) < min(height[f"cloud-{i}"] for i in range(1, 7))
 
 
-def test_a_large_mesh_is_drawn_without_names(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_mesh_is_drawn_without_names(report: Emulation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulation, "ROUND", 5)
     left = places(report).axes[0]
     assert _words(left) == []
@@ -112,17 +109,17 @@ def test_a_large_mesh_is_drawn_without_names(report: Report, monkeypatch: pytest
     assert all(each.get_rasterized() for each in [*left.lines, *left.collections])
 
 
-def test_a_city_is_drawn_where_it_stands(report: Report) -> None:
-    made = city(standin(0), nodes=90, district={"edge": 5, "fog": 4, "cloud": 6}, neighbours=4, share=0.6)
+def test_a_city_is_drawn_where_it_stands(report: Emulation) -> None:
+    made = make_city(synthetic_places(0), CitySettings(nodes=90))
     mesh = made.mesh(np.random.default_rng(0))
     jobs = made.jobs(mesh, np.random.default_rng(0))
     nodes = pd.DataFrame({"policy": "los", "node": [node.name for node in mesh.nodes], "cpu_percent": 1.0})
     left = places(replace(report, testbed=made, mesh=mesh, jobs=jobs, nodes=nodes)).axes[0]
     at = np.array([np.ravel(line.get_xydata()) for line in left.lines])
-    assert at == pytest.approx(made.spots())
+    assert at == pytest.approx(made.positions())
 
 
-def test_only_the_worst_nodes_are_drawn(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_worst_nodes_are_drawn(report: Emulation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert PLACES == 12
     monkeypatch.setattr(emulation, "PLACES", 2)
     right = places(report).axes[1]
@@ -131,20 +128,21 @@ def test_only_the_worst_nodes_are_drawn(report: Report, monkeypatch: pytest.Monk
     assert len(right.get_yticklabels()) == 2
 
 
-def test_no_drop_is_said(report: Report) -> None:
+def test_no_drop_is_said(report: Emulation) -> None:
     right = places(replace(report, drops=report.drops.iloc[:0])).axes[1]
     assert _words(right) == ["los drops nothing"]
     nothing = report.triggers.assign(end="dropped")
     assert _lengths(policies(replace(report, triggers=nothing)).axes[2]) == []
 
 
-def test_one_stream_is_no_streams(report: Report) -> None:
+def test_one_stream_is_no_streams(report: Emulation) -> None:
     one = replace(report, facts={**report.facts, "streams": 1, "testbed": "some/where/mine.yaml"})
     assert places(one).get_suptitle() == "mine.yaml, 1 stream, 2 × 1 h"
 
 
-def test_the_same_bytes_twice(report: Report, tmp_path: Path) -> None:
-    assert draw(report, tmp_path / "a") == [tmp_path / "a" / "policies.png", tmp_path / "a" / "places.png"]
-    draw(report, tmp_path / "b")
+def test_the_same_bytes_twice(report: Emulation, tmp_path: Path) -> None:
+    for name in "ab":
+        report.save(tmp_path / name)
     for name in ("policies.png", "policies.svg", "places.png", "places.svg"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    assert report.plot().get_suptitle() == policies(report).get_suptitle()

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from edgeresearch.scheduling.job_history import Knowledge, Limits
-from edgeresearch.scheduling.messages import Availability, Report
-from edgeresearch.scheduling.runtime_model import Fitting
+from edgeresearch.scheduling.job_history import JobHistory
+from edgeresearch.scheduling.messages import Availability, TrainingReport
+from edgeresearch.scheduling.settings import Fitting, Limits
 
 
 @pytest.fixture(scope="session")
@@ -22,25 +22,25 @@ def make_node() -> Callable[..., Availability]:
 
 
 @pytest.fixture(scope="session")
-def make_report() -> Callable[..., Report]:
+def make_report() -> Callable[..., TrainingReport]:
     """Make the report of a run that met its period."""
 
-    def make(**fields: Any) -> Report:
+    def make(**fields: Any) -> TrainingReport:
         usual: dict[str, Any] = {
             "job": 0, "node": 0, "kind": "edge", "period": 240.0, "limit": 400.0, "seconds": 100.0, "complete": 105.0,
             "utilisation": 0.7, "memory": 64.0, "megabytes": 0.5, "overhead": 5.0,
         }  # fmt: skip
-        return Report(**{**usual, **fields})
+        return TrainingReport(**{**usual, **fields})
 
     return make
 
 
 @pytest.fixture(scope="session")
-def make_known(make_report: Callable[..., Report]) -> Callable[..., Knowledge]:
+def make_known(make_report: Callable[..., TrainingReport]) -> Callable[..., JobHistory]:
     """Make the history of a job from runs, each given by what its report differs in."""
 
-    def make(*runs: dict[str, Any], limits: Limits | None = None, fitting: Fitting | None = None) -> Knowledge:
-        known = Knowledge(limits or Limits(), fitting or Fitting())
+    def make(*runs: dict[str, Any], limits: Limits | None = None, fitting: Fitting | None = None) -> JobHistory:
+        known = JobHistory(limits or Limits(rule="period", floor=50.0), fitting or Fitting())
         for fields in runs:
             known.learn(make_report(**fields))
         return known

@@ -13,10 +13,9 @@ import threadpoolctl  # type: ignore[import-untyped]
 
 from edgeresearch.config import Params
 from edgeresearch.data.datasets import REQUEST_TRACES
-from edgeresearch.emulator import results, testbed
-from edgeresearch.emulator.experiment import run, setup
-from edgeresearch.emulator.results import traffic
-from edgeresearch.emulator.simulation import Step
+from edgeresearch.emulator import results
+from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.sweeps import spec
 from edgeresearch.sweeps.experiments import BUILTIN, Places, Scalar, find, one_thread
@@ -55,15 +54,10 @@ def test_units_are_of_settings_that_there_are() -> None:
 @pytest.mark.parametrize("policy", ["los", "in_situ", "oracle"])
 def test_a_los_cell_tells_what_the_tally_of_its_run_tells(policy: str, cell: Run) -> None:
     row = cell("los", seed=3, policy=policy, streams=6, los__hours=1.0)
-    section = Params().los.model_dump()
-    bed, paths = setup(section, testbed.paper_b()), dict[tuple[float, int], results.Path]()
-
-    def watch(step: Step) -> None:
-        paths[step.time, step.request.job] = (*step.request.tried, step.node)
-
-    outcome = run(bed, policy=policy, hours=1.0, seed=np.random.SeedSequence(3), streams=6, watch=watch)
+    seed = np.random.SeedSequence(3)
+    outcome = simulate(Scenario(paper_b()), policy, hours=1.0, seed=seed, streams=6, record="paths")
     triggers = outcome.triggers().assign(streams=6, policy=policy, repeat=0)
-    sent = traffic(outcome, interval=bed.interval) | results.sent(outcome, paths, interval=bed.interval)
+    sent = results.traffic(outcome) | results.link_traffic(outcome)
     (expected,) = results.by_policy(triggers, pd.DataFrame([{"policy": policy, **sent}]), hours=1.0).to_dict("records")
     for name, value in row.items():
         np.testing.assert_allclose(float(value or 0), expected[name], err_msg=name)

@@ -29,8 +29,8 @@ DROPS: Mapping[str, str] = MappingProxyType(
         Reason.BUSY: style.GREY,
         Reason.CYCLE: style.ORANGE,
         Reason.HOPS: style.SKY,
-        Reason.FULL: style.BROWN,
-        Reason.ALONE: style.PINK,
+        Reason.NO_CAPACITY: style.BROWN,
+        Reason.NO_NEIGHBOUR: style.PINK,
     }
 )
 """Reasons for which trainings are dropped, and their colours."""

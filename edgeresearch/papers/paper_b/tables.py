@@ -1,19 +1,20 @@
 """Paper B's Table I and Figs. 5 to 7: published values beside measured ones."""
 
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from edgeresearch.emulator.city import city_from_settings
+from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
 from edgeresearch.papers import paper_a
 from edgeresearch.papers.claims.audit import judge_claims
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS, RECORDS_B
 from edgeresearch.papers.paper_b import published
+from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.stats import interval
 
 JUDGED = tuple(
@@ -177,11 +178,11 @@ def select_finalists(fit: pd.DataFrame) -> pd.DataFrame:
     return near.reset_index(drop=True)
 
 
-def write_tables(settings: Mapping[str, Any], reports: Path) -> pd.DataFrame:
+def write_tables(study: SchedulingStudy, reports: Path) -> pd.DataFrame:
     """Join what the stages wrote into the files of Table I and Figs. 5 to 7, and judge them.
 
     Args:
-        settings: The section `los` as plain values.
+        study: Settings of the stages.
         reports: The folder `reports` of the project; holds `tables/los/`.
 
     Returns:
@@ -195,12 +196,12 @@ def write_tables(settings: Mapping[str, Any], reports: Path) -> pd.DataFrame:
     parts = {name: paper_a.read(tables / "los" / f"{name}.csv") for name in names}
     if "los" not in set(parts["drops"]["policy"]):
         raise InputError(f"{tables / 'los' / 'drops.csv'} has no rows of los; name it among los.policies")
-    write_csv(compare_testbed(city_from_settings(settings).table()), tables / "testbed.csv")
-    write_csv(compare_limits(parts["limits"], rule=settings["limits"]["rule"]), tables / "fig5_limits.csv")
+    write_csv(compare_testbed(Scenario.of(study).testbed.table()), tables / "testbed.csv")
+    write_csv(compare_limits(parts["limits"], rule=study.limits.rule), tables / "fig5_limits.csv")
     write_csv(compare_hops(parts["hops"]), tables / "fig6_hops.csv")
-    write_csv(compare_drops(parts["drops"], fitted=settings["fitted"]), tables / "fig7_drop.csv")
+    write_csv(compare_drops(parts["drops"], fitted=study.fitted), tables / "fig7_drop.csv")
     write_csv(count_triggers(parts["triggers"]), tables / "los_triggers.csv")
     records = [each for each in RECORDS_B if getattr(each.measure, "file", None) in JUDGED]
-    judged = judge_claims(records, reports.absolute().parent, {"los": settings})
+    judged = judge_claims(records, reports.absolute().parent, {"los": study})
     write_csv(judged, tables / "los_verdicts.csv")
     return judged

@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.experiment import Setup
-from edgeresearch.papers.figure5 import Plan, adapt, course, means, plateau
+from edgeresearch.emulator.experiment import Scenario
+from edgeresearch.emulator.settings import TrainingCost
+from edgeresearch.papers.limit_adaptation import adapt, course, means, plateau
 from edgeresearch.papers.paper_b import published as paper_b
-from edgeresearch.scheduling.job_history import Rule
+from edgeresearch.papers.settings import LimitAdaptation
+from edgeresearch.scheduling.settings import LimitRule
 
-RULES: Sequence[Rule] = ("period", "utilisation")
-FEW = Plan(jobs=3, iterations=12)
+RULES: Sequence[LimitRule] = ("period", "utilisation")
+FEW = LimitAdaptation(jobs=3, iterations=12, drift=0.03)
 
 
 def root(number: int = 1) -> np.random.SeedSequence:
@@ -21,19 +23,19 @@ def root(number: int = 1) -> np.random.SeedSequence:
 
 
 @pytest.fixture(scope="module")
-def still(paper: Setup) -> Setup:
+def still(paper: Scenario) -> Scenario:
     """No noise: what is left is the rule."""
-    return replace(paper, truth=replace(paper.truth, noise=0.0, monitor=0.0))
+    return replace(paper, training_cost=TrainingCost(noise=0.0, monitor=0.0))
 
 
 @pytest.fixture(scope="module")
-def whole(still: Setup) -> pd.DataFrame:
-    return adapt(still, Plan(), rule="utilisation", seed=root())
+def whole(still: Scenario) -> pd.DataFrame:
+    return adapt(still, LimitAdaptation(), rule="utilisation", seed=root())
 
 
 def test_the_plan_is_the_papers() -> None:
-    assert Plan().jobs * Plan().iterations == paper_b.TRAININGS
-    assert Plan().drift_from == paper_b.DRIFT_ITERATION
+    assert LimitAdaptation().jobs * LimitAdaptation().iterations == paper_b.TRAININGS
+    assert LimitAdaptation().drift_from == paper_b.DRIFT_ITERATION
 
 
 def test_26_jobs_train_55_times_each(whole: pd.DataFrame) -> None:
@@ -46,34 +48,34 @@ def test_26_jobs_train_55_times_each(whole: pd.DataFrame) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_no_job_ever_stops_training(paper: Setup, rule: Rule, seed: int) -> None:
-    assert len(adapt(paper, Plan(), rule=rule, seed=root(seed))) == paper_b.TRAININGS
+def test_no_job_ever_stops_training(paper: Scenario, rule: LimitRule, seed: int) -> None:
+    assert len(adapt(paper, LimitAdaptation(), rule=rule, seed=root(seed))) == paper_b.TRAININGS
 
 
-def test_the_first_limit_is_85_percent_of_what_is_free(whole: pd.DataFrame, still: Setup) -> None:
+def test_the_first_limit_is_85_percent_of_what_is_free(whole: pd.DataFrame, still: Scenario) -> None:
     first = whole.loc[whole["iteration"] == 1, "limit_millicores"]
     assert first.to_numpy() == pytest.approx(0.85 * 470)
     assert first.mean() == pytest.approx(paper_b.LIMIT_MILLICORES[1], abs=1)
-    other = adapt(still, replace(FEW, free=800.0), rule="utilisation", seed=root())
+    other = adapt(still, FEW.replace(free=800.0), rule="utilisation", seed=root())
     assert other.loc[other["iteration"] == 1, "limit_millicores"].to_numpy() == pytest.approx(680)
 
 
-def test_a_limit_moves_by_ten_percent_or_stands_at_its_bounds(whole: pd.DataFrame, still: Setup) -> None:
+def test_a_limit_moves_by_ten_percent_or_stands_at_its_bounds(whole: pd.DataFrame, still: Scenario) -> None:
     limits = whole.pivot(index="iteration", columns="job", values="limit_millicores").to_numpy()
     factors = limits[1:] / limits[:-1]
-    floor, free = still.limits.floor, Plan().free
+    floor, free = still.limits.floor, LimitAdaptation().free
     moved = np.isclose(factors, 0.9, rtol=1e-5) | np.isclose(factors, 1.1, rtol=1e-5)
     assert (moved | (limits[1:] <= floor * 1.0001) | (limits[1:] >= free * 0.9999)).all()
 
 
-def test_durations_are_those_of_the_curve(whole: pd.DataFrame, still: Setup) -> None:
+def test_durations_are_those_of_the_curve(whole: pd.DataFrame, still: Scenario) -> None:
     before = whole[whole["iteration"] < 46 * 240 / 300 - 2]  # even the longest period meets the ageing machine later
-    expected = [still.curve.seconds(limit) for limit in before["limit_millicores"]]
+    expected = [still.times().curves["edge"].seconds(limit) for limit in before["limit_millicores"]]
     assert before["training_seconds"].to_numpy() == pytest.approx(expected, rel=1e-4)
 
 
-def test_residuals_are_those_of_eq_3(whole: pd.DataFrame, still: Setup) -> None:
-    complete = whole["training_seconds"] + still.truth.start + still.truth.stop
+def test_residuals_are_those_of_eq_3(whole: pd.DataFrame, still: Scenario) -> None:
+    complete = whole["training_seconds"] + still.training_cost.start + still.training_cost.stop
     sign = np.where(whole["late"], 1, -1)
     period = complete / (1 + sign * whole["residual"] / 100)
     assert (whole["residual"] >= 0).all()
@@ -81,53 +83,49 @@ def test_residuals_are_those_of_eq_3(whole: pd.DataFrame, still: Setup) -> None:
     assert period.between(180 * 0.999, 300 * 1.001).all()
 
 
-def test_the_machine_slows_down_in_the_end(whole: pd.DataFrame, still: Setup) -> None:
+def test_the_machine_slows_down_in_the_end(whole: pd.DataFrame, still: Scenario) -> None:
     mean = whole.groupby("iteration")["limit_millicores"].mean()
     assert mean.loc[55] > mean.loc[45]
-    steady = adapt(still, replace(Plan(), jobs=6, drift=0.0), rule="utilisation", seed=root())
-    work = steady["training_seconds"] / [still.curve.seconds(limit) for limit in steady["limit_millicores"]]
+    steady = adapt(still, LimitAdaptation().replace(jobs=6, drift=0.0), rule="utilisation", seed=root())
+    work = steady["training_seconds"] / [
+        still.times().curves["edge"].seconds(limit) for limit in steady["limit_millicores"]
+    ]
     assert work.to_numpy() == pytest.approx(1, rel=1e-4)
-    slow = adapt(still, replace(Plan(), jobs=6, drift=0.1), rule="utilisation", seed=root())
-    work = slow["training_seconds"] / [still.curve.seconds(limit) for limit in slow["limit_millicores"]]
+    slow = adapt(still, LimitAdaptation().replace(jobs=6, drift=0.1), rule="utilisation", seed=root())
+    work = slow["training_seconds"] / [
+        still.times().curves["edge"].seconds(limit) for limit in slow["limit_millicores"]
+    ]
     assert (work >= 1 - 1e-4).all() and 1 < work.max() < 1 + 0.1 * (56 * 300 / 240 - 46)
     assert work.groupby(slow["iteration"]).mean().loc[55] > 1.2
 
 
-def test_the_rule_given_replaces_the_setups(still: Setup) -> None:
-    plan = replace(FEW, iterations=30)
-    low = replace(still, limits=replace(still.limits, floor=20.0))
+def test_the_rule_given_replaces_the_setups(still: Scenario) -> None:
+    plan = FEW.replace(iterations=30)
+    low = replace(still, limits=still.limits.replace(floor=20.0))
     tables = {rule: adapt(low, plan, rule=rule, seed=root()) for rule in RULES}
     ends = {rule: table.groupby("iteration")["limit_millicores"].mean().iloc[-1] for rule, table in tables.items()}
     assert ends["period"] < ends["utilisation"]
     for own in RULES:
-        other = replace(low, limits=replace(low.limits, rule=own))
+        other = replace(low, limits=low.limits.replace(rule=own))
         pd.testing.assert_frame_equal(adapt(other, plan, rule="period", seed=root()), tables["period"])
 
 
-def test_the_same_seed_gives_the_same_and_is_left_as_it_is(paper: Setup) -> None:
-    seed = root()
-    one = adapt(paper, FEW, rule="utilisation", seed=seed)
-    pd.testing.assert_frame_equal(one, adapt(paper, FEW, rule="utilisation", seed=seed))
-    other = adapt(paper, FEW, rule="utilisation", seed=root(2))
-    assert not one["training_seconds"].equals(other["training_seconds"])
-
-
-def test_jobs_that_share_nodes_leave_each_other_less(still: Setup) -> None:
-    plan = Plan(jobs=8, iterations=6, drift=0.0)
+def test_jobs_that_share_nodes_leave_each_other_less(still: Scenario) -> None:
+    plan = LimitAdaptation(jobs=8, iterations=6, drift=0.0)
     apart = adapt(still, plan, rule="utilisation", seed=root())
-    together = adapt(still, replace(plan, together=1), rule="utilisation", seed=root())
+    together = adapt(still, plan, rule="utilisation", seed=root(), shared_nodes=1)
     assert together["limit_millicores"].mean() < apart["limit_millicores"].mean()
     assert together["limit_millicores"].max() <= plan.free
 
 
-def test_a_testbed_without_a_rule_for_streams_has_the_papers_periods(still: Setup) -> None:
+def test_a_testbed_without_a_rule_for_streams_has_the_papers_periods(still: Scenario) -> None:
     bare = replace(still, testbed=still.testbed.model_copy(update={"stream_rule": None}))
     pd.testing.assert_frame_equal(
         adapt(bare, FEW, rule="utilisation", seed=root()), adapt(still, FEW, rule="utilisation", seed=root())
     )
 
 
-def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Setup) -> None:
+def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Scenario) -> None:
     table = course(means(paper, FEW, rule="utilisation", seed=7, repeat=repeat) for repeat in range(3))
     assert table["iteration"].tolist() == list(range(1, 13))
     runs = [adapt(paper, FEW, rule="utilisation", seed=np.random.SeedSequence([7, repeat])) for repeat in range(3)]
@@ -137,13 +135,6 @@ def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Setup) -> None:
     assert set(table.columns) == {"iteration", *names, *(f"{n}_low" for n in names), *(f"{n}_high" for n in names)}
     for name in names:
         assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
-
-
-def test_one_repeat_has_a_course_without_intervals(still: Setup) -> None:
-    run = means(still, FEW, rule="period", seed=7, repeat=0)
-    assert (run["jobs"] == FEW.jobs).all()
-    table = course([run])
-    assert table["residual"].notna().all() and table["residual_low"].isna().all()
 
 
 def test_a_plateau_by_hand() -> None:

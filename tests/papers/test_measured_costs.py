@@ -6,18 +6,18 @@ import pandas as pd
 import pytest
 
 from edgeresearch import cli
-from edgeresearch.config import Params, merge
-from edgeresearch.emulator import experiment
-from edgeresearch.emulator.testbed import paper_b
+from edgeresearch.config import Params
+from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.errors import InputError
-from edgeresearch.papers import figure7_measured, scheduling
-from edgeresearch.papers.figure7_measured import POLICIES, drop_rates, ground, write
+from edgeresearch.papers import measured_costs, scheduling
+from edgeresearch.papers.measured_costs import POLICIES, describe, drop_rates, measured_cost, write
 from edgeresearch.profiling.training_cost import curves
-from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.scheduling.settings import Limits
+from edgeresearch.settings import merge
 
 COMMITTED = Path(__file__).parents[2] / "data" / "calibration.json"
-SECTION: dict[str, Any] = Params().los.model_dump()
-SMALL = merge(SECTION, {"streams": (2, 8), "repeats": 2, "hours": 0.5})
+SMALL = Params().los.replace(streams=(2, 8), repeats=2, hours=0.5)
 
 
 def _written(path: Path, **changes: Any) -> Path:
@@ -30,26 +30,21 @@ def _written(path: Path, **changes: Any) -> Path:
 
 @pytest.mark.parametrize("model", ["lstm", "autoencoder"])
 def test_the_emulator_runs_on_the_measured_curve(model: str) -> None:
-    found = ground(SECTION, COMMITTED, model)
-    setup = experiment.setup(found.section, paper_b())
-    assert setup.curve == curves(COMMITTED)[model]
-    assert setup.truth.noise == json.loads(COMMITTED.read_text())["models"][model]["noise"]
-    for kept in ("monitor", "start", "stop"):
-        assert getattr(setup.truth, kept) == SECTION["truth"][kept]
-    assert {key for key in SECTION if found.section[key] != SECTION[key]} == {"truth"}
-    assert found.section["truth"]["measured"] == f"{model} of {COMMITTED}"
-    assert SECTION == Params().los.model_dump(), "what was given stays"
+    cost = measured_cost(COMMITTED, model, TrainingCost(start=9.0))
+    scenario = Scenario.of(SMALL.replace(training_cost=cost))
+    assert scenario.times().curves["edge"] == curves(COMMITTED)[model]
+    assert cost.noise == json.loads(COMMITTED.read_text())["models"][model]["noise"]
+    assert (cost.start, cost.stop, cost.monitor) == (9.0, TrainingCost().stop, TrainingCost().monitor)
+    assert cost.measured == f"{model} of {COMMITTED}"
 
 
 def test_it_says_what_it_took_and_where_it_extrapolates(tmp_path: Path) -> None:
     path = _written(tmp_path / "mine.json", curve={"a": 860.0, "b": 14.6, "c": 1.25, "d": 0.505}, noise=0.125)
-    said = ground(SECTION, path).said
-    assert said == (
-        f"truth: lstm as measured in {path}, t = 860 (R + 14.6)^-1.25 + 0.505 s, noise 0.12, from 100 to 850 "
+    assert describe(path, "lstm", Limits()) == (
+        f"training cost: lstm as measured in {path}, t = 860 (R + 14.6)^-1.25 + 0.505 s, noise 0.12, from 100 to 850 "
         "millicores; limits go from 81.67 to 1000, where it extrapolates"
     )
-    narrow = merge(SECTION, {"limits": {"floor": 100.0, "ceiling": 850.0}})
-    assert ground(narrow, path).said.endswith("from 100 to 850 millicores")
+    assert describe(path, "lstm", Limits(floor=100.0, ceiling=850.0)).endswith("from 100 to 850 millicores")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +61,7 @@ def test_a_file_that_is_missing_or_broken_is_told(tmp_path: Path, content: str |
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError, match=message):
-        ground(SECTION, path)
+        measured_cost(path)
     with pytest.raises(InputError, match=message):
         write(SMALL, path, seed=1, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -74,7 +69,7 @@ def test_a_file_that_is_missing_or_broken_is_told(tmp_path: Path, content: str |
 
 def test_a_model_that_was_not_measured_is_told() -> None:
     with pytest.raises(InputError, match="has no model 'lstn'; did you mean lstm.; known: autoencoder, lstm"):
-        ground(SECTION, COMMITTED, "lstn")
+        measured_cost(COMMITTED, "lstn")
 
 
 def test_drop_rates_are_of_both_models_and_those_of_the_experiment() -> None:
@@ -84,9 +79,8 @@ def test_drop_rates_are_of_both_models_and_those_of_the_experiment() -> None:
     assert set(table["model"]) == {"lstm", "autoencoder"}
     rows: Any = table.set_index(["model", "policy", "streams"]).sort_index()
     for model in ("lstm", "autoencoder"):
-        setup = experiment.setup(ground(SMALL, COMMITTED, model).section, paper_b())
-        fixed = {key: SMALL[key] for key in ("repeats", "hours")}
-        triggers, _ = experiment.scheduling(setup, streams=(8,), policies=("los",), seed=3, **fixed)
+        scenario = Scenario.of(SMALL.replace(training_cost=measured_cost(COMMITTED, model)))
+        triggers, _ = compare_policies(scenario, streams=(8,), policies=("los",), seed=3, repeats=2, hours=0.5)
         shares = triggers.assign(dropped=100.0 * (triggers["end"] == "dropped")).groupby("repeat")["dropped"].mean()
         assert rows.loc[(model, "los", 8), "drop_percent"] == pytest.approx(shares.mean())
         assert rows.loc[(model, "in_situ", 8), "drop_percent"] == 100
@@ -99,8 +93,8 @@ def _rates(table: pd.DataFrame) -> dict[Any, float]:
 
 
 def test_heavier_trainings_are_dropped_more_often(tmp_path: Path) -> None:
-    heavy = Curve(**{key: SECTION["truth"][key] for key in "abcd"})._replace(a=30000.0)
-    path = _written(tmp_path / "heavy.json", curve=heavy._asdict())
+    heavy = {key: getattr(TrainingCost(a=30000.0), key) for key in "abcd"}
+    path = _written(tmp_path / "heavy.json", curve=heavy)
     light, heavier = (_rates(drop_rates(SMALL, each, seed=3))["lstm", "los", 8] for each in (COMMITTED, path))
     assert heavier > light + 20
 
@@ -109,7 +103,7 @@ def test_the_table_is_written_with_the_same_bytes(tmp_path: Path) -> None:
     files = []
     for name in ("one", "other"):
         found = write(SMALL, COMMITTED, seed=3, out=tmp_path / name)
-        files.append((tmp_path / name / figure7_measured.TABLE).read_bytes())
+        files.append((tmp_path / name / measured_costs.TABLE).read_bytes())
     assert files[0] == files[1]
     assert len(files[0].splitlines()) == 1 + len(found)
 
@@ -118,7 +112,7 @@ def test_the_commands_take_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    small = Params.model_validate({"los": {**SMALL, "policies": ("los",)}})
+    small = Params(los=SMALL.replace(policies=("los",)))
     monkeypatch.setattr(cli.pipeline, "stage_settings", lambda path: small)
     monkeypatch.setattr(cli.user, "read_settings", lambda path: small)
     for words in (
@@ -130,12 +124,12 @@ def test_the_commands_take_it(
             cli.main(words.split())
         assert left.value.code in (0, None)
     shown = capsys.readouterr().out
-    assert f"truth: lstm as measured in {COMMITTED}" in shown
-    assert f"truth: autoencoder as measured in {COMMITTED}" in shown
-    truth = json.loads(Path("own/report.json").read_text())["settings"]["truth"]
-    assert truth["measured"] == f"lstm of {COMMITTED}"
-    assert truth["a"] == curves(COMMITTED)["lstm"].a
-    rates = _rates(pd.read_csv(Path("staged") / figure7_measured.TABLE))
+    assert f"training cost: lstm as measured in {COMMITTED}" in shown
+    assert f"training cost: autoencoder as measured in {COMMITTED}" in shown
+    cost = json.loads(Path("own/report.json").read_text())["settings"]["training_cost"]
+    assert cost["measured"] == f"lstm of {COMMITTED}"
+    assert cost["a"] == curves(COMMITTED)["lstm"].a
+    rates = _rates(pd.read_csv(Path("staged") / measured_costs.TABLE))
     drops = dict(pd.read_csv(Path("staged") / scheduling.TABLES / "drops.csv").set_index("streams")["drop_percent"])
     assert drops[8] == rates["autoencoder", "los", 8]
 

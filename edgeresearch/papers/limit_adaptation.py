@@ -1,17 +1,18 @@
 """Paper B's resource optimisation: how CPU limits move over the trainings of a job (section VI.B, Fig. 5)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from edgeresearch.emulator.experiment import Setup
+from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.emulator.network import Mesh, Node
 from edgeresearch.emulator.policies import InSitu
-from edgeresearch.emulator.simulation import emulate
-from edgeresearch.emulator.workload import Job, children
-from edgeresearch.scheduling.job_history import Rule, residual
+from edgeresearch.emulator.simulation import run_events
+from edgeresearch.emulator.workload import Job, spawn_seeds
+from edgeresearch.papers.settings import LimitAdaptation
+from edgeresearch.scheduling.job_history import residual
+from edgeresearch.scheduling.settings import LimitRule
 from edgeresearch.stats import by
 
 VALUES = ("limit_millicores", "training_seconds", "residual")
@@ -21,58 +22,44 @@ SPARE = (1.5, 3.0, 6.0, 12.0)
 """Virtual time as a multiple of what the trainings need if none is dropped: the first with which all are there."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How the experiment is set up.
-
-    Attributes:
-        jobs: Prediction jobs; each trains at its source.
-        iterations: Trainings of each.
-        free: What a training finds free at its source, in millicores.
-        drift_from: Iteration from which the machine slows down, of a job with the mean period: the machine ages by
-            time, so that jobs with longer periods meet it earlier.
-        drift: Relative growth of the CPU time with each such iteration after it.
-        together: Nodes that the jobs share; None gives each its own. The paper puts 26 jobs on 5 edge nodes; whether
-            their trainings met there it does not say.
-    """
-
-    jobs: int = 26
-    iterations: int = 55
-    free: float = 470.0
-    drift_from: int = 46
-    drift: float = 0.03
-    together: int | None = None
-
-
-def adapt(setup: Setup, plan: Plan, *, rule: Rule, seed: np.random.SeedSequence) -> pd.DataFrame:
+def adapt(
+    scenario: Scenario,
+    plan: LimitAdaptation,
+    *,
+    rule: LimitRule,
+    seed: np.random.SeedSequence,
+    shared_nodes: int | None = None,
+) -> pd.DataFrame:
     """Run the experiment once.
 
     Args:
-        setup: Curves, limits and noise.
-        plan: How it is set up.
-        rule: What lowers a limit, in place of the setup's.
+        scenario: Training times, limits and noise.
+        plan: How many jobs and iterations, and how the machine slows down.
+        rule: What lowers a limit, in place of the scenario's.
         seed: Root of all randomness.
+        shared_nodes: Nodes that the jobs share; None gives each its own. The paper puts 26 jobs on 5 edge nodes;
+            whether their trainings met there it does not say.
 
     Returns:
         One row per training that ran: `job`, `iteration` from 1, `limit_millicores`, `training_seconds` (t_job),
         `residual` (eq. 3, in percent of the period), `late`.
     """
-    draw, chance = children(seed, 2)
+    draw, chance = spawn_seeds(seed, 2)
     rng = np.random.default_rng(draw)
-    stream = setup.testbed.stream_rule
+    stream = scenario.testbed.stream_rule
     low, high = stream.seconds if stream else (180.0, 300.0)
-    kind = setup.testbed.layers[0].node_class
-    places = plan.together or plan.jobs
+    kind = scenario.testbed.layers[0].node_class
+    places = shared_nodes or plan.jobs
     mesh = Mesh([Node(f"node-{i + 1}", "edge", kind, plan.free, 1e6) for i in range(places)], [])
     periods = [float(rng.uniform(low, high)) for _ in range(plan.jobs)]
     jobs = [Job(i % places, period, period * (1 + rng.random())) for i, period in enumerate(periods)]
     mean = (low + high) / 2
     for spare in SPARE:
-        log = emulate(
+        log = run_events(
             mesh,
             jobs,
-            InSitu(setup.rules, replace(setup.limits, rule=rule), setup.fitting),
-            setup.truth,
+            InSitu(scenario.rules, scenario.limits.replace(rule=rule), scenario.fitting),
+            scenario.times(),
             seconds=spare * plan.iterations * high,
             interval=0.0,
             seed=chance,
@@ -90,13 +77,22 @@ def adapt(setup: Setup, plan: Plan, *, rule: Rule, seed: np.random.SeedSequence)
     return table.loc[table["iteration"] <= plan.iterations, columns].reset_index(drop=True)
 
 
-def means(setup: Setup, plan: Plan, *, rule: Rule, seed: int, repeat: int) -> pd.DataFrame:
-    """Run the experiment once and return the means over the jobs by iteration.
+def means(
+    scenario: Scenario,
+    plan: LimitAdaptation,
+    *,
+    rule: LimitRule,
+    seed: int,
+    repeat: int,
+    shared_nodes: int | None = None,
+) -> pd.DataFrame:
+    """Run the experiment once (see `adapt`) and return the means over the jobs by iteration.
 
     Returns:
         One row per iteration: `iteration`, each of `VALUES`, and how many `jobs` came so far.
     """
-    parts = adapt(setup, plan, rule=rule, seed=np.random.SeedSequence([seed, repeat])).groupby("iteration")
+    root = np.random.SeedSequence([seed, repeat])
+    parts = adapt(scenario, plan, rule=rule, seed=root, shared_nodes=shared_nodes).groupby("iteration")
     return parts[list(VALUES)].mean().assign(jobs=parts.size()).reset_index()
 
 

@@ -1,0 +1,98 @@
+"""Settings of the studies: what is run, how often, and beyond the rooms' own settings; `params.yaml` has the same."""
+
+from typing import Annotated, get_args
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, Policies, PolicyName
+from edgeresearch.settings import Counts, Fraction, Section
+
+
+class LimitAdaptation(Section):
+    """Paper B's Fig. 5: how limits move.
+
+    Attributes:
+        jobs: Prediction jobs; each trains at its source.
+        iterations: Trainings of each.
+        repeats: Of the whole experiment.
+        free: What a training finds free at its source, in millicores.
+        drift_from: Iteration from which the machine slows down, of a job with the mean period: the machine ages by
+            time, so that jobs with longer periods meet it earlier.
+        drift: Relative growth of the CPU time with each such iteration after it.
+    """
+
+    jobs: PositiveInt = 26
+    iterations: PositiveInt = 55
+    repeats: PositiveInt = 20
+    free: PositiveFloat = 470.0
+    drift_from: PositiveInt = 46
+    drift: NonNegativeFloat = 0.1
+
+
+class SearchBudget(Section):
+    """How long the settings of the emulator are searched for (see `optimise.search`)."""
+
+    first: PositiveInt = 240
+    keep: PositiveInt = 8
+    rounds: PositiveInt = 5
+    children: PositiveInt = 6
+    step: Fraction = 0.15
+    repeats: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 4, 30)
+
+
+class SchedulingSweeps(Section):
+    """What is varied beyond the paper, and where."""
+
+    streams: Counts = (4, 8)
+    intervals: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.0, 5.0, 30.0, 120.0, 600.0)
+    gateways: Counts = (1, 2, 3, 5)
+    stays: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (900.0, 3600.0, 14400.0)
+    away: PositiveFloat = 300.0
+
+
+class CityGrowth(CitySettings):
+    """How far the testbed grows to a city, and what is run on each size.
+
+    Attributes:
+        sizes: Nodes of all layers.
+        policies: What is run.
+        most: Nodes up to which a policy is run; one that is not named: any.
+        hours: Virtual time of each repeat.
+        repeats: Of each size, at most.
+        nodes_in_all: Nodes of all repeats of a size together, unless one repeat alone has more.
+        refine: In place of `fitting.refine`.
+    """
+
+    sizes: Counts = (15, 45, 150, 450, 1347, 10000, 100000)
+    policies: Policies = get_args(PolicyName)
+    most: dict[PolicyName, PositiveInt] = {"cloud": 10000, "least_loaded": 10000, "oracle": 10000}
+    hours: PositiveFloat = 1.0
+    repeats: PositiveInt = 8
+    nodes_in_all: PositiveInt = 20000
+    refine: bool = False
+
+
+class SchedulingStudy(EmulatorSettings):
+    """Paper B's scheduling experiment: the same settings for Figs. 5, 6 and 7.
+
+    Attributes:
+        streams: Numbers of streams.
+        fitted: Those of them whose published drop rates the settings were fitted on.
+        policies: What is run.
+        repeats: Of each.
+        hours: Virtual time of each repeat.
+        adaptation: Fig. 5.
+        sweeps: Beyond the paper.
+        city: Beyond the paper, too.
+        fit: The search behind the settings.
+    """
+
+    streams: Counts = (2, 4, 6, 8, 10)
+    fitted: Counts = (2, 6, 10)
+    policies: Policies = get_args(PolicyName)
+    repeats: PositiveInt = 20
+    hours: PositiveFloat = 4.0
+    adaptation: LimitAdaptation = LimitAdaptation()
+    sweeps: SchedulingSweeps = SchedulingSweeps()
+    city: CityGrowth = CityGrowth()
+    fit: SearchBudget = SearchBudget()
