@@ -3,14 +3,12 @@
 import copy
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-
-State: TypeAlias = tuple[Tensor, Tensor]
 
 
 class WindowLSTM(lightning.LightningModule):
@@ -133,24 +131,23 @@ def draw_weights(module: nn.Module, hidden: int, generator: torch.Generator) -> 
         nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
-CLIP = 1.0
-"""Largest norm of all gradients together; larger ones are scaled down to it."""
+MAX_GRADIENT_NORM = 1.0
+"""Of all gradients together; larger ones are scaled down to it."""
 
 
 class Batches:
-    """Rows of tensors in a fresh random order every epoch, drawn from one generator."""
+    """Rows of tensors in a fresh random order every epoch, drawn from one generator.
+
+    Args:
+        tensors: Alike in their first dimension.
+        size: Rows in a batch.
+        generator: Draws the order.
+        limit: Rows drawn for an epoch; all where None.
+    """
 
     def __init__(
         self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator, *, limit: int | None = None
     ) -> None:
-        """Hold the rows.
-
-        Args:
-            tensors: Alike in their first dimension.
-            size: Rows in a batch.
-            generator: Draws the order.
-            limit: Rows drawn for an epoch; all where None.
-        """
         self._tensors = tensors
         self._size = size
         self._generator = generator
@@ -168,20 +165,19 @@ class Batches:
 
 
 class Chunks:
-    """Random stretches of a long series, as many as cover it once an epoch, from segments without outage."""
+    """Random stretches of a long series, as many as cover it once an epoch, from segments without outage.
+
+    Args:
+        tensors: `(steps, columns)`, alike in their first dimension.
+        segments: Stretches without outage, in steps.
+        length: Steps of a chunk; shorter segments make shorter ones.
+        size: Chunks in a batch.
+        generator: Draws order and offsets.
+    """
 
     def __init__(
         self, tensors: tuple[Tensor, ...], segments: list[slice], length: int, size: int, generator: torch.Generator
     ) -> None:
-        """Hold the series.
-
-        Args:
-            tensors: `(steps, columns)`, alike in their first dimension.
-            segments: Stretches without outage, in steps.
-            length: Steps of a chunk; shorter segments make shorter ones.
-            size: Chunks in a batch.
-            generator: Draws order and offsets.
-        """
         self._tensors = tensors
         self._size = size
         self._generator = generator
@@ -238,21 +234,23 @@ def train(
         return 0
     fabric = Fabric(accelerator=accelerator, devices=1)
     module.to(fabric.device)
-    optimizer, scheduler = _optimizer(module)
+    chosen: Any = module.configure_optimizers()
+    scheduled = isinstance(chosen, dict)
+    optimizer = chosen["optimizer"] if scheduled else chosen
     best = _Best(validate, patience) if validate else None
     if best:
-        best.look(module, 0)
+        best.update(module, 0)
     module.train()
     for epoch in range(1, epochs + 1):
         for number, batch in enumerate(batches):
             loss: Any = module.training_step(fabric.to_device(batch), number)
             optimizer.zero_grad()
             fabric.backward(loss)
-            torch.nn.utils.clip_grad_norm_(module.parameters(), CLIP)
+            torch.nn.utils.clip_grad_norm_(module.parameters(), MAX_GRADIENT_NORM)
             optimizer.step()
-            if scheduler:
-                scheduler.step()
-        if best and best.look(module, epoch):
+            if scheduled:
+                chosen["lr_scheduler"]["scheduler"].step()
+        if best and best.update(module, epoch):
             break
     if best:
         module.load_state_dict(best.weights)
@@ -260,25 +258,15 @@ def train(
     return best.epoch if best else epochs
 
 
-def _optimizer(module: lightning.LightningModule) -> tuple[torch.optim.Optimizer, Any]:
-    """What moves the weights, and what moves its step, if anything does."""
-    chosen: Any = module.configure_optimizers()
-    if isinstance(chosen, dict):
-        return chosen["optimizer"], chosen["lr_scheduler"]["scheduler"]
-    return chosen, None
-
-
 class _Best:
     """Keeps the weights of the epoch with the lowest validation loss."""
 
     def __init__(self, validate: Callable[[Any], float], patience: int) -> None:
-        self.validate = validate
-        self.patience = patience
-        self.epoch = 0
-        self.loss = float("inf")
+        self.validate, self.patience = validate, patience
+        self.epoch, self.loss = 0, float("inf")
         self.weights: dict[str, Tensor] = {}
 
-    def look(self, module: lightning.LightningModule, epoch: int) -> bool:
+    def update(self, module: lightning.LightningModule, epoch: int) -> bool:
         """Judge the module after an epoch; returns whether it has not been better for too long."""
         module.eval()
         with torch.inference_mode():

@@ -16,7 +16,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from edgeresearch.forecasting.base import Array
-from edgeresearch.nn import CLIP, Batches, Chunks, SequenceLSTM, WindowLSTM, draw_weights, train
+from edgeresearch.nn import MAX_GRADIENT_NORM, Batches, Chunks, SequenceLSTM, WindowLSTM, draw_weights, train
 
 
 def _window(hidden: int = 5, targets: int = 2, seed: int = 0) -> WindowLSTM:
@@ -80,12 +80,6 @@ def test_the_loss_is_that_of_the_paper() -> None:
     assert _number(loss) == pytest.approx(np.mean(errors**2), rel=1e-6)
 
 
-def test_the_window_network_is_trained_by_adam() -> None:
-    optimizer = _window().configure_optimizers()
-    assert type(optimizer) is torch.optim.Adam
-    assert optimizer.defaults["lr"] == 1e-3
-
-
 def test_the_optimizers_steps_are_those_of_the_plain_ones() -> None:
     windows, targets = torch.randn(7, 6, 1, generator=torch.Generator().manual_seed(1)), torch.ones(7, 2)
     found = []
@@ -104,11 +98,6 @@ def test_an_untrained_sequence_network_corrects_nothing() -> None:
     forecast = _sequence()(torch.randn(2, 9, 3, generator=torch.Generator().manual_seed(0)))
     assert forecast.shape == (2, 2, 9, 2)
     assert not forecast.any()
-
-
-def test_the_members_differ() -> None:
-    module = _sequence()
-    assert not torch.equal(module.lstms[0].weight_hh_l0, module.lstms[1].weight_hh_l0)
 
 
 def _trained(module: SequenceLSTM) -> SequenceLSTM:
@@ -153,13 +142,6 @@ def test_the_warm_up_does_not_count() -> None:
     assert _number(module.training_step((steps, elsewhere, known), 0)) > _number(loss)
 
 
-def test_a_sequence_shorter_than_the_warm_up_keeps_its_last_step() -> None:
-    module = _trained(_sequence(warm_up=50))
-    steps, targets, known = torch.ones(1, 3, 3), torch.zeros(1, 3, 2), torch.ones(1, 3, 2)
-    expected = 2 * (module(steps)[:, :, -1] ** 2).mean()
-    assert _number(module.training_step((steps, targets, known), 0)) == pytest.approx(_number(expected))
-
-
 def test_members_train_as_if_each_were_alone() -> None:
     module = _trained(_sequence())
     steps = torch.randn(2, 10, 3, generator=torch.Generator().manual_seed(0))
@@ -193,13 +175,6 @@ def test_weights_come_from_the_generator_within_their_bound(hidden: int) -> None
         assert torch.equal(a, b)
         assert not torch.equal(a, c)
         assert _number(a.abs().max()) <= 1 / math.sqrt(hidden)
-
-
-def test_making_a_network_leaves_the_global_generator_alone() -> None:
-    state = torch.get_rng_state()
-    _window()
-    _sequence()
-    assert torch.equal(torch.get_rng_state(), state)
 
 
 class _Line(lightning.LightningModule):
@@ -251,15 +226,6 @@ def test_a_limit_draws_so_many_different_rows(rows: int, size: int, limit: int) 
     assert len(set(drawn)) == len(drawn) == min(rows, limit)
 
 
-def test_the_order_is_the_generators_and_fresh_each_epoch() -> None:
-    column = torch.arange(50)
-    batches = Batches((column,), 50, _generator(3))
-    (first,), (second,) = (next(iter(batches)) for _ in range(2))
-    (again,) = next(iter(Batches((column,), 50, _generator(3))))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, second)
-
-
 segment_lengths = st.lists(st.integers(1, 40), min_size=1, max_size=4)
 
 
@@ -294,16 +260,6 @@ def test_chunks_reach_every_step_over_the_epochs() -> None:
     assert seen == {*range(23), *range(30, 50)}
 
 
-def test_chunks_follow_the_generator() -> None:
-    column = torch.arange(100)
-
-    def first(seed: int) -> Tensor:
-        return next(iter(Chunks((column,), [slice(0, 100)], 10, 10, _generator(seed))))[0]
-
-    assert torch.equal(first(1), first(1))
-    assert not torch.equal(first(1), first(2))
-
-
 def test_training_finds_the_slope() -> None:
     module = _Line()
     assert train(module, _data(), 40, accelerator="cpu") == 40
@@ -311,14 +267,6 @@ def test_training_finds_the_slope() -> None:
     assert not module.training
     assert module.weight.device.type == "cpu"
     assert sum(module.seen) == 40 * 20
-
-
-def test_no_epoch_leaves_the_module_as_it_is() -> None:
-    module = _Line()
-    assert train(module, _data(), 0, accelerator="cpu") == 0
-    assert float(module.weight.detach()) == 0
-    assert not module.training
-    assert module.seen == []
 
 
 def _toward(goal: float) -> Callable[[Any], float]:
@@ -338,18 +286,6 @@ def test_the_best_epoch_is_kept() -> None:
     assert 0 < epochs == best < 30
     assert float(module.weight.detach()) == weights[best]
     assert len(weights) == best + 3 + 1  # with epoch 0, and as many more as patience has
-
-
-def test_an_untrained_module_that_is_best_is_kept() -> None:
-    module = _Line()
-    assert train(module, _data(), 10, validate=_toward(-1.0), patience=2, accelerator="cpu") == 0
-    assert float(module.weight.detach()) == 0
-    assert len(module.seen) == 2 * 4
-
-
-def test_patience_that_never_ends_trains_to_the_end() -> None:
-    module = _Line()
-    assert train(module, _data(), 6, validate=_toward(99.0), patience=2, accelerator="cpu") == 6
 
 
 def test_validation_sees_the_module_at_rest() -> None:
@@ -382,21 +318,6 @@ def test_a_failure_goes_up(error: type[BaseException]) -> None:
         train(_Line(), _data(), 1, validate=validate, accelerator="cpu")
 
 
-class _Scheduled(_Line):
-    """Its step halves with each batch."""
-
-    def configure_optimizers(self) -> Any:
-        self.optimizer = torch.optim.SGD(self.parameters(), lr=self.rate)
-        halving = torch.optim.lr_scheduler.ExponentialLR(self.optimizer, 0.5)
-        return {"optimizer": self.optimizer, "lr_scheduler": {"scheduler": halving, "interval": "step"}}
-
-
-def test_a_scheduler_advances_with_each_batch() -> None:
-    module = _Scheduled(rate=0.1)
-    train(module, _data(), 2, accelerator="cpu")
-    assert module.optimizer.param_groups[0]["lr"] == pytest.approx(0.1 * 0.5 ** (2 * 4))
-
-
 def test_large_gradients_are_scaled_down() -> None:
     """Far from the goal the gradient is clipped to a norm of 1: a step is as long as the learning rate."""
     module = _Line(rate=0.1)
@@ -405,11 +326,15 @@ def test_large_gradients_are_scaled_down() -> None:
 
 
 def _by_trainer(module: lightning.LightningModule, batches: Batches | Chunks, epochs: int) -> None:
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    quiet: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(
-            max_epochs=epochs, accelerator="cpu", enable_model_summary=False, gradient_clip_val=CLIP, **quiet
+            **quiet,
+            max_epochs=epochs,
+            accelerator="cpu",
+            enable_model_summary=False,
+            gradient_clip_val=MAX_GRADIENT_NORM,
         )
         trainer.fit(module, batches)
 
@@ -464,7 +389,24 @@ def test_training_goes_where_lightning_says(monkeypatch: pytest.MonkeyPatch) -> 
     assert places == {"meta", "back"}
 
 
-def test_training_leaves_the_global_generator_alone() -> None:
-    state = torch.get_rng_state()
-    train(_Line(), _data(), 2, validate=_toward(1.0), accelerator="cpu")
-    assert torch.equal(torch.get_rng_state(), state)
+def test_batches_and_chunks_follow_the_generator_afresh_each_epoch() -> None:
+    column = torch.arange(50)
+    part = [slice(0, 50)]
+    for make in (
+        lambda seed: Batches((column,), 50, _generator(seed)),
+        lambda seed: Chunks((column,), part, 5, 9, _generator(seed)),
+    ):
+        batches = make(3)
+        (first,), (second,) = (next(iter(batches)) for _ in range(2))
+        (again,), (other,) = next(iter(make(3))), next(iter(make(4)))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, second) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(("epochs", "goal", "kept", "trained"), [(10, -1.0, 0, 2), (6, 99.0, 6, 6), (0, 0.0, 0, 0)])
+def test_patience_and_epochs_bound_the_training(epochs: int, goal: float, kept: int, trained: int) -> None:
+    module, state = _Line(), torch.get_rng_state()
+    assert train(module, _data(), epochs, validate=_toward(goal), patience=2, accelerator="cpu") == kept
+    assert len(module.seen) == trained * 4 and not module.training
+    assert (float(module.weight.detach()) == 0) == (kept == 0)
+    assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"

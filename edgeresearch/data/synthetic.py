@@ -48,12 +48,6 @@ def solve_bursts(mae: float, rmse: float, small_share: float = 0.5, spread: floa
     RMSE² = (1-p) s² + p B² (1+c²). The two published numbers leave one freedom; `small_share`, the part of the MAE that
     the small errors make up, settles it. For Paper A, Table 2, LSTM (.90, √11.2): p ≈ .020, B ≈ 23 QPS, s ≈ .58 QPS.
 
-    Args:
-        mae: Mean absolute error.
-        rmse: Root mean square error.
-        small_share: Part of the MAE that is due to small errors, strictly between 0 and 1.
-        spread: Coefficient of variation of a burst's size, above 0.
-
     Raises:
         InputError: No mixture has these errors: the RMSE is too close to the MAE.
     """
@@ -88,17 +82,6 @@ def draw_qps(
     published) lies in the cosine, whose amplitude is thus √(2·81) = 12.7 QPS; the other half in the autoregression,
     whose coefficient is thus √(1 - 11.2/81) = .928. The mean (not published) is 60 QPS, nearly five deviations above 0;
     what still falls below is cut to 0.
-
-    Args:
-        rng: Source of randomness.
-        steps: Length of the series.
-        step: Distance of two steps.
-        variance: Variance of the series.
-        mae: Mean absolute error of the best one-step forecast.
-        rmse: Its root mean square error.
-        daily_share: Part of the variance in the daily cycle, from 0 to below 1.
-        small_share: See `solve_bursts`.
-        mean: Mean of the series.
 
     Returns:
         The trace `paper_a`: one column, `requests`, in requests per second, never negative.
@@ -163,16 +146,8 @@ def draw_request_rate(rng: np.random.Generator, *, like: str, steps: int | None 
     have the autocorrelations of `RATES` at one step and one day. Values are positive, and whole numbers unless the
     original is rescaled. There are no outages. Long memory, events and spikes of the original are not imitated.
 
-    Args:
-        rng: Source of randomness.
-        like: Name of the real trace, a key of `RATES`.
-        steps: Length; that of the original where None.
-
-    Returns:
-        The trace `like`, with the origin of a synthetic series.
-
     Raises:
-        InputError: The name is unknown.
+        InputError: `like` is no key of `RATES`.
     """
     if like not in RATES:
         raise InputError(f"unknown request trace {like!r}; choose one of {', '.join(RATES)}")
@@ -198,14 +173,7 @@ def draw_traffic(
     4.6, autocorrelation .77 at one step and .48 at a day. Speed is about 46 km/h, lower with more vehicles; NaN, as its
     time, where no vehicle passed.
 
-    Args:
-        rng: Source of randomness.
-        steps: Length of the series, in steps of 5 minutes.
-        length: Length of the road, in metres.
-        name: Name of the trace.
-
-    Returns:
-        Columns vehicle_count, avg_speed, avg_measured_time, as `datasets.load_traffic` returns them.
+    The columns are those of `datasets.load_traffic`; the road is `length` metres long.
     """
     index = _index("2014-08-01", steps, _FIVE)
     hours = _hours(index)
@@ -224,13 +192,7 @@ def draw_pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = 
 
     Each column is an independent integer random walk with increments uniform on -5..5, reflected at 15 and 215.
 
-    Args:
-        rng: Source of randomness.
-        steps: Length of the series, in steps of 5 minutes.
-        name: Name of the trace.
-
-    Returns:
-        One column per pollutant, as `datasets.load_pollution` returns them; no season.
+    The columns are those of `datasets.load_pollution`; there is no season.
     """
     low, high = 15, 215
     columns = {}
@@ -256,19 +218,8 @@ def draw_utilisation(
 ) -> Trace:
     """Make a processor and memory utilisation series within given ranges, by default those of Paper A, Figs. 2 and 3.
 
-    Each is a daily cosine plus Gaussian noise of two hours' memory, mapped by its distribution function into the
-    range.
-
-    Args:
-        rng: Source of randomness.
-        steps: Length of the series.
-        step: Distance of two steps.
-        cpu: Lowest and highest processor utilisation, in percent.
-        memory: The same of the memory; None leaves the column out.
-        name: Name of the trace.
-
-    Returns:
-        Columns cpu_percent and, unless left out, memory_percent.
+    Each is a daily cosine plus Gaussian noise of two hours' memory, mapped by its distribution function into the range
+    from lowest to highest percent. The columns are cpu_percent and, unless its range is None, memory_percent.
 
     Raises:
         InputError: A range is not within 0..100 or is empty.
@@ -364,10 +315,6 @@ def make_file(name: str, seed: int) -> bytes:
     """Return the decompressed bytes of the stand-in for a pinned file.
 
     The same name and seed give the same bytes, whatever other files are made.
-
-    Args:
-        name: Path of the file within a data folder.
-        seed: Not negative.
 
     Raises:
         InputError: No such file is pinned, or the seed is negative.

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypeAlias
+from functools import partial
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,10 +13,9 @@ from scipy.linalg import solve
 from scipy.signal import lfilter
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
-from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Mask, WindowStream, find_segments, make_lags
 from edgeresearch.forecasting.settings import STUDY
-from edgeresearch.forecasting.windowed import SequenceRegressor, check_whole, first_validation_row, no_window
+from edgeresearch.forecasting.windowed import SequenceRegressor, check_whole, first_validation_row
 from edgeresearch.nn import Batches, Chunks, SequenceLSTM, WindowLSTM, train
 
 
@@ -139,40 +139,26 @@ class PaperLSTM(SequenceRegressor):
             InputError: No row has a whole window.
         """
         rows, targets = self._check_training(X, y)
-        windows, wanted = self._windows(rows[:, 0], targets)
-        if not len(wanted):
-            raise InputError(no_window(self.window, len(rows)))
+        windows, wanted = self._collect(rows, targets)
         observed = rows[~np.isnan(rows[:, 0]), 0]
         self.mean_ = float(observed.mean())
         self.scale_ = float(observed.std()) or 1.0
         self.targets_ = targets.shape[1]
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(int(check_random_state(self.random_state).randint(2**31 - 1)))
         self.module_ = WindowLSTM(self.hidden, self.targets_, self.learning_rate, generator)
         tensors = (self._tensor(windows), torch.from_numpy(((wanted - self.mean_) / self.scale_).astype(np.float32)))
-        train(
-            self.module_,
-            Batches(tensors, self.batch, generator, limit=self.max_windows),
-            self.epochs,
-            accelerator=self.accelerator,
-        )
+        batches = Batches(tensors, self.batch, generator, limit=self.max_windows)
+        train(self.module_, batches, self.epochs, accelerator=self.accelerator)
         return self
 
     def stream(self) -> WindowStream:
         """Return a live twin of `predict`: the whole window is read again at each step."""
         check_is_fitted(self)
-        return WindowStream(self._newest, self.window, self.targets_)
+        return WindowStream(lambda rows: self._apply(self._design(rows)[-1:]), self.window, self.targets_)
 
     def _forecast(self, rows: Array) -> Array:
-        windows = make_lags(rows[:, 0], self.window)
-        pieces = np.array_split(windows, -(-len(windows) // 4096))
+        pieces = np.array_split(self._design(rows), -(-len(rows) // 4096))
         return np.concatenate([self._apply(piece) for piece in pieces])
-
-    def _newest(self, rows: Array) -> Array:
-        lags = rows[:, 0]
-        if len(lags) < self.window:
-            lags = np.concatenate([np.full(self.window - len(lags), lags[0]), lags])
-        return self._apply(lags[None])
 
     def _apply(self, windows: Array) -> Array:
         with torch.inference_mode():
@@ -181,15 +167,6 @@ class PaperLSTM(SequenceRegressor):
 
     def _tensor(self, windows: Array) -> torch.Tensor:
         return torch.from_numpy(((windows - self.mean_) / self.scale_).astype(np.float32))[..., None]
-
-    def _windows(self, values: Array, targets: Array) -> tuple[Array, Array]:
-        windows, wanted = [np.empty((0, self.window))], [np.empty((0, targets.shape[1]))]
-        for part in find_segments(~np.isnan(values)):
-            known: Mask = np.asarray(~np.isnan(targets[part]).any(axis=1))
-            known[: self.window - 1] = False
-            windows.append(make_lags(values[part], self.window)[known])
-            wanted.append(targets[part][known])
-        return np.concatenate(windows), np.concatenate(wanted)
 
 
 Base: TypeAlias = Literal["ridge", "last"]
@@ -482,7 +459,10 @@ class ResidualLSTM(SequenceRegressor):
         seeds = [int(seed) for seed in random.randint(2**31 - 1, size=2)]
         parts = find_segments(~np.isnan(rows[:, 0]))
         cut = first_validation_row(len(rows), self.fraction)
-        trials = [self._try(rows, targets, parts, cut, variant, seeds[0]) for variant in self.variants]
+        fit_target = partial(ResidualTarget.fit, rows, targets, parts, window=self.window, memory=self.memory)
+        every = [PENALTIES] * targets.shape[1]
+        bases = [fit_target(variant=variant, penalties=every, cut=cut) for variant in self.variants]
+        trials = [self._try(rows, targets, parts, cut, base, seeds[0]) for base in bases]
         best = min(trials, key=lambda trial: float(np.mean(trial.ratios)))
         if not _is_clearly_lower(best.ratios, trials[0].ratios):
             best = trials[0]
@@ -490,7 +470,7 @@ class ResidualLSTM(SequenceRegressor):
         self.variant_ = best.target.variant
         self.epochs_ = best.epochs
         penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.target.penalty]  # 0: too few rows to choose
-        self.residual_target_ = self._fit_target(rows, targets, parts, len(rows), self.variant_, penalties)
+        self.residual_target_ = fit_target(variant=self.variant_, penalties=penalties, cut=len(rows))
         self.targets_ = targets.shape[1]
         module, _ = self._train(rows, targets, parts, self.residual_target_, seeds[1], epochs=best.epochs)
         self.network_ = export_weights(module)
@@ -507,9 +487,10 @@ class ResidualLSTM(SequenceRegressor):
     def _forecast(self, rows: Array) -> Array:
         return _forecast(rows, self.residual_target_, self.network_)
 
-    def _try(self, rows: Array, targets: Array, parts: list[slice], cut: int, variant: Variant, seed: int) -> "_Trial":
+    def _try(
+        self, rows: Array, targets: Array, parts: list[slice], cut: int, target: ResidualTarget, seed: int
+    ) -> "_Trial":
         """Train before `cut` and judge on the rows after it."""
-        target = self._fit_target(rows, targets, parts, cut, variant, [PENALTIES] * targets.shape[1])
         before = [slice(part.start, min(part.stop, cut)) for part in parts if part.start < cut]
         module, epochs = self._train(rows, targets, before, target, seed, cut=cut)
         network, begin = export_weights(module), max(0, cut - WARM_UP)
@@ -518,19 +499,6 @@ class ResidualLSTM(SequenceRegressor):
         for part in find_segments(~np.isnan(judged[:, 0])):
             forecast[part] = _forecast(judged[part], target, network)
         return _Trial(target, epochs, self._ratios(rows[cut:], targets[cut:], forecast[cut - begin :]))
-
-    def _fit_target(
-        self,
-        rows: Array,
-        targets: Array,
-        parts: list[slice],
-        cut: int,
-        variant: Variant,
-        penalties: Sequence[Sequence[float]],
-    ) -> ResidualTarget:
-        return ResidualTarget.fit(
-            rows, targets, parts, variant=variant, window=self.window, memory=self.memory, penalties=penalties, cut=cut
-        )
 
     def _train(
         self,
@@ -569,10 +537,8 @@ class ResidualLSTM(SequenceRegressor):
             forecast = trained(inputs[None, start:].to(trained.device)).mean(dim=0)[0, cut - start :].cpu()
             return float(trained.error(forecast, goals[cut:], known[cut:]))
 
-        best = train(
-            module, chunks, self.epochs, validate=validate, patience=self.patience, accelerator=self.accelerator
-        )
-        return module, best
+        until: dict[str, Any] = {"validate": validate, "patience": self.patience}
+        return module, train(module, chunks, self.epochs, **until, accelerator=self.accelerator)
 
     def _ratios(self, rows: Array, targets: Array, forecast: Array) -> Array:
         """Log ratios of the error to the last value's, block by block, so that no single burst decides."""

@@ -11,19 +11,23 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, Stream, WindowStream, find_segments, make_lags
+from edgeresearch.forecasting.base import Array, Mask, Stream, WindowStream, find_segments, make_lags
 from edgeresearch.forecasting.settings import STUDY
 
 
 class SequenceRegressor(RegressorMixin, BaseEstimator):
     """Base of the forecasters here: forecasts each stretch without outage by `_forecast`.
 
-    A subclass defines `fit`, which begins with `_check_training`, and `_forecast`; a forecast reads `_window` rows.
+    A subclass defines `fit`, which begins with `_check_training`, and `_forecast`.
     """
 
     flat_: bool
     targets_: int
-    _window = 1
+
+    @property
+    def _window(self) -> int:
+        """Rows that a forecast reads."""
+        return int(getattr(self, "window", 1))
 
     def __sklearn_tags__(self) -> Any:
         """Say that NaN is allowed: it marks an outage."""
@@ -51,6 +55,27 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
     def _forecast(self, rows: Array) -> Array:
         """Forecast from each row of a stretch without outage, `(rows, targets)`."""
         raise NotImplementedError
+
+    def _design(self, rows: Array) -> Array:
+        """Return what a regressor is shown of each row of a stretch: the values of the window."""
+        return make_lags(rows[:, 0], self._window)
+
+    def _collect(self, rows: Array, targets: Array) -> tuple[Array, Array]:
+        """Return what is shown of every row whose whole window and targets are observed, and those targets.
+
+        Raises:
+            InputError: There is no such row.
+        """
+        inputs, outputs = [], []
+        for part in find_segments(~np.isnan(rows[:, 0])):
+            known: Mask = np.asarray(~np.isnan(targets[part]).any(axis=1))
+            known[: self._window - 1] = False
+            inputs.append(self._design(rows[part])[known])
+            outputs.append(targets[part][known])
+        if not any(map(len, outputs)):
+            what = f"no stretch of {self._window} observed values among n_samples = {len(rows)} rows"
+            raise InputError(f"{what}; use a shorter window or a longer series")
+        return np.concatenate(inputs), np.concatenate(outputs)
 
     def _check_covariates(self, rows: Array) -> None:
         """Refuse rows in which something is missing that the model reads."""
@@ -101,10 +126,6 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
         tags.regressor_tags.poor_score = False
         return tags
 
-    @property
-    def _window(self) -> int:  # type: ignore[override]
-        return self.window
-
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Fit the regressor on every row whose whole window and targets are observed.
 
@@ -112,20 +133,11 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
             InputError: No row has a whole window, or a covariate is missing.
         """
         rows, targets = self._check_training(X, y)
-        inputs, outputs = [np.empty((0, self._design(rows[:1]).shape[1]))], [np.empty((0, targets.shape[1]))]
-        for part in find_segments(~np.isnan(rows[:, 0])):
-            complete = slice(self.window - 1, None)
-            inputs.append(self._design(rows[part])[complete])
-            base = rows[part, :1] if self.residual else 0.0
-            outputs.append((targets[part] - base)[complete])
-        design, wanted = np.concatenate(inputs), np.concatenate(outputs)
-        known = ~np.isnan(wanted).any(axis=1)
-        if not known.any():
-            raise InputError(no_window(self.window, len(rows)))
+        design, wanted = self._collect(rows, targets - rows[:, :1] if self.residual else targets)
         regressor = clone(self.regressor)
         if wanted.shape[1] > 1 and not regressor.__sklearn_tags__().target_tags.multi_output:
             regressor = MultiOutputRegressor(regressor)
-        fitted = regressor.fit(design[known], wanted[known] if wanted.shape[1] > 1 else wanted[known, 0])
+        fitted = regressor.fit(design, wanted if wanted.shape[1] > 1 else wanted[:, 0])
         if isinstance(fitted, MultiOutputRegressor):
             fitted.estimators_ = [_drop_search(each) for each in fitted.estimators_]
         self.regressor_ = _drop_search(fitted)
@@ -137,7 +149,7 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
             check_whole(rows)
 
     def _design(self, rows: Array) -> Array:
-        lags = make_lags(rows[:, 0], self.window)
+        lags = super()._design(rows)
         return np.column_stack([lags, rows[:, 1:]]) if self.covariates else lags
 
     def _forecast(self, rows: Array) -> Array:
@@ -176,13 +188,6 @@ def check_whole(rows: Array) -> None:
     if missing.any():
         row, column = np.argwhere(missing)[0]
         raise InputError(f"column {column + 1} of X is NaN in row {row}; fill it, or mark an outage by NaN in column 0")
-
-
-def no_window(window: int, rows: int) -> str:
-    """Say that no row has a whole window."""
-    return (
-        f"no stretch of {window} observed values among n_samples = {rows} rows; use a shorter window or a longer series"
-    )
 
 
 def _drop_search(fitted: Any) -> Any:

@@ -41,29 +41,6 @@ def test_traffic_on_its_grid(put: Put) -> None:
     assert set(trace.repairs.values()) == {0}
 
 
-def test_rows_are_sorted_and_duplicates_dropped_and_counted(put: Put) -> None:
-    rows = [
-        ("08:00", 4, 60, 61),
-        ("07:50", 5, 50, 74),
-        ("07:50", 5, 50, 74),
-        ("07:55", 6, 51, 73),
-        ("07:55", 7, 51, 73),
-    ]
-    lines = _traffic(*rows).splitlines()
-    lines[3] = lines[2]  # an exact duplicate repeats the ids too
-    trace = datasets.load_traffic(put(TRAFFIC, "\r\n".join(lines) + "\r\n"), 158324)
-    assert trace.values.tolist() == [5.0, 6.0, 4.0]
-    assert trace.repairs["unsorted"] == 1
-    assert trace.repairs["exact_duplicates"] == 1
-    assert trace.repairs["conflicting_duplicates"] == 1
-
-
-def test_absent_slots_are_nan_in_every_column(put: Put) -> None:
-    trace = datasets.load_traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("08:05", 6, 51, 73))), 158324)
-    assert trace.frame.isna().all(axis=1).tolist() == [False, True, True, False]
-    assert trace.repairs["absent"] == 2
-
-
 def test_the_speed_that_a_feed_without_vehicles_repeats_is_nan(put: Put) -> None:
     rows = [
         ("07:50", 5, 50, 74),
@@ -91,20 +68,9 @@ def test_rows_of_zeros_are_no_measurement(put: Put) -> None:
     assert (trace.repairs["all_zero"], trace.repairs["repeated_speed"]) == (2, 0)
 
 
-def test_stamps_beside_the_grid_are_counted(put: Put) -> None:
-    trace = datasets.load_traffic(
-        put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("07:55", 6, 51, 73), ("08:01", 4, 60, 61))), 158324
-    )
-    assert len(trace.frame) == 3
-    assert trace.repairs["off_grid"] == 1
-
-
-def test_the_earlier_period_has_its_own_name(put: Put) -> None:
+def test_the_earlier_period_has_its_own_name_and_a_bad_stamp_is_an_error(put: Put) -> None:
     folder = put("aarhus_traffic/trafficData158355_feb_jun_2014.csv.gz", _traffic(("07:50", 5, 50, 74)))
     assert datasets.load_traffic(folder, 158355, "feb_jun").name == "traffic_158355_feb_jun"
-
-
-def test_a_bad_stamp_is_an_error(put: Put) -> None:
     with pytest.raises(InputError, match="line 3: no time stamp"):
         datasets.load_traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("7:5x", 5, 50, 74))), 158324)
 
@@ -127,13 +93,6 @@ def test_an_unknown_sensor_lists_some_known_ones(load: Callable[..., object], ki
         load(folder, 7)
 
 
-def test_an_unknown_sensor_in_an_empty_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="sensors in .*: none, fetch the data first"):
-        datasets.load_traffic(tmp_path, 7)
-    with pytest.raises(InputError, match="no file"):
-        datasets.load_traffic(tmp_path, 158324)
-
-
 def test_sensors_are_listed_ascending_and_without_the_earlier_period(put: Put) -> None:
     for name in ("209774", "158324", "158355_feb_jun_2014"):
         folder = put(f"aarhus_traffic/trafficData{name}.csv.gz", "")
@@ -146,11 +105,6 @@ def test_sensors_are_listed_ascending_and_without_the_earlier_period(put: Put) -
 def test_the_first_sensors_are_those_of_the_lowest_numbers(real: Path, kind: Literal["traffic", "pollution"]) -> None:
     several = datasets.load_sensors(real, kind, 2)
     assert [trace.name for trace in several] == [f"{kind}_{number}" for number in datasets.list_sensors(real, kind)[:2]]
-
-
-def test_more_sensors_than_there_are_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"0 traffic sensors in .*, not 3; fetch the data first"):
-        datasets.load_sensors(tmp_path, "traffic", 3)
 
 
 def test_metadata(put: Put) -> None:
@@ -180,19 +134,6 @@ def test_the_real_traffic_of_the_first_sensor(real: Path) -> None:
     assert trace.values.isna().mean() == pytest.approx(0.0308, abs=5e-4)
     assert (observed == 0).mean() == pytest.approx(0.282, abs=1e-3)
     assert observed.mean() == pytest.approx(4.327, abs=1e-2)
-
-
-@pytest.mark.parametrize("sensor", [203954, 206263])
-def test_real_quiet_sensors_have_rows_of_zeros(real: Path, sensor: int) -> None:
-    trace = datasets.load_traffic(real, sensor)
-    assert trace.repairs["all_zero"] > 100
-    assert trace.frame["vehicle_count"].isna().sum() == trace.repairs["absent"] + trace.repairs["all_zero"]
-    assert trace.frame["avg_speed"].min() > 0
-
-
-def test_the_real_earlier_period_has_sixteen_duplicates(real: Path) -> None:
-    trace = datasets.load_traffic(real, 158355, "feb_jun")
-    assert (trace.repairs["exact_duplicates"], trace.repairs["absent"]) == (16, 1311)
 
 
 def test_the_real_sensors_and_their_metadata(real: Path) -> None:
@@ -226,16 +167,29 @@ def _seconds(values: list[int]) -> str:
     return "\n".join(["count", *map(str, values)]) + "\n"
 
 
-def test_the_traces_have_their_names_and_pinned_files() -> None:
+def test_every_trace_is_pinned_and_has_its_season() -> None:
     assert sorted(datasets.REQUEST_TRACES) == sorted(NAMES)
-    assert {spec.file for spec in datasets.REQUEST_TRACES.values()} <= set(datasets.pins())
+    specs = {**datasets.REQUEST_TRACES, **datasets.UTILISATION_TRACES}
+    assert {spec.file for spec in specs.values()} <= set(datasets.pins())
+    seasons = {name: specs[name].season for name in ("nasa", "elb", "twitter_second", "twitter_minute")}
+    assert seasons == {"nasa": 1440, "elb": 288, "twitter_second": 86400, "twitter_minute": 1440}
 
 
 @pytest.mark.parametrize(
-    ("name", "season"), [("nasa", 1440), ("elb", 288), ("twitter_second", 86400), ("twitter_minute", 1440)]
+    ("load", "message"),
+    [
+        (lambda folder: datasets.load_requests("nsa", folder), "unknown request trace 'nsa'; choose one of nasa"),
+        (lambda folder: datasets.load_utilisation("x", folder), "unknown utilisation trace 'x'; choose one of alibaba"),
+        (lambda folder: datasets.load_requests("elb", folder), "no file .*fetch the data first"),
+        (lambda folder: datasets.load_traffic(folder, 7), "sensors in .*: none, fetch the data first"),
+        (lambda folder: datasets.load_traffic(folder, 158324), "no file"),
+        (lambda folder: datasets.load_sensors(folder, "traffic", 3), "0 traffic sensors in .*, not 3; fetch the data"),
+        (lambda folder: datasets.read_bytes(folder), "cannot read"),
+    ],
 )
-def test_a_season_is_a_day(name: str, season: int) -> None:
-    assert datasets.REQUEST_TRACES[name].season == season
+def test_what_is_not_there_is_an_error(load: Callable[[Path], object], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        load(tmp_path)
 
 
 def test_short_runs_of_absent_nasa_minutes_are_zeros_and_long_ones_outages(put: Put) -> None:
@@ -291,16 +245,6 @@ def test_minutes_of_twitter_are_sums_of_whole_observed_minutes(put: Put) -> None
     assert trace.step == pd.Timedelta("1min")
 
 
-def test_an_unknown_trace_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown request trace 'nsa'; choose one of nasa, worldcup98"):
-        datasets.load_requests("nsa", tmp_path)
-
-
-def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no file .*fetch the data first"):
-        datasets.load_requests("elb", tmp_path)
-
-
 REGULAR = {"unsorted": 0, "exact_duplicates": 0, "conflicting_duplicates": 0, "off_grid": 0}
 
 
@@ -345,6 +289,7 @@ def test_the_real_grids_keep_their_offset(real: Path, name: str, first: str) -> 
 
 
 NAME = "qps/dsp_wiki_de_5min.csv.gz"
+WHOLE = gzip.compress(bytes(range(256)) * 40, mtime=0)
 
 
 def test_the_packaged_registry_pins_every_file() -> None:
@@ -359,11 +304,6 @@ def test_the_packaged_registry_pins_every_file() -> None:
         assert re.fullmatch("[0-9a-f]{64}", pin.sha256) and re.fullmatch("[0-9a-f]{64}", pin.sha256_csv)
 
 
-def test_the_pins_cannot_be_changed() -> None:
-    with pytest.raises(TypeError):
-        datasets.pins()["x"] = datasets.find_pin(NAME)  # type: ignore[index]
-
-
 def test_an_unknown_file_names_the_nearest() -> None:
     with pytest.raises(InputError, match=f"unknown data file 'qps/wiki_de.csv.gz'; nearest: {re.escape(NAME)}"):
         datasets.find_pin("qps/wiki_de.csv.gz")
@@ -371,13 +311,7 @@ def test_an_unknown_file_names_the_nearest() -> None:
         datasets.find_pin("trafficData158324")
 
 
-def test_content_decompresses_gz_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "a.gz").write_bytes(gzip.compress(b"hello"))
-    (tmp_path / "a.csv").write_bytes(b"hello")
-    assert datasets.read_bytes(tmp_path / "a.gz") == datasets.read_bytes(tmp_path / "a.csv") == b"hello"
-
-
-@pytest.mark.parametrize("damage", [b"", b"no gzip at all", gzip.compress(b"x" * 99, mtime=0)[:20]])
+@pytest.mark.parametrize("damage", [b"", b"no gzip at all", WHOLE[:20], WHOLE[:20] + bytes(20) + WHOLE[40:]])
 def test_a_damaged_file_is_an_error_and_not_real(damage: bytes, tmp_path: Path) -> None:
     path = tmp_path / "a.csv.gz"
     path.write_bytes(damage)
@@ -385,21 +319,6 @@ def test_a_damaged_file_is_an_error_and_not_real(damage: bytes, tmp_path: Path) 
         with pytest.raises(InputError, match="damaged gzip file"):
             datasets.read_bytes(path)
     assert not is_real(path, NAME)
-
-
-def test_a_corrupt_body_is_damaged(tmp_path: Path) -> None:
-    data = bytearray(gzip.compress(bytes(range(256)) * 40))
-    data[40:60] = bytes(20)
-    (tmp_path / "a.gz").write_bytes(bytes(data))
-    with pytest.raises(InputError, match="damaged gzip file"):
-        datasets.read_bytes(tmp_path / "a.gz")
-
-
-def test_a_missing_or_unreadable_file_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no file"):
-        datasets.read_bytes(tmp_path / "a.gz")
-    with pytest.raises(InputError, match="cannot read"):
-        datasets.read_bytes(tmp_path)
 
 
 def test_the_decompressed_bytes_decide_what_is_real(pinned: Callable[..., None], tmp_path: Path) -> None:
@@ -432,10 +351,6 @@ def test_a_file_without_the_column_is_an_error(put: Callable[[str, str], Path]) 
         datasets.read_columns(put(NAME, "date,other\n1,2\n"), NAME, ["messages"])
 
 
-def test_the_files_are_pinned() -> None:
-    assert {spec.file for spec in datasets.UTILISATION_TRACES.values()} <= set(datasets.pins())
-
-
 def test_percent_stays_percent(put: Put) -> None:
     text = "cpu_util_percent,mem_util_percent,net_in,net_out,disk_io_percent\n16.1,87.1,1,2,3\n18.4,86.8,1,2,3\n"
     trace = datasets.load_utilisation("alibaba_day1", put(datasets.UTILISATION_TRACES["alibaba_day1"].file, text))
@@ -458,11 +373,6 @@ def test_stamped_files_have_no_memory_and_keep_their_gaps(name: str, put: Put) -
     assert list(trace.frame.columns) == ["cpu_percent"]
     assert trace.values.isna().tolist() == [False, True, False]
     assert trace.repairs["absent"] == 1
-
-
-def test_an_unknown_trace_lists_the_known_ones_utilisation(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown utilisation trace 'x'; choose one of alibaba_8days"):
-        datasets.load_utilisation("x", tmp_path)
 
 
 @pytest.mark.parametrize(

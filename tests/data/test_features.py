@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,14 +27,6 @@ def test_targets_lie_ahead() -> None:
     np.testing.assert_array_equal(found, [[2, 4], [3, NAN], [4, NAN], [NAN, NAN]])
 
 
-def test_targets_that_were_not_observed_stay_nan() -> None:
-    np.testing.assert_array_equal(features.make_targets([1, NAN, 3], [1]), [[NAN], [3], [NAN]])
-
-
-def test_targets_beyond_the_end_are_nan() -> None:
-    assert np.isnan(features.make_targets([1, 2], [2, 5])).all()
-
-
 @settings(deadline=None)
 @given(series, st.integers(1, 70))
 def test_each_target_is_the_value_so_many_steps_ahead(values: list[float], horizon: int) -> None:
@@ -40,12 +34,6 @@ def test_each_target_is_the_value_so_many_steps_ahead(values: list[float], horiz
     for t, target in enumerate(found):
         expected = values[t + horizon] if t + horizon < len(values) else NAN
         np.testing.assert_equal(target, expected)
-
-
-@pytest.mark.parametrize("horizon", [0, -1])
-def test_a_target_now_or_in_the_past_is_refused(horizon: int) -> None:
-    with pytest.raises(InputError, match=f"horizon {horizon} is below 1"):
-        features.make_targets([1, 2], [1, horizon])
 
 
 @pytest.mark.parametrize(
@@ -74,17 +62,6 @@ def test_fill_agrees_with_a_plain_loop(values: list[float], limit: int) -> None:
     np.testing.assert_array_equal(features.fill_gaps(values, limit), expected)
 
 
-def test_fill_leaves_its_input_alone() -> None:
-    values = np.array([1.0, NAN])
-    features.fill_gaps(values, 1)
-    assert np.isnan(values[1])
-
-
-def test_fill_refuses_a_negative_limit() -> None:
-    with pytest.raises(InputError, match="fill limit -1"):
-        features.fill_gaps([1.0], -1)
-
-
 @settings(deadline=None)
 @given(series, st.integers(1, 20))
 def test_usable_rows_have_a_whole_observed_window(values: list[float], window: int) -> None:
@@ -92,16 +69,6 @@ def test_usable_rows_have_a_whole_observed_window(values: list[float], window: i
     for t, good in enumerate(found):
         past = values[max(t - window + 1, 0) : t + 1]
         assert good == (len(past) == window and not np.isnan(past).any())
-
-
-def test_usable_needs_a_window() -> None:
-    with pytest.raises(InputError, match="window 0"):
-        features.find_whole_windows([1.0], 0)
-
-
-def test_two_dimensions_are_refused() -> None:
-    with pytest.raises(InputError, match="one dimension, not 2"):
-        features.fill_gaps(np.zeros((2, 2)), 1)
 
 
 def test_the_calendar_is_that_of_the_time_ahead() -> None:
@@ -113,22 +80,10 @@ def test_the_calendar_is_that_of_the_time_ahead() -> None:
     np.testing.assert_allclose(table.iloc[:24], table.iloc[24:], atol=1e-12)
 
 
-def test_the_calendar_has_harmonics_of_each_period() -> None:
-    index = grid.regular_index("2024-01-01", 3, pd.Timedelta("1h"))
-    table = features.make_calendar_terms(index, pd.Timedelta("1h"), 1, {"day": 2, "week": 1})
-    assert list(table.columns) == ["day_sin_1", "day_cos_1", "day_sin_2", "day_cos_2", "week_sin_1", "week_cos_1"]
-
-
 @pytest.mark.parametrize(("step", "harmonics"), [("1h", 4), ("4h", 2), ("6h", 1), ("12h", 0), ("1D", 0)])
 def test_harmonics_that_the_step_cannot_resolve_are_left_out(step: str, harmonics: int) -> None:
     index = grid.regular_index("2024-01-01", 3, pd.Timedelta(step))
     assert features.make_calendar_terms(index, pd.Timedelta(step), 1, {"day": 4}).shape == (3, 2 * harmonics)
-
-
-def test_an_unknown_period_is_refused() -> None:
-    index = grid.regular_index("2024-01-01", 3, pd.Timedelta("1h"))
-    with pytest.raises(InputError, match="unknown period 'year'; choose from hour, day, week"):
-        features.make_calendar_terms(index, pd.Timedelta("1h"), 1, {"year": 1})
 
 
 def test_features_of_a_season() -> None:
@@ -198,34 +153,11 @@ def test_a_shorter_span_leaves_out_what_it_does_not_cover() -> None:
     assert columns(71, 24) == ["value"]
 
 
-def test_a_shorter_span_changes_no_value() -> None:
-    trace = _trace([float(t % 7) for t in range(120)])
-    tables = [features.make_features(trace, horizons=[1], season=24, fill_limit=0, span=span) for span in (None, 72)]
-    pd.testing.assert_frame_equal(tables[0], tables[1])
-    assert len(tables[1]) == 120
-
-
 def test_the_calendar_of_the_features_is_that_of_the_next_step() -> None:
     trace = _trace([1.0] * 72)
     table = features.make_features(trace, horizons=[5], season=None, fill_limit=0)
     expected = features.make_calendar_terms(pd.DatetimeIndex(trace.frame.index), trace.step, 1, {"day": 4})
     pd.testing.assert_frame_equal(table.drop(columns="value"), expected)
-
-
-def test_without_season_and_calendar_only_the_value_is_left() -> None:
-    table = features.make_features(_trace([1, 2]), horizons=[1], season=None, fill_limit=0, calendar=False)
-    assert list(table.columns) == ["value"]
-
-
-def test_a_horizon_beyond_the_season_is_refused() -> None:
-    with pytest.raises(InputError, match="horizon 4 is longer than the season of 3"):
-        features.make_features(_trace([1] * 9), horizons=[1, 4], season=3, fill_limit=0)
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(8, ["value"]), (9, ["value", "season_lag_1", "season_mean_1"])])
-def test_a_season_needs_three_of_it(rows: int, columns: list[str]) -> None:
-    table = features.make_features(_trace([1.0] * rows), horizons=[1], season=3, fill_limit=0, calendar=False)
-    assert list(table.columns) == columns
 
 
 def test_where_the_past_does_not_reach_the_season_falls_back_to_the_value() -> None:
@@ -262,3 +194,28 @@ def test_a_value_that_is_kept_does_not_depend_on_how_the_future_is_observed(
     np.testing.assert_array_equal(filled[both], other[both])
     observed = ~np.isnan(values[: now + 1])
     assert both[observed].all()
+
+
+STEP = pd.Timedelta("1h")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: features.make_targets([1, 2], [1, 0]), "horizon 0 is below 1"),
+        (lambda: features.fill_gaps([1.0], -1), "fill limit -1"),
+        (lambda: features.fill_gaps(np.zeros((2, 2)), 1), "one dimension, not 2"),
+        (lambda: features.find_whole_windows([1.0], 0), "window 0 is below 1"),
+        (
+            lambda: features.make_calendar_terms(grid.regular_index("2024-01-01", 3, STEP), STEP, 1, {"year": 1}),
+            "unknown period 'year'; choose from hour, day, week",
+        ),
+        (
+            lambda: features.make_features(_trace([1] * 9), horizons=[1, 4], season=3, fill_limit=0),
+            "horizon 4 is longer than the season of 3",
+        ),
+    ],
+)
+def test_settings_that_are_refused(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()

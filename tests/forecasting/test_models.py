@@ -12,16 +12,12 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GridSearchCV
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Forecaster
 from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM
 from edgeresearch.forecasting.models import FOREST_ROWS, MODELS, build, model_info, model_name
 from edgeresearch.forecasting.settings import ForecastSettings, ForestSettings, LSTMSettings, PaperLSTMSettings
-
-RANDOM = [name for name, model in MODELS.items() if model.random]
-FIXED = [name for name, model in MODELS.items() if not model.random]
 
 
 def test_the_table_has_the_papers_models_and_labels_of_its_own() -> None:
@@ -99,11 +95,6 @@ def test_labels_are_known_before_anything_heavy_is_imported() -> None:
     assert not {"torch", "pytorch_lightning", "sklearn", "xgboost", "scipy", "matplotlib"} & set(found.stdout.split())
 
 
-@pytest.mark.parametrize(("name", "covariates"), [("ridge", False), ("ridge_calendar", True), ("xgboost", False)])
-def test_only_the_calendar_models_see_covariates(name: str, covariates: bool, make: Callable[..., Any]) -> None:
-    assert make(name).covariates == covariates
-
-
 @pytest.mark.parametrize("name", ["random_forest", "ridge", "logistic", "xgboost", "lstm_paper"])
 def test_the_papers_models_see_past_values_alone(
     name: str, series: tuple[Array, Array], fitted: Callable[..., Forecaster]
@@ -135,13 +126,6 @@ def test_a_tree_of_the_forest_sees_a_bounded_number_of_rows(rows: int, cap: int 
     model: Any = build("random_forest", columns=["value"], rows=rows)
     assert isinstance(model.regressor, RandomForestRegressor)
     assert model.regressor.max_samples == cap
-
-
-@pytest.mark.parametrize("name", ["ridge", "ridge_calendar"])
-def test_the_ridge_penalty_is_searched_and_the_search_not_kept(name: str, fitted: Callable[..., Any]) -> None:
-    model = fitted(name)
-    assert isinstance(model.regressor, GridSearchCV)
-    assert [type(each).__name__ for each in model.regressor_.estimators_] == ["Pipeline", "Pipeline"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -186,22 +170,6 @@ def test_a_fit_with_the_same_seed_gives_the_same_forecasts(
     np.testing.assert_array_equal(again.predict(series[0]), fitted(name).predict(series[0]))
 
 
-@pytest.mark.parametrize("name", RANDOM)
-def test_another_seed_gives_other_forecasts(
-    name: str, series: tuple[Array, Array], fitted: Callable[..., Forecaster]
-) -> None:
-    rows = series[0]
-    assert not np.array_equal(fitted(name, seed=2).predict(rows), fitted(name).predict(rows), equal_nan=True)
-
-
-@pytest.mark.parametrize("name", FIXED)
-def test_a_model_without_chance_has_no_use_for_a_seed(
-    name: str, series: tuple[Array, Array], fitted: Callable[..., Forecaster]
-) -> None:
-    rows = series[0]
-    np.testing.assert_array_equal(fitted(name, seed=2).predict(rows), fitted(name).predict(rows))
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fit_touches_no_global_random_state(
     name: str, series: tuple[Array, Array], make: Callable[..., Forecaster]
@@ -215,18 +183,6 @@ def test_a_fit_touches_no_global_random_state(
     assert torch.equal(before[2], after[2])
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_fit_follows_its_seed_whatever_the_global_state(
-    name: str, series: tuple[Array, Array], make: Callable[..., Forecaster]
-) -> None:
-    rows, targets = series[0][:150], series[1][:150]
-    first = make(name).fit(rows, targets).predict(rows)
-    torch.rand(3)
-    np.random.default_rng().random(3)
-    random.random()
-    np.testing.assert_array_equal(make(name).fit(rows, targets).predict(rows), first)
-
-
 @pytest.mark.parametrize(
     "name", [name for name in MODELS if name not in ("last_value", "seasonal_naive", "lstm_paper")]
 )
@@ -238,9 +194,9 @@ def test_every_model_learns_a_wave_better_than_its_mean(name: str, make: Callabl
     assert error < 0.2 * np.var(target[320:])
 
 
-@pytest.mark.parametrize("name", ["ridge", "logistic", "xgboost", "random_forest", "lstm_paper"])
-def test_a_series_without_a_whole_window_is_refused_in_one_line(name: str, make: Callable[..., Forecaster]) -> None:
-    values = np.arange(30.0)
-    values[4::5] = np.nan
-    with pytest.raises(InputError, match="no stretch of 8 observed values among n_samples = 30 rows; use a shorter"):
-        make(name).fit(np.repeat(values[:, None], 4, axis=1), np.arange(30.0))
+@pytest.mark.parametrize("name", MODELS)
+def test_another_seed_gives_other_forecasts_where_there_is_chance(
+    name: str, series: tuple[Array, Array], fitted: Callable[..., Forecaster]
+) -> None:
+    one, other = (fitted(name, seed=seed).predict(series[0]) for seed in (1, 2))
+    assert np.array_equal(one, other, equal_nan=True) != MODELS[name].random
