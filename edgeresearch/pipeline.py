@@ -161,7 +161,9 @@ def _dvc(place: Path, variables: Mapping[str, str], *options: str) -> None:
     try:
         status = run.wait()
     except BaseException:  # an interrupt from a terminal has reached DVC, too; one sent to this process alone has not
-        started = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
+        started: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):  # DVC has ended already
+            started = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
         for number in (signal.SIGINT, signal.SIGKILL):
             _, started = psutil.wait_procs(started, timeout=_GRACE)
             for process in started:
