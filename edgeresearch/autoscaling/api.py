@@ -92,7 +92,7 @@ class Replay(Result):
 def replay(
     trace: TraceLike,
     *,
-    policies: Iterable[str | ScalingPolicy] = tuple(POLICIES),
+    policies: str | Iterable[str | ScalingPolicy] = tuple(POLICIES),
     forecaster: str = "lstm",
     q_max: float = OWN_TRACE.q_max,
     start_delay: float = OWN_TRACE.start_delay,
@@ -205,9 +205,9 @@ def _ignore(_: str) -> None:
     pass
 
 
-def _by_name(policies: Iterable[str | ScalingPolicy]) -> dict[str, ScalingPolicy]:
+def _by_name(policies: str | Iterable[str | ScalingPolicy]) -> dict[str, ScalingPolicy]:
     named: dict[str, ScalingPolicy] = {}
-    for given in [*policies, *COMPARED]:
+    for given in [*([policies] if isinstance(policies, str) else policies), *COMPARED]:
         policy = make_policy(given) if isinstance(given, str) else given
         if isinstance(policy, type) or not isinstance(policy, ScalingPolicy):
             raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(observation)")

@@ -101,7 +101,6 @@ def elastic(
     """Replay scaling strategies on a trace of one's own."""
     from rich.console import Console
 
-    from edgeresearch import io
     from edgeresearch.autoscaling.api import replay
 
     options = {
@@ -110,19 +109,15 @@ def elastic(
         **{"scale": scale, "unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "fill": fill},
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
-    io.check(out)
+    check(out)
     with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
         result = replay(trace, **given, progress=status.update)
-        result.save(out)
-    for line in result.notes:
-        print(line)
+    print(*result.notes, sep="\n")
     heads = {"error_percent": "errors %", "overload_percent": "overload %", "expansion_error_percent": "in expansion %"}
-    shown = result.table[["strategy", "forecaster", *heads, "pod_hours"]].rename(
-        columns={**heads, "pod_hours": "pod-hours"}
-    )
-    show(shown.map(lambda cell: f"{cell:,.2f}" if isinstance(cell, float) else cell), result.trace.label)
+    table = result.table.rename(columns={**heads, "pod_hours": "pod-hours"})
+    show(table[["strategy", "forecaster", *heads.values(), "pod-hours"]], result.trace.label, ",.2f")
     print(result.advice.line)
-    print(f"results: {out}")
+    print(f"results: {result.save(out)}")
 
 
 def _show_testbed(wanted: bool) -> None:

@@ -17,6 +17,7 @@ from edgeresearch import cli
 from edgeresearch.autoscaling import api
 from edgeresearch.autoscaling.api import OWN_TRACE, Replay, replay
 from edgeresearch.autoscaling.policies import HPA, Fixed, Observation
+from edgeresearch.data.csv import read_trace
 from edgeresearch.errors import InputError
 
 ROWS = 120
@@ -113,6 +114,16 @@ def test_policies_of_ones_own_are_replayed_beside_the_others() -> None:
 def test_what_is_no_policy_is_refused(policies: list[Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         _replay(_trace(), policies=policies)
+
+
+def test_a_trace_in_memory_gives_what_its_file_gives() -> None:
+    table = _trace()
+    table.to_csv("trace.csv", index=False)
+    series = table.set_index("time")["hits"]
+    traces = ("trace.csv", Path("trace.csv"), table, series, read_trace("trace.csv"))
+    first, *others = (replay(trace, policies="hpa", repeats=1).table for trace in traces)
+    for other in others:
+        pd.testing.assert_frame_equal(first, other)
 
 
 def test_the_compared_policies_are_always_there() -> None:
