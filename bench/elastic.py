@@ -12,7 +12,7 @@ from bench.timing import Row, in_turn
 from edgeresearch.autoscaling.api import OWN_TRACE
 from edgeresearch.autoscaling.arrivals import spread
 from edgeresearch.autoscaling.policies import POLICIES
-from edgeresearch.autoscaling.replay import observed_load, simulate_policy
+from edgeresearch.autoscaling.replay import measure_load, simulate_policy
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult
 from edgeresearch.data import synthetic
 from edgeresearch.data.features import make_targets
@@ -81,7 +81,7 @@ def world(steps: int) -> tuple[Ints, Floats]:
     """Draw the stand-in for Paper A's trace, a request count per second, and a forecast at each decision."""
     rng = np.random.default_rng(0)
     arrivals = spread(synthetic.draw_qps(rng, steps=-(-steps // 60)), rng)[:steps]
-    load = observed_load(arrivals, CONFIG)
+    load = measure_load(arrivals, CONFIG)
     made = make_targets(load, [CONFIG.horizon])[:, 0] + 0.1 * load.mean() * rng.standard_normal(len(load))
     return arrivals, made
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from edgeresearch.autoscaling.arrivals import interpolate_gaps, requests_per_second, spread
+from edgeresearch.autoscaling.arrivals import interpolate_gaps, spread, to_requests_per_second
 from edgeresearch.autoscaling.compare import (
     WITHIN,
     Advice,
@@ -17,7 +17,7 @@ from edgeresearch.autoscaling.compare import (
     average_periods,
     replay_policies,
     summarise,
-    total,
+    total_errors,
 )
 from edgeresearch.autoscaling.policies import (
     POLICIES,
@@ -27,7 +27,7 @@ from edgeresearch.autoscaling.policies import (
     policy_name,
     reads_forecast,
 )
-from edgeresearch.autoscaling.replay import observed_load, phases_of_load
+from edgeresearch.autoscaling.replay import mark_load_phases, measure_load
 from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
@@ -169,7 +169,7 @@ def replay(
         parts = _split(trace, arrivals, config, cut)
         replayed = arrivals[cut * config.sync_steps :]
         if not repeat:
-            fixed = Fixed(pods=int(config.capacity.needed(parts.features["value"].iloc[:cut].max())))
+            fixed = Fixed(pods=int(config.capacity.pods_for(parts.features["value"].iloc[:cut].max())))
             named = {name: fixed if policy == Fixed() else policy for name, policy in named.items()}
             notes += _describe(trace, replayed, parts, config, fixed)
             if any(map(reads_forecast, named.values())):
@@ -179,10 +179,10 @@ def replay(
         if model is not None:
             forecasts = {forecaster: _forecast(model, parts)}
             forecasts.setdefault("last_value", None)
-        phases = phases_of_load(replayed, config)
+        phases = mark_load_phases(replayed, config)
         for run in replay_policies(named, replayed, forecasts, config, seed=delays):
             pair = {"strategy": run.strategy, "forecaster": run.forecaster}
-            totals.append({**pair, **total(run.result, phases)})
+            totals.append({**pair, **total_errors(run.result, phases)})
             if not repeat:
                 times = parts.features.index[cut:]
                 forecast = _when_due(forecasts.get(run.forecaster), len(times), config.horizon)
@@ -192,13 +192,13 @@ def replay(
     facts = {
         **{"strategies": list(named), "forecaster": forecaster, "seed": seed, "repeats": repeats, "scale": scale},
         **{"horizon": config.horizon, "window": config.window, "fill": fill, "within": WITHIN},
-        **{"fixed_pods": fixed.pods, "settings": config.model_dump(include=_TOLD), "data": trace.describe()},
+        **{"fixed_pods": fixed.pods, "settings": config.model_dump(include=_REPORTED), "data": trace.describe()},
         **{"learnt_decisions": cut, "replayed_from": str(course[0]["time"].iloc[0]), "advice": advice.line},
     }
     return Replay(table, tuple(notes), facts, advice, pd.concat(course, ignore_index=True), trace, config)
 
 
-_TOLD = {*ReplayConfig.model_fields} - {"clusters"}
+_REPORTED = {*ReplayConfig.model_fields} - {"clusters"}
 
 
 def _ignore(_: str) -> None:
@@ -226,7 +226,7 @@ def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, An
         unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")
         return changed(trace, unit=unit), notes
     per_step = float(trace.values.mean()) / trace.step.total_seconds()
-    stated = not np.isclose(requests_per_second(trace).mean(), per_step)
+    stated = not np.isclose(to_requests_per_second(trace).mean(), per_step)
     words = "says it" if stated else f"counts requests per {format_duration(trace.step)}"
     return trace, [*notes, f"unit: {trace.unit!r} {words}"]
 
@@ -242,7 +242,7 @@ def _newest(trace: Trace, dt: float, notes: list[str]) -> Trace:
 
 def _mean_load(trace: Trace) -> float:
     """Return the trace's own mean load; scaled to it, the trace is as it was, to the last bit."""
-    mean = float(requests_per_second(trace).mean())
+    mean = float(to_requests_per_second(trace).mean())
     if not mean:
         raise InputError(f"the {len(trace.frame)} rows that are used, the newest, have no request; cut the file")
     return mean
@@ -269,7 +269,7 @@ def _split(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> 
     from edgeresearch.data.features import find_whole_windows, make_features, make_targets
     from edgeresearch.forecasting.evaluation import Split
 
-    load, ahead = observed_load(arrivals, config), config.horizon
+    load, ahead = measure_load(arrivals, config), config.horizon
     gap = pd.Timedelta(seconds=config.sync_period)
     frame = pd.DataFrame({"load": load}, index=grid.regular_index(trace.frame.index[0], len(load), gap))
     seen = changed(trace, frame=frame, step=gap)
@@ -316,8 +316,8 @@ def _describe(trace: Trace, arrivals: Ints, parts: "Split", config: ExperimentCo
         raise InputError(
             f"the last {1 - config.learn:.0%} of the trace, which is replayed, has no request; cut the file"
         )
-    load = observed_load(arrivals, config)
-    needed = config.capacity.needed(load)
+    load = measure_load(arrivals, config)
+    needed = config.capacity.pods_for(load)
     notes = [
         f"replayed: from {parts.features.index[parts.test_start]} on; what is before trains the forecaster",
         f"load: {load.mean():,.4g} requests per second on average, {load.max():,.4g} at most; at Q_max "

@@ -43,7 +43,7 @@ def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: flo
     steps = round(slot / dt)
     if steps < 1 or abs(steps * dt - slot) > 1e-9 * slot:
         raise InputError(f"{trace.name}: its step of {slot:g} s is no multiple of dt = {dt:g} s; change dt")
-    rate = requests_per_second(trace)
+    rate = to_requests_per_second(trace)
     if mean is not None:
         check_range("mean load", mean, 0, above=True)
         if not rate.any():
@@ -59,7 +59,7 @@ def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: flo
     return rng.multinomial(totals, weights / weights.sum(axis=1, keepdims=True)).reshape(-1)
 
 
-def requests_per_second(trace: Trace) -> Floats:
+def to_requests_per_second(trace: Trace) -> Floats:
     """Return the first column of a trace in requests per second, `(slots,)`.
 
     Raises:
@@ -78,7 +78,7 @@ def requests_per_second(trace: Trace) -> Floats:
     return values / seconds
 
 
-def longest_stretch(trace: Trace) -> Trace:
+def find_longest_stretch(trace: Trace) -> Trace:
     """Return the longest stretch of a trace in which every value of its first column was observed.
 
     Raises:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.autoscaling.policies import ScalingPolicy, reads_forecast
-from edgeresearch.autoscaling.replay import PHASES, Phases, errors_by_phase, simulate_policy
+from edgeresearch.autoscaling.replay import PHASES, Phases, measure_phase_errors, simulate_policy
 from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult
 
@@ -71,11 +71,11 @@ def average_periods(result: SimulationResult, config: ReplayConfig) -> pd.DataFr
     return pd.DataFrame({"seconds": starts * config.dt, **rates, **levels})
 
 
-def total(result: SimulationResult, phases: Phases) -> dict[str, float]:
+def total_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
     """Return error rates over all steps, by cause and by phase, and pod-hours."""
     arrived = int(result.arrived.sum())
     causes = {"overload": result.overload, "base": result.base, "drain": result.drain}
-    by_phase = errors_by_phase(result, phases)
+    by_phase = measure_phase_errors(result, phases)
     return {
         "error_percent": result.error_percent,
         **{f"{cause}_percent": 100 * int(failed.sum()) / arrived for cause, failed in causes.items()},
@@ -132,7 +132,7 @@ def advise(table: pd.DataFrame, within: float = WITHIN) -> Advice:
     real = table[table["strategy"] != "oracle"]
     rank = real["forecaster"].map(lambda name: ["", "last_value"].index(name) if name in ("", "last_value") else 2)
     real = real.assign(rank=rank)
-    best = _cheapest(real[real["error_percent"] <= lowest_error(table) + within])
+    best = _cheapest(real[real["error_percent"] <= find_lowest_error(table) + within])
     parts = [f"{_label(best)}: {best['error_percent']:.1f} % errors at {best['pod_hours']:,.1f} pod-hours"]
     for name in ("responsive", "hpa"):
         for _, other in real[real["strategy"] == name].iterrows():
@@ -144,7 +144,7 @@ def advise(table: pd.DataFrame, within: float = WITHIN) -> Advice:
     return Advice(str(best["strategy"]), str(best["forecaster"]), line)
 
 
-def lowest_error(table: pd.DataFrame) -> float:
+def find_lowest_error(table: pd.DataFrame) -> float:
     """Return the lowest error rate of the policies that scale and can be had."""
     return float(table.loc[~table["strategy"].isin(["oracle", "fixed"]), "error_percent"].min())
 

@@ -10,10 +10,16 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
-from edgeresearch.autoscaling.arrivals import longest_stretch, spread
+from edgeresearch.autoscaling.arrivals import find_longest_stretch, spread
 from edgeresearch.autoscaling.compare import PolicyRun, average_periods, replay_policies
 from edgeresearch.autoscaling.policies import ScalingPolicy, make_policy
-from edgeresearch.autoscaling.replay import PHASES, errors_by_phase, observed_load, phases_of_actions, phases_of_load
+from edgeresearch.autoscaling.replay import (
+    PHASES,
+    mark_action_phases,
+    mark_load_phases,
+    measure_load,
+    measure_phase_errors,
+)
 from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints
 from edgeresearch.data import synthetic
@@ -152,10 +158,10 @@ def prepare_scenario(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettin
     Raises:
         InputError: The trace is too short to learn from.
     """
-    draw = arrivals_of(trace, config)
+    draw = make_arrivals(trace, config)
     arrivals = draw(np.random.default_rng(np.random.SeedSequence([*seed, 0])))
     cut = round(len(arrivals) * config.learn / config.sync_steps) * config.sync_steps
-    past = observed_load(arrivals[:cut], config)
+    past = measure_load(arrivals[:cut], config)
     horizons = tuple(sorted({config.with_start_delay(lead).horizon for lead in config.leads}))
     need = 2 * (config.window + max(horizons))
     if len(past) < need:
@@ -171,7 +177,7 @@ def prepare_scenario(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettin
     return Scenario(config, draw, cut, fitted, horizons)
 
 
-def arrivals_of(trace: Trace, config: ExperimentConfig) -> Callable[[np.random.Generator], Ints]:
+def make_arrivals(trace: Trace, config: ExperimentConfig) -> Callable[[np.random.Generator], Ints]:
     """Return what draws arrivals: the newest seconds of the trace's longest stretch without gaps, spread anew.
 
     For `paper_a` each draw is a new synthetic trace.
@@ -183,7 +189,7 @@ def arrivals_of(trace: Trace, config: ExperimentConfig) -> Callable[[np.random.G
     if trace.name == STAND_IN:
         steps = int(config.seconds / step)
         return lambda rng: spread(synthetic.draw_qps(rng, steps=steps), rng, dt=config.dt, mean=config.mean_qps)
-    whole = longest_stretch(trace)
+    whole = find_longest_stretch(trace)
     newest = replace(whole, frame=whole.frame.iloc[-max(int(config.seconds / step), 2) :])
     return lambda rng: spread(newest, rng, dt=config.dt, mean=config.mean_qps)
 
@@ -199,7 +205,7 @@ def forecast_load(scenario: Scenario, arrivals: Ints, rng: np.random.Generator) 
         arrivals: Those of the repeat, learning part included.
         rng: Draws the errors of `published`.
     """
-    load, first = observed_load(arrivals, scenario.config), scenario.first
+    load, first = measure_load(arrivals, scenario.config), scenario.first
     forecasts: dict[str, dict[int, Floats]] = {}
     for name in scenario.config.forecasters:
         if name == PUBLISHED:
@@ -214,7 +220,7 @@ def forecast_load(scenario: Scenario, arrivals: Ints, rng: np.random.Generator) 
 def _r2(scenario: Scenario, arrivals: Ints, forecasts: Mapping[str, Mapping[int, Floats]]) -> pd.Series:
     """Return R² of the forecasts at the set start delay, by forecaster."""
     horizon = scenario.config.horizon
-    truth = make_targets(observed_load(arrivals, scenario.config), [horizon])[scenario.first :, 0]
+    truth = make_targets(measure_load(arrivals, scenario.config), [horizon])[scenario.first :, 0]
     known = ~np.isnan(truth)
     return pd.Series(
         {
@@ -231,9 +237,9 @@ def _score(run: PolicyRun, config: ReplayConfig, *, by_phase: bool) -> Iterator[
     base = {"forecaster": run.forecaster or NONE, "strategy": run.strategy, "pod_hours": result.pod_hours}
     yield {**base, "reading": "trace", "phase": "all", "error_percent": result.error_percent, "share": 100.0}
     if by_phase:
-        readings = (phases_of_load(result.arrived, config), phases_of_actions(result.wanted, config))
+        readings = (mark_load_phases(result.arrived, config), mark_action_phases(result.wanted, config))
         for reading, marks in zip(READINGS, readings, strict=True):
-            for phase, error in errors_by_phase(result, marks).items():
+            for phase, error in measure_phase_errors(result, marks).items():
                 share = 100 * float((marks == PHASES[phase]).mean())
                 yield {**base, "reading": reading, "phase": phase, "error_percent": error, "share": share}
 
@@ -254,7 +260,7 @@ def _course(run: PolicyRun, forecasts: Mapping[str, Floats], config: ReplayConfi
     aimed = np.full(len(table), np.nan)
     if run.forecaster:
         aimed[config.horizon :] = forecasts[run.forecaster][: -config.horizon]
-    return table.assign(forecast=aimed, known=observed_load(run.result.arrived, config))
+    return table.assign(forecast=aimed, known=measure_load(run.result.arrived, config))
 
 
 def result_paths(name: str, root: str | Path = ".") -> tuple[Path, Path]:

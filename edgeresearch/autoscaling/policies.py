@@ -25,7 +25,7 @@ class Capacity:
     """What an autoscaler plans a pod to serve, and the bounds of the number of pods; see `ReplayConfig.capacity`.
 
     Attributes:
-        q_max: Highest load that a pod serves, in requests per second: the result of a `pressure_test`.
+        q_max: Highest load that a pod serves, in requests per second: the result of a `run_pressure_test`.
         target_utilisation: Part of `q_max` that is planned with.
         min_pods: Fewest pods.
         max_pods: Most pods.
@@ -41,7 +41,7 @@ class Capacity:
         """Load that a pod is planned to serve, in requests per second: Q_act = .8 Q_max (Paper A, section 3)."""
         return self.target_utilisation * self.q_max
 
-    def needed(self, load: npt.ArrayLike) -> Ints:
+    def pods_for(self, load: npt.ArrayLike) -> Ints:
         """Return P = ⌈Q / Q_act⌉, before bounds (Paper A, section 3).
 
         Args:
@@ -50,7 +50,7 @@ class Capacity:
         pods = np.divide(load, self.q_act * _ULP)
         return np.ceil(pods, out=pods if pods.ndim else None).astype(np.int64)
 
-    def bounded(self, pods: npt.ArrayLike) -> Ints:
+    def bound(self, pods: npt.ArrayLike) -> Ints:
         """Return numbers of pods within the minimum and the maximum."""
         return np.clip(np.asarray(pods, dtype=np.int64), self.min_pods, self.max_pods)
 
@@ -63,7 +63,7 @@ class Capacity:
         Raises:
             InputError: A load is negative or not finite.
         """
-        return self.bounded(self.needed(as_load("load", load)))
+        return self.bound(self.pods_for(as_load("load", load)))
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Observation:
 
     def pods_for(self, load: float) -> int:
         """Return the pods that a load needs: ⌈Q / Q_act⌉ (Paper A, section 3)."""
-        return int(self.history.capacity.needed(load))
+        return int(self.history.capacity.pods_for(load))
 
 
 @runtime_checkable
@@ -197,10 +197,10 @@ class HPA(BuiltInPolicy):
         capacity = observations.capacity
         # The load in pods: within the tolerance where current · (1 - tolerance) <= load <= current · (1 + tolerance).
         loads = (observations.load / capacity.q_act).tolist()
-        needed = capacity.needed(observations.load).tolist()
+        needed = capacity.pods_for(observations.load).tolist()
         few, many = 1 - self.tolerance, 1 + self.tolerance
         window = max(round(self.stabilisation / observations.sync_period), 1)
-        current = int(capacity.bounded(needed[0]))
+        current = int(capacity.bound(needed[0]))
         # Pods that precede the first period, then those of each sync: entry k is what there was a period before sync k.
         pods = [current] * max(round(self.period / observations.sync_period), 1)
         syncs = len(pods)
@@ -250,7 +250,7 @@ class Advance(BuiltInPolicy):
 
     def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the forecast."""
-        return observations.capacity.needed(observations.forecast)
+        return observations.capacity.pods_for(observations.forecast)
 
 
 class Responsive(BuiltInPolicy):
@@ -258,7 +258,7 @@ class Responsive(BuiltInPolicy):
 
     def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the present load."""
-        return observations.capacity.needed(observations.load)
+        return observations.capacity.pods_for(observations.load)
 
 
 class Combined(BuiltInPolicy):
@@ -272,7 +272,7 @@ class Combined(BuiltInPolicy):
 
     def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the larger of both."""
-        return observations.capacity.needed(np.maximum(observations.forecast, observations.load))
+        return observations.capacity.pods_for(np.maximum(observations.forecast, observations.load))
 
 
 class Fixed(BuiltInPolicy):
@@ -286,7 +286,7 @@ class Fixed(BuiltInPolicy):
 
     def decide_all(self, observations: Observations) -> Ints:
         """Return the same number for every decision."""
-        pods = int(observations.capacity.needed(observations.load[:1])[0]) if self.pods is None else self.pods
+        pods = int(observations.capacity.pods_for(observations.load[:1])[0]) if self.pods is None else self.pods
         return np.full(len(observations.load), pods, dtype=np.int64)
 
 
@@ -325,7 +325,7 @@ class Quantile(BuiltInPolicy):
     def decide_all(self, observations: Observations) -> Ints:
         """Return the pods for the larger of the present load and the forecast with its margin."""
         planned = observations.forecast + self.margin(observations)
-        return observations.capacity.needed(np.maximum(planned, observations.load))
+        return observations.capacity.pods_for(np.maximum(planned, observations.load))
 
 
 class Oracle(BuiltInPolicy):
@@ -339,7 +339,7 @@ class Oracle(BuiltInPolicy):
         """
         if observations.peak is None:
             raise InputError("the oracle needs the true peak of the load; let `replay` make the observations")
-        return observations.capacity.needed(observations.peak)
+        return observations.capacity.pods_for(observations.peak)
 
 
 POLICIES: Mapping[str, type[BuiltInPolicy]] = MappingProxyType(

@@ -72,13 +72,13 @@ def plan_pods(
             f"{type(policy).__name__} returned {pods.dtype} of shape {pods.shape} for {len(seen.load)} decisions; "
             "return one whole number of pods for each"
         )
-    return np.repeat(config.capacity.bounded(pods), config.sync_steps)[: len(arrived)]
+    return np.repeat(config.capacity.bound(pods), config.sync_steps)[: len(arrived)]
 
 
 def _decide_each(policy: ScalingPolicy, seen: Observations) -> Ints:
     """Ask for one decision after another; the first finds the pods that the first load needs."""
     capacity = seen.capacity
-    pods = int(capacity.bounded(capacity.needed(seen.load[0])))
+    pods = int(capacity.bound(capacity.pods_for(seen.load[0])))
     wanted = np.empty(len(seen.load), dtype=np.int64)
     for decision in range(len(wanted)):
         answer = policy.decide(Observation(seen.until(decision), pods))
@@ -105,7 +105,7 @@ def observe(arrivals: npt.ArrayLike, forecast: npt.ArrayLike | None, config: Rep
     Raises:
         InputError: The arrivals or the forecast are no such series.
     """
-    load = observed_load(arrivals, config)
+    load = measure_load(arrivals, config)
     expected = load
     if forecast is not None:
         expected = np.asarray(forecast, dtype=np.float64)
@@ -117,7 +117,7 @@ def observe(arrivals: npt.ArrayLike, forecast: npt.ArrayLike | None, config: Rep
     return Observations(load, expected, config.capacity, config.sync_period, config.horizon)
 
 
-def observed_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Floats:
+def measure_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Floats:
     """Return the load as an autoscaler measures it: `Observations.load`.
 
     It is what forecasters learn from: entry k is known at decision k, and a forecast made then is to be of entry
@@ -148,7 +148,7 @@ def _peak_load(arrived: Ints, config: ReplayConfig) -> Floats:
     return np.asarray(maximum_filter1d(highest, horizon, origin=-(horizon // 2), mode="nearest") / config.dt)
 
 
-def phases_of_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Phases:
+def mark_load_phases(arrivals: npt.ArrayLike, config: ReplayConfig) -> Phases:
     """Mark steps by the load itself, alike for all policies.
 
     Needed are P = ⌈Q / Q_act⌉ pods for the load Q, smoothed by a centred mean (at the ends, over the steps there are).
@@ -168,12 +168,12 @@ def phases_of_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Phases:
     """
     load = _smoothed(as_counts("arrivals", arrivals), round(config.smooth / config.dt / 2)) / config.dt
     capacity, window = config.capacity, _phase_steps(config)
-    around = np.pad(capacity.bounded(capacity.needed(load)), window, mode="edge")
+    around = np.pad(capacity.bound(capacity.pods_for(load)), window, mode="edge")
     change: Phases = np.sign(around[2 * window :] - around[: -2 * window]).astype(np.int8)
     return change
 
 
-def phases_of_actions(wanted: npt.ArrayLike, config: ReplayConfig) -> Phases:
+def mark_action_phases(wanted: npt.ArrayLike, config: ReplayConfig) -> Phases:
     """Mark steps by the policy's own actions.
 
     The headings of Paper A, Table 3, "Triggered expansion time" and "Trigger shrinkage", can be read so. A step is in
@@ -196,7 +196,7 @@ def phases_of_actions(wanted: npt.ArrayLike, config: ReplayConfig) -> Phases:
     return np.where(steps - last < _phase_steps(config), np.sign(change[last]), 0).astype(np.int8)
 
 
-def errors_by_phase(result: SimulationResult, phases: Phases) -> dict[str, float]:
+def measure_phase_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
     """Return the error rate of each phase (Paper A, Table 3).
 
     Args:

@@ -72,7 +72,7 @@ def _refuse(name: str, values: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], w
         raise InputError(f"{name}: {values[at]:g} at step {at} {why}")
 
 
-def ready_pods(wanted: Ints, service: ServiceConfig, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def find_ready_pods(wanted: Ints, service: ServiceConfig, rng: np.random.Generator) -> tuple[Ints, Ints]:
     """Return the ready pods of each step, and the steps in which ready pods were removed.
 
     Pods are slots: slot i is wanted while `wanted` is above i, so the newest pods go first. A slot runs from the step
@@ -319,7 +319,7 @@ def simulate(
             f"{steps} steps of arrivals, but {len(wanted)} of wanted pods; give one number of pods per step"
         )
     service.check_duration(steps)
-    ready, removed = ready_pods(wanted, service, rng)
+    ready, removed = find_ready_pods(wanted, service, rng)
     capacity = _service_rate(service, steps)
     capacity = np.multiply(capacity, ready, out=capacity)
     waiting = bounded_queue(arrived - capacity, ready * service.queue_limit)
@@ -377,7 +377,7 @@ class PressureTest:
     error: Floats
 
 
-def pressure_test(
+def run_pressure_test(
     service: ServiceConfig,
     *,
     rng: np.random.Generator,

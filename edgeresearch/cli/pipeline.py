@@ -352,9 +352,9 @@ def _fit_elastic(settings: "Params", trials: int, draws: int, neutral: bool) -> 
     from rich.console import Console
 
     from edgeresearch.papers.elastic_a import published
-    from edgeresearch.papers.fit_a import format_fit, neutral_start, search_settings
+    from edgeresearch.papers.fit_a import format_fit, make_neutral_start, search_settings
 
-    start, cells = neutral_start(settings.elastic) if neutral else settings.elastic, published()
+    start, cells = make_neutral_start(settings.elastic) if neutral else settings.elastic, published()
     with Console(stderr=True).status("searching"):  # drawn on a terminal only
         fit = search_settings(start, cells, seed=settings.seed, trials=trials, draws=draws)
     print(format_fit(fit, start, cells))

@@ -11,7 +11,7 @@ from edgeresearch.autoscaling.arrivals import spread
 from edgeresearch.autoscaling.compare import replay_policies
 from edgeresearch.autoscaling.experiment import PUBLISHED
 from edgeresearch.autoscaling.policies import make_policy
-from edgeresearch.autoscaling.replay import PHASES, errors_by_phase, observed_load, phases_of_load
+from edgeresearch.autoscaling.replay import PHASES, mark_load_phases, measure_load, measure_phase_errors
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.autoscaling.simulator import check_range
 from edgeresearch.data import synthetic
@@ -89,16 +89,16 @@ def search_settings(
     check_range("trials", trials, 0)
     check_range("draws", draws, 1)
     rng = np.random.default_rng(np.random.SeedSequence([seed, *b"calibrate"]))
-    best, cells = start, error_rates(start, range(draws), seed=seed, seconds=seconds)
+    best, cells = start, measure_error_rates(start, range(draws), seed=seed, seconds=seconds)
     for _ in range(trials):
         trial = _move(best, choices, rng)
-        rates = error_rates(trial, range(draws), seed=seed, seconds=seconds)
+        rates = measure_error_rates(trial, range(draws), seed=seed, seconds=seconds)
         if _cost(rates, published) < _cost(cells, published):
             best, cells = trial, rates
-    return Fit(best, cells, error_rates(best, range(draws, 2 * draws), seed=seed, seconds=seconds), trials + 1)
+    return Fit(best, cells, measure_error_rates(best, range(draws, 2 * draws), seed=seed, seconds=seconds), trials + 1)
 
 
-def neutral_start(config: ExperimentConfig, choices: Mapping[str, Sequence[float]] = CHOICES) -> ExperimentConfig:
+def make_neutral_start(config: ExperimentConfig, choices: Mapping[str, Sequence[float]] = CHOICES) -> ExperimentConfig:
     """Return a start that favours no result: of everything that is searched the middle value, the rest as it is.
 
     Args:
@@ -130,23 +130,23 @@ def format_fit(fit: Fit, start: ExperimentConfig, published: pd.DataFrame) -> st
     return "\n".join([*lines, "", "published:", published.to_string()])
 
 
-def error_rates(config: ExperimentConfig, draws: Sequence[int], *, seed: int, seconds: int) -> pd.DataFrame:
+def measure_error_rates(config: ExperimentConfig, draws: Sequence[int], *, seed: int, seconds: int) -> pd.DataFrame:
     """Return mean error rates in percent over draws of the stand-in, strategies by phases."""
-    tables = [_error_rates(config, np.random.SeedSequence([seed, *b"draw", each]), seconds) for each in draws]
+    tables = [_measure_draw(config, np.random.SeedSequence([seed, *b"draw", each]), seconds) for each in draws]
     means = pd.concat(tables).groupby(level=0).mean()
     return means.loc[list(STRATEGIES), list(PHASES)]
 
 
-def _error_rates(config: ExperimentConfig, child: np.random.SeedSequence, seconds: int) -> pd.DataFrame:
+def _measure_draw(config: ExperimentConfig, child: np.random.SeedSequence, seconds: int) -> pd.DataFrame:
     rng = np.random.default_rng(child)
     arrivals = spread(synthetic.draw_qps(rng, steps=seconds // 60), rng, dt=config.dt, mean=config.mean_qps)
-    load = observed_load(arrivals, config)
+    load = measure_load(arrivals, config)
     noise = np.sqrt(1 - config.accuracy) * load.std()
     forecast = make_targets(load, [config.horizon])[:, 0] + noise * rng.standard_normal(len(load))
     policies = {name: make_policy(name) for name in STRATEGIES}
-    phases = phases_of_load(arrivals, config)
+    phases = mark_load_phases(arrivals, config)
     runs = replay_policies(policies, arrivals, {PUBLISHED: forecast}, config, seed=child.spawn(1)[0])
-    return pd.DataFrame({run.strategy: errors_by_phase(run.result, phases) for run in runs}).T
+    return pd.DataFrame({run.strategy: measure_phase_errors(run.result, phases) for run in runs}).T
 
 
 def _move(

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from edgeresearch.autoscaling.compare import WITHIN, Advice, label, lowest_error
+from edgeresearch.autoscaling.compare import WITHIN, Advice, find_lowest_error, label
 from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.models import MODELS
 from edgeresearch.plotting import style
@@ -141,7 +141,7 @@ def draw_tradeoff(
     ]
     if advice is not None:
         handles.append(_handle("X", style.INK, f"filled: {label(advice.strategy, advice.forecaster)}, advised"))
-        least = lowest_error(table)
+        least = find_lowest_error(table)
         words = f"within {WITHIN:g} points of the best that scales"
         handles.append(axes[0].axhspan(least, least + WITHIN, color=style.GREY, alpha=0.2, lw=0, label=words))
     if base_error is not None:

@@ -236,7 +236,7 @@ class Elastic:
         return _trace_files(settings["trace"], places)
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
-        """Replay the trace once; errors by phase are those that the load tells (see `phases_of_load`)."""
+        """Replay the trace once; errors by phase are those that the load tells (see `mark_load_phases`)."""
         from edgeresearch.autoscaling.experiment import PUBLISHED, run_experiment
         from edgeresearch.autoscaling.policies import POLICIES
         from edgeresearch.data.datasets import load_dataset

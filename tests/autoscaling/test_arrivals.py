@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.autoscaling.arrivals import interpolate_gaps, longest_stretch, requests_per_second, spread
+from edgeresearch.autoscaling.arrivals import find_longest_stretch, interpolate_gaps, spread, to_requests_per_second
 from edgeresearch.data import trace as grid
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
@@ -66,7 +66,7 @@ def test_a_trace_per_step_stays_as_it_is() -> None:
     ],
 )
 def test_units(seconds: float, unit: str, expected: float) -> None:
-    assert requests_per_second(trace([120.0], seconds, unit)).tolist() == pytest.approx([expected])
+    assert to_requests_per_second(trace([120.0], seconds, unit)).tolist() == pytest.approx([expected])
 
 
 def test_scaling_to_a_mean_leaves_the_trace_and_follows_the_seed() -> None:
@@ -80,10 +80,10 @@ def test_scaling_to_a_mean_leaves_the_trace_and_follows_the_seed() -> None:
 
 
 def test_the_longest_stretch() -> None:
-    part = longest_stretch(trace([1.0, NAN, 2.0, 3.0, NAN, NAN, 4.0]))
+    part = find_longest_stretch(trace([1.0, NAN, 2.0, 3.0, NAN, NAN, 4.0]))
     assert part.values.tolist() == [2, 3]
     assert part.frame.index[0] == pd.Timestamp("2024-01-01 00:02")
-    assert longest_stretch(trace([1.0, 2.0])).values.tolist() == [1, 2]
+    assert find_longest_stretch(trace([1.0, 2.0])).values.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from edgeresearch.autoscaling.compare import (
     label,
     replay_policies,
     summarise,
-    total,
+    total_errors,
 )
 from edgeresearch.autoscaling.policies import Advance, Fixed, Responsive, ScalingPolicy
-from edgeresearch.autoscaling.replay import phases_of_load
+from edgeresearch.autoscaling.replay import mark_load_phases
 
 
 def advise_on(*rows: tuple[str, str, float, float]) -> Advice:
@@ -84,7 +84,7 @@ def test_a_policy_that_reads_forecasts_runs_with_each_any_other_once_and_all_wit
 
 def test_totals_split_errors_by_cause_and_phase_and_periods_are_means() -> None:
     (run,) = replayed({"responsive": Responsive()})
-    totals = total(run.result, phases_of_load(ARRIVALS, CONFIG))
+    totals = total_errors(run.result, mark_load_phases(ARRIVALS, CONFIG))
     causes = totals["overload_percent"] + totals["base_percent"] + totals["drain_percent"]
     assert causes == pytest.approx(totals["error_percent"])
     assert totals["expansion_error_percent"] > totals["stable_error_percent"]

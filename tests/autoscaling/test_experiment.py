@@ -9,8 +9,8 @@ import pytest
 from edgeresearch.autoscaling.experiment import (
     READINGS,
     ExperimentResult,
-    arrivals_of,
     forecast_load,
+    make_arrivals,
     prepare_scenario,
     result_paths,
     run_experiment,
@@ -45,7 +45,7 @@ def result(stand_in: Trace) -> ExperimentResult:
 def test_a_real_trace_is_cut_to_its_newest_seconds_and_spread_anew(stand_in: Trace) -> None:
     values = stand_in.frame.copy()
     values.iloc[50] = np.nan
-    draw = arrivals_of(replace(stand_in, name="elb", frame=values), SMALL.replace(seconds=7200))
+    draw = make_arrivals(replace(stand_in, name="elb", frame=values), SMALL.replace(seconds=7200))
     one, two = (draw(np.random.default_rng(seed)) for seed in (0, 1))
     assert len(one) == 7200
     assert one.mean() == pytest.approx(SMALL.mean_qps, rel=1e-3)

@@ -48,8 +48,8 @@ def test_the_papers_rule_and_its_bounds() -> None:
     assert capacity.pods([0, 1, 20, 20.5, 40, 41]).tolist() == [1, 1, 1, 2, 2, 3]
     bounded = replace(PLAIN, min_pods=2, max_pods=4)
     assert bounded.pods([0, 15, 35, 1000]).tolist() == [2, 2, 4, 4]
-    assert bounded.needed([0, 15, 1000]).tolist() == [0, 2, 100]
-    assert bounded.needed(15.0) == 2
+    assert bounded.pods_for([0, 15, 1000]).tolist() == [0, 2, 100]
+    assert bounded.pods_for(15.0) == 2
 
 
 @given(pods=st.integers(1, 10**6), q_max=st.floats(1e-3, 1e6), share=st.sampled_from([0.8, 0.7, 1 / 3, 1.0]))
@@ -76,13 +76,13 @@ def pods(load: list[float], policy: HPA | None = None, min_pods: int = 1, max_po
 def read_word_for_word(seen: Observations, policy: HPA) -> list[int]:
     """Follow Kubernetes' documentation: lists of all recommendations and all changes, with their times."""
     capacity = seen.capacity
-    current = int(capacity.bounded(capacity.needed(seen.load[0])))
+    current = int(capacity.bound(capacity.pods_for(seen.load[0])))
     recommendations: list[tuple[float, int]] = []
     changes: list[tuple[float, int]] = []
     result = []
     for k, load in enumerate(seen.load.tolist()):
         now = k * seen.sync_period
-        desired = int(capacity.needed(load))
+        desired = int(capacity.pods_for(load))
         ratio = load / (capacity.q_act * current)
         if 1 - policy.tolerance <= ratio <= 1 + policy.tolerance:
             desired = current

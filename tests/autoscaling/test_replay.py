@@ -10,11 +10,11 @@ from edgeresearch.autoscaling.api import OWN_TRACE
 from edgeresearch.autoscaling.policies import POLICIES, Advance, Combined, Observation, Observations, ScalingPolicy
 from edgeresearch.autoscaling.replay import (
     PHASES,
-    errors_by_phase,
+    mark_action_phases,
+    mark_load_phases,
+    measure_load,
+    measure_phase_errors,
     observe,
-    observed_load,
-    phases_of_actions,
-    phases_of_load,
     plan_pods,
     simulate_policy,
 )
@@ -34,30 +34,30 @@ def phased(seconds: float, smooth: float = 1, dt: float = 1.0) -> ReplayConfig:
 
 
 def test_phases_of_a_load_lie_both_ways_around_a_step() -> None:
-    phases = phases_of_load(np.repeat([5, 25, 5], 100), phased(10))
+    phases = mark_load_phases(np.repeat([5, 25, 5], 100), phased(10))
     assert np.flatnonzero(phases == PHASES["expansion"]).tolist() == list(range(90, 110))
     assert np.flatnonzero(phases == PHASES["shrinkage"]).tolist() == list(range(190, 210))
-    assert phases_of_load([5, 25], phased(45)).tolist() == [1, 1]
+    assert mark_load_phases([5, 25], phased(45)).tolist() == [1, 1]
 
 
 def test_noise_of_a_load_is_smoothed() -> None:
     arrivals = np.tile([4, 14], 300)
-    assert phases_of_load(arrivals, phased(45)).any()
-    assert not phases_of_load(arrivals, phased(45, smooth=60)).any()
+    assert mark_load_phases(arrivals, phased(45)).any()
+    assert not mark_load_phases(arrivals, phased(45, smooth=60)).any()
 
 
 @given(st.integers(0, 10**6), st.sampled_from([1.0, 0.5]))
 def test_a_mirrored_load_swaps_the_phases(seed: int, dt: float) -> None:
     arrivals = np.repeat(np.random.default_rng(seed).integers(0, 60, 12), 25)
-    phases, mirrored = (phases_of_load(load, phased(10, smooth=7, dt=dt)) for load in (arrivals, arrivals[::-1]))
+    phases, mirrored = (mark_load_phases(load, phased(10, smooth=7, dt=dt)) for load in (arrivals, arrivals[::-1]))
     assert phases.dtype == np.int8
     np.testing.assert_array_equal(phases, -mirrored[::-1])
 
 
 def test_phases_of_actions_last_as_long_as_the_window() -> None:
     wanted = [2, 2, 3, 3, 3, 3, 3, 1, 1, 2, 2, 2, 2, 2]
-    assert phases_of_actions(wanted, phased(4)).tolist() == [0, 0, 1, 1, 1, 1, 0, -1, -1, 1, 1, 1, 1, 0]
-    assert phases_of_actions(wanted, phased(1, dt=0.5)).tolist() == [0, 0, 1, 1, 0, 0, 0, -1, -1, 1, 1, 0, 0, 0]
+    assert mark_action_phases(wanted, phased(4)).tolist() == [0, 0, 1, 1, 1, 1, 0, -1, -1, 1, 1, 1, 1, 0]
+    assert mark_action_phases(wanted, phased(1, dt=0.5)).tolist() == [0, 0, 1, 1, 0, 0, 0, -1, -1, 1, 1, 0, 0, 0]
 
 
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=60), st.integers(1, 9))
@@ -67,18 +67,18 @@ def test_phases_of_actions_equal_a_loop(wanted: list[int], window: int) -> None:
         if now and pods != wanted[now - 1]:
             last, sign = now, 1 if pods > wanted[now - 1] else -1
         expected.append(sign if now - last < window else 0)
-    assert phases_of_actions(wanted, phased(window)).tolist() == expected
+    assert mark_action_phases(wanted, phased(window)).tolist() == expected
 
 
 def test_errors_by_phase() -> None:
     config = INSTANT.replace(base_error=0, timeout=0)
     result = simulate([10, 20, 40, 10, 0], [1] * 5, config, rng=np.random.default_rng(0))
-    rates = errors_by_phase(result, np.array([0, 1, 1, 0, -1], dtype=np.int8))
+    rates = measure_phase_errors(result, np.array([0, 1, 1, 0, -1], dtype=np.int8))
     assert list(rates) == ["stable", "expansion", "shrinkage"]
     assert (rates["stable"], rates["expansion"]) == (0, pytest.approx(100 * 40 / 60))
     assert np.isnan(rates["shrinkage"])
     with pytest.raises(InputError, match="phases of 3 steps for 5 steps of service"):
-        errors_by_phase(result, np.zeros(3, dtype=np.int8))
+        measure_phase_errors(result, np.zeros(3, dtype=np.int8))
 
 
 def draw_load(seed: int, steps: int, mean: float = 60) -> Ints:
@@ -92,16 +92,16 @@ def plan(policy: str, arrivals: Ints, forecast: Floats | None = None, config: Re
 
 def test_the_load_is_known_after_its_period_and_decisions_hold_until_the_next() -> None:
     arrivals, config = np.repeat([10, 20, 30, 40], 5), CONFIG.replace(sync_period=5)
-    assert observed_load(arrivals, config).tolist() == [10, 10, 20, 30]
-    assert observed_load(arrivals[:-2], config).tolist() == [10, 10, 20, 30]
-    assert observed_load(arrivals, config.replace(dt=0.5, sync_period=2.5)).tolist() == [20, 20, 40, 60]
-    assert observed_load([7, 8], config).tolist() == [7.5]
+    assert measure_load(arrivals, config).tolist() == [10, 10, 20, 30]
+    assert measure_load(arrivals[:-2], config).tolist() == [10, 10, 20, 30]
+    assert measure_load(arrivals, config.replace(dt=0.5, sync_period=2.5)).tolist() == [20, 20, 40, 60]
+    assert measure_load([7, 8], config).tolist() == [7.5]
     assert plan("responsive", arrivals[:-2], config=config).tolist() == [1] * 10 + [2] * 5 + [3] * 3
 
 
 def test_a_forecast_speaks_of_the_period_at_the_horizon() -> None:
     arrivals, ahead = draw_load(1, 900), CONFIG.horizon
-    load = observed_load(arrivals, CONFIG)
+    load = measure_load(arrivals, CONFIG)
     perfect = np.full(len(load), np.nan)
     perfect[:-ahead] = load[ahead:]
     np.testing.assert_array_equal(plan("advance", arrivals, perfect)[::15][:-ahead], CONFIG.capacity.pods(load[ahead:]))
@@ -131,7 +131,7 @@ def test_no_future_request_reaches_a_decision_by_way_of_a_fitted_forecaster() ->
     arrivals, now, ahead = draw_load(4, 6000), 4500, CONFIG.horizon
 
     def forecast(arrivals: Ints) -> Floats:
-        load = observed_load(arrivals, CONFIG)
+        load = measure_load(arrivals, CONFIG)
         rows, future = load[:, None], np.append(load[ahead:], [np.nan] * ahead)
         model = build("ridge", columns=["value"], rows=200, settings=ForecastSettings(window=10))
         return model.fit(rows[:200], future[:200]).predict(rows)

@@ -18,8 +18,8 @@ from edgeresearch.autoscaling.simulator import (
     as_load,
     bounded_queue,
     check_range,
-    pressure_test,
-    ready_pods,
+    find_ready_pods,
+    run_pressure_test,
     simulate,
 )
 from edgeresearch.errors import InputError
@@ -152,7 +152,7 @@ def loop(wanted: np.ndarray, delay: float, spread: float, dt: float, seed: int) 
 @given(WANTED, st.integers(0, 8), st.floats(0, 1), st.sampled_from([1.0, 0.5, 0.3]), st.integers(0, 99))
 def test_any_schedule_equals_the_loop(wanted: np.ndarray, delay: int, part: float, dt: float, seed: int) -> None:
     spread = delay * part
-    ready, gone = ready_pods(wanted, starts(delay, spread, dt), np.random.default_rng(seed))
+    ready, gone = find_ready_pods(wanted, starts(delay, spread, dt), np.random.default_rng(seed))
     expected, removed = loop(wanted, delay, spread, dt, seed)
     assert ready.tolist() == expected
     assert sorted(gone.tolist()) == removed
@@ -160,39 +160,39 @@ def test_any_schedule_equals_the_loop(wanted: np.ndarray, delay: int, part: floa
 
 @given(WANTED, st.integers(0, 9))
 def test_equal_delays_are_a_sliding_minimum(wanted: np.ndarray, delay: int) -> None:
-    ready, _ = ready_pods(wanted, starts(delay), np.random.default_rng(0))
+    ready, _ = find_ready_pods(wanted, starts(delay), np.random.default_rng(0))
     expected = minimum_filter1d(wanted, delay + 1, origin=delay // 2, mode="nearest")
     np.testing.assert_array_equal(ready, expected)
 
 
 def test_the_newest_pods_go_first() -> None:
     wanted = np.array([2, 4, 4, 4, 3, 3, 1])
-    ready, gone = ready_pods(wanted, starts(2), np.random.default_rng(0))
+    ready, gone = find_ready_pods(wanted, starts(2), np.random.default_rng(0))
     assert ready.tolist() == [2, 2, 2, 4, 3, 3, 1]
     assert sorted(gone.tolist()) == [4, 6, 6]
 
 
 def test_a_pod_removed_while_it_starts_was_never_there() -> None:
-    ready, gone = ready_pods(np.array([1, 3, 3, 1, 1]), starts(2), np.random.default_rng(0))
+    ready, gone = find_ready_pods(np.array([1, 3, 3, 1, 1]), starts(2), np.random.default_rng(0))
     assert ready.tolist() == [1, 1, 1, 1, 1]
     assert gone.tolist() == []
 
 
 @pytest.mark.parametrize(("delay", "dt", "steps"), [(0.3, 0.1, 3), (1.0, 0.4, 3), (0.0, 1.0, 0)])
 def test_delays_are_rounded_up_to_steps(delay: float, dt: float, steps: int) -> None:
-    ready, _ = ready_pods(np.array([1] + [2] * 9), starts(delay, 0, dt), np.random.default_rng(0))
+    ready, _ = find_ready_pods(np.array([1] + [2] * 9), starts(delay, 0, dt), np.random.default_rng(0))
     assert int(np.argmax(ready == 2)) == 1 + steps
 
 
 def test_no_random_number_without_spread() -> None:
     rng = np.random.default_rng(0)
-    ready_pods(np.array([1, 5, 2, 9]), starts(1), rng)
+    find_ready_pods(np.array([1, 5, 2, 9]), starts(1), rng)
     assert rng.random() == np.random.default_rng(0).random()
 
 
 def test_more_slots_than_sixteen_bits() -> None:
     wanted = np.array([1, 70_000, 69_000, 70_000, 70_000])
-    ready, gone = ready_pods(wanted, starts(1), np.random.default_rng(0))
+    ready, gone = find_ready_pods(wanted, starts(1), np.random.default_rng(0))
     assert ready.tolist() == [1, 1, 69_000, 69_000, 70_000]
     assert len(gone) == 0
 
@@ -401,7 +401,7 @@ def test_large_numbers_do_not_overflow() -> None:
 
 
 def test_pressure_test_finds_what_a_pod_can_do() -> None:
-    found = pressure_test(PLAIN.replace(q_max=20), rng=np.random.default_rng(0))
+    found = run_pressure_test(PLAIN.replace(q_max=20), rng=np.random.default_rng(0))
     assert found.q_max == pytest.approx(20, rel=0.05)
     assert len(found.load) == len(found.error)
     assert found.load[-2] == found.q_max
@@ -414,16 +414,16 @@ def test_pressure_test_finds_what_a_pod_can_do() -> None:
 def test_pressure_test_goes_on_until_the_bound() -> None:
     service = PLAIN.replace(q_max=50, base_error=0.0)
     strict, loose = (
-        pressure_test(service, rng=np.random.default_rng(1), bound=bound, step=1, hold=60) for bound in (0.01, 0.5)
+        run_pressure_test(service, rng=np.random.default_rng(1), bound=bound, step=1, hold=60) for bound in (0.01, 0.5)
     )
     assert 45 < strict.q_max < 55
     assert 95 < loose.q_max < 105
-    again = pressure_test(service, rng=np.random.default_rng(1), bound=0.01, step=1, hold=60)
+    again = run_pressure_test(service, rng=np.random.default_rng(1), bound=0.01, step=1, hold=60)
     assert again.error.tolist() == strict.error.tolist()
 
 
 def test_pressure_test_in_finer_steps() -> None:
-    found = pressure_test(PLAIN.replace(q_max=8, dt=0.25), rng=np.random.default_rng(2), hold=120)
+    found = run_pressure_test(PLAIN.replace(q_max=8, dt=0.25), rng=np.random.default_rng(2), hold=120)
     assert found.q_max == pytest.approx(8, rel=0.15)
 
 
@@ -439,4 +439,4 @@ def test_pressure_test_in_finer_steps() -> None:
 )
 def test_pressure_test_refuses_in_one_line(options: dict[str, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        pressure_test(PLAIN.replace(q_max=20), rng=np.random.default_rng(0), **{"hold": 60, **options})  # type: ignore[arg-type]
+        run_pressure_test(PLAIN.replace(q_max=20), rng=np.random.default_rng(0), **{"hold": 60, **options})  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import pytest
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.errors import InputError
 from edgeresearch.papers.elastic_a import published as cells
-from edgeresearch.papers.fit_a import CHOICES, Fit, error_rates, format_fit, neutral_start, search_settings
+from edgeresearch.papers.fit_a import CHOICES, Fit, format_fit, make_neutral_start, measure_error_rates, search_settings
 
 STUDY = ExperimentConfig()
 
@@ -16,12 +16,12 @@ def test_the_search_keeps_only_what_is_better_and_holds_draws_out() -> None:
     start = STUDY.replace(base_error=0.06)
     choices = {"base_error": (0.03, 0.06), "start_share": (0.5, 0.75)}
     fit = search_settings(start, published, seed=1, trials=6, draws=2, seconds=14400, choices=choices)
-    before = error_rates(start, range(2), seed=1, seconds=14400)
+    before = measure_error_rates(start, range(2), seed=1, seconds=14400)
     assert fit.config.base_error == 0.03
     assert (fit.fitted - published).abs().max().max() < (before - published).abs().max().max()
     assert not fit.held_out.equals(fit.fitted)
     assert fit.tried == 7
-    again = error_rates(fit.config, range(2), seed=1, seconds=14400)
+    again = measure_error_rates(fit.config, range(2), seed=1, seconds=14400)
     pd.testing.assert_frame_equal(again, fit.fitted)
 
 
@@ -40,11 +40,11 @@ def test_a_fit_as_text() -> None:
 
 
 def test_the_neutral_start_is_the_middle_of_what_is_searched() -> None:
-    start = neutral_start(STUDY)
+    start = make_neutral_start(STUDY)
     assert (start.sync_period, start.smooth, start.base_error) == (30.0, 120.0, 0.0305)
     assert start.start_spread == 0.75 * start.start_delay
     assert {name for name, value in start if value != getattr(STUDY, name)} <= {*CHOICES, "start_spread"}
-    assert neutral_start(STUDY, {"phase_window": (1.0, 2.0)}) == STUDY.replace(phase_window=2.0)
+    assert make_neutral_start(STUDY, {"phase_window": (1.0, 2.0)}) == STUDY.replace(phase_window=2.0)
 
 
 @pytest.mark.parametrize(("trials", "draws", "message"), [(-1, 1, "trials is -1"), (0, 0, "draws is 0")])
