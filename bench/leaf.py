@@ -155,7 +155,8 @@ class Grove:
         yield self.env.timeout(report.complete)
         task.deallocate()
         self.memory[report.node] += report.memory
-        self.policy.learn(report)
+        if hasattr(self.policy, "learn"):
+            self.policy.learn(report)
 
     def here(self) -> Availability:
         node, kind = self.nodes[self.node], self.mesh.nodes[self.node].kind

@@ -1,3 +1,4 @@
+import doctest
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -75,6 +76,20 @@ any_rules = st.builds(
     weight_latency=st.floats(0, 2),
     sender_limit_binds=st.booleans(),
 )
+
+
+# On its own
+
+
+def test_the_example_of_the_docstring_holds() -> None:
+    (example,) = doctest.DocTestFinder(recurse=False).find(schedule, "schedule")
+    assert doctest.DocTestRunner().run(example) == (0, 5)
+
+
+def test_without_a_history_it_is_a_cold_start(make_node: Node) -> None:
+    busy, free = make_node(0, cpu=100.0), make_node(1)
+    assert schedule(Request(0, PERIOD), busy, [free]) == Decision(Reason.COLD_NEIGHBOUR, 1)
+    assert schedule(Request(0, PERIOD), free, [busy]).reason == Reason.COLD_LOCAL
 
 
 # Local first
