@@ -156,14 +156,6 @@ def test_the_hpa_equals_its_documentation_read_word_for_word(
     assert hpa.decide_all(seen).tolist() == read_word_for_word(seen, hpa)
 
 
-@pytest.mark.parametrize(("window", "period", "down"), [(0, 15, 100), (300, 60, 10), (3600, 45, 30)])
-def test_the_hpa_on_a_long_walk(window: float, period: float, down: float) -> None:
-    rng = np.random.default_rng(9)
-    seen = see(np.abs(200 + np.cumsum(rng.normal(0, 15, 600))) * rng.gamma(40, 1 / 40, 600))
-    hpa = HPA(stabilisation=window, period=period, down_percent=down)
-    assert hpa.decide_all(seen).tolist() == read_word_for_word(seen, hpa)
-
-
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
@@ -209,18 +201,6 @@ def test_policies_say_whether_they_read_a_forecast(name: str) -> None:
     load = np.random.default_rng(0).gamma(2, 40, 80)
     plain, doubled = (make_policy(name).decide_all(replace(see(load, each), peak=load)) for each in (load, 2 * load))
     assert reads_forecast(make_policy(name)) == bool((plain != doubled).any())
-
-
-def test_the_margin_is_a_quantile_of_the_known_errors() -> None:
-    rng = np.random.default_rng(5)
-    load, horizon, memory = rng.gamma(2, 30, 300), 3, 50
-    forecast = np.roll(load, 1)
-    margin = Quantile(target=0.1, memory=memory).margin(see(load, forecast, horizon))
-    known = 120
-    errors = [load[k] - forecast[k - horizon] for k in range(known - memory + 1, known + 1)]
-    assert margin[known] == np.quantile(errors, 0.9, method="higher")
-    assert (margin[: horizon + memory // 10 - 1] == 0).all()
-    assert margin[horizon + memory // 10 - 1] != 0
 
 
 @given(

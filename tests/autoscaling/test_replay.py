@@ -150,18 +150,6 @@ def test_pods_stay_within_the_bounds(name: str, seed: int, least: int, more: int
     assert least <= wanted.min() <= wanted.max() <= least + more
 
 
-@pytest.mark.parametrize("name", [name for name in POLICIES if name != "quantile"])
-@given(seed=st.integers(0, 10**6), shift=st.integers(1, 5))
-def test_shifting_time_shifts_the_decisions(name: str, seed: int, shift: int) -> None:
-    arrivals, forecast = draw_load(seed, 300), np.random.default_rng(seed).gamma(2, 30, 20)
-    # What stands before is a service in balance with the first period, as `plan_pods` takes it to be.
-    calm = 45 if name == "oracle" else 15
-    arrivals[:calm] = arrivals[0]
-    later = np.concatenate([np.full(15 * shift, arrivals[0]), arrivals])
-    shifted = plan(name, later, np.concatenate([np.full(shift, forecast[0]), forecast]))
-    np.testing.assert_array_equal(shifted[15 * shift :], plan(name, arrivals, forecast))
-
-
 @hypothesis_settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([0, 10, 30, 37]), st.sampled_from([0.0, 10.0]))
 def test_the_oracle_is_never_overloaded(seed: int, delay: int, spread: float) -> None:
