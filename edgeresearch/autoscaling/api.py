@@ -144,20 +144,19 @@ def replay(
     """
     named = _by_name(policies)
     model_info(forecaster)
-    for what, number, least in (("repeats", repeats, 1), ("seed", seed, 0)):
-        if number < least:
-            raise InputError(f"{what} {number} is below {least}; use {least} or more")
+    check_range("repeats", repeats, 1)
+    check_range("seed", seed, 0)
     if scale is not None:
         check_range("scale", scale, 0, above=True)
-    trace, notes = _read(trace, unit, fill, {"time": time, "value": value, "step": step})
+    trace = _read(trace, unit, fill, {"time": time, "value": value, "step": step})
     slot = trace.step.total_seconds()
     config = OWN_TRACE.replace(
         **{"q_max": q_max, "start_delay": start_delay, "start_spread": start_spread, "sync_period": sync_period},
         **{"min_pods": min_pods, "max_pods": max_pods, "dt": slot / math.ceil(slot - 1e-9)},
     )
-    trace = _newest(trace, config.dt, notes)
+    trace = _newest(trace, config.dt)
     config = config.replace(mean_qps=_mean_load(trace) if scale is None else scale)
-    cut = _first_replayed(trace, config)
+    notes, cut = [*trace.notes], _first_replayed(trace, config)
     if slot <= 1 and not start_spread and repeats > 1:
         notes.append(f"repeats: 1, not {repeats}, as nothing is random; a spread of the start delays would be")
         repeats = 1
@@ -217,27 +216,27 @@ def _by_name(policies: str | Iterable[str | ScalingPolicy]) -> dict[str, Scaling
     return named
 
 
-def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> tuple[Trace, list[str]]:
+def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> Trace:
     if unit is not None and unit not in UNITS:
         raise InputError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
     trace = interpolate_gaps(as_trace(data, **columns), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]
     if unit is not None:
         unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")
-        return changed(trace, unit=unit), notes
+        return changed(trace, unit=unit, notes=tuple(notes))
     per_step = float(trace.values.mean()) / trace.step.total_seconds()
     stated = not np.isclose(to_requests_per_second(trace).mean(), per_step)
     words = "says it" if stated else f"counts requests per {format_duration(trace.step)}"
-    return trace, [*notes, f"unit: {trace.unit!r} {words}"]
+    return changed(trace, notes=(*notes, f"unit: {trace.unit!r} {words}"))
 
 
-def _newest(trace: Trace, dt: float, notes: list[str]) -> Trace:
+def _newest(trace: Trace, dt: float) -> Trace:
     rows = int(LONGEST * dt / trace.step.total_seconds())
     if len(trace.frame) <= rows:
         return trace
     frame: pd.DataFrame = trace.frame.iloc[-rows:]
-    notes.append(f"trace: the newest {rows} of {len(trace.frame)} rows are used, from {frame.index[0]} on")
-    return changed(trace, frame=frame)
+    note = f"trace: the newest {rows} of {len(trace.frame)} rows are used, from {frame.index[0]} on"
+    return changed(trace, frame=frame, notes=(*trace.notes, note))
 
 
 def _mean_load(trace: Trace) -> float:

@@ -14,6 +14,7 @@ from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult
 
 WITHIN = 0.5
 """Percentage points above the lowest error rate that still count as good enough."""
+PAIR = ["strategy", "forecaster"]
 WORTH = 1.0
 """Percent of the pod-hours that something less simple must save."""
 
@@ -133,7 +134,7 @@ def advise(table: pd.DataFrame, within: float = WITHIN) -> Advice:
     rank = real["forecaster"].map(lambda name: ["", "last_value"].index(name) if name in ("", "last_value") else 2)
     real = real.assign(rank=rank)
     best = _cheapest(real[real["error_percent"] <= find_lowest_error(table) + within])
-    parts = [f"{_label(best)}: {best['error_percent']:.1f} % errors at {best['pod_hours']:,.1f} pod-hours"]
+    parts = [f"{label(*best[PAIR])}: {best['error_percent']:.1f} % errors at {best['pod_hours']:,.1f} pod-hours"]
     for name in ("responsive", "hpa"):
         for _, other in real[real["strategy"] == name].iterrows():
             if best["strategy"] != name:
@@ -155,14 +156,10 @@ def _cheapest(near: pd.DataFrame) -> pd.Series:
     return row
 
 
-def _label(row: pd.Series) -> str:
-    return label(str(row["strategy"]), str(row["forecaster"]))
-
-
 def _saving(best: pd.Series, other: pd.Series, noun: str) -> str:
     change = 100 * (best["pod_hours"] / other["pod_hours"] - 1)
     size = f"{abs(change):.1f}" if abs(change) < 10 else f"{abs(change):.0f}"
-    errors = f"{_label(other)} ({other['error_percent']:.1f} %{' errors' if noun else ''})"
+    errors = f"{label(*other[PAIR])} ({other['error_percent']:.1f} %{' errors' if noun else ''})"
     if size == "0.0":
         return f"as many {noun}as {errors}"
     return f"{size} % {'more' if change > 0 else 'fewer'} {noun}than {errors}"
@@ -177,7 +174,7 @@ def _value_of_forecast(best: pd.Series, real: pd.DataFrame, within: float) -> st
         models = real[real["rank"] == 2]
         near = models[models["error_percent"] <= models["error_percent"].min() + within]
         other = _cheapest(near).to_frame().T if len(models) else models
-        words = f"the best on a model's forecast, {_label(other.iloc[0])}" if len(models) else ""
+        words = f"the best on a model's forecast, {label(*other.iloc[0][PAIR])}" if len(models) else ""
     if other.empty:
         return ""
     return f"; {words}: {other['error_percent'].iloc[0]:.1f} % at {other['pod_hours'].iloc[0]:,.1f}"
