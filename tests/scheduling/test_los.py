@@ -83,7 +83,7 @@ any_rules = st.builds(
 
 def test_the_example_of_the_docstring_holds() -> None:
     (example,) = doctest.DocTestFinder(recurse=False).find(schedule, "schedule")
-    assert doctest.DocTestRunner().run(example) == (0, 5)
+    assert doctest.DocTestRunner().run(example).failed == 0 < len(example.examples)
 
 
 def test_without_a_history_it_is_a_cold_start(make_node: Node) -> None:
