@@ -63,6 +63,22 @@ def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int =
         table.to_csv(draft, index=False, float_format=f"%.{digits}g", lineterminator="\n")
 
 
+def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
+    """Read a CSV of results; an empty cell of the text columns `note` and `best_baseline` is an empty text.
+
+    Raises:
+        InputError: The file is missing or no CSV.
+    """
+    import pandas as pd
+
+    text = ("note", "best_baseline")
+    try:
+        return pd.read_csv(path, dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"cannot read {path}: {reason}; run the pipeline, or what makes it, first") from error
+
+
 def write_json(data: Any, path: str | os.PathLike[str]) -> None:
     """Write JSON with sorted keys and a final newline."""
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.io import DRAFT, atomic, check, gathered, write_csv, write_json
+from edgeresearch.io import DRAFT, atomic, check, gathered, read_table, write_csv, write_json
 
 
 def test_atomic_makes_the_folder_and_leaves_only_the_result(tmp_path: Path) -> None:
@@ -75,6 +75,17 @@ def test_csv_has_fixed_bytes(tmp_path: Path) -> None:
     table = pd.DataFrame({"name": ["x", "y"], "value": [1 / 3, np.nan], "count": [1, 2]})
     write_csv(table, tmp_path / "a.csv", digits=3)
     assert (tmp_path / "a.csv").read_bytes() == b"name,value,count\nx,0.333,1\ny,,2\n"
+
+
+def test_a_table_keeps_empty_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("trace,note,dm_p\nelb,,\n")
+    table = read_table(tmp_path / "a.csv")
+    assert table["note"].tolist() == [""]
+    assert table["dm_p"].isna().all()
+    (tmp_path / "c.csv").write_text("")
+    for name, message in (("b.csv", "No such file.*run the pipeline"), ("c.csv", "No columns")):
+        with pytest.raises(InputError, match=message):
+            read_table(tmp_path / name)
 
 
 @given(st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False, allow_infinity=False), max_size=5))

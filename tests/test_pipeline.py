@@ -27,11 +27,11 @@ KEPT = ("reports/notebooks", "reports/site", "data/processed")
 """What DVC keeps; all else that stages make is tracked by git, or neither."""
 STARTS = {
     "fetch": ["data/download.py"],
-    "figure1": ["papers/architecture.py"],
+    "figure1": ["papers/paper_a/architecture.py"],
     "compare": ["forecasting"],
     "replay": ["autoscaling/experiment.py", "forecasting"],
     **dict.fromkeys(("limits", "scheduling", "sweeps"), ["papers/scheduling.py"]),
-    "measured": ["papers/figure7_measured.py"],
+    "measured": ["papers/measured_costs.py"],
     "city": ["papers/city_growth.py"],
     "anomaly": ["papers/detection.py"],
     "staleness": ["papers/staleness.py"],

@@ -180,7 +180,7 @@ def compare(
     settings = stage_settings(params)
     from edgeresearch.data.datasets import load_dataset
     from edgeresearch.forecasting import evaluation
-    from edgeresearch.papers.paper_a import update_timings, write_comparison
+    from edgeresearch.papers.paper_a.tables import update_timings, write_comparison
 
     place = folder or Path(settings.data.folder)
     traces = [load_dataset(name, place, seed=settings.seed) for name in names or settings.forecast.traces]
@@ -240,11 +240,11 @@ def table(
     reports: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("reports"),
 ) -> None:
     """Make tables of the papers."""
-    settings = stage_settings(params).model_dump()
+    settings = stage_settings(params)
     from edgeresearch.papers import tables
 
     for name in names:
-        tables.write(name, reports, tables.part(name, settings))
+        tables.write(name, reports, settings)
     print(f"{', '.join(names)}: {reports}")
 
 
@@ -351,10 +351,10 @@ def fit(
 def _fit_elastic(settings: "Params", trials: int, draws: int, neutral: bool) -> None:
     from rich.console import Console
 
-    from edgeresearch.papers.elastic_a import published
     from edgeresearch.papers.fit_a import format_fit, make_neutral_start, search_settings
+    from edgeresearch.papers.paper_a.tables import published_cells
 
-    start, cells = make_neutral_start(settings.elastic) if neutral else settings.elastic, published()
+    start, cells = make_neutral_start(settings.elastic) if neutral else settings.elastic, published_cells()
     with Console(stderr=True).status("searching"):  # drawn on a terminal only
         fit = search_settings(start, cells, seed=settings.seed, trials=trials, draws=draws)
     print(format_fit(fit, start, cells))

@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
@@ -86,6 +87,16 @@ def styled(draw: Callable[P, T]) -> Callable[P, T]:
     return drawn
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows by itself, whatever matplotlib's backend is."""
+
+    def _repr_png_(self) -> bytes:
+        draft = BytesIO()
+        with theme():
+            self.savefig(draft, format="png")
+        return draft.getvalue()
+
+
 def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: bool) -> tuple[Figure, list[Axes]]:
     """Return a figure and its axes, row by row; the figure belongs to no window and is freed with its last reference.
 
@@ -96,7 +107,7 @@ def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **opti
         **options: `sharex` and `sharey`, as matplotlib's `Figure.subplots` takes them.
     """
     engine = ConstrainedLayoutEngine(w_pad=0.07, h_pad=0.05, wspace=0.04, hspace=0.03)
-    figure = Figure(figsize=size, layout=engine)
+    figure = Drawing(figsize=size, layout=engine)
     axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
     return figure, list(axes.ravel())
 
@@ -166,6 +177,21 @@ def save(figure: Figure, path: str | Path) -> Path:
         with theme(), atomic(target) as draft:
             figure.savefig(draft, format=suffix[1:], metadata=metadata)
     return target
+
+
+def show(figure: Figure, folder: str | Path | None = None, name: str = "figure") -> Any:
+    """Return a figure for a notebook to show; where a folder is given, save it there, too.
+
+    Args:
+        figure: What is shown.
+        folder: Folder that gets the figure, or None.
+        name: Name of its files.
+    """
+    if folder is None:
+        return figure
+    from IPython.display import Image
+
+    return Image(save(figure, Path(folder) / name))  # type: ignore[no-untyped-call]
 
 
 def dates(axes: Axes) -> None:

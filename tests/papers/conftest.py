@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
-from edgeresearch.papers import elastic_a
+from edgeresearch.papers.paper_a.published import PHASES, TABLE_3
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,9 +28,20 @@ LABELS = {
 MSE = dict(zip(LABELS, (6.0, 5.0, 9.0, 7.0, 8.0, 10.0, 4.5, 4.0, 4.2), strict=True))
 
 
+@pytest.fixture(scope="session")
+def text_of() -> Callable[[Figure], str]:
+    """Return all text of a figure, on one line."""
+
+    def read(figure: Figure) -> str:
+        texts: list[Any] = figure.findobj(lambda artist: hasattr(artist, "get_text"))
+        return " ".join(each.get_text() for each in texts).replace("\n", " ")
+
+    return read
+
+
 @pytest.fixture
 def make_scores() -> Callable[..., pd.DataFrame]:
-    """Make the scores of a trace, as `forecast.compare.described` returns them."""
+    """Make the scores of a trace, as `compare` writes them."""
 
     def make(trace: str = "elb", real: bool = True, **mse: float) -> pd.DataFrame:
         values = MSE | mse
@@ -84,15 +97,15 @@ PAIRS += [(name, "none") for name in ("responsive", "hpa", "fixed", "oracle")]
 
 @pytest.fixture
 def make_elastic() -> Callable[..., pd.DataFrame]:
-    """Make what `elastic.experiment` finds: the published cells; those by actions and of the LSTM are shifted."""
+    """Make what a replay of all strategies finds: the published cells; those by actions and of the LSTM are shifted."""
 
     def make(trace: str = "elb", real: bool = True, hours: float = 1.0) -> pd.DataFrame:
         rows = []
         for (name, maker), reading, lead in itertools.product(PAIRS, ("trace", "actions"), (1.0, 2.0)):
-            for phase in ("all", *elastic_a.PHASES):
+            for phase in ("all", *PHASES):
                 if (phase == "all" and reading == "actions") or (lead != 1 and phase != "all"):
                     continue
-                cell = elastic_a.PUBLISHED.get(name, {}).get(phase, 3.5)
+                cell = TABLE_3.get(name, {}).get(phase, 3.5)
                 cell += 0.7 * (reading == "actions") + (1.0 if maker == "lstm" and phase == "expansion" else 0.0)
                 pods = 10.0 * (hours if name == "combined" else 1.0)
                 rows.append((lead, maker, name, reading, phase, cell, pods, 25.0, cell - 0.1, cell + 0.1))

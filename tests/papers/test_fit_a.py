@@ -5,8 +5,8 @@ import pytest
 
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.errors import InputError
-from edgeresearch.papers.elastic_a import published as cells
 from edgeresearch.papers.fit_a import CHOICES, Fit, format_fit, make_neutral_start, measure_error_rates, search_settings
+from edgeresearch.papers.paper_a.tables import published_cells as cells
 
 STUDY = ExperimentConfig()
 

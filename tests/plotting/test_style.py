@@ -87,3 +87,12 @@ def test_a_legend_without_note_lists_what_is_given() -> None:
 def test_a_synthetic_trace_is_marked() -> None:
     assert style.shown("elb", True) == "elb"
     assert style.shown("elb", False) == "elb (synthetic)"
+
+
+def test_a_notebook_shows_a_figure_and_saves_it_where_a_folder_is_given(tmp_path: Path) -> None:
+    figure = _drawn()
+    assert style.show(figure) is figure
+    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
+    image = style.show(figure, tmp_path, "a")
+    assert image.data == (tmp_path / "a.png").read_bytes()
+    assert (tmp_path / "a.svg").is_file()

@@ -4,12 +4,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from edgeresearch.papers import elastic_a, paper_a
 from edgeresearch.papers.claims.measures import Cell, Count, Except, Json, Known, Order, Setting, check, compare_places
 from edgeresearch.papers.claims.record import Claim, Fit
 from edgeresearch.papers.claims.rules import consistent, on_traces, same, within
 from edgeresearch.papers.claims.table import FITTED, HELD_OUT, SET
-from edgeresearch.papers.contradictions import contradictions
+from edgeresearch.papers.paper_a import published as paper_a
 
 TABLE2 = "reports/tables/table2_forecast.csv"
 TABLE3 = "reports/tables/table3_elastic.csv"
@@ -141,7 +140,7 @@ def _table_2() -> list[Claim]:
         )
         for name, (model, subject) in subjects.items()
         for metric, (cell, unit, words) in metrics.items()
-        for published in [getattr(paper_a.PUBLISHED[model], metric.lower())]
+        for published in [getattr(paper_a.TABLE_2[model], metric.lower())]
     ]
 
 
@@ -161,7 +160,7 @@ def _table_3() -> list[Claim]:
         table_3(
             id=f"A-T3-{name}-{phase.upper()}",
             claim=f"{words}, this share of requests fails under {title}.",
-            published=elastic_a.PUBLISHED[strategy][phase],
+            published=paper_a.TABLE_3[strategy][phase],
             unit="%",
             measure=Cell(
                 file=TABLE3,
@@ -176,7 +175,7 @@ def _table_3() -> list[Claim]:
                 interval=("low", "high"),
                 seeds="repeats",
             ),
-            rule=partial(within, points=elastic_a.GOAL),
+            rule=partial(within, points=paper_a.CELL_TOLERANCE),
             fit=Fit(
                 FITTED,
                 "few global settings were searched on draws of this stand-in for all nine cells at once (edgeresearch "
@@ -201,20 +200,20 @@ table_1 = partial(
     notebook="11-elastic",
 )
 
-_CHECKS: Any = contradictions().set_index(["check", "item"])
+_CHECKS: Any = paper_a.find_contradictions().set_index(["check", "item"])
 _BEST_MAE = _CHECKS.loc[("LSTM best on all indicators", "MAE")]
 _VARIANCES = _CHECKS.loc["one variance of the test set"]
-_TAILS = paper_a.PUBLISHED["lstm_paper"].mae / paper_a.PUBLISHED["lstm_paper"].mse ** 0.5
+_TAILS = paper_a.TABLE_2["lstm_paper"].mae / paper_a.TABLE_2["lstm_paper"].mse ** 0.5
 _ODD = int((~_VARIANCES["agrees"].astype(bool)).sum())
-_STRATEGY, _PHASE, _STATED = elastic_a.TEXT
-_CELLS = elastic_a.PUBLISHED[_STRATEGY]
+_STRATEGY, _PHASE, _STATED = paper_a.SWAPPED_CELL
+_CELLS = paper_a.TABLE_3[_STRATEGY]
 
 
 def _compare_mae(first: tuple[str, ...], second: tuple[str, ...]) -> Known:
     """Return whether every one of some methods has a lower MAE in Table 2 than every one of others."""
-    mae = {name: paper_a.PUBLISHED[name].mae for name in (*first, *second)}
+    mae = {name: paper_a.TABLE_2[name].mae for name in (*first, *second)}
     agrees = max(mae[name] for name in first) < min(mae[name] for name in second)
-    shown = ", ".join(f"{paper_a.PUBLISHED[name].method} {value:g}" for name, value in mae.items())
+    shown = ", ".join(f"{paper_a.TABLE_2[name].method} {value:g}" for name, value in mae.items())
     return check(agrees, shown, f"MAE of Table 2: {shown}; lower is better")
 
 
@@ -317,7 +316,7 @@ RECORDS_A: tuple[Claim, ...] = (
         )
         for figure, column, title in ((2, "cpu", "CPU"), (3, "memory", "memory"))
         for end, combine, words, published in zip(
-            ("LOW", "HIGH"), ("min", "max"), ("falls to", "rises to"), elastic_a.RANGES[column], strict=True
+            ("LOW", "HIGH"), ("min", "max"), ("falls to", "rises to"), paper_a.USAGE_RANGES[column], strict=True
         )
     ),
     # Table 2
@@ -422,7 +421,7 @@ RECORDS_A: tuple[Claim, ...] = (
         id="A-T2-TEXT-BEST",
         where="section 4.2 beside Table 2",
         claim="The LSTM performs best on all indicators, the mean absolute error among them.",
-        published=paper_a.PUBLISHED["lstm_paper"].mae,
+        published=paper_a.TABLE_2["lstm_paper"].mae,
         unit="QPS",
         measure=check(_BEST_MAE["agrees"], f"{_BEST_MAE['expected']:g}", _BEST_MAE["says"]),
         stage="tables",
@@ -431,7 +430,7 @@ RECORDS_A: tuple[Claim, ...] = (
         id="A-T2-TEXT-XGBOOST",
         where="section 4.2 beside Table 2",
         claim="XGBoost's mean absolute error falls short of the LSTM's.",
-        published=paper_a.PUBLISHED["xgboost"].mae,
+        published=paper_a.TABLE_2["xgboost"].mae,
         unit="QPS",
         measure=_compare_mae(("lstm_paper",), ("xgboost",)),
     ),
@@ -439,7 +438,7 @@ RECORDS_A: tuple[Claim, ...] = (
         id="A-T2-TEXT-LOW",
         where="section 4.2 beside Table 2",
         claim="Random forest and ridge regression have low mean absolute errors, a sign of their limited accuracy.",
-        published=paper_a.PUBLISHED["random_forest"].mae,
+        published=paper_a.TABLE_2["random_forest"].mae,
         unit="QPS",
         measure=_compare_mae(("random_forest", "ridge"), ("lstm_paper",)),
     ),
@@ -505,7 +504,7 @@ RECORDS_A: tuple[Claim, ...] = (
         claim="The LSTM strategy has the steadiest error rate, the one that differs least between the phases.",
         published="least difference",
         measure=by_errors(
-            rows={"reading": "trace", "phase": list(elastic_a.PHASES), "trace": OTHER_TRACES},
+            rows={"reading": "trace", "phase": list(paper_a.PHASES), "trace": OTHER_TRACES},
             sequence=(OURS, ADVANCE, RESPONSIVE),
             first=True,
             combine="spread",

@@ -9,8 +9,7 @@ import pandas as pd
 
 from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.errors import InputError
-from edgeresearch.io import write_csv
-from edgeresearch.papers import paper_a
+from edgeresearch.io import read_table, write_csv
 from edgeresearch.papers.claims.audit import judge_claims
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS, RECORDS_B
 from edgeresearch.papers.paper_b import published
@@ -193,7 +192,7 @@ def write_tables(study: SchedulingStudy, reports: Path) -> pd.DataFrame:
     """
     tables = reports / "tables"
     names = ("limits", "landmarks", "hops", "drops", "triggers")
-    parts = {name: paper_a.read(tables / "los" / f"{name}.csv") for name in names}
+    parts = {name: read_table(tables / "los" / f"{name}.csv") for name in names}
     if "los" not in set(parts["drops"]["policy"]):
         raise InputError(f"{tables / 'los' / 'drops.csv'} has no rows of los; name it among los.policies")
     write_csv(compare_testbed(Scenario.of(study).testbed.table()), tables / "testbed.csv")

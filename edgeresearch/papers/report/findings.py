@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.elastic_a import BUDGET, GOAL
+from edgeresearch.papers.paper_a.published import CELL_TOLERANCE, POD_BUDGET
 from edgeresearch.papers.paper_b import published as paper_b
 from edgeresearch.papers.report.published import STANDIN, read_table
 from edgeresearch.papers.report.templates import environment
@@ -47,11 +47,11 @@ def _scaling(reports: Path) -> dict[str, Any]:
         raise InputError(f"{STANDIN} was not replayed with the forecasts of Table 3")
     table = read_table(reports / "tables" / "table3_elastic.csv").dropna(subset=["published"])
     published = table.drop_duplicates(["strategy", "phase"])["published"]
-    near = max(int(published.between(least, least + 2 * GOAL).sum()) for least in published)
+    near = max(int(published.between(least, least + 2 * CELL_TOLERANCE).sum()) for least in published)
     real = verdicts[(verdicts["forecaster"] == "lstm") & verdicts["real"].astype(bool)]
-    best = real["best_expansion"] & real["best_shrinkage"] & (real["pod_ratio"] <= BUDGET)
+    best = real["best_expansion"] & real["best_shrinkage"] & (real["pod_ratio"] <= POD_BUDGET)
     counts = {"published": cells["published"], "lstm": cells["lstm"], "near": near, "real": len(real)}
-    return counts | {"goal": GOAL, "budget": BUDGET, "refusing": real[~best].to_dict("records")}
+    return counts | {"goal": CELL_TOLERANCE, "budget": POD_BUDGET, "refusing": real[~best].to_dict("records")}
 
 
 def _drops(reports: Path) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 import itertools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from edgeresearch.papers import tables as stage
 from edgeresearch.papers.paper_b import published, tables
 
 Frames = dict[str, pd.DataFrame]
-SETTINGS: dict[str, Any] = Params().los.model_dump()
+SETTINGS = Params()
 
 
 @pytest.fixture
@@ -115,8 +114,8 @@ def test_missing_results_are_named_and_nothing_is_written(reports: Path) -> None
     table = pd.read_csv(drops)
     write_csv(table[table["policy"] != "los"], drops)
     with pytest.raises(InputError, match=r"drops.csv has no rows of los; name it among los.policies"):
-        tables.write_tables(SETTINGS, reports)
+        tables.write_tables(SETTINGS.los, reports)
     drops.unlink()
     with pytest.raises(InputError, match=r"cannot read .*drops.csv"):
-        tables.write_tables(SETTINGS, reports)
+        tables.write_tables(SETTINGS.los, reports)
     assert not (reports / "tables" / "testbed.csv").exists()

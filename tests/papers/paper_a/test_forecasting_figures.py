@@ -1,0 +1,119 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from edgeresearch.errors import InputError
+from edgeresearch.papers.paper_a import forecasting_figures as figures
+from edgeresearch.papers.paper_a.tables import make_table_2
+
+Scores = Callable[..., pd.DataFrame]
+SHOWN = ["lstm", "lstm_paper"]
+STEP = pd.Timedelta(minutes=5)
+
+
+def _labels(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_table_2_shows_published_beside_measured_relative_to_the_lstm(
+    make_scores: Scores, text_of: Callable[[Figure], str]
+) -> None:
+    scores = make_scores()
+    figure = figures.plot_table_2(make_table_2([scores]))
+    mse, mae, r2 = figure.axes
+    published, measured = (line.get_xdata() for line in mse.lines)
+    assert list(published) == pytest.approx([12.5 / 11.2, 14.3 / 11.2, 15.8 / 11.2, 11.8 / 11.2, 1])
+    assert list(measured) == pytest.approx([6 / 8, 5 / 8, 9 / 8, 7 / 8, 1])
+    assert list(r2.lines[0].get_xdata()) == [0.925, 0.895, 0.853, 0.929, 0.931]
+    assert mae.get_title() == "MAE: lower is better"
+    assert "unpublished trace" in text_of(figure)
+    assert "synthetic" not in text_of(figure).lower()
+    with pytest.raises(InputError, match="add it to forecast.models"):
+        figures.plot_table_2(make_table_2([scores[scores["model"] != "lstm_paper"]]))
+
+
+def test_figures_name_a_synthetic_trace(make_scores: Scores, text_of: Callable[[Figure], str]) -> None:
+    table = make_table_2([make_scores("paper_a", False)])
+    for figure in (figures.plot_table_2(table), figures.plot_cost(table)):
+        assert "paper_a (synthetic)" in text_of(figure)
+        assert "Synthetic data, not measured: made up." in text_of(figure)
+    assert "Panels named (synthetic)" in text_of(figures.plot_relative_mse(table, 1))
+
+
+def test_relative_mse_has_a_panel_per_trace_and_intervals(make_scores: Scores) -> None:
+    table = make_table_2([make_scores(name, name != "paper_a") for name in ("elb", "nasa", "goog", "paper_a")])
+    figure = figures.plot_relative_mse(table, 5)
+    assert [axes.get_title() for axes in figure.axes[:4]] == ["elb", "nasa", "goog", "paper_a (synthetic)"]
+    assert [axes.get_visible() for axes in figure.axes] == [True] * 4 + [False] * 2
+    low, high = figure.axes[0].lines[1].get_xdata()
+    assert (low, high) == pytest.approx((0.8 * 0.6, 1.3 * 0.6))
+    assert "5 steps ahead" in figure.get_suptitle()
+    with pytest.raises(InputError, match="no scores at horizon 3; choose one of 1, 5"):
+        figures.plot_relative_mse(table, 3)
+
+
+@pytest.mark.parametrize(("worst", "scale"), [(9.0, "linear"), (30.0, "log"), (1e6, "log")])
+def test_a_wide_range_of_errors_gets_a_log_scale(make_scores: Scores, worst: float, scale: str) -> None:
+    axes = figures.plot_relative_mse(make_table_2([make_scores(logistic=worst)]), 1).axes[0]
+    assert axes.get_xscale() == scale
+    assert scale == "linear" or 1 < len(axes.get_xticks()) < 9
+
+
+def test_cost_is_sorted_on_a_log_scale_or_says_that_it_is_missing(make_scores: Scores) -> None:
+    models = ["ridge", "lstm_paper", "last_value"]
+    seconds = pd.DataFrame(
+        {"trace": "elb", "model": models, "fit_seconds": [0.1, 9, 0], "predict_seconds": [0.1, 1, 0]}
+    )
+    axes = figures.plot_cost(make_table_2([make_scores()], seconds)).axes[0]
+    assert axes.get_xscale() == "log"
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["LSTM (paper)", "ridge regression", "last value"]
+    assert min(float(line.get_xdata()[0]) for line in axes.lines) == 1e-4
+    assert "make timings" in figures.plot_cost(make_table_2([make_scores()])).axes[0].texts[0].get_text()
+
+
+def test_a_stretch_is_the_newest_that_is_observed_throughout() -> None:
+    def stretch(truth: list[float], points: int) -> list[int]:
+        made = pd.date_range("2024-01-01", periods=len(truth), freq="1min", unit="ns")
+        return figures.find_stretch(pd.DataFrame({"made": made, "truth": truth}), points).index.tolist()
+
+    nan = float("nan")
+    assert stretch([1, 2, 3, nan, 5, 6, 7, nan, 9], 3) == [4, 5, 6] == stretch([1, 2, 3, nan, 5, 6, 7, nan, 9], 99)
+    assert stretch([1, 2, 3, nan, 5, 6, 7, nan, 9], 2) == [5, 6]
+    assert stretch([nan, 1, nan], 5) == [1]
+    with pytest.raises(InputError, match="no forecast has a known truth"):
+        stretch([nan, nan], 5)
+
+
+def test_forecasts_are_drawn_at_the_time_that_they_are_for(make_scores: Scores, forecasts: pd.DataFrame) -> None:
+    figure = figures.plot_forecasts(make_table_2([make_scores()]), forecasts, SHOWN, 5, points=100)
+    axes = figure.axes[0]
+    times = axes.lines[0].get_xdata()
+    assert len(times) == 100
+    assert pd.Timestamp(times[-1]) == forecasts["made"].max() + 5 * STEP
+    assert _labels(figure) == ["true", "LSTM (project)", "LSTM (paper)", "LSTM (project), 95 % of its past errors"]
+    assert axes.get_ylabel() == "requests per 5 min"
+    assert figure.get_suptitle() == "elb: true and predicted, 5 steps ahead"
+
+
+def test_the_hour_is_that_of_the_time_forecast(forecasts: pd.DataFrame) -> None:
+    hours = figures.hourly_error(forecasts, 1, STEP)
+    assert hours.index.tolist() == list(range(24))
+    assert list(hours.columns) == ["lstm", "lstm_paper", "last_value"]
+    one = forecasts[(forecasts["model"] == "lstm") & (forecasts["horizon"] == 1)].dropna(subset="truth")
+    expected = np.abs(one["forecast"] - one["truth"])[(one["made"] + STEP).dt.hour == 7].mean()
+    assert hours.loc[7, "lstm"] == pytest.approx(expected)
+
+
+def test_the_scale_of_hourly_errors_follows_the_models_in_colour(
+    make_scores: Scores, forecasts: pd.DataFrame, text_of: Callable[[Figure], str]
+) -> None:
+    table = make_table_2([make_scores("elb", False)])
+    hours = figures.hourly_error(forecasts, 1, figures.step_of(table))
+    figure = figures.plot_hourly_error(table, hours, SHOWN)
+    assert "Synthetic data, not measured: made up. Beyond the scale in some hours: last value." in text_of(figure)
+    assert _labels(figure) == ["other models", "LSTM (project)", "LSTM (paper)"]
+    assert "(requests per 5 min)" in figure.axes[0].get_ylabel()
+    assert "Beyond" not in text_of(figures.plot_hourly_error(table, hours, [*SHOWN, "last_value"]))
