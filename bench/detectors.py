@@ -17,7 +17,7 @@ from river.anomaly import HalfSpaceTrees
 from bench.timing import Row, in_turn
 from edgeresearch.anomaly.base import Array
 from edgeresearch.anomaly.detectors import IFTM
-from edgeresearch.anomaly.identity import LSTM, Autoencoder
+from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
 from edgeresearch.data import synthetic
 
 TREES = "river's HalfSpaceTrees(25 trees, height 8)"
@@ -94,8 +94,8 @@ def subjects(size: Size) -> Iterator[Subject]:
     """Yield the LSTM on a stand-in for a traffic stream, the autoencoder on one for pollution, as Paper B has them."""
     steps, rng = size.train + size.samples, np.random.default_rng(0)
     made = (
-        ("LSTM", LSTM(epochs=size.epochs), synthetic.draw_traffic(rng, steps=steps)),
-        ("autoencoder", Autoencoder(epochs=size.epochs), synthetic.draw_pollution(rng, steps=steps)),
+        ("LSTM", LSTMIdentity(epochs=size.epochs), synthetic.draw_traffic(rng, steps=steps)),
+        ("autoencoder", AutoencoderIdentity(epochs=size.epochs), synthetic.draw_pollution(rng, steps=steps)),
     )
     for name, identity, trace in made:
         whole = trace.frame.ffill().bfill().to_numpy(dtype=np.float64)

@@ -2,34 +2,17 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-)
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data.settings import DataSettings
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import ForecastSettings
-from edgeresearch.papers.settings import SchedulingStudy
+from edgeresearch.papers.settings import AnomalyStudy, SchedulingStudy
 from edgeresearch.parallel import cores
-from edgeresearch.settings import (
-    Counts,
-    Fraction,
-    Section,
-    each_once,
-    merge,
-    parsed,
-    read_yaml,
-    refuse_unknown,
-)
+from edgeresearch.settings import Section, merge, parsed, read_yaml, refuse_unknown
 
 Workers = Annotated[PositiveInt, BeforeValidator(lambda value: cores() if value == "auto" else value)]
 """Processes inside one stage; `auto` is the number of cores. Results do not depend on it."""
@@ -48,104 +31,6 @@ def find(start: str | Path = ".") -> Path:
     raise InputError(f"no params.yaml in {start} or above; start in the folder of a checkout")
 
 
-DetectorName = Literal[
-    "iftm_lstm_ema",
-    "iftm_lstm_quantile",
-    "iftm_autoencoder_ema",
-    "iftm_autoencoder_quantile",
-    "robust_z",
-    "last_value",
-    "half_space_trees",
-    "ecod",
-]
-
-
-Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
-
-
-class IdentityLSTM(Section):
-    """IFTM's LSTM."""
-
-    hidden: PositiveInt = 16
-    epochs: PositiveInt = 20
-    stretch: PositiveInt = 50
-    batch: PositiveInt = 4
-    warm_up: NonNegativeInt = 5
-    learning_rate: PositiveFloat = 0.01
-
-
-class IdentityAutoencoder(Section):
-    """IFTM's autoencoder."""
-
-    hidden: PositiveInt | None = None
-    epochs: PositiveInt = 20
-    batch: PositiveInt = 64
-    learning_rate: PositiveFloat = 0.01
-
-
-class MovingThreshold(Section):
-    """The threshold `ema`: exponential moving mean + k standard deviations."""
-
-    k: NonNegativeFloat = 4.0
-    memory: Annotated[float, Field(ge=1)] = 300.0
-    warm_up: PositiveInt = 30
-
-
-class QuantileThreshold(Section):
-    """The threshold `quantile`: factor x a high quantile of the past errors."""
-
-    quantile: Fraction = 0.99
-    factor: PositiveFloat = 1.5
-    window: PositiveInt = 1000
-    warm_up: Annotated[int, Field(ge=5)] = 100
-
-
-class Injection(Section):
-    """Anomalies put into the streams."""
-
-    every: PositiveInt = 150
-    smallest: PositiveFloat = 2.0
-    largest: PositiveFloat = 5.0
-
-
-class Staleness(Section):
-    """What dropped trainings do to detection."""
-
-    sensors: PositiveInt = 10
-    seeds: PositiveInt = 3
-    samples: PositiveInt | None = None
-    block: PositiveInt = 1000
-    gain: PositiveFloat = 5.0
-    control_seeds: NonNegativeInt = 1
-    warm_seeds: NonNegativeInt = 1
-
-
-class Calibration(Section):
-    """Training times measured under CPU limits."""
-
-    limits: Counts = (100, 150, 250, 400, 600, 850)
-    repeats: PositiveInt = 3
-    samples: PositiveInt = 1000
-
-
-class Anomaly(Section):
-    """Anomaly detection on the Aarhus streams: the same settings for every sensor and detector."""
-
-    sensors: PositiveInt = 10
-    train: PositiveInt = 1000
-    every: PositiveInt = 1000
-    samples: PositiveInt = 3000
-    seeds: PositiveInt = 3
-    detectors: Detectors = tuple(name for name in get_args(DetectorName) if name != "ecod")  # it needs an extra
-    lstm: IdentityLSTM = IdentityLSTM()
-    autoencoder: IdentityAutoencoder = IdentityAutoencoder()
-    ema: MovingThreshold = MovingThreshold()
-    quantile: QuantileThreshold = QuantileThreshold()
-    injection: Injection = Injection()
-    staleness: Staleness = Staleness()
-    calibration: Calibration = Calibration()
-
-
 PAPER = "paper"
 """The profile that is `params.yaml` itself."""
 
@@ -159,7 +44,7 @@ class Params(Section):
     forecast: ForecastSettings = ForecastSettings()
     elastic: ExperimentConfig = ExperimentConfig()
     los: SchedulingStudy = SchedulingStudy()
-    anomaly: Anomaly = Anomaly()
+    anomaly: AnomalyStudy = AnomalyStudy()
 
 
 def load(path: str | Path, profile: str | None = None) -> Params:

@@ -176,7 +176,7 @@ def test_bad_settings(refused: Left, command: str, text: str | None, message: st
         ("replay elb", "no file data/raw/qps/nab_elb_request_count_8c0756.csv.gz"),
         ("anomaly sensors", "0 traffic sensors in data/raw, not 10; fetch the data first"),
         ("anomaly staleness", "no file data/processed/los/triggers.parquet; make it with"),
-        ("calibrate", "no traffic data in data/raw; fetch it with"),
+        ("calibrate", "0 traffic sensors in data/raw, not 1; fetch the data first"),
         ("emulate measured", "cannot read data/calibration.json"),
         ("los --truth none.json --out out", "cannot read none.json"),
         ("los --testbed none.yaml --out out", "cannot read none.yaml"),

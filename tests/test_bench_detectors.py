@@ -31,7 +31,7 @@ def test_what_is_timed_is_the_same_both_ways(subjects: list[detectors.Subject]) 
     for subject in subjects:
         alarms = subject.detector.predict(subject.rows)
         scores = subject.detector.score_samples(subject.rows)
-        before = subject.detector.watch_.copy()
+        before = subject.detector.online_.copy()
         assert detectors.streamed(subject.detector, list(subject.rows)) == alarms.sum()
         assert [before.update(row).score for row in subject.rows] == scores.tolist()
 

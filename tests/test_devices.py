@@ -12,7 +12,7 @@ import pytest
 import pytorch_lightning as lightning
 import torch
 
-from edgeresearch.anomaly.identity import AutoencoderNetwork, LSTMNetwork
+from edgeresearch.anomaly.training import AutoencoderNetwork, LSTMNetwork
 from edgeresearch.nn import SequenceLSTM, WindowLSTM
 
 PACKAGE = Path(__file__).parents[1] / "edgeresearch"

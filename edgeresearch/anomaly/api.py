@@ -1,207 +1,217 @@
-"""A user's own stream: IFTM learns from its first samples, is retrained on the way, and says what is not normal."""
+"""Anomalies in a user's own stream: IFTM learns from its first samples and judges the rest."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel
 
-from edgeresearch import __version__
-from edgeresearch.anomaly.base import present
-from edgeresearch.anomaly.evaluation import runs
-from edgeresearch.anomaly.identity import LSTM, Autoencoder, Identity
-from edgeresearch.anomaly.online import Schedule, Walk, judge, reconstructed
-from edgeresearch.anomaly.thresholds import Moving, Quantile, Threshold
-from edgeresearch.data.csv import read_channels
+from edgeresearch.anomaly.base import Identity, Threshold, has_value
+from edgeresearch.anomaly.evaluation import find_runs
+from edgeresearch.anomaly.prequential import ScoredStream, apply_threshold, score_prequential
+from edgeresearch.anomaly.settings import (
+    AutoencoderIdentity,
+    LSTMIdentity,
+    MovingThreshold,
+    QuantileThreshold,
+    Schedule,
+)
+from edgeresearch.data.csv import Channels, read_channels
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.io import check, gathered, write_csv, write_json
+from edgeresearch.result import Result
+from edgeresearch.settings import Section, parsed
 
-IDENTITIES: Mapping[str, Identity] = {"lstm": LSTM(), "autoencoder": Autoencoder()}
-THRESHOLDS: Mapping[str, Threshold] = {"ema": Moving(), "quantile": Quantile()}
-LISTED = 10
-"""Alarms that are still legible in a list."""
+IDENTITIES: Mapping[str, Identity] = {"lstm": LSTMIdentity(), "autoencoder": AutoencoderIdentity()}
+THRESHOLDS: Mapping[str, type[MovingThreshold] | type[QuantileThreshold]] = {
+    "ema": MovingThreshold,
+    "quantile": QuantileThreshold,
+}
+SCHEDULE = Schedule()
+Stream: TypeAlias = str | Path | pd.DataFrame | pd.Series
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a detector said of a stream.
+@dataclass(frozen=True, repr=False)
+class Detection(Result):
+    """The alarms of a stream.
 
     Attributes:
-        name: Of the stream.
-        values: The channels, indexed by time.
-        samples: One row per sample: time, score (NaN where no channel has a value), threshold (infinite where there is
+        table: One row per run of alarms: begin, end (times of its first and last sample), samples, score and ratio (the
+            highest score in it, and the highest of score / threshold).
+        scores: One row per sample: time, score (NaN where no channel has a value), threshold (infinite where there is
             none yet), alarm, training (how many trainings the model in use had; 0 for the samples of the first).
-        alarms: One row per run of alarms: begin, end (times of its first and last sample), samples, score and ratio
-            (the highest score in it, and the highest of score / threshold).
+        values: The channels, indexed by time.
+        name: Of the stream.
         verdict: All of it in a line.
-        said: One line for each thing that was guessed or that the user may not expect.
+        notes: One line for each thing that was guessed or that the user may not expect.
         facts: What is written to `report.json`.
     """
 
-    name: str
+    table: pd.DataFrame
+    scores: pd.DataFrame
     values: pd.DataFrame
-    samples: pd.DataFrame
-    alarms: pd.DataFrame
+    name: str
     verdict: str
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
     facts: Mapping[str, Any]
 
-    def highest(self, most: int = LISTED) -> pd.DataFrame:
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by the names of their files."""
+        return {"scores": self.scores, "alarms": self.table}
+
+    def highest_alarms(self, count: int = 10) -> pd.DataFrame:
         """Return the alarms whose score is farthest above the threshold, in order of time, numbers as text."""
-        some = self.alarms.nlargest(most, "ratio").sort_values("begin")
+        some = self.table.nlargest(count, "ratio").sort_values("begin")
         return some.assign(score=some["score"].map("{:.3g}".format), ratio=some["ratio"].map("{:.3g}".format))
 
 
-Draw = Callable[[Report, Path], object]
-"""Draws a report into a folder."""
-
-
-def _quiet(_: str) -> None:
-    pass
-
-
-def detect_file(
-    path: str | Path,
-    out: str | Path,
+def detect(
+    stream: Stream,
     *,
-    identity: str = "lstm",
-    threshold: str = "ema",
-    train: int = 1000,
-    every: int = 1000,
+    identity: str | Identity = "lstm",
+    threshold: str | Threshold = "ema",
+    train: int = SCHEDULE.train,
+    every: int | None = SCHEDULE.every,
     k: float | None = None,
     quantile: float | None = None,
     columns: Sequence[str] | None = None,
     time: str | None = None,
     seed: int = 0,
-    draw: Draw | None = None,
-    tell: Callable[[str], None] = _quiet,
-) -> Report:
-    """Train an identity function on the first samples of a CSV, judge the rest, and retrain it on schedule.
+    progress: Callable[[str], None] | None = None,
+) -> Detection:
+    """Train an identity function on the first samples of a stream, judge the rest, and retrain it on schedule.
 
-    `out` gets `scores.csv`, `alarms.csv`, `report.json`, and what `draw` adds, all or nothing. On one machine the same
-    file, settings and seed give the same bytes.
+        detection = er.detect("stream.csv", identity="autoencoder")
+        detection.table
+
+    On one machine the same stream, settings and seed give the same result.
 
     Args:
-        path: A CSV that `read_channels` reads.
-        out: Folder of the results; made where missing, files of the same names are replaced.
-        identity: A key of `IDENTITIES`: `lstm` (Paper B's for traffic) or `autoencoder` (for pollution).
-        threshold: A key of `THRESHOLDS`.
+        stream: A CSV file, or a data frame or series indexed by time; one column per channel.
+        identity: `lstm` (Paper B's for traffic), `autoencoder` (for pollution), or an `Identity` of your own.
+        threshold: `ema` (moving mean and deviation), `quantile`, or a `Threshold` of your own.
         train: Samples of the first training, and newest samples of every later one.
-        every: Samples after which the model is retrained; 0 for never.
+        every: Samples after which the model is retrained; 0 or None for never.
         k: Standard deviations above the mean, of `ema`.
         quantile: Share of the past scores, of `quantile`.
         columns: Names of the channels; all numeric columns where None.
         time: Name of the time column; guessed where None.
         seed: Root of everything random.
-        draw: Draws the report into the folder.
-        tell: Receives a line at the start of each training.
+        progress: Receives a line at the start of each training.
 
     Raises:
-        InputError: The file, a setting or the folder is not usable; the message says why.
+        InputError: The stream or a setting is not usable; the message says why.
     """
-    function, judging = _known(identity, IDENTITIES, "identity"), _threshold(threshold, k, quantile)
+    function = _choose(identity, IDENTITIES, "identity") if isinstance(identity, str) else identity
+    judge = _make_threshold(threshold, k, quantile)
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
-    schedule = Schedule(train, every or None)
-    check(out)
-    stream = read_channels(path, time=time, columns=columns)
-    said = [*stream.notes, *_constant(stream.frame, path)]
-    rows = stream.frame.to_numpy(dtype=np.float64)
-    if len(rows) <= train or present(rows).sum() <= train:
+    schedule = parsed({"train": train, "every": every or None}, Schedule, "detect")
+    channels = _read(stream, time, columns)
+    frame, notes = channels.frame, [*channels.notes, *_find_constant(channels)]
+    rows = frame.to_numpy(dtype=np.float64)
+    count = int(has_value(rows).sum())
+    if count <= train:
         raise InputError(
-            f"{path} has {int(present(rows).sum())} samples, the training alone takes {train}; give a longer stream or "
-            "a shorter training ('train')"
+            f"{channels.name} has {count} samples, the training alone takes {train}; give a longer stream or a shorter "
+            "training ('train')"
         )
-    errors, cuts = reconstructed(
-        function, rows, schedule=schedule, seed=np.random.SeedSequence(seed), accelerator="cpu", tell=tell
-    )
-    walk = judge(errors, cuts, judging)
-    said.append(f"training: on the first {train} samples, up to {stream.frame.index[cuts[0] - 1]}; judged is the rest")
-    samples = _samples(stream.frame, walk)
-    alarms = _alarms(samples)
-    judged = int(np.isfinite(errors[cuts[0] :]).sum())
+    root = np.random.SeedSequence(seed)
+    scores, cuts = score_prequential(function, rows, schedule=schedule, seed=root, accelerator="cpu", progress=progress)
+    scored = apply_threshold(scores, cuts, judge)
+    notes.append(f"training: on the first {train} samples, up to {frame.index[cuts[0] - 1]}; judged is the rest")
+    samples = _tabulate_samples(frame.index, scored)
+    alarms = _tabulate_alarms(samples)
+    judged = int(np.isfinite(scores[cuts[0] :]).sum())
     verdict = (
-        f"{len(alarms)} alarms, {int(walk.alarms.sum())} of {judged} judged samples "
-        f"({100 * walk.alarms.sum() / judged:.2g} %); {len(cuts)} trainings"
+        f"{len(alarms)} alarms, {int(scored.alarms.sum())} of {judged} judged samples "
+        f"({100 * scored.alarms.sum() / judged:.2g} %); {len(cuts)} trainings"
     )
     facts = {
-        **{"identity": identity, "threshold": threshold, "train": train, "every": every, "seed": seed},
-        **{"identity_settings": asdict(function), "threshold_settings": asdict(judging)},  # type: ignore[call-overload]
-        **{"columns": list(stream.frame.columns), "rows": len(rows), "trainings": len(cuts)},
-        **{"data": {"file": Path(path).name, "sha256": stream.sha256}},
+        **{"identity": _name(identity), "threshold": _name(threshold), "train": train, "every": every, "seed": seed},
+        **{"identity_settings": _settings(function), "threshold_settings": _settings(judge)},
+        **{"columns": list(frame.columns), "rows": len(rows), "trainings": len(cuts), "verdict": verdict},
+        **{"data": {"file": Path(stream).name, "sha256": channels.sha256} if isinstance(stream, str | Path) else None},
     }
-    report = Report(stream.name, stream.frame, samples, alarms, verdict, tuple(said), facts)
-    write(report, Path(out), draw)
-    return report
+    return Detection(alarms, samples, frame, channels.name, verdict, tuple(notes), facts)
 
 
-def write(report: Report, out: Path, draw: Draw | None = None) -> None:
-    """Write `scores.csv`, `alarms.csv`, `report.json` and what `draw` adds, all or nothing.
-
-    Raises:
-        InputError: The folder cannot be written.
-    """
-    facts = {**report.facts, "edgeresearch": __version__, "said": list(report.said), "verdict": report.verdict}
-    with gathered(out) as folder:
-        write_csv(report.samples, folder / "scores.csv")
-        write_csv(report.alarms, folder / "alarms.csv")
-        write_json(facts, folder / "report.json")
-        if draw is not None:
-            draw(report, folder)
-
-
-def _known(name: str, known: Mapping[str, Any], what: str) -> Any:
+def _choose(name: str, known: Mapping[str, Any], what: str) -> Any:
     if name not in known:
         raise InputError(f"unknown {what} {name!r}{nearest(name, known)}; known: {', '.join(known)}")
     return known[name]
 
 
-def _threshold(name: str, k: float | None, quantile: float | None) -> Threshold:
-    own: Threshold = _known(name, THRESHOLDS, "threshold")
-    for word, option, owner in (("k", k, "ema"), ("quantile", quantile, "quantile")):
-        if option is not None and name != owner:
-            raise InputError(f"{word} is a setting of the threshold {owner}, not of {name}; leave it out")
-    if isinstance(own, Moving) and k is not None:
-        return replace(own, k=k)
-    if isinstance(own, Quantile) and quantile is not None:
-        return replace(own, quantile=quantile)
-    return own
+def _make_threshold(threshold: str | Threshold, k: float | None, quantile: float | None) -> Threshold:
+    kind: type[Section] | None = _choose(threshold, THRESHOLDS, "threshold") if isinstance(threshold, str) else None
+    given = {}
+    for setting, value, owner in (("k", k, "ema"), ("quantile", quantile, "quantile")):
+        if value is not None:
+            if threshold != owner:
+                raise InputError(
+                    f"{setting} is a setting of the threshold {owner}, not of {_name(threshold)}; leave it out"
+                )
+            given[setting] = value
+    made: Any = threshold if kind is None else parsed(given, kind, f"threshold {threshold}")
+    return made  # type: ignore[no-any-return]
 
 
-def _constant(frame: pd.DataFrame, path: str | Path) -> list[str]:
-    """Say which channels never change; refuse a stream in which none does."""
-    still = [str(name) for name in frame.columns if frame[name].nunique() < 2]
-    if len(still) == len(frame.columns):
-        raise InputError(f"{path}: {', '.join(still)} never change, so there is nothing to learn; name other columns")
+def _name(chosen: object) -> str:
+    return chosen if isinstance(chosen, str) else type(chosen).__name__
+
+
+def _settings(chosen: Any) -> dict[str, Any]:
+    """Return the settings of an identity function or threshold, a user's own too, where it says which they are."""
+    if isinstance(chosen, BaseModel):
+        return chosen.model_dump()
+    return asdict(chosen) if is_dataclass(chosen) and not isinstance(chosen, type) else {}
+
+
+def _read(stream: Stream, time: str | None, columns: Sequence[str] | None) -> Channels:
+    """Return the channels of a file, a data frame or a series."""
+    if isinstance(stream, str | Path):
+        return read_channels(stream, time=time, columns=columns)
+    frame = stream.to_frame(stream.name or "value") if isinstance(stream, pd.Series) else stream
+    times = [time] if time else [str(name) for name in frame.select_dtypes(["datetime", "datetimetz"])]
+    if missing := [name for name in [*(columns or ()), *times[:1]] if name not in frame]:
+        raise InputError(f"the stream has no column {missing[0]!r}; columns: {', '.join(map(str, frame.columns))}")
+    if times:
+        frame = frame.set_index(pd.DatetimeIndex(frame[times[0]])).drop(columns=times)
+    elif not isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.set_index(pd.date_range("2024-01-01", periods=len(frame), freq="1s"))
+    values = frame[list(columns)] if columns else frame.select_dtypes("number")
+    if values.empty:
+        raise InputError("the stream has no numeric column; give one value per channel and time")
+    if not values.index.is_monotonic_increasing or not values.index.is_unique or values.index.hasnans:
+        raise InputError(
+            "the times of the stream are missing, repeat or run backwards; sort it and delete what repeats"
+        )
+    return Channels("stream", values.astype(np.float64), "", ())
+
+
+def _find_constant(channels: Channels) -> list[str]:
+    """Name the channels that never change; refuse a stream in which none does."""
+    still = [str(name) for name, values in channels.frame.items() if values.nunique() < 2]
+    if len(still) == len(channels.frame.columns):
+        raise InputError(
+            f"{channels.name}: {', '.join(still)} never change, so there is nothing to learn; name other columns"
+        )
     return [f"note: {', '.join(still)} never change"] if still else []
 
 
-def _samples(frame: pd.DataFrame, walk: Walk) -> pd.DataFrame:
-    training = np.searchsorted(walk.cuts, np.arange(len(frame)), side="right")
-    return pd.DataFrame(
-        {
-            "time": frame.index,
-            "score": walk.scores,
-            "threshold": walk.levels,
-            "alarm": walk.alarms,
-            "training": training,
-        }
-    )
+def _tabulate_samples(times: pd.Index, scored: ScoredStream) -> pd.DataFrame:
+    training = np.searchsorted(scored.cuts, np.arange(len(times)), side="right")
+    columns = {"score": scored.scores, "threshold": scored.levels, "alarm": scored.alarms, "training": training}
+    return pd.DataFrame({"time": times, **columns})
 
 
-def _alarms(samples: pd.DataFrame) -> pd.DataFrame:
+def _tabulate_alarms(samples: pd.DataFrame) -> pd.DataFrame:
     rows = []
-    for begin, end in runs(samples["alarm"].to_numpy()):
+    for begin, end in find_runs(samples["alarm"].to_numpy()):
         part = samples.iloc[begin:end]
-        rows.append(
-            {
-                "begin": part["time"].iloc[0],
-                "end": part["time"].iloc[-1],
-                "samples": end - begin,
-                "score": part["score"].max(),
-                "ratio": (part["score"] / part["threshold"]).max(),
-            }
-        )
+        times = {"begin": part["time"].iloc[0], "end": part["time"].iloc[-1]}
+        ratio = (part["score"] / part["threshold"]).max()
+        rows.append({**times, "samples": end - begin, "score": part["score"].max(), "ratio": ratio})
     return pd.DataFrame(rows, columns=["begin", "end", "samples", "score", "ratio"])

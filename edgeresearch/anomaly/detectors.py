@@ -8,18 +8,37 @@ from collections import deque
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from river.anomaly import HalfSpaceTrees as Trees
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from edgeresearch.anomaly.base import Array, Mask, Scale, check_channels, names, present, table, wrong_width
-from edgeresearch.anomaly.identity import Autoencoder, Identity
-from edgeresearch.anomaly.inference import Base, Model, State
-from edgeresearch.anomaly.thresholds import Fixed, Judge, Moving, Quantile, Threshold, judged, twin
+from edgeresearch.anomaly.base import (
+    Array,
+    FittedIdentity,
+    Identity,
+    Mask,
+    Scale,
+    Scorer,
+    Threshold,
+    ThresholdState,
+    as_samples,
+    check_channels,
+    column_names,
+    has_value,
+    width_error,
+)
+from edgeresearch.anomaly.inference import StreamingScorer
+from edgeresearch.anomaly.settings import AutoencoderIdentity, FixedThreshold, MovingThreshold, QuantileThreshold
+from edgeresearch.anomaly.thresholds import threshold_levels
 from edgeresearch.errors import InputError
 
-AUTOENCODER, MOVING = Autoencoder(), Moving()
+AUTOENCODER, MOVING = AutoencoderIdentity(), MovingThreshold()
+CUTOFF = FixedThreshold(level=3.5)
+"""What Iglewicz and Hoaglin (How to Detect and Handle Outliers, 1993) recommend for the modified z-score."""
+RARE = QuantileThreshold(factor=1.0)
+"""A high quantile of the past scores, as river's own `QuantileFilter`: for scores that are bounded."""
+HIGHEST = 1e6
+"""Largest score of `RobustZ`."""
 
 
 class Verdict(NamedTuple):
@@ -36,17 +55,17 @@ class Verdict(NamedTuple):
     alarm: bool
 
 
-class Watch:
-    """Scorer and judge at work on one stream, without scikit-learn: what runs beside a sensor.
+class OnlineDetector:
+    """A scorer and a threshold at work on one stream, without scikit-learn: what runs beside a sensor.
 
     Args:
-        state: The scorer, with the history it has.
-        judge: The threshold, with the history it has.
+        scorer: With the history that it has.
+        threshold: Likewise.
     """
 
-    def __init__(self, state: State, judge: Judge) -> None:
-        self._state = state
-        self._judge = judge
+    def __init__(self, scorer: Scorer, threshold: ThresholdState) -> None:
+        self._scorer = scorer
+        self._threshold = threshold
 
     def update(self, sample: Any) -> Verdict:
         """Score the next sample, compare, then learn from it.
@@ -57,47 +76,56 @@ class Watch:
         Raises:
             InputError: It has another number of values than the model has channels, or one is no number.
         """
-        score = self._state.step(sample)
-        judge = self._judge
-        level = judge.level
+        score = self._scorer.step(sample)
+        threshold = self._threshold
+        level = threshold.level
         if score - score == 0.0:  # finite
-            judge.update(score)
+            threshold.update(score)
         return Verdict(score, level, score > level)
 
     def run(self, rows: Array) -> tuple[Array, Array]:
         """Do for many samples what `update` does for one; return scores and thresholds."""
-        scores = self._state.run(rows)
-        return scores, judged(self._judge, scores)
+        scores = self._scorer.run(rows)
+        return scores, threshold_levels(self._threshold, scores)
 
     def scores(self, rows: Array) -> Array:
         """Return the scores that samples would get if they came next; nothing changes."""
-        scores: Array = self._state.copy().run(rows)
+        scores: Array = self._scorer.copy().run(rows)
         return scores
 
-    def copy(self) -> "Watch":
-        """Return an independent twin."""
-        return Watch(self._state.copy(), twin(self._judge))
+    def copy(self) -> "OnlineDetector":
+        """Return an independent copy."""
+        return OnlineDetector(self._scorer.copy(), copy.deepcopy(self._threshold))
 
-    def swap(self, state: State) -> None:
+    def swap(self, scorer: Scorer) -> None:
         """Go on with another scorer; the threshold stays and adapts."""
-        self._state = state
+        self._scorer = scorer
 
 
 class Detector(BaseEstimator, ABC):
     """A detector with scikit-learn's methods and a stream's.
 
-    Scores rise with abnormality and `predict` tells alarms as booleans, as papers on anomaly detection have it;
+    Scores rise with abnormality and `predict` returns alarms as booleans, as papers on anomaly detection have it;
     scikit-learn's own outlier detectors have both the other way round.
 
     After `fit`, samples are taken as what follows the training samples. `update` takes the next one for good;
     `score_samples` and `predict` say of several what `update` would say of them one by one, equal to the last bit, and
     change nothing. Rows without any value get NaN and no alarm.
+
+    A detector of your own says how it learns; the scorer needs `score` alone:
+
+        class Largest(StepwiseScorer):
+            def score(self, values): return float(abs(values).max())
+
+        class LargestValue(Detector):
+            threshold = MovingThreshold()
+            def learn(self, rows): scorer = Largest(rows.shape[1]); return scorer, scorer.run(rows)
     """
 
     threshold: Threshold
 
     @abstractmethod
-    def _learn(self, rows: Array) -> tuple[State, Array]:
+    def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Train; return the scorer with the training samples behind it, and their scores."""
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -108,13 +136,13 @@ class Detector(BaseEstimator, ABC):
         Raises:
             InputError: The samples are no numbers, or too few have a value.
         """
-        rows = table(X)
+        rows = as_samples(X)
         self.n_features_in_ = rows.shape[1]
-        self.names_ = names(X)
-        state, scores = self._learn(rows)
-        judge = self.threshold.start()
-        judged(judge, scores)
-        self.watch_ = Watch(state, judge)
+        self.names_ = column_names(X)
+        scorer, scores = self.learn(rows)
+        threshold = self.threshold.start()
+        threshold_levels(threshold, scores)
+        self.online_ = OnlineDetector(scorer, threshold)
         return self
 
     def update(self, sample: Any) -> Verdict:
@@ -124,10 +152,10 @@ class Detector(BaseEstimator, ABC):
             InputError: It has another number of values than the training samples, or one is no number.
         """
         try:
-            watch: Watch = self.watch_
+            online: OnlineDetector = self.online_
         except AttributeError:  # check_is_fitted would cost half of what the rest does
             raise NotFittedError(f"this {type(self).__name__} has not seen training samples; call fit first") from None
-        return watch.update(sample)
+        return online.update(sample)
 
     def score_samples(self, X: Any) -> Array:
         """Return the scores of the samples that come next, `(samples,)`; the higher, the less normal.
@@ -136,7 +164,7 @@ class Detector(BaseEstimator, ABC):
             InputError: The channels are not those of the training samples.
         """
         check_is_fitted(self)
-        scores: Array = self.watch_.scores(self._rows(X))
+        scores: Array = self.online_.scores(self._rows(X))
         return scores
 
     def predict(self, X: Any) -> Mask:
@@ -146,7 +174,7 @@ class Detector(BaseEstimator, ABC):
             InputError: The channels are not those of the training samples.
         """
         check_is_fitted(self)
-        scores, levels = self.watch_.copy().run(self._rows(X))
+        scores, levels = self.online_.copy().run(self._rows(X))
         alarms: Mask = scores > levels
         return alarms
 
@@ -159,10 +187,15 @@ class IFTM(Detector):
 
     Paper B, section VI.A, after Schmidt et al.
 
+        detector = IFTM(LSTMIdentity(), MovingThreshold(k=5)).fit(first_samples)
+        for sample in stream:
+            if detector.update(sample).alarm:
+                ...
+
     Args:
-        identity: The identity function: `Autoencoder`, `LSTM` or a user's own.
-        threshold: The threshold: `Moving`, `Quantile` or a user's own.
-        accelerator: Lightning's word for where to train.
+        identity: The identity function: `AutoencoderIdentity`, `LSTMIdentity` or a user's own.
+        threshold: The threshold: `MovingThreshold`, `QuantileThreshold` or a user's own.
+        accelerator: Where to train, as Lightning names it.
         random_state: Seed of the training.
     """
 
@@ -178,45 +211,100 @@ class IFTM(Detector):
         self.accelerator = accelerator
         self.random_state = random_state
 
-    def _learn(self, rows: Array) -> tuple[State, Array]:
+    def learn(self, rows: Array) -> tuple[Scorer, Array]:
+        """Train the identity function."""
         self.model_ = self.identity.fit(rows, seed=self.random_state, accelerator=self.accelerator)
-        state = self.model_.start()
-        return state, state.run(rows)
+        scorer = self.model_.start()
+        return scorer, scorer.run(rows)
 
-    def swap(self, model: Model, recent: Any) -> Self:
+    def swap(self, model: FittedIdentity, recent: Any) -> Self:
         """Go on with a newer model; the threshold stays and adapts.
 
         Args:
             model: Of the same channels.
-            recent: The newest samples seen, `(samples, channels)`, over which the new model's state comes up.
+            recent: The newest samples seen, `(samples, channels)`, on which the new model's state warms up.
 
         Raises:
             InputError: The model or the samples have other channels.
         """
         check_is_fitted(self)
-        self.watch_.swap(begun(model, self._rows(recent)))
+        self.online_.swap(warmed_up(model, self._rows(recent)))
         self.model_ = model
         return self
 
 
-def begun(model: Model, recent: Array) -> State:
-    """Start a model on a stream and bring its state up over recent samples.
+def warmed_up(model: FittedIdentity, recent: Array) -> Scorer:
+    """Start a model on a stream and let it take recent samples, so that its state is that of the stream.
 
     Raises:
         InputError: The samples have other channels than the model.
     """
     if recent.shape[1] != model.channels:
-        raise InputError(wrong_width(recent.shape[1], model.channels))
-    state = model.start()
-    state.run(recent)
-    return state
+        raise width_error(recent.shape[1], model.channels)
+    scorer = model.start()
+    scorer.run(recent)
+    return scorer
 
 
-CUTOFF = Fixed(3.5)
-"""What Iglewicz and Hoaglin (How to Detect and Handle Outliers, 1993) recommend for the modified z-score."""
-RARE = Quantile(factor=1.0)
-"""A high quantile of the past scores, as river's own `QuantileFilter`: for scores that are bounded."""
-HIGHEST = 1e6
+class LastValue(Detector):
+    """IFTM with the last sample in place of a trained identity function: what training has to beat.
+
+    The error is that of the identity functions: root mean square of the scaled deviation over the channels seen. The
+    scale is that of the training samples.
+
+    Args:
+        threshold: Judges the errors.
+    """
+
+    def __init__(self, threshold: Threshold = MOVING) -> None:
+        self.threshold = threshold
+
+    def learn(self, rows: Array) -> tuple[Scorer, Array]:
+        """Learn the scale."""
+        scorer = LastValueScorer(Scale.fit(rows))
+        return scorer, scorer.run(rows)
+
+
+class LastValueScorer(StreamingScorer):
+    """The last value at work on one stream; before the first, it is the training samples' mean."""
+
+    def _advance_one(self) -> None:
+        np.subtract(self._new, self._z, self._residual)
+        self._z[:] = self._new
+
+    def _residuals(self, z: Array) -> Array:
+        residual: Array = z - np.vstack([self._z, z[:-1]])
+        return residual
+
+
+class StepwiseScorer(ABC):
+    """A scorer that takes whole arrays sample by sample.
+
+    Args:
+        channels: Values of a sample.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._channels = channels
+
+    @abstractmethod
+    def score(self, values: Array) -> float:
+        """Score a sample that has a value at least in one channel, then learn from it."""
+
+    def step(self, sample: Any) -> float:
+        """Take the next sample and return its score."""
+        if len(sample) != self._channels:
+            raise width_error(len(sample), self._channels)
+        values = as_samples([sample])[0]
+        return self.score(values) if np.isfinite(values).any() else math.nan
+
+    def run(self, rows: Array) -> Array:
+        """Take the next samples and return their scores."""
+        return np.array([self.step(row) for row in rows], dtype=np.float64)
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+        return copy.deepcopy(self)
 
 
 class RobustZ(Detector):
@@ -237,11 +325,44 @@ class RobustZ(Detector):
         self.least = least
         self.threshold = threshold
 
-    def _learn(self, rows: Array) -> tuple[State, Array]:
+    def learn(self, rows: Array) -> tuple[Scorer, Array]:
+        """Fill the windows."""
         if not 1 <= self.least <= self.window:
             raise InputError(f"least is {self.least}, window {self.window}; give 1 <= least <= window")
-        state = _RobustZState(rows.shape[1], self.window, self.least)
-        return state, state.run(rows)
+        scorer = _RobustZScorer(rows.shape[1], self.window, self.least)
+        return scorer, scorer.run(rows)
+
+
+class _RobustZScorer(StepwiseScorer):
+    def __init__(self, channels: int, window: int, least: int) -> None:
+        super().__init__(channels)
+        self._least = least
+        self._windows: list[deque[float]] = [deque(maxlen=window) for _ in range(channels)]
+
+    def score(self, values: Array) -> float:
+        scores = []
+        for value, window in zip(values.tolist(), self._windows, strict=True):
+            if not math.isfinite(value):
+                continue
+            if len(window) >= self._least:
+                scores.append(modified_z(value, np.array(window)))
+            window.append(value)
+        return max(scores, default=math.nan)
+
+
+def modified_z(value: float, window: Array) -> float:
+    """Return |value - median| / (1.4826 MAD) against a window of finite values; see `RobustZ` for a MAD of 0."""
+    median = _median(np.sort(window))
+    deviations = np.abs(window - median)
+    spread = 1.4826 * _median(np.sort(deviations)) or 1.2533 * float(deviations.mean())
+    distance = abs(value - median)
+    return min(distance / spread, HIGHEST) if spread > 0 else HIGHEST * (distance > 0)
+
+
+def _median(ordered: Array) -> float:
+    """Median of sorted values; numpy's own takes three times as long on a few hundred."""
+    half = len(ordered) // 2
+    return float(ordered[half] + ordered[-half - 1]) / 2
 
 
 class HalfSpaceTrees(Detector):
@@ -277,20 +398,21 @@ class HalfSpaceTrees(Detector):
         self.threshold = threshold
         self.random_state = random_state
 
-    def _learn(self, rows: Array) -> tuple[State, Array]:
-        seen = _with_values(rows)
-        low, high = np.min(seen, axis=0), np.max(seen, axis=0)
+    def learn(self, rows: Array) -> tuple[Scorer, Array]:
+        """Grow the trees."""
+        filled, medians = _fill_with_medians(rows)
+        low, high = np.min(filled, axis=0), np.max(filled, axis=0)
         margin = self.margin * np.where(high > low, high - low, 1.0)
         limits = zip((low - margin).tolist(), (high + margin).tolist(), strict=True)
-        trees = Trees(
+        trees = importlib.import_module("river.anomaly").HalfSpaceTrees(
             n_trees=self.trees,
             height=self.height,
             window_size=self.window,
             limits=dict(enumerate(limits)),
             seed=self.random_state,
         )
-        state = _TreesState(trees, np.median(seen, axis=0))
-        return state, state.run(rows)
+        scorer = _TreesScorer(trees, medians)
+        return scorer, scorer.run(rows)
 
 
 class ECOD(Detector):
@@ -306,139 +428,50 @@ class ECOD(Detector):
     def __init__(self, threshold: Threshold = MOVING) -> None:
         self.threshold = threshold
 
-    def _learn(self, rows: Array) -> tuple[State, Array]:
-        library = _pyod("pyod.models.ecod")
-        seen = _with_values(rows)
-        fitted = library.ECOD().fit(seen)
+    def learn(self, rows: Array) -> tuple[Scorer, Array]:
+        """Learn the distribution."""
+        try:
+            library = importlib.import_module("pyod.models.ecod")
+        except ModuleNotFoundError as error:
+            raise InputError(f"pyod is not installed ({error}); pip install 'edgeresearch[detectors]'") from None
+        filled, medians = _fill_with_medians(rows)
+        fitted = library.ECOD().fit(filled)
         scores = np.full(len(rows), np.nan)
-        scores[present(rows)] = fitted.decision_scores_
-        return _ECODState(fitted, np.median(seen, axis=0)), scores
+        scores[has_value(rows)] = fitted.decision_scores_
+        return _ECODScorer(fitted, medians), scores
 
 
-def _pyod(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise InputError(f"pyod is not installed ({error}); pip install 'edgeresearch[detectors]'") from None
+class _FilledScorer(StepwiseScorer):
+    """A scorer that cannot take gaps: medians of the training samples stand in for them."""
 
-
-def _with_values(rows: Array) -> Array:
-    """Return the samples that have a value, with medians in place of what is missing."""
-    seen = rows[present(rows)]
-    if not len(seen):
-        raise InputError("no sample has a value; wait for more samples")
-    return np.where(np.isfinite(seen), seen, [_median(column) for column in seen.T])
-
-
-def _median(column: Array) -> float:
-    values = column[np.isfinite(column)]
-    return float(np.median(values)) if len(values) else 0.0
-
-
-class _Stepwise(ABC):
-    """A scorer whose whole arrays are samples one by one."""
-
-    def __init__(self, channels: int) -> None:
-        self._channels = channels
-
-    def step(self, sample: Any) -> float:
-        if len(sample) != self._channels:
-            raise InputError(wrong_width(len(sample), self._channels))
-        values = table([sample])[0]
-        return self._score(values) if np.isfinite(values).any() else math.nan
-
-    def run(self, rows: Array) -> Array:
-        return np.array([self.step(row) for row in rows], dtype=np.float64)
-
-    def copy(self) -> Self:
-        return copy.deepcopy(self)
-
-    @abstractmethod
-    def _score(self, values: Array) -> float:
-        """Score a sample that has a value at least in one channel, then learn from it."""
-
-
-class _RobustZState(_Stepwise):
-    def __init__(self, channels: int, window: int, least: int) -> None:
-        super().__init__(channels)
-        self._least = least
-        self._windows: list[deque[float]] = [deque(maxlen=window) for _ in range(channels)]
-
-    def _score(self, values: Array) -> float:
-        scores = []
-        for value, window in zip(values.tolist(), self._windows, strict=True):
-            if not math.isfinite(value):
-                continue
-            if len(window) >= self._least:
-                scores.append(modified_z(value, np.array(window)))
-            window.append(value)
-        return max(scores, default=math.nan)
-
-
-def modified_z(value: float, window: Array) -> float:
-    """Return |value - median| / (1.4826 MAD) against a window of finite values; see `RobustZ` for a MAD of 0."""
-    median = _middle(np.sort(window))
-    deviations = np.abs(window - median)
-    spread = 1.4826 * _middle(np.sort(deviations)) or 1.2533 * float(deviations.mean())
-    distance = abs(value - median)
-    return min(distance / spread, HIGHEST) if spread > 0 else HIGHEST * (distance > 0)
-
-
-def _middle(ordered: Array) -> float:
-    """Median of sorted values; numpy's own takes three times as long on a few hundred."""
-    half = len(ordered) // 2
-    return float(ordered[half] + ordered[-half - 1]) / 2
-
-
-class _TreesState(_Stepwise):
-    def __init__(self, trees: Any, medians: Array) -> None:
+    def __init__(self, library: Any, medians: Array) -> None:
         super().__init__(len(medians))
-        self._trees = trees
+        self._library = library
         self._medians = medians
 
-    def _score(self, values: Array) -> float:
-        features = dict(enumerate(np.where(np.isfinite(values), values, self._medians).tolist()))
-        score = float(self._trees.score_one(features))
-        self._trees.learn_one(features)
+    def _filled(self, values: Array) -> Array:
+        return np.where(np.isfinite(values), values, self._medians)
+
+
+class _TreesScorer(_FilledScorer):
+    def score(self, values: Array) -> float:
+        features = dict(enumerate(self._filled(values).tolist()))
+        score = float(self._library.score_one(features))
+        self._library.learn_one(features)
         return score
 
 
-class _ECODState(_Stepwise):
-    def __init__(self, fitted: Any, medians: Array) -> None:
-        super().__init__(len(medians))
-        self._fitted = fitted
-        self._medians = medians
-
-    def _score(self, values: Array) -> float:
-        filled = np.where(np.isfinite(values), values, self._medians)
-        return float(self._fitted.decision_function(filled[None])[0])
+class _ECODScorer(_FilledScorer):
+    def score(self, values: Array) -> float:
+        return float(self._library.decision_function(self._filled(values)[None])[0])
 
 
-class LastValue(Detector):
-    """IFTM with the last sample in place of a trained identity function: what training has to beat.
-
-    The error is that of the identity functions: root mean square of the scaled deviation over the channels seen. The
-    scale is that of the training samples.
-
-    Args:
-        threshold: Judges the errors.
-    """
-
-    def __init__(self, threshold: Threshold = MOVING) -> None:
-        self.threshold = threshold
-
-    def _learn(self, rows: Array) -> tuple[State, Array]:
-        state = LastValueState(Scale.fit(rows))
-        return state, state.run(rows)
-
-
-class LastValueState(Base):
-    """The last value at work on one stream; before the first, it is the training samples' mean."""
-
-    def _take(self) -> None:
-        np.subtract(self._new, self._z, self._residual)
-        self._z[:] = self._new
-
-    def _taken(self, z: Array) -> Array:
-        residual: Array = z - np.vstack([self._z, z[:-1]])
-        return residual
+def _fill_with_medians(rows: Array) -> tuple[Array, Array]:
+    """Return the samples that have a value, without gaps, and the medians that fill them; 0 for an empty channel."""
+    seen = rows[has_value(rows)]
+    if not len(seen):
+        raise InputError("no sample has a value; wait for more samples")
+    columns = [column[np.isfinite(column)] for column in seen.T]
+    fill = [float(np.median(column)) if len(column) else 0.0 for column in columns]
+    filled = np.where(np.isfinite(seen), seen, fill)
+    return filled, np.median(filled, axis=0)

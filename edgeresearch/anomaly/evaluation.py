@@ -1,4 +1,4 @@
-"""Injected anomalies, and how well detectors find them."""
+"""Anomalies that are injected into streams, and how well detectors find them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score
 
 from edgeresearch.anomaly.base import Array, Mask
+from edgeresearch.anomaly.settings import Injection
 from edgeresearch.errors import InputError
 
 KINDS = ("spike", "shift", "drift", "stuck", "missing")
@@ -17,30 +18,9 @@ KINDS = ("spike", "shift", "drift", "stuck", "missing")
 LENGTHS: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"spike": (1, 2), "shift": (12, 36), "drift": (24, 48), "stuck": (12, 36), "missing": (6, 18)}
 )
-"""Shortest and longest event of a kind, in samples."""
+"""Shortest and longest event of a kind, in samples; the longest is `settings.LONGEST_EVENT`."""
 
-
-@dataclass(frozen=True)
-class Injection:
-    """How much is injected.
-
-    Attributes:
-        every: Samples for each event.
-        smallest: Size, in spreads of the channel.
-        largest: The same, at most.
-    """
-
-    every: int = 150
-    smallest: float = 2.0
-    largest: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Refuse settings without meaning."""
-        least = max(longest for _, longest in LENGTHS.values()) + 2
-        if self.every < least:
-            raise InputError(f"every is {self.every}; the longest event takes {least} samples with one on either side")
-        if not 0 < self.smallest <= self.largest < np.inf:
-            raise InputError(f"sizes are {self.smallest} to {self.largest}; give positive ones in ascending order")
+INJECTION = Injection()
 
 
 @dataclass(frozen=True)
@@ -51,7 +31,7 @@ class Event:
         kind: One of `KINDS`.
         begin: Index of the first sample that it changed.
         end: Index after the last that it changed.
-        channels: What it befell.
+        channels: Those that it changed.
     """
 
     kind: str
@@ -77,7 +57,7 @@ class Injected:
 
 
 def inject(
-    values: Array, rng: np.random.Generator, *, spread: Array, floor: float = -np.inf, plan: Injection | None = None
+    values: Array, rng: np.random.Generator, *, spread: Array, floor: float = -np.inf, plan: Injection = INJECTION
 ) -> Injected:
     """Put anomalies into a stream; samples that are not labelled stay as they are, and so does `values`.
 
@@ -91,17 +71,16 @@ def inject(
     Raises:
         InputError: The stretch is shorter than one slot.
     """
-    plan = plan or Injection()
-    slots = len(values) // plan.every
+    slots = len(values) // plan.spacing
     if not slots:
-        raise InputError(f"{len(values)} samples; with an event each {plan.every}, give at least {plan.every}")
+        raise InputError(f"{len(values)} samples; with an event each {plan.spacing}, give at least {plan.spacing}")
     changed, labels, events = values.copy(), np.zeros(len(values), dtype=bool), []
     turns = np.concatenate([rng.permutation(len(KINDS)) for _ in range(-(-slots // len(KINDS)))])[:slots]
     for slot, turn in enumerate(turns.tolist()):
         kind = KINDS[turn]
         shortest, longest = LENGTHS[kind]
         length = int(rng.integers(shortest, longest + 1))
-        begin = slot * plan.every + int(rng.integers(1, plan.every - length))
+        begin = slot * plan.spacing + int(rng.integers(1, plan.spacing - length))
         count = values.shape[1] if kind == "missing" else int(rng.integers(1, values.shape[1] + 1))
         channels = np.sort(rng.permutation(values.shape[1])[:count])
         sizes = rng.uniform(plan.smallest, plan.largest, count) * spread[channels] * rng.choice([-1.0, 1.0], count)
@@ -140,7 +119,7 @@ DAY = 86400.0
 
 
 class Scores(NamedTuple):
-    """What `score` returns.
+    """How well a detector found the anomalies of a stream.
 
     Attributes:
         point_f1: F1 over samples, raw.
@@ -175,25 +154,25 @@ def score(labels: npt.ArrayLike, scores: npt.ArrayLike, alarms: npt.ArrayLike, *
     Raises:
         ValueError: The three differ in length, or are empty.
     """
-    truth, said = np.asarray(labels, dtype=bool), np.asarray(alarms, dtype=bool)
+    truth, raised = np.asarray(labels, dtype=bool), np.asarray(alarms, dtype=bool)
     ranked = np.asarray(scores, dtype=np.float64)
-    if not truth.shape == said.shape == ranked.shape or truth.ndim != 1 or not len(truth):
+    if not truth.shape == raised.shape == ranked.shape or truth.ndim != 1 or not len(truth):
         raise ValueError("labels, scores and alarms must be equally many samples in one dimension")
-    waits = delays(truth, said) * interval
+    waits = detection_delays(truth, raised) * interval
     found = np.isfinite(waits)
     return Scores(
-        point_f1=point_f1(truth, said),
-        event_f1=event_f1(truth, said),
-        point_adjusted_f1_inflated=point_adjusted_f1(truth, said),
+        point_f1=point_f1(truth, raised),
+        event_f1=event_f1(truth, raised),
+        point_adjusted_f1_inflated=point_adjusted_f1(truth, raised),
         auc_pr=auc_pr(truth, ranked),
         delay=float(waits[found].mean()) if found.any() else float("nan"),
         detected=float(found.mean()) if len(found) else float("nan"),
-        false_alarms_per_day=false_alarms(truth, said) * DAY / (len(truth) * interval),
+        false_alarms_per_day=count_false_alarms(truth, raised) * DAY / (len(truth) * interval),
         events=len(waits),
     )
 
 
-def runs(mask: Mask) -> Iterator[tuple[int, int]]:
+def find_runs(mask: Mask) -> Iterator[tuple[int, int]]:
     """Yield begin and end (excluded) of each run of true values."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
@@ -210,8 +189,8 @@ def event_f1(labels: Mask, alarms: Mask) -> float:
     After Hundman et al. (KDD 2018): an event that any alarm run touches is found, one that none touches is missed, and
     an alarm run that touches no event is a false alarm.
     """
-    found = int(np.isfinite(delays(labels, alarms)).sum())
-    return _f1(found, false_alarms(labels, alarms), sum(1 for _ in runs(labels)) - found)
+    found = int(np.isfinite(detection_delays(labels, alarms)).sum())
+    return _f1(found, count_false_alarms(labels, alarms), sum(1 for _ in find_runs(labels)) - found)
 
 
 def best_event_f1(labels: Mask, scores: Array, levels: int = 30) -> float:
@@ -239,7 +218,7 @@ def point_adjusted_f1(labels: Mask, alarms: Mask) -> float:
     for comparison with papers that report it.
     """
     adjusted = alarms.copy()
-    for begin, end in runs(labels):
+    for begin, end in find_runs(labels):
         adjusted[begin:end] |= alarms[begin:end].any()
     return point_f1(labels, adjusted)
 
@@ -253,17 +232,18 @@ def auc_pr(labels: Mask, scores: Array) -> float:
     return float(average_precision_score(labels, np.where(known, scores, lowest)))
 
 
-def delays(labels: Mask, alarms: Mask) -> Array:
+def detection_delays(labels: Mask, alarms: Mask) -> Array:
     """Return the samples from the begin of each event to its first alarm, `(events,)`; NaN for an event without one."""
     found = [
-        float(alarms[begin:end].argmax()) if alarms[begin:end].any() else float("nan") for begin, end in runs(labels)
+        float(alarms[begin:end].argmax()) if alarms[begin:end].any() else float("nan")
+        for begin, end in find_runs(labels)
     ]
     return np.array(found, dtype=np.float64)
 
 
-def false_alarms(labels: Mask, alarms: Mask) -> int:
+def count_false_alarms(labels: Mask, alarms: Mask) -> int:
     """Return the number of alarm runs that touch no event."""
-    return sum(not labels[begin:end].any() for begin, end in runs(alarms))
+    return sum(not labels[begin:end].any() for begin, end in find_runs(alarms))
 
 
 def _f1(found: int, false: int, missed: int) -> float:

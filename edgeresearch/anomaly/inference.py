@@ -1,19 +1,20 @@
-"""Trained identity functions in numpy, sample by sample."""
+"""Trained identity functions in numpy, sample by sample: no torch is needed where a model is only used.
+
+`FittedAutoencoder` and `FittedLSTM` hold scale and weights; `start` makes the scorer of one stream.
+"""
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
-from edgeresearch.anomaly.base import Array, Mask, Scale, present, wrong_width
+from edgeresearch.anomaly.base import Array, Mask, Scale, Scorer, Weights, has_value, width_error
 from edgeresearch.errors import InputError
-
-Weights = Mapping[str, npt.NDArray[Any]]
 
 BLOCK = 128
 """Samples that an LSTM takes at a time, in buffers that stay."""
@@ -21,34 +22,18 @@ BLOCK = 128
 _add_up: Any = np.add.reduce  # its arguments by position are faster, and unknown to the type checker
 
 
-class State(Protocol):
-    """An identity function at work on one stream."""
-
-    def step(self, sample: Any) -> float:
-        """Take the next sample, `(channels,)`, and return its error; NaN for a row without any value."""
-        ...
-
-    def run(self, rows: Array) -> Array:
-        """Take the next samples, `(samples, channels)`, and return the errors that `step` would give."""
-        ...
-
-    def copy(self) -> Self:
-        """Return an independent twin."""
-        ...
-
-
-class Base(ABC):
-    """What all states share: scaling, filling, the error, and copies whose buffers are their own.
+class StreamingScorer(ABC):
+    """Scores a stream by how well each sample is reconstructed: the root mean square of the scaled deviation.
 
     `_z` holds the scaled sample before, `_new` the one that came.
 
     Args:
         scale: Of the channels.
-        *more: What else the state is made of.
+        *more: What else the subclass takes.
     """
 
     def __init__(self, scale: Scale, *more: Any) -> None:
-        self._made_of = scale, *more
+        self._parts = scale, *more
         self._scale = scale
         self._channels = len(scale.centre)
         self._centre, self._rate = scale.centre, 1 / scale.spread
@@ -58,7 +43,7 @@ class Base(ABC):
     def step(self, sample: Any) -> float:
         """Take the next sample and return its error."""
         if len(sample) != self._channels:
-            raise InputError(wrong_width(len(sample), self._channels))
+            raise width_error(len(sample), self._channels)
         new, missing = self._new, None
         try:
             np.subtract(sample, self._centre, new)
@@ -71,36 +56,36 @@ class Base(ABC):
             if missing.all():
                 return math.nan
             np.copyto(new, self._z, where=missing)
-        self._take()
+        self._advance_one()
         return self._error(missing)
 
     def run(self, rows: Array) -> Array:
         """Take the next samples and return their errors."""
         if rows.shape[1] != self._channels:
-            raise InputError(wrong_width(rows.shape[1], self._channels))
-        there = present(rows)
+            raise width_error(rows.shape[1], self._channels)
+        there = has_value(rows)
         errors = np.full(len(rows), np.nan)
         z, seen = self._scale.apply(rows if there.all() else rows[there], self._z)
         if len(z):
-            errors[there] = root_mean_square(self._taken(z), seen)
+            errors[there] = root_mean_square(self._residuals(z), seen)
             self._z[:] = z[-1]
         return errors
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle by what the state is made of: its buffers are views of one another."""
-        return _restored, (type(self), self._made_of, self._snapshot())
+        """Copy and pickle by the parts and what the stream changed: the buffers are views of one another."""
+        return _restored, (type(self), self._parts, self._snapshot())
 
     def copy(self) -> Self:
-        """Return an independent twin."""
-        twin: Self = _restored(type(self), self._made_of, self._snapshot())
-        return twin
+        """Return an independent copy."""
+        other: Self = _restored(type(self), self._parts, self._snapshot())
+        return other
 
     @abstractmethod
-    def _take(self) -> None:
+    def _advance_one(self) -> None:
         """Write the deviation of `_new` from its reconstruction into `_residual`; then `_z` is `_new`."""
 
     @abstractmethod
-    def _taken(self, z: Array) -> Array:
+    def _residuals(self, z: Array) -> Array:
         """Take scaled samples, at least one, and return their deviations from their reconstructions."""
 
     def _memory(self) -> tuple[Array, ...]:
@@ -128,13 +113,13 @@ class Base(ABC):
         return math.sqrt(total / (self._channels - int(missing.sum())))
 
 
-def _restored(kind: Any, made_of: tuple[Any, ...], snapshot: Array) -> Any:
-    state = kind(*made_of)
+def _restored(kind: Any, parts: tuple[Any, ...], snapshot: Array) -> Any:
+    state = kind(*parts)
     state._set(snapshot)
     return state
 
 
-class AutoencoderState(Base):
+class StreamingAutoencoder(StreamingScorer):
     """An autoencoder at work; it remembers the last value of each channel alone."""
 
     def __init__(self, scale: Scale, weights: Weights, hidden: int) -> None:
@@ -150,7 +135,7 @@ class AutoencoderState(Base):
         self._activation, self._reconstruction = self._sums[:hidden], self._outputs[: self._channels]
         self._products, self._inner_products = np.empty_like(self._first), np.empty_like(self._second)
 
-    def _take(self) -> None:
+    def _advance_one(self) -> None:
         self._z[:] = self._new
         np.multiply(self._input_column, self._first, self._products)
         _add_up(self._products, 0, None, self._sums)
@@ -159,13 +144,13 @@ class AutoencoderState(Base):
         _add_up(self._inner_products, 0, None, self._outputs)
         np.subtract(self._new, self._reconstruction, self._residual)
 
-    def _taken(self, z: Array) -> Array:
+    def _residuals(self, z: Array) -> Array:
         inner = np.tanh(_affine(z, self._first)[:, : self._width])
         residual: Array = z - _affine(inner, self._second)[:, : self._channels]
         return residual
 
 
-class LSTMState(Base):
+class StreamingLSTM(StreamingScorer):
     """An LSTM at work: one product per sample gives all gates, and the sample's reconstruction from those before it.
 
     Memory c and candidate g are parts of a complex number, as are forget gate f and input gate i: the real part of
@@ -183,13 +168,13 @@ class LSTMState(Base):
     def _memory(self) -> tuple[Array, ...]:
         return self._z, self._hidden, self._cell
 
-    def _take(self) -> None:
+    def _advance_one(self) -> None:
         self._z[:] = self._new
         self._advance(self._one.steps)
         np.subtract(self._new, self._next, self._residual)
         self._carry(self._one, 1, self._one)
 
-    def _taken(self, z: Array) -> Array:
+    def _residuals(self, z: Array) -> Array:
         count = min(BLOCK, len(z))
         block = _buffers(self._width, self._channels, count)
         self._carry(self._one, 0, block)
@@ -205,7 +190,7 @@ class LSTMState(Base):
         return residual
 
     def _carry(self, source: "_Buffers", row: int, target: "_Buffers") -> None:
-        """Let buffers begin with the hidden state and the memory in a row of some, even of their own.
+        """Copy hidden state and memory from a row of one set of buffers to the head of another, or of the same.
 
         A sample's memory never takes the place of the one before: numpy might multiply in another order then.
         """
@@ -232,7 +217,7 @@ class _Buffers(NamedTuple):
         inputs: Hidden state, sample, 1.
         sums: Forget and input gate by turns, output gate, candidate with the other sign, reconstruction.
         memory: Memory, and candidate with the other sign as imaginary part.
-        steps: Views of these that `LSTMState._advance` takes: to make them anew would cost as much as to use them.
+        steps: Views of these that `StreamingLSTM._advance` takes: to make them anew would cost as much as to use them.
     """
 
     inputs: Array
@@ -294,37 +279,9 @@ def _joined(weights: Weights) -> Array:
     return np.hstack([turns, o, -g, np.vstack([head.T, blind, weights["head.bias"]])])
 
 
-class Model(Protocol):
-    """A fitted identity function, as the repository stores it. Users may add their own."""
-
-    kind: ClassVar[str]
-
-    @property
-    def channels(self) -> int:
-        """Values of a sample."""
-        ...
-
-    def settings(self) -> dict[str, Any]:
-        """Return the hyper-parameters: what JSON can hold."""
-        ...
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return every learned array by name."""
-        ...
-
-    @classmethod
-    def restore(cls, settings: Mapping[str, Any], arrays: Weights) -> Self:
-        """Make the model again from what `settings` and `arrays` returned; raise `ValueError` if they do not fit."""
-        ...
-
-    def start(self) -> State:
-        """Begin a stream without history."""
-        ...
-
-
 @dataclass(frozen=True)
-class _Network(ABC):
-    """What both models are made of.
+class _FittedNetwork(ABC):
+    """What both trained networks have.
 
     Attributes:
         scale: Of the channels.
@@ -369,8 +326,8 @@ class _Network(ABC):
             raise ValueError(f"settings of a {cls.kind} are positive integers channels and hidden, not {settings}")
         channels, hidden = settings["channels"], settings["hidden"]
         shapes = {**cls.shapes(channels, hidden), "centre": (channels,), "spread": (channels,)}
-        found = {name: array.shape for name, array in arrays.items()}
-        wrong = sorted(name for name in shapes.keys() | found if shapes.get(name) != found.get(name))
+        given = {name: array.shape for name, array in arrays.items()}
+        wrong = sorted(name for name in shapes.keys() | given if shapes.get(name) != given.get(name))
         if wrong:
             raise ValueError(f"arrays missing, unknown or of another shape: {', '.join(wrong)}")
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays.values()):
@@ -382,7 +339,7 @@ class _Network(ABC):
 
 
 @dataclass(frozen=True)
-class Autoencoded(_Network):
+class FittedAutoencoder(_FittedNetwork):
     """A fitted autoencoder."""
 
     kind: ClassVar[str] = "autoencoder"
@@ -397,13 +354,13 @@ class Autoencoded(_Network):
             "decoder.bias": (channels,),
         }
 
-    def start(self) -> AutoencoderState:
+    def start(self) -> Scorer:
         """Begin a stream without history."""
-        return AutoencoderState(self.scale, self.weights, self.hidden)
+        return StreamingAutoencoder(self.scale, self.weights, self.hidden)
 
 
 @dataclass(frozen=True)
-class Recurrent(_Network):
+class FittedLSTM(_FittedNetwork):
     """A fitted LSTM."""
 
     kind: ClassVar[str] = "lstm"
@@ -420,6 +377,6 @@ class Recurrent(_Network):
             "head.bias": (channels,),
         }
 
-    def start(self) -> LSTMState:
+    def start(self) -> Scorer:
         """Begin a stream without history."""
-        return LSTMState(self.scale, self.weights, self.hidden)
+        return StreamingLSTM(self.scale, self.weights, self.hidden)

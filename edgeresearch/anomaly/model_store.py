@@ -1,4 +1,4 @@
-"""The model repository that prediction and training jobs share (Paper B, section V.3), on any storage fsspec knows.
+"""The model store that prediction and training jobs share (Paper B, section V.3), on any storage that fsspec knows.
 
 A published version is two files that are never changed afterwards: the arrays, under a name nobody else uses
 (`00000012-<random>.safetensors`), and then the manifest `00000012.json`, which holds kind, hyper-parameters, the name
@@ -8,7 +8,7 @@ needs no other protocol than a folder:
 
 - A crash before the manifest leaves a file that nobody reads; later publishers remove it.
 - A reader takes the newest manifest whose checksums fit, its own and that of the arrays. What is damaged or foreign is
-  told and left aside, and the version before is used.
+  named and left aside, and the version before is used.
 - Two publishers cannot claim the same number: the manifest is created only if none is there (in a folder by a hard
   link, which is one step; on S3 by a conditional put), and the loser starts anew with the next number. Were a store to
   ignore the condition, the later manifest would win, whole, since both name arrays of their own.
@@ -27,19 +27,20 @@ import fsspec  # type: ignore[import-untyped, unused-ignore]
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from edgeresearch.anomaly.inference import Autoencoded, Model, Recurrent
+from edgeresearch.anomaly.base import FittedIdentity
+from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
 from edgeresearch.errors import InputError
 from edgeresearch.provenance import sha256
 
 FORMAT = 1
-KINDS: Mapping[str, type[Model]] = {kind.kind: kind for kind in (Autoencoded, Recurrent)}
+KINDS: Mapping[str, type[FittedIdentity]] = {kind.kind: kind for kind in (FittedAutoencoder, FittedLSTM)}
 _MANIFEST = re.compile(r"(\d{8})\.json")
 _OWN = re.compile(r"(\d{8})-[0-9a-f]{32}\.(safetensors|draft)")
 
 
 @dataclass(frozen=True)
-class Published:
-    """A model of the repository.
+class StoredModel:
+    """A version of a model in the store.
 
     Attributes:
         version: Its number, from 1.
@@ -48,25 +49,29 @@ class Published:
     """
 
     version: int
-    model: Model
+    model: FittedIdentity
     about: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a look into the repository found.
+class Lookup:
+    """The newest good version of a model, and what had to be left aside.
 
     Attributes:
         published: The newest good version; None where there is none.
         refused: One line for each newer version that was left aside.
     """
 
-    published: Published | None
+    published: StoredModel | None
     refused: tuple[str, ...] = ()
 
 
-class Repository:
+class ModelStore:
     """Models by name and version.
+
+        store = ModelStore("s3://bucket/models")
+        store.publish("traffic_1", LSTMIdentity().fit(samples, seed=0))
+        scorer = store.latest("traffic_1").published.model.start()
 
     Args:
         root: A folder, or an address such as `s3://bucket/models` or `memory://models`.
@@ -84,7 +89,7 @@ class Repository:
         root: str,
         *,
         keep: int = 10,
-        kinds: Mapping[str, type[Model]] = KINDS,
+        kinds: Mapping[str, type[FittedIdentity]] = KINDS,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         if keep < 2:
@@ -92,11 +97,11 @@ class Repository:
         try:
             self._fs, self._root = fsspec.core.url_to_fs(str(root), **dict(options or {}))
         except (ImportError, ValueError) as error:
-            raise InputError(f"cannot use {root} as a model repository: {error}") from error
+            raise InputError(f"cannot use {root} as a model store: {error}") from error
         self._keep = keep
         self._kinds = kinds
 
-    def publish(self, name: str, model: Model, *, about: Mapping[str, Any] | None = None) -> int:
+    def publish(self, name: str, model: FittedIdentity, *, about: Mapping[str, Any] | None = None) -> int:
         """Store a model as the newest version; when this returns, readers find it.
 
         Args:
@@ -135,7 +140,7 @@ class Repository:
         """Return the numbers of the versions that have a manifest, good or not, ascending."""
         return self._numbers(self._folder(name))
 
-    def load(self, name: str, version: int) -> Published:
+    def load(self, name: str, version: int) -> StoredModel:
         """Read one version.
 
         Raises:
@@ -154,9 +159,9 @@ class Repository:
             model = self._kinds[kind].restore(content["settings"], safetensors.numpy.load(data))
         except (LookupError, SafetensorError, TypeError, ValueError) as error:
             raise InputError(f"{where} holds no {kind}: {error}; publish a new version") from error
-        return Published(version, model, content["about"])
+        return StoredModel(version, model, content["about"])
 
-    def latest(self, name: str, *, after: int = 0) -> Look:
+    def latest(self, name: str, *, after: int = 0) -> Lookup:
         """Look for the newest good version.
 
         Args:
@@ -174,10 +179,10 @@ class Repository:
             if version <= after:
                 break
             try:
-                return Look(self.load(name, version), tuple(refused))
+                return Lookup(self.load(name, version), tuple(refused))
             except InputError as error:
                 refused.append(str(error))
-        return Look(None, tuple(refused))
+        return Lookup(None, tuple(refused))
 
     def _attempt(self, folder: str, data: bytes, content: Mapping[str, Any]) -> int | None:
         """Write the arrays, then the manifest; None if meanwhile the number was taken."""
@@ -205,11 +210,11 @@ class Repository:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise InputError(f"cannot list {folder}: {error.strerror or error}; name a model repository") from error
+            raise InputError(f"cannot list {folder}: {error.strerror or error}; name a model store") from error
 
     def _numbers(self, folder: str) -> list[int]:
-        found = (_MANIFEST.fullmatch(file) for file in self._files(folder))
-        return sorted(int(match[1]) for match in found if match)
+        matches = (_MANIFEST.fullmatch(file) for file in self._files(folder))
+        return sorted(int(match[1]) for match in matches if match)
 
     def _read(self, path: str) -> bytes:
         try:

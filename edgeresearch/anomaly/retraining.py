@@ -1,4 +1,9 @@
-"""When models are retrained on a stream, and which one is in use."""
+"""Retraining a model while its stream goes on (Paper B, section VI.C): trainings take time or are dropped.
+
+`train_versions`, `follow_models` and `select_errors` tell which model is in use at each sample of a recorded stream:
+every model is trained once, however many policies are compared. `replay_stream` plays the same sample by sample through
+a model store, as prediction and training jobs do it.
+"""
 
 import math
 from collections import deque
@@ -11,24 +16,40 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgeresearch.anomaly.base import Array, present, table, wrong_width
-from edgeresearch.anomaly.detectors import MOVING, Watch, begun
-from edgeresearch.anomaly.identity import Identity
-from edgeresearch.anomaly.inference import Model
-from edgeresearch.anomaly.model_store import Published, Repository
-from edgeresearch.anomaly.online import RECENT, Schedule
-from edgeresearch.anomaly.thresholds import Judge, Threshold
+from edgeresearch.anomaly.base import (
+    Array,
+    FittedIdentity,
+    Identity,
+    Threshold,
+    ThresholdState,
+    as_samples,
+    has_value,
+    newest_samples,
+    training_rows,
+    training_seed,
+    width_error,
+)
+from edgeresearch.anomaly.detectors import MOVING, OnlineDetector, warmed_up
+from edgeresearch.anomaly.model_store import ModelStore, StoredModel
+from edgeresearch.anomaly.prequential import RECENT
+from edgeresearch.anomaly.settings import Schedule
 from edgeresearch.errors import InputError
+
+SCHEDULE = Schedule()
+
+TrainingStatus = Literal["published", "dropped", "running", "unfinished"]
+"""What becomes of a training: `running` is dropped because the one before still ran, `unfinished` runs when the stream
+ends."""
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingRequest:
     """A training that has been triggered.
 
     Attributes:
         stream: Name of the stream's model.
         number: Of the training, from 1.
-        time: When it was triggered, in virtual seconds.
+        time: When it was triggered.
         samples: How many are cached.
     """
 
@@ -41,15 +62,15 @@ class Request:
 class Decision(Protocol):
     """Decides what becomes of a training: an emulator, or one of `always`, `never` and `recorded`."""
 
-    def __call__(self, request: Request) -> float | None:
-        """Return the virtual seconds until the model is published; None if the training is dropped."""
+    def __call__(self, request: TrainingRequest) -> float | None:
+        """Return the time until the model is published; None if the training is dropped."""
         ...
 
 
 class Training(Protocol):
-    """Trains a model. `trained_by` makes one of an identity function."""
+    """Trains a model; `make_training` makes one of an identity function."""
 
-    def __call__(self, samples: Array, previous: Model | None, number: int) -> Model:
+    def __call__(self, samples: Array, previous: FittedIdentity | None, number: int) -> FittedIdentity:
         """Train.
 
         Args:
@@ -60,19 +81,19 @@ class Training(Protocol):
         ...
 
 
-def always(seconds: float) -> Decision:
+def always(duration: float) -> Decision:
     """Every training is placed and takes the same time."""
-    return lambda request: seconds
+    return lambda request: duration
 
 
-def never(request: Request) -> None:
+def never(request: TrainingRequest) -> None:
     """Every training is dropped."""
 
 
 def recorded(outcomes: Sequence[float | None]) -> Decision:
-    """Training `n` ends as the nth of these says: its duration in virtual seconds, or None for dropped."""
+    """Training `n` ends as the nth of these says: its duration, or None for dropped."""
 
-    def decide(request: Request) -> float | None:
+    def decide(request: TrainingRequest) -> float | None:
         if request.number > len(outcomes):
             raise InputError(
                 f"training {request.number} was triggered, {len(outcomes)} outcomes are recorded; give more"
@@ -82,7 +103,7 @@ def recorded(outcomes: Sequence[float | None]) -> Decision:
     return decide
 
 
-def trained_by(
+def make_training(
     identity: Identity, seed: np.random.SeedSequence, *, warm_start: bool = True, accelerator: str = "auto"
 ) -> Training:
     """Return a training of an identity function.
@@ -91,23 +112,18 @@ def trained_by(
         identity: What is trained.
         seed: Each training draws from a child of it, by its number: a dropped training changes no other.
         warm_start: Whether a training goes on from the weights of the model in use, as Paper B's do.
-        accelerator: Lightning's word for where to train.
+        accelerator: Where to train, as Lightning names it.
     """
 
-    def train(samples: Array, previous: Model | None, number: int) -> Model:
-        child = np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, number))
-        drawn = int(child.generate_state(1)[0])
-        return identity.fit(samples, seed=drawn, start=previous if warm_start else None, accelerator=accelerator)
+    def train(samples: Array, previous: FittedIdentity | None, number: int) -> FittedIdentity:
+        start = previous if warm_start else None
+        return identity.fit(samples, seed=training_seed(seed, number), start=start, accelerator=accelerator)
 
     return train
 
 
-Fate = Literal["published", "dropped", "running", "unfinished"]
-"""What becomes of a training, in the words of `stream.Replay`."""
-
-
 @dataclass(frozen=True)
-class Versions:
+class ModelVersions:
     """Every model that a stream can have.
 
     Attributes:
@@ -121,28 +137,29 @@ class Versions:
 
 
 @dataclass(frozen=True)
-class Use:
-    """Which model is in use.
+class ModelUse:
+    """Which model is in use at each sample.
 
     Attributes:
-        version: Its index at each sample, `(samples,)`; the first model's before its training, too.
+        version: Its index, `(samples,)`; the first model's before its training, too.
         age: Samples that came since those that it was trained on, the one itself included, `(samples,)`; not above 0
             for the first model's own training samples.
-        fates: Of the trainings after the first.
+        statuses: What became of the trainings after the first.
     """
 
     version: npt.NDArray[np.int64]
     age: npt.NDArray[np.int64]
-    fates: tuple[Fate, ...]
+    statuses: tuple[TrainingStatus, ...]
 
     @property
     def dropped(self) -> float:
         """Share of the trainings after the first that were dropped, also because the one before still ran."""
-        return sum(fate in ("dropped", "running") for fate in self.fates) / len(self.fates) if self.fates else 0.0
+        lost = sum(status in ("dropped", "running") for status in self.statuses)
+        return lost / len(self.statuses) if self.statuses else 0.0
 
 
-def versions(rows: Array, train: Training, *, schedule: Schedule) -> Versions:
-    """Train and score every model.
+def train_versions(rows: Array, train: Training, *, schedule: Schedule) -> ModelVersions:
+    """Train every model that the stream can have, and score all samples after its training.
 
     Args:
         rows: The stream, `(samples, channels)`.
@@ -152,20 +169,20 @@ def versions(rows: Array, train: Training, *, schedule: Schedule) -> Versions:
     Raises:
         InputError: There are too few samples.
     """
-    there, cuts = present(rows), schedule.cuts(rows)
+    cuts = training_rows(rows, schedule)
     errors = np.full((len(cuts), len(rows)), np.nan)
-    model: Model | None = None
+    model: FittedIdentity | None = None
     for index, cut in enumerate(cuts):
-        cached = rows[:cut][there[:cut]][-schedule.train :]
+        cached = newest_samples(rows[:cut], schedule.train)
         model = train(cached, model, index + 1)
         if index:
-            errors[index, cut:] = begun(model, cached[-RECENT:]).run(rows[cut:])
+            errors[index, cut:] = warmed_up(model, cached[-RECENT:]).run(rows[cut:])
         else:
             errors[index] = model.start().run(rows)
-    return Versions(errors, tuple(cuts))
+    return ModelVersions(errors, tuple(cuts))
 
 
-def used(rows: Array, decide: Decision, *, schedule: Schedule) -> Use:
+def follow_models(rows: Array, decide: Decision, *, schedule: Schedule) -> ModelUse:
     """Return which model is in use at each sample.
 
     The first training is there for the first sample after those that it takes, whoever decides on the others. One that
@@ -173,74 +190,43 @@ def used(rows: Array, decide: Decision, *, schedule: Schedule) -> Use:
 
     Args:
         rows: The stream, `(samples, channels)`.
-        decide: Says after how many further samples a training's model is there, 0 for at once; None if it is dropped.
+        decide: Returns after how many further samples a training's model is there, 0 for at once; None if it is
+            dropped.
         schedule: When a training is triggered.
 
     Raises:
         InputError: There are too few samples, or a number of samples is negative or NaN.
     """
-    came, cuts = np.cumsum(present(rows)), schedule.cuts(rows)
-    version, fates = np.zeros(len(rows), dtype=np.int64), list[Fate]()
+    came, cuts = np.cumsum(has_value(rows)), training_rows(rows, schedule)
+    version, statuses = np.zeros(len(rows), dtype=np.int64), list[TrainingStatus]()
     free = 0.0
     for index, cut in enumerate(cuts[1:], start=1):
         now = int(came[cut - 1])
         if free > now:
-            fates.append("running")
+            statuses.append("running")
             continue
-        after = decide(Request("stream", index + 1, float(now), schedule.train))
+        after = decide(TrainingRequest("stream", index + 1, float(now), schedule.train))
         if after is None:
-            fates.append("dropped")
+            statuses.append("dropped")
             continue
         if not after >= 0:
             raise InputError(f"training {index + 1} lasts {after} samples; give 0 or more, or None")
         free = now + after
         begin = max(cut, int(np.searchsorted(came, free)))
         version[begin:] = index
-        fates.append("published" if begin < len(rows) else "unfinished")
+        statuses.append("published" if begin < len(rows) else "unfinished")
     age = came - came[np.array(cuts)[version] - 1]
-    return Use(version, age, tuple(fates))
+    return ModelUse(version, age, tuple(statuses))
 
 
-def looked_up(found: Versions, use: Use) -> Array:
+def select_errors(versions: ModelVersions, use: ModelUse) -> Array:
     """Return the errors of the models in use, `(samples,)`."""
-    errors: Array = found.errors[use.version, np.arange(len(use.version))]
+    errors: Array = versions.errors[use.version, np.arange(len(use.version))]
     return errors
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How a stream is watched.
-
-    Attributes:
-        interval: Seconds between two samples; Paper B's streams have 0.2 to 0.8.
-        every: Samples after which a training is triggered (1,000 in Paper B).
-        cache: Newest samples that a training gets.
-        check: Samples between two looks into the repository.
-        recent: Newest samples over which the state of a newer model comes up.
-    """
-
-    interval: float = 0.5
-    every: int = 1000
-    cache: int = 1000
-    check: int = 10
-    recent: int = 100
-
-    def __post_init__(self) -> None:
-        """Refuse settings without meaning."""
-        if not (self.interval > 0 and math.isfinite(self.interval)):
-            raise InputError(f"interval is {self.interval}; give a positive number of seconds")
-        for name in ("every", "cache", "check"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}; give at least one sample")
-        if not 0 <= self.recent <= self.cache:
-            raise InputError(f"recent is {self.recent}; give 0 to {self.cache} samples, as many as are cached")
-
-
-SETTINGS = Settings()
-
-
-@dataclass(frozen=True)
-class Replay:
+class StreamReplay:
     """What happened on a stream.
 
     Attributes:
@@ -249,9 +235,8 @@ class Replay:
             on came; NaN before the first model and for one that this replay did not publish), late (not in time order,
             or seen before: neither scored nor learnt from). Error and threshold are NaN where nothing is scored.
         trainings: One row per training: number, triggered, finished (virtual seconds; NaN unless published), outcome
-            (`published`, `dropped`, `running` for one dropped because the one before still ran, `unfinished` at the end
-            of the stream), version (0 unless published).
-        refused: What the repository had to leave aside, one line each.
+            (a `TrainingStatus`), version (0 unless published).
+        refused: What the model store had to leave aside, one line each.
     """
 
     samples: pd.DataFrame
@@ -259,44 +244,57 @@ class Replay:
     refused: tuple[str, ...]
 
 
-def replay(
+def replay_stream(
     samples: Iterable[Any],
     *,
     name: str,
-    repository: Repository,
+    store: ModelStore,
     train: Training,
     decide: Decision,
     threshold: Threshold = MOVING,
-    settings: Settings = SETTINGS,
+    schedule: Schedule = SCHEDULE,
+    interval: float = 0.5,
+    check: int = 10,
+    recent: int = RECENT,
     stamps: Iterable[Any] | None = None,
-) -> Replay:
+) -> StreamReplay:
     """Replay a stream in virtual time.
 
-    A model that stands in the repository under this name at the start is used from the first sample on. Of a sample
-    without any value its time alone is kept: it is neither scored nor counted nor cached.
+    A model that stands in the store under this name at the start is used from the first sample on. Of a sample without
+    any value its time alone is kept: it is neither scored nor counted nor cached.
 
     Args:
         samples: `(samples, channels)`, or one array per sample, in the order in which they come.
-        name: Of the stream's model in the repository.
-        repository: Where trainings publish and the prediction looks.
+        name: Of the stream's model in the store.
+        store: Where trainings publish and the prediction looks.
         train: Makes a model of the cached samples; called when the training ends in virtual time.
-        decide: Says how long a training takes, or that it is dropped.
+        decide: Returns the virtual seconds that a training takes, or None if it is dropped.
         threshold: Judges the errors; it lives on when the model changes.
-        settings: Rate, cache and trigger.
+        schedule: How many samples are cached, and after how many a training is triggered.
+        interval: Seconds between two samples; Paper B's streams have 0.2 to 0.8.
+        check: Samples between two looks into the store.
+        recent: Newest samples on which the state of a newer model warms up.
         stamps: Time stamps of the samples, as their sensor gave them: a sample whose stamp is not after the newest one
             so far, or that has none, is late or a duplicate. None if they are in order.
 
     Raises:
         InputError: A sample has another number of values than the model in use, stamps and samples differ in number,
-            or a duration is negative or NaN.
+            a duration is negative or NaN, or a setting has no meaning.
     """
-    run = _Run(name, repository, train, decide, settings, threshold.start())
-    for values, late in _ordered(samples, stamps):
+    if not (interval > 0 and math.isfinite(interval)):
+        raise InputError(f"interval is {interval}; give a positive number of seconds")
+    if check < 1:
+        raise InputError(f"check is {check}; give at least one sample")
+    if not 0 <= recent <= schedule.train:
+        raise InputError(f"recent is {recent}; give 0 to {schedule.train} samples, as many as are cached")
+    run = _Replay(name, store, train, decide, schedule, interval, check, recent, threshold.start())
+    for values, late in _with_lateness(samples, stamps):
         run.take(values, late)
-    return run.outcome()
+    return run.result()
 
 
-def _ordered(samples: Iterable[Any], stamps: Iterable[Any] | None) -> Iterator[tuple[Any, bool]]:
+def _with_lateness(samples: Iterable[Any], stamps: Iterable[Any] | None) -> Iterator[tuple[Any, bool]]:
+    """Yield each sample and whether it is late: its stamp is missing, or not after all before it."""
     if stamps is None:
         yield from ((values, False) for values in samples)
         return
@@ -311,29 +309,32 @@ def _ordered(samples: Iterable[Any], stamps: Iterable[Any] | None) -> Iterator[t
 
 
 @dataclass
-class _Running:
+class _RunningTraining:
     """A training under way."""
 
-    request: Request
+    request: TrainingRequest
     finish: float
     samples: Array
-    previous: Model | None
+    previous: FittedIdentity | None
     row: dict[str, Any]
 
 
 @dataclass
-class _Run:
+class _Replay:
     """The state of a replay."""
 
     name: str
-    repository: Repository
+    store: ModelStore
     train: Training
     decide: Decision
-    settings: Settings
-    judge: Judge
-    model: Published | None = None
-    watch: Watch | None = None
-    running: _Running | None = None
+    schedule: Schedule
+    interval: float
+    check: int
+    recent: int
+    threshold: ThresholdState
+    model: StoredModel | None = None
+    detector: OnlineDetector | None = None
+    running: _RunningTraining | None = None
     seen: int = 0
     rows: list[tuple[float, float, float, bool, int, float, bool]] = field(default_factory=list)
     trainings: list[dict[str, Any]] = field(default_factory=list)
@@ -342,34 +343,34 @@ class _Run:
     cached: deque[Array] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cached = deque(maxlen=self.settings.cache)
+        self.cached = deque(maxlen=self.schedule.train)
 
     def take(self, values: Any, late: bool) -> None:
-        """Let a sample come."""
+        """Take the next sample."""
         index = len(self.rows)
-        now = index * self.settings.interval
+        now = index * self.interval
         if self.running and self.running.finish <= now:
             self._finish(self.running)
-        if index % self.settings.check == 0:
-            self._look()
-        sample = table([values])[0]
+        if index % self.check == 0:
+            self._look_for_model()
+        sample = as_samples([values])[0]
         if self.cached and len(sample) != len(self.cached[-1]):
-            raise InputError(f"{self.name}, sample {index + 1}: {wrong_width(len(sample), len(self.cached[-1]))}")
+            raise InputError(f"{self.name}, sample {index + 1}: {width_error(len(sample), len(self.cached[-1]))}")
         version = self.model.version if self.model else 0
         age = now - self.trained.get(version, math.nan)
         blank = late or not np.isfinite(sample).any()
-        if blank or self.watch is None:
+        if blank or self.detector is None:
             self.rows.append((now, math.nan, math.nan, False, version, age, late))
         else:
-            self.rows.append((now, *self.watch.update(sample), version, age, late))
+            self.rows.append((now, *self.detector.update(sample), version, age, late))
         if not blank:
             self.seen += 1
             self.cached.append(sample)
-            if self.seen % self.settings.every == 0:
+            if self.schedule.every and self.seen % self.schedule.every == 0:
                 self._trigger(now)
 
     def _trigger(self, now: float) -> None:
-        request = Request(self.name, len(self.trainings) + 1, now, len(self.cached))
+        request = TrainingRequest(self.name, len(self.trainings) + 1, now, len(self.cached))
         row = {"number": request.number, "triggered": now, "finished": math.nan, "outcome": "running", "version": 0}
         self.trainings.append(row)
         if self.running:
@@ -382,35 +383,35 @@ class _Run:
             raise InputError(f"training {request.number} of {self.name} lasts {duration} s; give 0 or more, or None")
         row["outcome"] = "unfinished"
         previous = self.model.model if self.model else None
-        self.running = _Running(request, now + duration, np.array(self.cached), previous, row)
+        self.running = _RunningTraining(request, now + duration, np.array(self.cached), previous, row)
 
-    def _finish(self, done: _Running) -> None:
-        model = self.train(done.samples, done.previous, done.request.number)
-        version = self.repository.publish(self.name, model, about={"training": done.request.number})
-        self.trained[version] = done.request.time
-        done.row.update(finished=done.finish, outcome="published", version=version)
+    def _finish(self, training: _RunningTraining) -> None:
+        model = self.train(training.samples, training.previous, training.request.number)
+        version = self.store.publish(self.name, model, about={"training": training.request.number})
+        self.trained[version] = training.request.time
+        training.row.update(finished=training.finish, outcome="published", version=version)
         self.running = None
 
-    def _look(self) -> None:
-        """Pick up a newer model."""
-        found = self.repository.latest(self.name, after=self.model.version if self.model else 0)
-        self.refused |= dict.fromkeys(found.refused)
-        if found.published is None:
+    def _look_for_model(self) -> None:
+        """Go on with a newer model if the store has one."""
+        lookup = self.store.latest(self.name, after=self.model.version if self.model else 0)
+        self.refused |= dict.fromkeys(lookup.refused)
+        if lookup.published is None:
             return
-        self.model = found.published
-        model = found.published.model
-        recent = list(self.cached)[-self.settings.recent :] if self.settings.recent else []
-        state = begun(model, np.array(recent) if recent else np.empty((0, model.channels)))
-        if self.watch is None:
-            self.watch = Watch(state, self.judge)
+        self.model = lookup.published
+        model = self.model.model
+        recent = list(self.cached)[-self.recent :] if self.recent else []
+        scorer = warmed_up(model, np.array(recent) if recent else np.empty((0, model.channels)))
+        if self.detector is None:
+            self.detector = OnlineDetector(scorer, self.threshold)
         else:
-            self.watch.swap(state)
+            self.detector.swap(scorer)
 
-    def outcome(self) -> Replay:
-        """Put everything into tables."""
+    def result(self) -> StreamReplay:
+        """Return everything as tables."""
         names = ["time", "error", "threshold", "alarm", "version", "age", "late"]
         types = {"alarm": bool, "version": int, "late": bool}
-        return Replay(
+        return StreamReplay(
             pd.DataFrame(self.rows, columns=names).astype(types),
             pd.DataFrame(self.trainings, columns=["number", "triggered", "finished", "outcome", "version"]),
             tuple(self.refused),

@@ -1,168 +1,75 @@
-"""Adaptive thresholds of IFTM (Paper B, section VI.A): an error is judged by what the errors before it set.
+"""Adaptive thresholds of IFTM at work on a stream (Paper B, section VI.A); their settings stand in `settings`."""
 
-A `Threshold` is a setting; `start` makes the `Judge` of one stream. A judge's `level` is what the next error is
-compared with; the error is shown to it afterwards, by `update`. So no error has a part in its own threshold.
-"""
-
-import copy
 import math
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 
-from edgeresearch.anomaly.base import Array
-from edgeresearch.errors import InputError
+from edgeresearch.anomaly.base import Array, ThresholdState
+from edgeresearch.anomaly.settings import MovingThreshold, QuantileThreshold
 
 HUGE = 1e100
-"""A moving variance takes errors up to here: the square of greater ones could be infinite, and stay so."""
+"""A moving variance takes scores up to here: the square of greater ones could be infinite, and stay so."""
 
 
-class Judge(Protocol):
-    """A threshold at work on one stream.
+def threshold_levels(state: ThresholdState, scores: Array) -> Array:
+    """Return the level that each score is compared with, and leave the threshold as it is after the last.
 
-    Attributes:
-        level: The next error is an anomaly if it is greater.
+    Args:
+        state: Knows the scores before these; it is changed.
+        scores: `(samples,)`; those that are not finite are compared, not learnt from.
     """
-
-    level: float
-
-    def update(self, error: float) -> None:
-        """Learn from an error, a finite number, that has been judged."""
-        ...
-
-
-class Threshold(Protocol):
-    """How errors are judged. Users may plug in their own."""
-
-    def start(self) -> Judge:
-        """Begin a stream without history."""
-        ...
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """The same level for ever.
-
-    Attributes:
-        level: An error above it is an anomaly.
-    """
-
-    level: float
-
-    def start(self) -> "FixedJudge":
-        """Begin a stream."""
-        return FixedJudge(self.level)
+    levels = []
+    for score in scores.tolist():
+        levels.append(state.level)
+        if score - score == 0.0:  # finite
+            state.update(score)
+    return np.array(levels, dtype=np.float64)
 
 
 @dataclass
-class FixedJudge:
+class FixedState:
     """A fixed threshold at work."""
 
     level: float
 
-    def update(self, error: float) -> None:
+    def update(self, score: float) -> None:
         """Learn nothing."""
 
 
-@dataclass(frozen=True)
-class Moving:
-    """Exponential moving mean + k standard deviations of the past errors.
-
-    Attributes:
-        k: Standard deviations above the mean.
-        memory: Errors over which mean and deviation forget; the first ones are weighted equally.
-        warm_up: Errors before the first that can be an anomaly.
-        clip: Whether an error above the level counts as the level, so that an anomaly does not hide the next one. The
-            level still follows errors that stay high.
-        floor: Least standard deviation, relative to 1 + mean: without it a constant stream would alarm on rounding.
-    """
-
-    k: float = 4.0
-    memory: float = 300.0
-    warm_up: int = 30
-    clip: bool = True
-    floor: float = 1e-6
-
-    def __post_init__(self) -> None:
-        """Refuse settings without meaning."""
-        _check(self.k >= 0, f"k is {self.k}; give 0 or more")
-        _check(self.memory >= 1, f"memory is {self.memory}; give at least one error")
-        _check(self.warm_up >= 1, f"warm_up is {self.warm_up}; give at least one error")
-        _check(self.floor >= 0, f"floor is {self.floor}; give 0 or more")
-
-    def start(self) -> "MovingJudge":
-        """Begin a stream without history."""
-        return MovingJudge(self)
-
-
 @dataclass
-class MovingJudge:
+class MovingState:
     """A moving mean and deviation at work; in the form of Welford, whose variance is never negative.
 
     Attributes:
         threshold: Its settings.
         level: Mean + k standard deviations; infinite during the warm-up.
-        mean: Of the past errors.
-        variance: Of the past errors.
-        seen: Number of past errors.
+        mean: Of the past scores.
+        variance: Of the past scores.
+        seen: Number of past scores.
     """
 
-    threshold: Moving
+    threshold: MovingThreshold
     level: float = math.inf
     mean: float = 0.0
     variance: float = 0.0
     seen: int = 0
 
-    def update(self, error: float) -> None:
-        """Learn from an error."""
+    def update(self, score: float) -> None:
+        """Learn from a score."""
         own = self.threshold
-        if own.clip and error > self.level:
-            error = self.level
-        elif error > HUGE:
-            error = HUGE
+        if own.clip and score > self.level:
+            score = self.level
+        elif score > HUGE:
+            score = HUGE
         seen = self.seen = self.seen + 1
         rate = 1 / (seen if seen < own.memory else own.memory)
-        deviation = error - self.mean
+        deviation = score - self.mean
         mean = self.mean = self.mean + rate * deviation
         variance = self.variance = (1 - rate) * (self.variance + rate * deviation * deviation)
         if seen >= own.warm_up:
             spread, least = math.sqrt(variance), own.floor * (1 + abs(mean))
             self.level = mean + own.k * (spread if spread > least else least)
-
-
-@dataclass(frozen=True)
-class Quantile:
-    """A multiple of a high quantile of the past errors, by P² sketches of five numbers each.
-
-    P² alone remembers everything equally; so that the threshold adapts, two sketches work half a window apart: the
-    older one judges, and after `window` errors the younger one takes its place.
-
-    Attributes:
-        quantile: Share of the errors that lie below it.
-        factor: The level is so many times the quantile.
-        window: Errors that a sketch takes.
-        warm_up: Errors before the first that can be an anomaly, at least five.
-        floor: Added to the level: without it a constant stream would alarm on rounding.
-    """
-
-    quantile: float = 0.99
-    factor: float = 1.5
-    window: int = 1000
-    warm_up: int = 100
-    floor: float = 1e-6
-
-    def __post_init__(self) -> None:
-        """Refuse settings without meaning."""
-        _check(0 < self.quantile < 1, f"quantile is {self.quantile}; give a share between 0 and 1")
-        _check(self.factor > 0, f"factor is {self.factor}; give more than 0")
-        _check(self.warm_up >= 5, f"warm_up is {self.warm_up}; a sketch needs five errors")
-        _check(self.window >= 2 * self.warm_up, f"window is {self.window}; give at least twice the warm-up")
-        _check(self.floor >= 0, f"floor is {self.floor}; give 0 or more")
-
-    def start(self) -> "QuantileJudge":
-        """Begin a stream without history."""
-        return QuantileJudge(self, Sketch(self.quantile))
 
 
 class Sketch:
@@ -221,56 +128,31 @@ class Sketch:
         places[i] += way
 
 
-@dataclass
-class QuantileJudge:
+class QuantileState:
     """Two sketches at work.
 
     Attributes:
         threshold: Its settings.
-        older: Judges.
+        older: Sets the level.
         younger: Takes its place when the older is full.
         level: Factor x quantile; infinite during the warm-up.
     """
 
-    threshold: Quantile
-    older: Sketch
-    younger: Sketch | None = None
-    level: float = field(default=math.inf)
+    def __init__(self, threshold: QuantileThreshold) -> None:
+        self.threshold = threshold
+        self.older = Sketch(threshold.quantile)
+        self.younger: Sketch | None = None
+        self.level = math.inf
 
-    def update(self, error: float) -> None:
-        """Learn from an error."""
+    def update(self, score: float) -> None:
+        """Learn from a score."""
         own = self.threshold
-        self.older.update(error)
+        self.older.update(score)
         if self.younger is not None:
-            self.younger.update(error)
+            self.younger.update(score)
             if self.older.count >= own.window:
                 self.older, self.younger = self.younger, None
         if self.younger is None and self.older.count >= own.window - own.window // 2:
             self.younger = Sketch(own.quantile)
         if self.older.count >= own.warm_up:
             self.level = own.factor * self.older.value + own.floor
-
-
-def judged(judge: Judge, errors: Array) -> Array:
-    """Return the level that each error is judged by, and leave the judge as it is after the last.
-
-    Args:
-        judge: Knows the errors before these; it is changed.
-        errors: `(samples,)`; those that are not finite are judged, not learnt from.
-    """
-    levels = []
-    for error in errors.tolist():
-        levels.append(judge.level)
-        if error - error == 0.0:  # finite
-            judge.update(error)
-    return np.array(levels, dtype=np.float64)
-
-
-def twin(judge: Judge) -> Judge:
-    """Return an independent copy of a judge."""
-    return copy.deepcopy(judge)
-
-
-def _check(holds: bool, message: str) -> None:
-    if not holds:
-        raise InputError(message)

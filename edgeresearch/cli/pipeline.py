@@ -409,28 +409,22 @@ def anomaly(
 def _sensors(settings: "Params", folder: Path, _: Path | None, out: Path) -> None:
     from edgeresearch.papers import detection
 
-    found = detection.write(
-        folder, settings.anomaly.model_dump(), seed=settings.seed, workers=settings.workers, out=out
-    )
+    tables = detection.write(folder, settings.anomaly, seed=settings.seed, workers=settings.workers, out=out)
     columns = ["detector", "point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day"]
-    pooled = found.table[found.table["sensor"] == detection.POOLED]
+    pooled = tables.table[tables.table["sensor"] == detection.POOLED]
     for kind, rows in pooled.groupby("kind", sort=False):
-        shown = rows[columns].rename(columns={"false_alarms_per_day": "false/day"})  # eighty columns are few
-        told = shown.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell)
-        show(told, f"{kind}: all sensors together")
+        narrow = rows[columns].rename(columns={"false_alarms_per_day": "false/day"})  # eighty columns are few
+        show(narrow, f"{kind}: all sensors together", ".3g")
     print(f"tables: {out / detection.TABLES}")
 
 
 def _staleness(settings: "Params", folder: Path, triggers: Path | None, out: Path) -> None:
     from edgeresearch.papers import detection, staleness
-    from edgeresearch.papers import staleness as outcomes
     from edgeresearch.papers.scheduling import TRIGGERS
 
-    emulated = outcomes.read(triggers or out / TRIGGERS)
-    found = staleness.write(
-        folder, settings.anomaly.model_dump(), emulated, seed=settings.seed, workers=settings.workers, out=out
-    )
+    emulated = staleness.read_triggers(triggers or out / TRIGGERS)
+    tables = staleness.write(folder, settings.anomaly, emulated, seed=settings.seed, workers=settings.workers, out=out)
     columns = ["data", "policy", "streams", "drop_percent", "mean_age", "event_f1", "low", "high", "auc_pr"]
-    rows = found.table.loc[found.table["threshold"] == staleness.MAIN, columns]
-    show(rows.map(lambda cell: f"{cell:.3g}" if isinstance(cell, float) else cell), "all sensors together")
+    rows = tables.table.loc[tables.table["threshold"] == staleness.MAIN, columns]
+    show(rows, "all sensors together", ".3g")
     print(f"tables: {out / detection.TABLES}")

@@ -218,7 +218,7 @@ def los(
     )
 )
 def calibrate(
-    limit: Annotated[list[float] | None, typer.Option(help="Millicores, four or more.", show_default=PARAMS)] = None,
+    limit: Annotated[list[int] | None, typer.Option(help="Millicores, four or more.", show_default=PARAMS)] = None,
     repeats: Annotated[int | None, typer.Option(help="Trainings under each limit.", show_default=PARAMS)] = None,
     samples: Annotated[int | None, typer.Option(help="Cached samples of a training.", show_default=PARAMS)] = None,
     throttle: Annotated[str, typer.Option(help="How limits are kept: auto, cgroup or signals.")] = "auto",
@@ -230,20 +230,29 @@ def calibrate(
     from rich.console import Console
 
     from edgeresearch import io
-    from edgeresearch.profiling import training_cost as work
+    from edgeresearch.profiling.settings import CalibrationPlan
+    from edgeresearch.profiling.training_cost import calibrate as measure
+    from edgeresearch.settings import parsed
 
     settings = read_settings(params)
     io.check(out.parent)  # before minutes of trainings
-    options = {"limits": limit or None, "repeats": repeats, "samples": samples}
-    chosen: dict[str, Any] = settings.anomaly.calibration.model_dump() | {
-        name: option for name, option in options.items() if option is not None
-    }
+    study = settings.anomaly
+    options = {"limits": tuple(sorted(set(limit or ()))) or None, "repeats": repeats, "samples": samples}
+    given = {name: option for name, option in options.items() if option is not None}
+    plan = parsed({**study.calibration.model_dump(), **given}, CalibrationPlan, "calibrate")
     with Console(stderr=True).status("starting") as status:  # drawn on a terminal only
-        found = work.calibrate(
-            folder or Path(settings.data.folder), out, **chosen, wanted=throttle, seed=settings.seed, tell=status.update
+        result = measure(
+            folder or Path(settings.data.folder),
+            out,
+            plan=plan,
+            throttle=throttle,
+            seed=settings.seed,
+            lstm=study.lstm,
+            autoencoder=study.autoencoder,
+            progress=status.update,
         )
-    show(work.shown(found).map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), found.throttle)
-    for line in work.lines(found):
+    show(result.table(), result.throttle)
+    for line in result.notes():
         print(line)
     print(f"calibration: {out}")
 
@@ -276,19 +285,20 @@ def detect(
     """Look for anomalies in a stream of one's own."""
     from rich.console import Console
 
-    from edgeresearch.anomaly.api import detect_file
-    from edgeresearch.plotting.detection import draw
+    import edgeresearch as er
+    from edgeresearch import io
 
+    io.check(out)  # before minutes of trainings
     options = {
         **{"identity": identity, "threshold": threshold, "train": train, "every": every, "k": k},
         **{"quantile": quantile, "columns": column or None, "time": time, "seed": seed},
     }
     given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
     with Console(stderr=True).status("reading the stream") as status:  # drawn on a terminal only
-        report = detect_file(stream, out, **given, draw=draw, tell=status.update)
-    for line in report.said:
+        detection = er.detect(stream, **given, progress=status.update)
+    for line in detection.notes:
         print(line)
-    if len(report.alarms):
-        show(report.highest(), f"{report.name}: the highest of {len(report.alarms)} alarms")
-    print(report.verdict)
-    print(f"results: {out}")
+    if len(detection.table):
+        show(detection.highest_alarms(), f"{detection.name}: the highest of {len(detection.table)} alarms")
+    print(detection.verdict)
+    print(f"results: {detection.save(out)}")

@@ -1,11 +1,20 @@
 """Settings of the studies: what is run, how often, and beyond the rooms' own settings; `params.yaml` has the same."""
 
-from typing import Annotated, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from edgeresearch.anomaly.settings import (
+    AutoencoderIdentity,
+    Injection,
+    LSTMIdentity,
+    MovingThreshold,
+    QuantileThreshold,
+    Schedule,
+)
 from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, Policies, PolicyName
-from edgeresearch.settings import Counts, Fraction, Section
+from edgeresearch.profiling.settings import CalibrationPlan
+from edgeresearch.settings import Counts, Fraction, Section, each_once
 
 
 class LimitAdaptation(Section):
@@ -96,3 +105,60 @@ class SchedulingStudy(EmulatorSettings):
     sweeps: SchedulingSweeps = SchedulingSweeps()
     city: CityGrowth = CityGrowth()
     fit: SearchBudget = SearchBudget()
+
+
+DetectorName = Literal[
+    "iftm_lstm_ema",
+    "iftm_lstm_quantile",
+    "iftm_autoencoder_ema",
+    "iftm_autoencoder_quantile",
+    "robust_z",
+    "last_value",
+    "half_space_trees",
+    "ecod",
+]
+Detectors = Annotated[tuple[DetectorName, ...], AfterValidator(each_once)]
+
+
+class StalenessStudy(Section):
+    """What dropped trainings do to detection on traffic.
+
+    Attributes:
+        sensors: The first ones.
+        seeds: Draws of anomalies, first weights and emulated streams.
+        samples: Samples behind the first training; all of them where None.
+        block: Samples of a point of the course over time.
+        gain: Of the control: factor on a drifting sensor's last sample.
+        control_seeds: Draws that are run with the control, too.
+        warm_seeds: Draws that are run with a warm start, too.
+    """
+
+    sensors: PositiveInt = 10
+    seeds: PositiveInt = 3
+    samples: PositiveInt | None = None
+    block: PositiveInt = 1000
+    gain: PositiveFloat = 5.0
+    control_seeds: NonNegativeInt = 1
+    warm_seeds: NonNegativeInt = 1
+
+
+class AnomalyStudy(Schedule):
+    """Anomaly detection on the Aarhus streams, with the same settings and schedule for every sensor and detector.
+
+    Attributes:
+        sensors: The first ones of each kind, traffic and pollution.
+        samples: Samples behind the first training, into which anomalies are injected.
+        seeds: Draws of anomalies and first weights.
+    """
+
+    sensors: PositiveInt = 10
+    samples: PositiveInt = 3000
+    seeds: PositiveInt = 3
+    detectors: Detectors = tuple(name for name in get_args(DetectorName) if name != "ecod")  # it needs an extra
+    lstm: LSTMIdentity = LSTMIdentity()
+    autoencoder: AutoencoderIdentity = AutoencoderIdentity()
+    ema: MovingThreshold = MovingThreshold()
+    quantile: QuantileThreshold = QuantileThreshold()
+    injection: Injection = Injection()
+    staleness: StalenessStudy = StalenessStudy()
+    calibration: CalibrationPlan = CalibrationPlan()

@@ -1,4 +1,4 @@
-"""What dropped trainings do to detection."""
+"""What dropped trainings do to detection: sensors follow the trainings of emulated streams under every policy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,32 +11,163 @@ from pyarrow import BufferReader
 from pyarrow.parquet import ParquetFile
 
 from edgeresearch import parallel
-from edgeresearch.anomaly.base import Array, Mask, Scale, present
-from edgeresearch.anomaly.evaluation import Injection, event_f1, false_alarms, inject, score
-from edgeresearch.anomaly.identity import LSTM
-from edgeresearch.anomaly.online import Schedule
-from edgeresearch.anomaly.retraining import Decision, Request, Use, always, looked_up, never, trained_by, used, versions
-from edgeresearch.anomaly.thresholds import Moving, Quantile, Threshold, judged
+from edgeresearch.anomaly.base import Array, Mask, Scale, Threshold, newest_samples, training_rows
+from edgeresearch.anomaly.evaluation import count_false_alarms, event_f1, inject, score
+from edgeresearch.anomaly.retraining import (
+    Decision,
+    ModelUse,
+    TrainingRequest,
+    always,
+    follow_models,
+    make_training,
+    never,
+    select_errors,
+    train_versions,
+)
+from edgeresearch.anomaly.thresholds import threshold_levels
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
 from edgeresearch.papers.detection import TABLES
+from edgeresearch.papers.settings import AnomalyStudy
 from edgeresearch.stats import interval, intervals
 
 WHO = ["data", "threshold", "policy", "streams"]
 """Columns that say whose row it is."""
 UNIT = ["sensor", "seed"]
 """Columns that say on which stream."""
+COLUMNS = ("policy", "streams", "repeat", "job", "time", "end", "complete", "period")
+"""What is read of the emulator's triggers."""
+FINISHED = "finished"
+"""How a training ends whose model is published; any other end leaves the old model in use."""
 
 
-def means(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence[str] = ()) -> pd.DataFrame:
+class Cell(NamedTuple):
+    """Whose trainings they were.
+
+    Attributes:
+        policy: That placed them.
+        streams: How many streams there were; 0 where no policy decides.
+    """
+
+    policy: str
+    streams: int
+
+
+Outcomes = tuple[float | None, ...]
+"""What became of the trainings of a stream, in order: samples until the model was there, None where there was none."""
+
+TRAFFIC, CONTROL = "traffic", "control"
+"""Whether a row is of the streams as they are, or of the control: the same with a sensor whose gain drifts."""
+NEVER, ALWAYS, CLEAN, WARM = Cell("never", 0), Cell("always", 0), Cell("never_clean", 0), Cell("always_warm", 0)
+"""What no policy decides: the first model for ever; every model at once; the first one for ever, trained on samples
+without anomalies; every model at once, each trained from the weights of the one before instead of fresh ones."""
+BOUNDS = (NEVER, ALWAYS, CLEAN, WARM)
+PAIRS = (
+    (ALWAYS.policy, NEVER.policy),
+    (CLEAN.policy, NEVER.policy),
+    (WARM.policy, NEVER.policy),
+    (WARM.policy, ALWAYS.policy),
+    (ALWAYS.policy, "los"),
+    *(("los", other) for other in ("in_situ", "random", "cloud", "least_loaded", "oracle")),
+)
+"""What is compared, the second taken from the first."""
+METRICS = ("event_f1", "point_f1", "auc_pr", "false_alarms_per_day", "detected", "delay")
+USAGE = ("drop_percent", "mean_age")
+COURSE = ("event_f1", "false_alarms_per_day", "mean_age")
+MAIN = "ema"
+"""The threshold that every policy is run with."""
+BOTH = frozenset({*(cell.policy for cell in BOUNDS), "los", "in_situ"})
+"""Those that are run with both thresholds: what Paper B compares, and what no policy decides."""
+_DAY, _MINUTE = 86400.0, 60.0
+
+
+class StalenessTables(NamedTuple):
+    """Results of the experiment; `real` in each table says whether all streams are the published files.
+
+    Attributes:
+        table: One row per `data`, `threshold`, `policy` and `streams` (0 where no policy decides): `drop_percent`, of
+            the trainings after the first; `mean_age` of the model in use, in samples since those that it was trained
+            on; `METRICS`, `delay` in minutes, each with its interval (that of `event_f1` is `low` and `high`).
+        course: The same by `block` of so many samples after the first training, in order, from 1: `COURSE`.
+        pairs: Paired differences (see `policy_differences`).
+    """
+
+    table: pd.DataFrame
+    course: pd.DataFrame
+    pairs: pd.DataFrame
+
+
+def measure_staleness(
+    folder: str | Path, study: AnomalyStudy, triggers: pd.DataFrame, *, seed: int, workers: int = 1
+) -> StalenessTables:
+    """Let sensors follow emulated streams under every policy that was emulated, and under none.
+
+    Args:
+        folder: The data folder that `fetch` filled.
+        study: The settings.
+        triggers: What the emulator's stage `scheduling` wrote (see `read_triggers`).
+        seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
+
+    Raises:
+        InputError: The data is missing, or there are fewer sensors or samples.
+    """
+    if study.every is None:
+        raise InputError("anomaly.every is null; staleness needs the samples between two trainings")
+    wanted, cells = study.staleness, emulated_outcomes(triggers, every=study.every)
+    tasks, traces = [], datasets.load_sensors(folder, "traffic", wanted.sensors)
+    for trace in traces:
+        for repeat in range(wanted.seeds):
+            chosen = draw_outcomes(cells, np.random.default_rng(scenario_seeds(trace, repeat, seed).choosing))
+            kinds = (TRAFFIC, CONTROL) if repeat < wanted.control_seeds else (TRAFFIC,)
+            tasks += [_Task(trace, repeat, data, chosen, seed) for data in kinds]
+    parts = parallel.run((delayed(_score_task)(task, study) for task in tasks), workers)
+    rows, blocks = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
+    table = mean_over_sensors(rows, [*USAGE, *METRICS]).rename(columns={"event_f1_low": "low", "event_f1_high": "high"})
+    course = mean_over_sensors(blocks, COURSE, ["block"]).drop(columns=["sensors", "seeds"])
+    pairs = policy_differences(rows, PAIRS, METRICS, [cell.policy for cell in BOUNDS])
+    real = all(trace.origin.real for trace in traces)
+    return StalenessTables(table.assign(real=real), course.assign(real=real), pairs.assign(real=real))
+
+
+def write(
+    folder: str | Path,
+    study: AnomalyStudy,
+    triggers: pd.DataFrame,
+    *,
+    seed: int,
+    workers: int = 1,
+    out: str | Path = ".",
+) -> StalenessTables:
+    """Run `measure_staleness` and write its tables; the same settings and triggers give the same bytes.
+
+    Args:
+        folder: The data folder.
+        study: The settings.
+        triggers: What the emulator wrote.
+        seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
+        out: Project folder, which gets `staleness.csv`, `staleness_course.csv` and `staleness_pairs.csv` under
+            `reports/tables/`.
+
+    Raises:
+        InputError: As `measure_staleness`, or a file cannot be written.
+    """
+    tables = measure_staleness(folder, study, triggers, seed=seed, workers=workers)
+    for name, table in (("", tables.table), ("_course", tables.course), ("_pairs", tables.pairs)):
+        write_csv(table, Path(out) / TABLES / f"staleness{name}.csv")
+    return tables
+
+
+def mean_over_sensors(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence[str] = ()) -> pd.DataFrame:
     """Return each metric's mean over the sensors, and again with `_low` and `_high`; `sensors` and `seeds`.
 
     Args:
         rows: One row per `WHO`, `UNIT` and what `more` names.
         metrics: Columns of numbers; repeats without a value are left out.
-        more: Further columns that tell rows apart, such as `block`.
+        more: Further columns that distinguish rows, such as `block`.
     """
     keys = [*WHO, *more]
     each = rows.groupby([*keys, "sensor"], sort=False)[list(metrics)].mean().reset_index()
@@ -48,7 +179,7 @@ def means(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence[str] = ()) 
     return pd.DataFrame(table)
 
 
-def differences(
+def policy_differences(
     rows: pd.DataFrame, pairs: Iterable[tuple[str, str]], metrics: Sequence[str], bounds: Sequence[str]
 ) -> pd.DataFrame:
     """Return paired differences: one policy minus another on the same stream, with the same anomalies and seeds.
@@ -57,7 +188,7 @@ def differences(
         rows: One row per `WHO` and `UNIT`.
         pairs: Names of policies, the one that is taken off second. Those that were not run are left out.
         metrics: Columns of numbers.
-        bounds: Policies that hang on no number of streams: they are compared with every one.
+        bounds: Policies that depend on no number of streams: they are compared with every one.
 
     Returns:
         `data`, `threshold`, `contrast`, `streams`, `metric`, `difference`, `low`, `high`, `sensors`, `pairs`.
@@ -84,29 +215,7 @@ def differences(
     return pd.DataFrame(table)
 
 
-COLUMNS = ("policy", "streams", "repeat", "job", "time", "end", "complete", "period")
-"""What is read of the emulator's triggers."""
-FINISHED = "finished"
-"""How a training ends whose model is published; any other end leaves the old model in use."""
-
-
-class Cell(NamedTuple):
-    """Whose trainings they were.
-
-    Attributes:
-        policy: That placed them.
-        streams: How many streams there were.
-    """
-
-    policy: str
-    streams: int
-
-
-Outcomes = tuple[float | None, ...]
-"""What became of the trainings of a stream, in order: samples until the model was there, None where there was none."""
-
-
-def read(path: str | Path) -> pd.DataFrame:
+def read_triggers(path: str | Path) -> pd.DataFrame:
     """Read the triggers that `edgeresearch emulate scheduling` wrote.
 
     Raises:
@@ -123,7 +232,7 @@ def read(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path} holds no triggers: {error}; {make}") from error
 
 
-def by_cell(triggers: pd.DataFrame, *, every: int) -> dict[Cell, list[Outcomes]]:
+def emulated_outcomes(triggers: pd.DataFrame, *, every: int) -> dict[Cell, list[Outcomes]]:
     """Return what became of the trainings of each emulated stream, those of all repeats one after the other.
 
     Args:
@@ -138,18 +247,18 @@ def by_cell(triggers: pd.DataFrame, *, every: int) -> dict[Cell, list[Outcomes]]
     ordered = triggers.sort_values(["repeat", "job", "time"], kind="stable")
     share = (ordered["complete"] / ordered["period"]).astype(np.float64).where(ordered["end"].eq(FINISHED).to_numpy())
     keyed = ordered.assign(samples=every * share, policy=ordered["policy"].astype(str))
-    found: dict[Cell, list[Outcomes]] = {}
+    outcomes: dict[Cell, list[Outcomes]] = {}
     for policy, streams in keyed[["policy", "streams"]].drop_duplicates().itertuples(index=False, name=None):
         mine = keyed[(keyed["policy"] == policy) & (keyed["streams"] == streams)]
-        found[Cell(policy, int(streams))] = [
+        outcomes[Cell(policy, int(streams))] = [
             tuple(None if np.isnan(value) else value for value in part.tolist())
             for _, part in mine.groupby(["repeat", "job"], sort=False)["samples"]
         ]
-    return found
+    return outcomes
 
 
-def drawn(cells: Mapping[Cell, Sequence[Outcomes]], rng: np.random.Generator) -> dict[Cell, Outcomes]:
-    """Return one emulated stream of each cell, from a training on that is drawn, too, and round to the one before it.
+def draw_outcomes(cells: Mapping[Cell, Sequence[Outcomes]], rng: np.random.Generator) -> dict[Cell, Outcomes]:
+    """Return one emulated stream of each cell, starting at a training that is drawn, too, and wrapping round.
 
     Two numbers are drawn for all cells, so policies with equally many streams are compared on the same emulated stream
     at the same time.
@@ -163,7 +272,7 @@ def drawn(cells: Mapping[Cell, Sequence[Outcomes]], rng: np.random.Generator) ->
     return chosen
 
 
-def cycled(outcomes: Outcomes, *, first: int = 2) -> Decision:
+def cycle_outcomes(outcomes: Outcomes, *, first: int = 2) -> Decision:
     """Decide on trainings as it was recorded; after the last outcome comes the first again, however many there are.
 
     Args:
@@ -177,28 +286,36 @@ def cycled(outcomes: Outcomes, *, first: int = 2) -> Decision:
     if not outcomes:
         raise InputError("no outcome is recorded; give at least one")
 
-    def decide(request: Request) -> float | None:
+    def decide(request: TrainingRequest) -> float | None:
         return outcomes[(request.number - first) % len(outcomes)]
 
     return decide
 
 
-class Seeds(NamedTuple):
-    """Roots of what is random about a subject.
-
-    Attributes:
-        choosing: Of the emulated stream that the sensor follows.
-        placing: Of its anomalies.
-        training: Of its trainings.
-    """
+class ScenarioSeeds(NamedTuple):
+    """Roots of what is random about a scenario: the emulated stream that is followed, anomalies, and trainings."""
 
     choosing: np.random.SeedSequence
     placing: np.random.SeedSequence
     training: np.random.SeedSequence
 
 
-class Subject(NamedTuple):
-    """A stream with anomalies, and without.
+def scenario_seeds(trace: Trace, repeat: int, seed: int) -> ScenarioSeeds:
+    """Return the seeds of a sensor's repeat.
+
+    They are the same at every call, unlike the children of a sequence that is asked twice: control and stream share
+    them, whatever ran before.
+
+    Args:
+        trace: The sensor's, called `kind_number`.
+        repeat: Which draw.
+        seed: Root of all randomness.
+    """
+    return ScenarioSeeds(*np.random.SeedSequence([seed, int(trace.name.rpartition("_")[2]), repeat]).spawn(3))
+
+
+class DriftScenario(NamedTuple):
+    """A stream with anomalies whose gain may drift, and the same without.
 
     Attributes:
         rows: With anomalies throughout, and with the gain, `(samples, channels)`.
@@ -213,54 +330,33 @@ class Subject(NamedTuple):
     step: float
 
 
-def seeds(trace: Trace, repeat: int, seed: int) -> Seeds:
-    """Return the seeds of a sensor's repeat.
-
-    They are the same at every call, unlike the children of a sequence that is asked twice: control and stream share
-    them, whatever ran before.
-
-    Args:
-        trace: The sensor's, called `kind_number`.
-        repeat: Which draw.
-        seed: Root of all randomness.
-    """
-    return Seeds(*np.random.SeedSequence([seed, int(trace.name.rpartition("_")[2]), repeat]).spawn(3))
-
-
-def subject(
-    trace: Trace,
-    rng: np.random.Generator,
-    *,
-    schedule: Schedule,
-    plan: Injection,
-    samples: int | None = None,
-    gain: float = 1.0,
-) -> Subject:
+def make_scenario(trace: Trace, rng: np.random.Generator, study: AnomalyStudy, *, gain: float = 1.0) -> DriftScenario:
     """Put anomalies into a sensor's stream, and let its gain drift.
+
+    Sizes of anomalies are in spreads of the first training's samples as they were recorded; the gain begins to drift
+    behind them.
 
     Args:
         trace: What was recorded.
         rng: Draws the anomalies.
-        schedule: Its first training ends where the gain begins to drift; sizes are in spreads of that training's
-            samples as they were recorded.
-        plan: How much is injected.
-        samples: Rows behind the first training that are taken; all if None.
-        gain: See `drifted`.
+        study: The settings.
+        gain: See `drift_gain`.
 
     Raises:
-        InputError: The stream is shorter.
+        InputError: The stream is shorter than the settings ask for.
     """
-    clean = trace.frame.to_numpy(dtype=np.float64)
-    cut = schedule.cuts(clean)[0]
+    clean, samples = trace.frame.to_numpy(dtype=np.float64), study.staleness.samples
+    cut = training_rows(clean, study)[0]
     if samples is not None:
         if len(clean) < cut + samples:
             raise InputError(f"{trace.name} has {len(clean) - cut} samples behind the training, not {samples}")
         clean = clean[: cut + samples]
-    found = inject(clean, rng, spread=Scale.fit(clean[:cut]).spread, floor=0.0, plan=plan)
-    return Subject(drifted(found.values, gain, begin=cut), clean, found.labels, trace.step.total_seconds())
+    injected = inject(clean, rng, spread=Scale.fit(clean[:cut]).spread, floor=0.0, plan=study.injection)
+    rows = drift_gain(injected.values, gain, begin=cut)
+    return DriftScenario(rows, clean, injected.labels, trace.step.total_seconds())
 
 
-def drifted(rows: Array, gain: float, *, begin: int) -> Array:
+def drift_gain(rows: Array, gain: float, *, begin: int) -> Array:
     """Return samples whose gain ramps from 1 to `gain`, linearly from the row `begin` to the end.
 
     A sensor that goes out of calibration, anomalies and all: what is normal moves away from the first model, and an
@@ -275,47 +371,6 @@ def drifted(rows: Array, gain: float, *, begin: int) -> Array:
     return np.asarray(rows * ramp[:, None])
 
 
-TRAFFIC, CONTROL = "traffic", "control"
-"""Whether a row is of the streams as they are, or of the control: the same with a sensor whose gain drifts."""
-NEVER, ALWAYS, CLEAN, WARM = Cell("never", 0), Cell("always", 0), Cell("never_clean", 0), Cell("always_warm", 0)
-"""What no policy decides: the first model for ever; every model at once; the first one for ever, trained on samples
-without anomalies; every model at once, each trained from the weights of the one before instead of fresh ones."""
-BOUNDS = (NEVER, ALWAYS, CLEAN, WARM)
-PAIRS = (
-    (ALWAYS.policy, NEVER.policy),
-    (CLEAN.policy, NEVER.policy),
-    (WARM.policy, NEVER.policy),
-    (WARM.policy, ALWAYS.policy),
-    (ALWAYS.policy, "los"),
-    *(("los", other) for other in ("in_situ", "random", "cloud", "least_loaded", "oracle")),
-)
-"""What is compared, the second taken from the first."""
-METRICS = ("event_f1", "point_f1", "auc_pr", "false_alarms_per_day", "detected", "delay")
-USAGE = ("drop_percent", "mean_age")
-MAIN = "ema"
-"""The threshold that every policy is run with."""
-BOTH = frozenset({*(cell.policy for cell in BOUNDS), "los", "in_situ"})
-"""Those that are run with both thresholds: what Paper B compares, and what no policy decides."""
-COURSE = ("event_f1", "false_alarms_per_day", "mean_age")
-_DAY, _MINUTE = 86400.0, 60.0
-
-
-class Found(NamedTuple):
-    """Results of the experiment; `real` in each table says whether all streams are the published files.
-
-    Attributes:
-        table: One row per `data`, `threshold`, `policy` and `streams` (0 where no policy decides): `drop_percent`, of
-            the trainings after the first; `mean_age` of the model in use, in samples since those that it was trained
-            on; `METRICS`, `delay` in minutes, each with its interval (that of `event_f1` is `low` and `high`).
-        course: The same by `block` of so many samples after the first training, in order, from 1: `COURSE`.
-        pairs: Paired differences (see `contrasts.differences`).
-    """
-
-    table: pd.DataFrame
-    course: pd.DataFrame
-    pairs: pd.DataFrame
-
-
 class _Task(NamedTuple):
     """One stream: a sensor with one draw of anomalies, weights and emulated streams."""
 
@@ -326,140 +381,67 @@ class _Task(NamedTuple):
     seed: int
 
 
-def staleness(
-    folder: str | Path, section: Mapping[str, Any], triggers: pd.DataFrame, *, seed: int, workers: int = 1
-) -> Found:
-    """Let sensors follow emulated streams under every policy that was emulated, and under none.
-
-    Args:
-        folder: The data folder that `fetch` filled.
-        section: `anomaly` of the settings as plain values.
-        triggers: What the emulator's stage `scheduling` wrote (see `outcomes.read`).
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-
-    Raises:
-        InputError: The data is missing, there are fewer sensors or samples, or a setting makes no sense.
-    """
-    wanted, cells = section["staleness"], by_cell(triggers, every=section["every"])
-    Injection(**section["injection"])
-    tasks, traces = [], datasets.load_sensors(folder, "traffic", wanted["sensors"])
-    for trace in traces:
-        for repeat in range(wanted["seeds"]):
-            chosen = drawn(cells, np.random.default_rng(seeds(trace, repeat, seed).choosing))
-            kinds = (TRAFFIC, CONTROL) if repeat < wanted["control_seeds"] else (TRAFFIC,)
-            tasks += [_Task(trace, repeat, data, chosen, seed) for data in kinds]
-    parts = parallel.run((delayed(_judged)(task, section) for task in tasks), workers)
-    rows, blocks = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
-    table = means(rows, [*USAGE, *METRICS]).rename(columns={"event_f1_low": "low", "event_f1_high": "high"})
-    course = means(blocks, COURSE, ["block"]).drop(columns=["sensors", "seeds"])
-    pairs = differences(rows, PAIRS, METRICS, [cell.policy for cell in BOUNDS])
-    real = all(trace.origin.real for trace in traces)
-    return Found(table.assign(real=real), course.assign(real=real), pairs.assign(real=real))
-
-
-def write(
-    folder: str | Path,
-    section: Mapping[str, Any],
-    triggers: pd.DataFrame,
-    *,
-    seed: int,
-    workers: int = 1,
-    out: str | Path = ".",
-) -> Found:
-    """Run `staleness` and write its tables; the same settings and triggers give the same bytes.
-
-    Args:
-        folder: The data folder.
-        section: `anomaly` of the settings as plain values.
-        triggers: What the emulator wrote.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-        out: Project folder, which gets `staleness.csv`, `staleness_course.csv` and `staleness_pairs.csv` under
-            `reports/tables/`.
-
-    Raises:
-        InputError: As `staleness`, or a file cannot be written.
-    """
-    found = staleness(folder, section, triggers, seed=seed, workers=workers)
-    for name, table in (("", found.table), ("_course", found.course), ("_pairs", found.pairs)):
-        write_csv(table, Path(out) / TABLES / f"staleness{name}.csv")
-    return found
-
-
-def _judged(task: _Task, section: Mapping[str, Any]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _score_task(task: _Task, study: AnomalyStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how well the anomalies of one stream are detected under every policy: in all, and block by block."""
-    _, placing, training = seeds(task.trace, task.repeat, task.seed)
-    schedule, gain = Schedule(section["train"], section["every"]), section["staleness"]["gain"]
-    stream = subject(
-        task.trace,
-        np.random.default_rng(placing),
-        schedule=schedule,
-        plan=Injection(**section["injection"]),
-        samples=section["staleness"]["samples"],
-        gain=gain if task.data == CONTROL else 1.0,
-    )
-    thresholds: dict[str, Threshold] = {MAIN: Moving(**section["ema"]), "quantile": Quantile(**section["quantile"])}
+    _, placing, training = scenario_seeds(task.trace, task.repeat, task.seed)
+    gain = study.staleness.gain if task.data == CONTROL else 1.0
+    scenario = make_scenario(task.trace, np.random.default_rng(placing), study, gain=gain)
+    thresholds: dict[str, Threshold] = {MAIN: study.ema, "quantile": study.quantile}
     about = {"sensor": task.trace.name, "seed": task.repeat, "data": task.data}
     rows, blocks = [], []
-    for cell, (use, errors) in _errors(task, section, stream, training, schedule).items():
+    for cell, (use, errors) in _errors_by_policy(task, study, scenario, training).items():
         for name in thresholds if cell.policy in BOTH else (MAIN,):
             who = {**about, "threshold": name, **cell._asdict()}
-            alarms = errors > judged(thresholds[name].start(), errors)
-            rows.append({**who, **_whole(stream, use, errors, alarms)})
+            alarms = errors > threshold_levels(thresholds[name].start(), errors)
+            rows.append({**who, **_score_all(scenario, use, errors, alarms)})
             if name == MAIN:
-                blocks += [{**who, **block} for block in _blocks(stream, use, alarms, section["staleness"]["block"])]
+                blocks += [{**who, **block} for block in _score_blocks(scenario, use, alarms, study.staleness.block)]
     return pd.DataFrame(rows), pd.DataFrame(blocks)
 
 
-def _errors(
-    task: _Task, section: Mapping[str, Any], stream: Subject, seed: np.random.SeedSequence, schedule: Schedule
-) -> dict[Cell, tuple[Use, Array]]:
+def _errors_by_policy(
+    task: _Task, study: AnomalyStudy, scenario: DriftScenario, seed: np.random.SeedSequence
+) -> dict[Cell, tuple[ModelUse, Array]]:
     """Return which model is in use at each sample, and its errors, for every policy and bound."""
-    identity = LSTM(**section["lstm"])
-    train = trained_by(identity, seed, warm_start=False, accelerator="cpu")
-    found = versions(stream.rows, train, schedule=schedule)
+    train = make_training(study.lstm, seed, warm_start=False, accelerator="cpu")
+    versions = train_versions(scenario.rows, train, schedule=study)
     decisions = {NEVER: never, ALWAYS: always(0.0)}
-    decisions |= {cell: cycled(outcomes) for cell, outcomes in task.outcomes.items()}
-    uses = {cell: used(stream.rows, decide, schedule=schedule) for cell, decide in decisions.items()}
-    errors = {cell: (use, looked_up(found, use)) for cell, use in uses.items()}
+    decisions |= {cell: cycle_outcomes(outcomes) for cell, outcomes in task.outcomes.items()}
+    uses = {cell: follow_models(scenario.rows, decide, schedule=study) for cell, decide in decisions.items()}
+    errors = {cell: (use, select_errors(versions, use)) for cell, use in uses.items()}
     if task.data == TRAFFIC:
-        first = stream.clean[: found.cuts[0]]
-        alone = train(first[present(first)][-schedule.train :], None, 1)
-        errors[CLEAN] = uses[NEVER], alone.start().run(stream.rows)
-        if task.repeat < section["staleness"]["warm_seeds"]:
-            warm = versions(stream.rows, trained_by(identity, seed, accelerator="cpu"), schedule=schedule)
-            errors[WARM] = uses[ALWAYS], looked_up(warm, uses[ALWAYS])
+        alone = train(newest_samples(scenario.clean[: versions.cuts[0]], study.train), None, 1)
+        errors[CLEAN] = uses[NEVER], alone.start().run(scenario.rows)
+        if task.repeat < study.staleness.warm_seeds:
+            go_on = make_training(study.lstm, seed, accelerator="cpu")
+            warm = train_versions(scenario.rows, go_on, schedule=study)
+            errors[WARM] = uses[ALWAYS], select_errors(warm, uses[ALWAYS])
     return errors
 
 
-def _whole(stream: Subject, use: Use, errors: Array, alarms: Mask) -> dict[str, float]:
-    begin = _begin(use)
-    scores = score(stream.labels[begin:], errors[begin:], alarms[begin:], interval=stream.step)._asdict()
+def _score_all(scenario: DriftScenario, use: ModelUse, errors: Array, alarms: Mask) -> dict[str, float]:
+    begin = _first_judged(use)
+    scores = score(scenario.labels[begin:], errors[begin:], alarms[begin:], interval=scenario.step)._asdict()
     scores["delay"] /= _MINUTE
     usage = {"drop_percent": 100 * use.dropped, "mean_age": float(use.age[begin:].mean())}
     return {**usage, **{name: scores[name] for name in METRICS}}
 
 
-def _blocks(stream: Subject, use: Use, alarms: Mask, block: int) -> list[dict[str, float]]:
+def _score_blocks(scenario: DriftScenario, use: ModelUse, alarms: Mask, block: int) -> list[dict[str, float]]:
     """Return the course; an event on the border of two blocks counts in both, and what is left at the end is no block.
 
     Blocks have rows with a value or without, so that a block is the same time on every sensor.
     """
-    begin, rows = _begin(use), []
+    begin, rows = _first_judged(use), []
     for number, start in enumerate(range(begin, len(alarms) - block + 1, block), start=1):
         part = slice(start, start + block)
-        labels, said = stream.labels[part], alarms[part]
-        per_day = false_alarms(labels, said) * _DAY / (block * stream.step)
-        rows.append(
-            {
-                **{"block": number, "event_f1": event_f1(labels, said), "false_alarms_per_day": per_day},
-                "mean_age": float(use.age[part].mean()),
-            }
-        )
+        labels, raised = scenario.labels[part], alarms[part]
+        per_day = count_false_alarms(labels, raised) * _DAY / (block * scenario.step)
+        f1 = {"block": number, "event_f1": event_f1(labels, raised), "false_alarms_per_day": per_day}
+        rows.append({**f1, "mean_age": float(use.age[part].mean())})
     return rows
 
 
-def _begin(use: Use) -> int:
+def _first_judged(use: ModelUse) -> int:
     """Return the first row after the first training."""
     return int(np.argmax(use.age > 0))

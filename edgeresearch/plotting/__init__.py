@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODULES = {
+    "Detection": "detection",
     "Comparison": "forecast",
     "Emulation": "emulation",
     "Forecast": "forecast",

@@ -23,8 +23,8 @@ PERIOD = 0.1
 SMALLEST, LARGEST = 10.0, 1000.0
 """Millicores: below, the kernel takes no quota; above, one thread has no use for them."""
 
-WANTED = ("auto", "cgroup", "signals")
-"""What a user may ask for."""
+METHODS = ("auto", "cgroup", "signals")
+"""How limits can be kept."""
 
 
 class Throttle(Protocol):
@@ -32,10 +32,10 @@ class Throttle(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in results."""
+        """Of the method, in results."""
         ...
 
-    def limited(self, pid: int, millicores: float) -> AbstractContextManager[None]:
+    def limit(self, pid: int, millicores: float) -> AbstractContextManager[None]:
         """Limit a process of this user inside the block; it is free again behind it.
 
         Raises:
@@ -45,13 +45,13 @@ class Throttle(Protocol):
 
 
 @dataclass(frozen=True)
-class Quota:
+class CgroupQuota:
     """A cgroup with a CPU quota, made for each limit and removed afterwards.
 
     The group has the largest weight, so that on a busy machine the quota binds and not what else runs there.
 
     Attributes:
-        name: What it is called in results.
+        name: Of the method, in results.
         parent: Folder in which groups are made.
         home: Folder of the group to which processes go back.
         settings: Files of a group and what is written into them, in order; `{quota}` and `{period}` in microseconds.
@@ -63,7 +63,7 @@ class Quota:
     settings: Mapping[str, str]
 
     @contextmanager
-    def limited(self, pid: int, millicores: float) -> Iterator[None]:
+    def limit(self, pid: int, millicores: float) -> Iterator[None]:
         """Limit a process inside the block."""
         _check(millicores)
         period = round(1e6 * PERIOD)
@@ -88,7 +88,7 @@ class DutyCycle:
     name: str = field(default="SIGSTOP and SIGCONT duty cycles", init=False)
 
     @contextmanager
-    def limited(self, pid: int, millicores: float) -> Iterator[None]:
+    def limit(self, pid: int, millicores: float) -> Iterator[None]:
         """Limit a process inside the block."""
         _check(millicores)
         over = threading.Event()
@@ -101,27 +101,27 @@ class DutyCycle:
             thread.join()
 
 
-def throttle(wanted: str = "auto", process: str | Path = "/proc/self") -> Throttle:
+def choose_throttle(method: str = "auto", process: str | Path = "/proc/self") -> Throttle:
     """Return the best way to limit a process on this machine; groups are tried out on one that does nothing.
 
     Args:
-        wanted: `cgroup` or `signals` for that alone; `auto` for the first of them that works.
+        method: `cgroup` or `signals` for that alone; `auto` for the first of them that works.
         process: Folder in which the kernel describes this process.
 
     Raises:
-        InputError: A cgroup is wanted and none works, or the word is unknown.
+        InputError: `cgroup` is asked for and none works, or the method is unknown.
     """
-    if wanted not in WANTED:
-        raise InputError(f"unknown throttle {wanted!r}; known: {', '.join(WANTED)}")
-    for quota in [] if wanted == "signals" else quotas(Path(process)):
+    if method not in METHODS:
+        raise InputError(f"unknown throttle {method!r}; known: {', '.join(METHODS)}")
+    for quota in [] if method == "signals" else find_quotas(Path(process)):
         if _works(quota):
             return quota
-    if wanted == "cgroup":
+    if method == "cgroup":
         raise InputError("no cgroup with a CPU quota can be made here; run as root, or take the throttle 'signals'")
     return DutyCycle()
 
 
-def quotas(process: Path) -> list[Quota]:
+def find_quotas(process: Path) -> list[CgroupQuota]:
     """Return where the kernel's tables say that a quota could be set, version 1 before version 2.
 
     Of version 2 it is the nearest group above the process that hands the cpu controller down; none is changed to do so.
@@ -141,18 +141,15 @@ def quotas(process: Path) -> list[Quota]:
         inside = Path("/") / groups[key]
         home = place / inside.relative_to(root) if inside.is_relative_to(root) else place
         if kind == "cgroup":
-            settings = {
-                **{"cpu.shares": "262144", "cpu.cfs_period_us": "{period}"},
-                **{"cpu.cfs_quota_us": "{quota}"},
-            }
-            found.append(Quota("cgroup v1, cpu.cfs_quota_us", home, home, settings))
+            settings = {"cpu.shares": "262144", "cpu.cfs_period_us": "{period}", "cpu.cfs_quota_us": "{quota}"}
+            found.append(CgroupQuota("cgroup v1, cpu.cfs_quota_us", home, home, settings))
             continue
         for parent in [home, *home.parents]:
             if not parent.is_relative_to(place):
                 break
-            if _hands_down(parent):
+            if _delegates_cpu(parent):
                 settings = {"cpu.weight": "10000", "cpu.max": "{quota} {period}"}
-                found.append(Quota("cgroup v2, cpu.max", parent, home, settings))
+                found.append(CgroupQuota("cgroup v2, cpu.max", parent, home, settings))
                 break
     return sorted(found, key=lambda quota: quota.name)
 
@@ -177,17 +174,17 @@ def _groups(path: Path) -> dict[str, str]:
     return found
 
 
-def _hands_down(group: Path) -> bool:
+def _delegates_cpu(group: Path) -> bool:
     try:
         return "cpu" in (group / "cgroup.subtree_control").read_text().split()
     except OSError:
         return False
 
 
-def _works(quota: Quota) -> bool:
+def _works(quota: CgroupQuota) -> bool:
     idle = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        with quota.limited(idle.pid, LARGEST):
+        with quota.limit(idle.pid, LARGEST):
             return True
     except OSError:
         return False

@@ -9,43 +9,39 @@ import numpy as np
 import pytest
 
 from edgeresearch.anomaly.base import Array, Scale
-from edgeresearch.anomaly.inference import Autoencoded, Recurrent
-
-Make = Callable[..., Autoencoded | Recurrent]
+from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
 
 
 @pytest.fixture(scope="session")
-def make() -> Make:
+def make() -> Callable[..., Any]:
     """Make a model of a kind (`autoencoder`, `lstm`) with random weights."""
 
-    def made(kind: str, channels: int = 3, hidden: int = 4, seed: int = 0) -> Autoencoded | Recurrent:
+    def make_model(kind: str, channels: int = 3, hidden: int = 4, seed: int = 0) -> FittedAutoencoder | FittedLSTM:
         rng = np.random.default_rng(seed)
-        cls: Any = {"autoencoder": Autoencoded, "lstm": Recurrent}[kind]
+        cls: Any = {"autoencoder": FittedAutoencoder, "lstm": FittedLSTM}[kind]
         shapes = cls.shapes(channels, hidden)
         weights = {name: rng.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
-        model: Autoencoded | Recurrent = cls(
-            Scale(rng.normal(size=channels), rng.uniform(0.5, 2.0, channels)), weights, hidden
-        )
+        scale = Scale(rng.normal(size=channels), rng.uniform(0.5, 2.0, channels))
+        model: FittedAutoencoder | FittedLSTM = cls(scale, weights, hidden)
         return model
 
-    return made
+    return make_model
 
 
 @pytest.fixture(scope="session")
 def gappy() -> Callable[..., Array]:
     """Make a noisy daily curve in several channels; a share of the values, and some whole rows, are missing."""
 
-    def made(rows: int = 300, channels: int = 3, seed: int = 0, missing: float = 0.1) -> Array:
+    def make_stream(rows: int = 300, channels: int = 3, seed: int = 0, missing: float = 0.1) -> Array:
         rng = np.random.default_rng(seed)
         height, offset = rng.uniform(1, 3, channels), rng.normal(0, 5, channels)
-        values = (
-            np.sin(2 * np.pi * np.arange(rows) / 48)[:, None] * height + offset + rng.normal(0, 0.3, (rows, channels))
-        )
+        wave = np.sin(2 * np.pi * np.arange(rows) / 48)[:, None]
+        values = wave * height + offset + rng.normal(0, 0.3, (rows, channels))
         values[rng.random(values.shape) < missing] = np.nan
         values[rng.random(rows) < missing / 3] = np.nan
         return np.asarray(values, dtype=np.float64)
 
-    return made
+    return make_stream
 
 
 @pytest.fixture(scope="session")

@@ -8,150 +8,108 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import edgeresearch as er
 from edgeresearch import cli
-from edgeresearch.anomaly import api
-from edgeresearch.anomaly.api import Report, detect_file
-from edgeresearch.anomaly.identity import LSTM, Autoencoder
-from edgeresearch.anomaly.thresholds import Moving, Quantile
+from edgeresearch.anomaly.settings import FixedThreshold
 from edgeresearch.errors import InputError
 
 ROWS, JUMP = 400, slice(300, 304)
-
-
-def _stream(rows: int = ROWS, **columns: Any) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    wave = np.sin(np.arange(rows) / 10)
-    values = {"speed": 50 + 5 * wave + rng.normal(0, 0.3, rows), "count": 9 - 3 * wave + rng.normal(0, 0.3, rows)}
-    table = pd.DataFrame({"time": pd.date_range("2024-03-01", periods=rows, freq="1min"), **values, **columns})
-    table.loc[JUMP, "speed"] += 40
-    return table
-
-
-def _detected(table: pd.DataFrame, **options: Any) -> Report:
-    table.to_csv("stream.csv", index=False)
-    return detect_file("stream.csv", "out", **{"identity": "autoencoder", "train": 100, "every": 100, **options})
+FAST = {"lstm": er.LSTMIdentity(epochs=2), "autoencoder": er.AutoencoderIdentity(epochs=5)}
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(api, "IDENTITIES", {"lstm": LSTM(epochs=2), "autoencoder": Autoencoder(epochs=5)})
 
 
-@pytest.mark.parametrize("identity", ["lstm", "autoencoder"])
+def _stream(**columns: Any) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    wave = np.sin(np.arange(ROWS) / 10)
+    values = {"speed": 50 + 5 * wave + rng.normal(0, 0.3, ROWS), "count": 9 - 3 * wave + rng.normal(0, 0.3, ROWS)}
+    table = pd.DataFrame({"time": pd.date_range("2024-03-01", periods=ROWS, freq="1min"), **values, **columns})
+    table.loc[JUMP, "speed"] += 40
+    return table
+
+
+def _detect(stream: Any = None, **options: Any) -> er.Detection:
+    usual = {"identity": FAST["autoencoder"], "train": 100, "every": 100}
+    return er.detect(_stream() if stream is None else stream, **{**usual, **options})
+
+
+@pytest.mark.parametrize("identity", FAST)
 @pytest.mark.parametrize("threshold", ["ema", "quantile"])
 def test_a_jump_is_an_alarm(identity: str, threshold: str) -> None:
-    told: list[str] = []
-    report = _detected(_stream(), identity=identity, threshold=threshold, tell=told.append)
-    assert report.samples["alarm"].iloc[JUMP].any()
-    assert report.samples["alarm"].mean() < 0.05
-    assert told == [f"training {n} of 3" for n in (1, 2, 3)]
-    assert report.highest(1)["begin"].iloc[0] == pd.Timestamp("2024-03-01 05:00")
+    lines: list[str] = []
+    detection = _detect(identity=FAST[identity], threshold=threshold, progress=lines.append)
+    assert detection.scores["alarm"].iloc[JUMP].any()
+    assert detection.scores["alarm"].mean() < 0.05
+    assert lines == [f"training {n} of 3" for n in (1, 2, 3)]
+    assert detection.highest_alarms(1)["begin"].iloc[0] == pd.Timestamp("2024-03-01 05:00")
 
 
-def test_the_files() -> None:
-    report = _detected(_stream())
-    assert {path.name for path in Path("out").iterdir()} == {"scores.csv", "alarms.csv", "report.json"}
-    scores = pd.read_csv("out/scores.csv", parse_dates=["time"])
-    assert scores.columns.tolist() == ["time", "score", "threshold", "alarm", "training"]
-    assert len(scores) == ROWS
-    assert scores["time"].iloc[300] == pd.Timestamp("2024-03-01 05:00")
+def test_the_tables_agree() -> None:
+    detection = _detect()
+    scores, count = detection.scores, int(detection.scores["alarm"].sum())
     assert scores["training"].tolist() == [0] * 100 + [1] * 100 + [2] * 100 + [3] * 100
     assert not scores["alarm"].iloc[:100].any(), "training samples are not judged"
-    alarms = pd.read_csv("out/alarms.csv")
-    assert len(alarms) == len(report.alarms)
-    assert alarms["samples"].sum() == scores["alarm"].sum()
-    facts = json.loads(Path("out/report.json").read_text())
-    assert (facts["identity"], facts["threshold"], facts["trainings"], facts["rows"]) == ("autoencoder", "ema", 3, 400)
-    assert facts["identity_settings"]["epochs"] == 5
-    assert facts["threshold_settings"]["k"] == 4.0
-    assert facts["verdict"] == report.verdict
-    assert len(facts["data"]["sha256"]) == 64
-    assert "training: on the first 100 samples, up to 2024-03-01 01:39:00; judged is the rest" in facts["said"]
-
-
-def test_the_verdict_counts() -> None:
-    report = _detected(_stream())
-    count = int(report.samples["alarm"].sum())
-    share = 100 * count / 300
-    assert report.verdict == f"{len(report.alarms)} alarms, {count} of 300 judged samples ({share:.2g} %); 3 trainings"
-
-
-def test_an_alarm_is_a_run_with_its_highest_score() -> None:
-    report = _detected(_stream())
-    for row in report.alarms.to_dict("records"):
-        part = report.samples[(report.samples["time"] >= row["begin"]) & (report.samples["time"] <= row["end"])]
+    share = f"{count} of 300 judged samples ({100 * count / 300:.2g} %)"
+    assert detection.verdict == f"{len(detection.table)} alarms, {share}; 3 trainings"
+    assert detection.table["samples"].sum() == count
+    for row in detection.table.to_dict("records"):
+        part = scores[(scores["time"] >= row["begin"]) & (scores["time"] <= row["end"])]
         assert part["alarm"].all()
         assert (len(part), part["score"].max()) == (row["samples"], row["score"])
         assert row["ratio"] > 1
+    facts = detection.facts
+    assert (facts["identity"], facts["threshold"], facts["trainings"]) == ("AutoencoderIdentity", "ema", 3)
+    assert (facts["identity_settings"]["epochs"], facts["threshold_settings"]["k"]) == (5, 4.0)
+    assert "training: on the first 100 samples, up to 2024-03-01 01:39:00; judged is the rest" in detection.notes
 
 
-def test_it_is_repeatable_and_the_seed_counts() -> None:
-    _detected(_stream(), seed=1)
-    first = {path.name: path.read_bytes() for path in Path("out").iterdir()}
-    _detected(_stream(), seed=1)
-    assert first == {path.name: path.read_bytes() for path in Path("out").iterdir()}
-    _detected(_stream(), seed=2)
-    assert Path("out/scores.csv").read_bytes() != first["scores.csv"]
+def test_a_file_a_frame_and_a_series_give_the_same_and_the_seed_counts() -> None:
+    _stream().to_csv("stream.csv", index=False)
+    frame, of_file, indexed = _detect(), _detect("stream.csv"), _detect(_stream().set_index("time"))
+    for other in (of_file, indexed):
+        pd.testing.assert_frame_equal(frame.scores, other.scores, check_names=False, check_dtype=False)
+    assert of_file.name == "stream"
+    assert len(of_file.facts["data"]["sha256"]) == 64
+    series = _detect(_stream().set_index("time")["speed"])
+    pd.testing.assert_frame_equal(series.scores, _detect(columns=["speed"]).scores)
+    assert series.values.columns.tolist() == ["speed"]
+    assert _detect(_stream()["speed"]).scores["time"].iloc[1] == pd.Timestamp("2024-01-01 00:00:01"), "1 s apart"
+    assert not frame.scores.equals(_detect(seed=2).scores)
 
 
-def test_what_is_said_does_not_hang_on_what_comes_later() -> None:
-    table = _stream()
-    changed = table.copy()
+def test_scores_do_not_depend_on_what_comes_later() -> None:
+    changed = _stream()
     changed.loc[350:, "count"] = 100
-    first, second = (_detected(each).samples for each in (table, changed))
-    pd.testing.assert_frame_equal(first.iloc[:350], second.iloc[:350])
+    pd.testing.assert_frame_equal(_detect().scores.iloc[:350], _detect(changed).scores.iloc[:350])
 
 
-def test_it_need_not_be_retrained() -> None:
-    assert _detected(_stream(), every=0).facts["trainings"] == 1
+def test_options_and_objects_of_ones_own() -> None:
+    usual, strict, never = (_detect(k=k) for k in (4.0, 1.0, 1000.0))
+    assert 0 < usual.scores["alarm"].sum() < strict.scores["alarm"].sum()
+    assert never.verdict.startswith("0 alarms, 0 of 300")
+    assert never.table.columns.tolist() == ["begin", "end", "samples", "score", "ratio"]
+    assert _detect(every=0).facts["trainings"] == _detect(every=None).facts["trainings"] == 1
+    assert _detect(threshold="quantile", quantile=0.9).facts["threshold_settings"]["quantile"] == 0.9
+    assert _detect(threshold=er.MovingThreshold(k=1.0)).scores.equals(strict.scores)
+    fixed = _detect(threshold=FixedThreshold(level=1.0)).facts
+    assert (fixed["threshold"], fixed["threshold_settings"]) == ("FixedThreshold", {"level": 1.0})
 
 
-def test_the_options_reach_the_threshold() -> None:
-    usual, strict = (_detected(_stream(), k=k) for k in (4.0, 1.0))
-    assert usual.samples["alarm"].sum() < strict.samples["alarm"].sum()
-    assert api._threshold("ema", 2.5, None) == Moving(k=2.5)
-    assert api._threshold("quantile", None, 0.9) == Quantile(quantile=0.9)
-    assert api._threshold("quantile", None, None) == Quantile()
-
-
-def test_gaps_have_no_score_and_no_alarm() -> None:
-    table = _stream()
-    table.loc[200:219, ["speed", "count"]] = np.nan
+def test_gaps_have_no_score_and_constant_channels_are_named() -> None:
+    table = _stream(still=7.0)
+    table.loc[200:219, ["speed", "count", "still"]] = np.nan
     table.loc[250:260, "count"] = np.nan
-    report = _detected(table)
-    assert report.samples["score"].iloc[200:220].isna().all()
-    assert not report.samples["alarm"].iloc[200:220].any()
-    assert report.samples["score"].iloc[250:261].notna().all()
-    assert "280 judged samples" in report.verdict
-    assert any("missing: 51 of 800 values; 20 rows have none" in line for line in report.said)
-
-
-def test_chosen_columns() -> None:
-    report = _detected(_stream(other=1.0), columns=["count"])
-    assert report.values.columns.tolist() == ["count"]
-    assert report.facts["columns"] == ["count"]
-
-
-def test_a_constant_channel_is_told() -> None:
-    report = _detected(_stream(still=7.0))
-    assert "note: still never change" in report.said
-
-
-def test_a_stream_without_alarms() -> None:
-    report = _detected(_stream(), k=1000.0)
-    assert report.verdict.startswith("0 alarms, 0 of 300")
-    assert Path("out/alarms.csv").read_text() == "begin,end,samples,score,ratio\n"
-
-
-def test_the_figure_belongs_to_the_results() -> None:
-    def fails(report: Report, folder: Path) -> None:
-        (folder / "half.png").write_bytes(b"x")
-        raise RuntimeError("no paint")
-
-    with pytest.raises(RuntimeError, match="no paint"):
-        _detected(_stream(), draw=fails)
-    assert not Path("out").exists()
+    table.to_csv("stream.csv", index=False)
+    detection = _detect("stream.csv")
+    assert detection.scores["score"].iloc[200:220].isna().all()
+    assert not detection.scores["alarm"].iloc[200:220].any()
+    assert detection.scores["score"].iloc[250:261].notna().all()
+    assert "280 judged samples" in detection.verdict
+    assert "missing: 71 of 1200 values; 20 rows have none" in detection.notes
+    assert "note: still never change" in detection.notes
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -159,30 +117,29 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "threshold": ({"threshold": "fixed"}, "unknown threshold 'fixed'; known: ema, quantile"),
     "k of another": ({"threshold": "quantile", "k": 3.0}, "k is a setting of the threshold ema, not of quantile"),
     "quantile of another": ({"quantile": 0.9}, "quantile is a setting of the threshold quantile, not of ema"),
-    "k": ({"k": -1.0}, "k is -1"),
+    "k of an object": ({"threshold": er.MovingThreshold(), "k": 3.0}, "ema, not of MovingThreshold"),
+    "k": ({"k": -1.0}, "threshold ema: k is -1.0; input should be greater than or equal to 0"),
     "quantile": ({"threshold": "quantile", "quantile": 1.0}, "quantile is 1"),
-    "train": ({"train": 1}, "train is 1; give at least two samples"),
-    "every": ({"every": -1}, "every is -1; give at least two samples"),
+    "train": ({"train": 1}, "detect: train is 1; input should be greater than or equal to 2"),
+    "every": ({"every": -1}, "detect: every is -1"),
     "seed": ({"seed": -1}, "seed -1 is negative"),
     "too short": ({"train": 400}, "has 400 samples, the training alone takes 400; give a longer stream"),
-    "columns": ({"columns": ["sped"]}, "has no column 'sped'; nearest: 'speed'"),
+    "columns": ({"columns": ["sped"]}, "has no column 'sped'"),
+    "time": ({"time": "when"}, "has no column 'when'"),
+    "words": ({"stream": pd.DataFrame({"a": ["x"] * ROWS})}, "has no numeric column"),
+    "order": ({"stream": _stream().iloc[::-1]}, "repeat or run backwards; sort it"),
+    "constant": ({"stream": _stream().assign(speed=1.0, count=2.0)}, "speed, count never change, so there is nothing"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_settings_write_nothing(name: str) -> None:
+def test_bad_settings_and_streams(name: str) -> None:
     options, message = BAD[name]
     with pytest.raises(InputError, match=message):
-        _detected(_stream(), **options)
-    assert not Path("out").exists()
+        _detect(**options)
 
 
-def test_a_constant_stream() -> None:
-    with pytest.raises(InputError, match="stream.csv: speed, count never change, so there is nothing to learn"):
-        _detected(_stream().assign(speed=1.0, count=2.0))
-
-
-def _left(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str, str]:
+def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str, str]:
     with pytest.raises(SystemExit) as caught:
         cli.main(["detect", *words])
     shown = capsys.readouterr()
@@ -192,14 +149,20 @@ def _left(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str, st
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     _stream().to_csv("stream.csv", index=False)
     words = ["--identity", "autoencoder", "--train", "100", "--every", "150", "--k", "5", "--column", "speed"]
-    code, out, _ = _left(capsys, "stream.csv", "--out", "out", *words)
-    assert code == 0
-    assert "the highest of" in out
-    assert "results: out" in out
-    names = {"scores.csv", "alarms.csv", "report.json", "detect.png", "detect.svg"}
-    assert {path.name for path in Path("out").iterdir()} == names
-    facts = json.loads(Path("out/report.json").read_text())
+    contents = []
+    for out in ("out", "other"):
+        code, text, _ = _run(capsys, "stream.csv", "--out", out, *words)
+        assert code == 0
+        assert "the highest of" in text
+        assert f"results: {out}" in text
+        contents.append({path.name: path.read_bytes() for path in Path(out).iterdir()})
+    assert set(contents[0]) == {"scores.csv", "alarms.csv", "report.json", "detect.png", "detect.svg"}
+    assert contents[0] == contents[1]
+    facts = json.loads(contents[0]["report.json"])
     assert (facts["every"], facts["columns"], facts["threshold_settings"]["k"]) == (150, ["speed"], 5.0)
+    scores = pd.read_csv("out/scores.csv", parse_dates=["time"])
+    assert scores.columns.tolist() == ["time", "score", "threshold", "alarm", "training"]
+    assert len(pd.read_csv("out/alarms.csv")) == int(facts["verdict"].split()[0])
 
 
 @pytest.mark.parametrize(
@@ -211,11 +174,10 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("time,a\n2024-01-01,1\n2024-01-02,2\n", "has 2 samples, the training alone takes 1000"),
     ],
 )
-def test_a_bad_stream_is_one_line(capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
+def test_a_bad_file_is_one_line(capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
     Path("stream.csv").write_text(text)
-    code, out, err = _left(capsys, "stream.csv", "--out", "out")
-    assert code == 2
-    assert out == ""
+    code, out, err = _run(capsys, "stream.csv", "--out", "out")
+    assert (code, out) == (2, "")
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert message in err

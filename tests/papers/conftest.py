@@ -258,4 +258,5 @@ def anomaly_b() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         for anomaly in ("spike", "shift", "drift", "stuck", "missing"):
             events.append({**about, "anomaly": anomaly, "detected": anomaly == "spike" and level > 0.3})
     frame = pd.DataFrame(rows)
-    return detection.summary(frame), detection.by_kind(pd.DataFrame(events)), detection.differences(frame)
+    kinds = detection.detected_by_kind(pd.DataFrame(events))
+    return detection.summarize(frame), kinds, detection.paired_differences(frame)

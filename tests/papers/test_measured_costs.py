@@ -12,7 +12,7 @@ from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.errors import InputError
 from edgeresearch.papers import measured_costs, scheduling
 from edgeresearch.papers.measured_costs import POLICIES, describe, drop_rates, measured_cost, write
-from edgeresearch.profiling.training_cost import curves
+from edgeresearch.profiling.training_cost import read
 from edgeresearch.scheduling.settings import Limits
 from edgeresearch.settings import merge
 
@@ -32,7 +32,7 @@ def _written(path: Path, **changes: Any) -> Path:
 def test_the_emulator_runs_on_the_measured_curve(model: str) -> None:
     cost = measured_cost(COMMITTED, model, TrainingCost(start=9.0))
     scenario = Scenario.of(SMALL.replace(training_cost=cost))
-    assert scenario.times().curves["edge"] == curves(COMMITTED)[model]
+    assert scenario.times().curves["edge"]._asdict() == read(COMMITTED).models[model].curve.model_dump()
     assert cost.noise == json.loads(COMMITTED.read_text())["models"][model]["noise"]
     assert (cost.start, cost.stop, cost.monitor) == (9.0, TrainingCost().stop, TrainingCost().monitor)
     assert cost.measured == f"{model} of {COMMITTED}"
@@ -128,7 +128,7 @@ def test_the_commands_take_it(
     assert f"training cost: autoencoder as measured in {COMMITTED}" in shown
     cost = json.loads(Path("own/report.json").read_text())["settings"]["training_cost"]
     assert cost["measured"] == f"lstm of {COMMITTED}"
-    assert cost["a"] == curves(COMMITTED)["lstm"].a
+    assert cost["a"] == read(COMMITTED).models["lstm"].curve.a
     rates = _rates(pd.read_csv(Path("staged") / measured_costs.TABLE))
     drops = dict(pd.read_csv(Path("staged") / scheduling.TABLES / "drops.csv").set_index("streams")["drop_percent"])
     assert drops[8] == rates["autoencoder", "los", 8]

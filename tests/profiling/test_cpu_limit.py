@@ -12,7 +12,7 @@ import pytest
 
 from edgeresearch.errors import InputError
 from edgeresearch.profiling import cpu_limit as module
-from edgeresearch.profiling.cpu_limit import DutyCycle, Quota, Throttle, quotas, throttle
+from edgeresearch.profiling.cpu_limit import CgroupQuota, DutyCycle, Throttle, choose_throttle, find_quotas
 
 BUSY = "import time\nwhile True: pass"
 STAT = Path("/proc/self/stat").exists()
@@ -28,10 +28,10 @@ def busy() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def quota() -> Quota:
+def quota() -> CgroupQuota:
     """A quota that works; skip where neither root nor cgroups are there."""
-    found = throttle("auto")
-    if not isinstance(found, Quota):
+    found = choose_throttle("auto")
+    if not isinstance(found, CgroupQuota):
         pytest.skip("no cgroup with a CPU quota can be made here: neither root nor a delegated group")
     return found
 
@@ -43,22 +43,22 @@ def _used(pid: int) -> float:
 
 def _share(keeper: Throttle, pid: int, millicores: float, seconds: float = 1.0) -> float:
     """CPU time that a busy process gets under a limit, per time that passes."""
-    with keeper.limited(pid, millicores):
+    with keeper.limit(pid, millicores):
         begin, used = time.monotonic(), _used(pid)
         time.sleep(seconds)
         return (_used(pid) - used) / (time.monotonic() - begin)
 
 
 @procfs
-def test_a_quota_is_kept(quota: Quota, busy: subprocess.Popen[bytes]) -> None:
+def test_a_quota_is_kept(quota: CgroupQuota, busy: subprocess.Popen[bytes]) -> None:
     # The kernel's clock ticks are 10 ms, a period's quota 10 to 20 ms.
     assert _share(quota, busy.pid, 100) < 0.1 + 0.06
     assert _share(quota, busy.pid, 200) < 0.2 + 0.06
 
 
-def test_the_group_is_gone_and_the_process_back_where_it_was(quota: Quota, busy: subprocess.Popen[bytes]) -> None:
+def test_the_group_is_gone_and_the_process_back_where_it_was(quota: CgroupQuota, busy: subprocess.Popen[bytes]) -> None:
     before = Path(f"/proc/{busy.pid}/cgroup").read_text()
-    with quota.limited(busy.pid, 500):
+    with quota.limit(busy.pid, 500):
         (group,) = quota.parent.glob(f"edgeresearch-{os.getpid()}-{busy.pid}")
         assert (group / "cgroup.procs").read_text().split() == [str(busy.pid)]
         assert Path(f"/proc/{busy.pid}/cgroup").read_text() != before
@@ -67,9 +67,9 @@ def test_the_group_is_gone_and_the_process_back_where_it_was(quota: Quota, busy:
 
 
 def test_the_group_goes_even_if_the_block_fails_or_the_process_ends(
-    quota: Quota, busy: subprocess.Popen[bytes]
+    quota: CgroupQuota, busy: subprocess.Popen[bytes]
 ) -> None:
-    with pytest.raises(RuntimeError, match="mine"), quota.limited(busy.pid, 500):
+    with pytest.raises(RuntimeError, match="mine"), quota.limit(busy.pid, 500):
         busy.kill()
         busy.wait()
         raise RuntimeError("mine")
@@ -83,7 +83,7 @@ def test_duty_cycles_slow_a_process_down(busy: subprocess.Popen[bytes]) -> None:
 
 @procfs
 def test_after_duty_cycles_a_process_runs_on(busy: subprocess.Popen[bytes]) -> None:
-    with DutyCycle().limited(busy.pid, 10):
+    with DutyCycle().limit(busy.pid, 10):
         time.sleep(0.15)
     deadline = time.monotonic() + 30
     state = ""
@@ -95,7 +95,7 @@ def test_after_duty_cycles_a_process_runs_on(busy: subprocess.Popen[bytes]) -> N
 def test_duty_cycles_send_both_signals(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
-    with DutyCycle().limited(1, 500):
+    with DutyCycle().limit(1, 500):
         while len(sent) < 3:
             time.sleep(0.01)
     assert sent[:3] == [signal.SIGCONT, signal.SIGSTOP, signal.SIGCONT]
@@ -105,14 +105,14 @@ def test_duty_cycles_send_both_signals(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_whole_cpu_is_never_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
-    with DutyCycle().limited(1, 1000):
+    with DutyCycle().limit(1, 1000):
         while len(sent) < 2:
             time.sleep(0.01)
     assert set(sent) == {signal.SIGCONT}
 
 
 def test_a_process_that_ends_ends_its_duty_cycles(busy: subprocess.Popen[bytes]) -> None:
-    with DutyCycle().limited(busy.pid, 900):
+    with DutyCycle().limit(busy.pid, 900):
         busy.kill()
         busy.wait()
         time.sleep(0.15)
@@ -120,20 +120,20 @@ def test_a_process_that_ends_ends_its_duty_cycles(busy: subprocess.Popen[bytes])
 
 @pytest.mark.parametrize("millicores", [9.9, 1000.1, 0, -5, float("nan")])
 def test_a_limit_out_of_range(millicores: float, tmp_path: Path) -> None:
-    for keeper in (DutyCycle(), Quota("v1", tmp_path, tmp_path, {})):
-        with pytest.raises(InputError, match="millicores; give 10 to 1000"), keeper.limited(1, millicores):
+    for keeper in (DutyCycle(), CgroupQuota("v1", tmp_path, tmp_path, {})):
+        with pytest.raises(InputError, match="millicores; give 10 to 1000"), keeper.limit(1, millicores):
             pass
     assert not list(tmp_path.iterdir())
 
 
 def test_signals_are_taken_where_no_group_can_be_made(tmp_path: Path) -> None:
-    assert throttle("auto", tmp_path) == DutyCycle()
-    assert "SIGSTOP" in throttle("auto", tmp_path).name
-    assert throttle("signals") == DutyCycle()
+    assert choose_throttle("auto", tmp_path) == DutyCycle()
+    assert "SIGSTOP" in choose_throttle("auto", tmp_path).name
+    assert choose_throttle("signals") == DutyCycle()
     with pytest.raises(InputError, match="run as root, or take the throttle 'signals'"):
-        throttle("cgroup", tmp_path)
+        choose_throttle("cgroup", tmp_path)
     with pytest.raises(InputError, match="unknown throttle 'docker'; known: auto, cgroup, signals"):
-        throttle("docker")
+        choose_throttle("docker")
 
 
 def _process(folder: Path, mounts: str, groups: str) -> Path:
@@ -156,7 +156,7 @@ def test_version_1_is_found_where_the_process_is(tmp_path: Path) -> None:
         f"2 1 0:2 / {tmp_path}/memory rw shared:3 - cgroup cgroup rw,memory\n"
         f"3 1 0:3 / {place} rw - cgroup cgroup rw,cpu,cpuacct\n"
     )
-    (found,) = quotas(_process(tmp_path, mounts, "5:cpu,cpuacct:/a\n4:memory:/b\n"))
+    (found,) = find_quotas(_process(tmp_path, mounts, "5:cpu,cpuacct:/a\n4:memory:/b\n"))
     assert found.parent == found.home == place / "a"
     assert found.settings["cpu.cfs_quota_us"] == "{quota}"
     assert "v1" in found.name
@@ -166,9 +166,9 @@ def test_version_1_in_a_container_whose_root_is_a_group(tmp_path: Path) -> None:
     place = _tree(tmp_path)
     mounts = f"3 1 0:3 /docker/x {place} rw - cgroup cgroup rw,cpu\n"
     process = _process(tmp_path, mounts, "5:cpu:/docker/x/y\n")
-    assert quotas(process)[0].home == place / "y"
+    assert find_quotas(process)[0].home == place / "y"
     (process / "cgroup").write_text("5:cpu:/elsewhere\n")
-    assert quotas(process)[0].home == place
+    assert find_quotas(process)[0].home == place
 
 
 def test_version_2_takes_the_nearest_group_that_hands_the_controller_down(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_version_2_takes_the_nearest_group_that_hands_the_controller_down(tmp_pa
     (place / "user" / "cgroup.subtree_control").write_text("cpu\n")
     (place / "user" / "mine" / "cgroup.subtree_control").write_text("memory\n")
     process = _process(tmp_path, f"3 1 0:3 / {place} rw - cgroup2 cgroup2 rw\n", "0::/user/mine/shell\n")
-    (found,) = quotas(process)
+    (found,) = find_quotas(process)
     assert (found.parent, found.home) == (place / "user", place / "user" / "mine" / "shell")
     assert found.settings["cpu.max"] == "{quota} {period}"
 
@@ -185,7 +185,7 @@ def test_version_2_takes_the_nearest_group_that_hands_the_controller_down(tmp_pa
 def test_version_2_without_the_controller_gives_nothing(tmp_path: Path) -> None:
     place = _tree(tmp_path, "user")
     (place / "cgroup.subtree_control").write_text("\n")
-    assert quotas(_process(tmp_path, f"3 1 0:3 / {place} rw - cgroup2 cgroup2 rw\n", "0::/user\n")) == []
+    assert find_quotas(_process(tmp_path, f"3 1 0:3 / {place} rw - cgroup2 cgroup2 rw\n", "0::/user\n")) == []
 
 
 def test_what_is_written_into_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +200,7 @@ def test_what_is_written_into_a_group(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "_write", write)
     monkeypatch.setattr(Path, "rmdir", lambda path: [each.unlink() for each in path.iterdir()] and os.rmdir(path))
     settings = {"cpu.weight": "10000", "cpu.max": "{quota} {period}"}
-    with Quota("v2", tmp_path, tmp_path, settings).limited(77, 250):
+    with CgroupQuota("v2", tmp_path, tmp_path, settings).limit(77, 250):
         group = f"edgeresearch-{os.getpid()}-77"
         assert written == [
             (f"{group}/cpu.weight", "10000"),
@@ -214,5 +214,5 @@ def test_what_is_written_into_a_group(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_group_that_cannot_be_made_is_not_taken(tmp_path: Path) -> None:
     place = tmp_path / "gone"
     process = _process(tmp_path, f"3 1 0:3 / {place} ro - cgroup cgroup rw,cpu\n", "5:cpu:/\n")
-    assert len(quotas(process)) == 1
-    assert throttle("auto", process) == DutyCycle()
+    assert len(find_quotas(process)) == 1
+    assert choose_throttle("auto", process) == DutyCycle()

@@ -14,8 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from edgeresearch.papers.paper_b.labels import ANOMALIES, DETECTORS, GENERATED, KINDS, present
 from edgeresearch.plotting import style
-from edgeresearch.profiling.training_cost import Calibration, Model
-from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.profiling.training_cost import Calibration, ModelCalibration
 
 METRICS: Mapping[str, str] = MappingProxyType(
     {
@@ -211,8 +210,8 @@ def plot_training_costs(calibration: Calibration) -> Figure:
     return figure
 
 
-def _plot_model(axes: Axes, name: str, model: Model) -> None:
-    region, curve = model.sampled, Curve(**model.curve.model_dump())
+def _plot_model(axes: Axes, name: str, model: ModelCalibration) -> None:
+    region, curve = model.sampled, model.curve
     low, high = region.low / WIDER, region.high * WIDER
     for begin, end, line, points in (
         (low, region.low, "--", 40),
@@ -233,11 +232,10 @@ def _plot_model(axes: Axes, name: str, model: Model) -> None:
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel("CPU limit (millicores)")
-    a, b, c, d = curve
     marks = ("" if model.real else " (synthetic)") + (f": {GENERATED}" if model.data.startswith("pollution") else "")
     axes.set_title(f"{'LSTM' if name == 'lstm' else name} on {model.data}{marks}", loc="left", fontsize=10)
     text = (
-        f"t = {a:.4g} · (R + {b:.3g})$^{{-{c:.3g}}}$ + {d:.2g} s\n"
+        f"t = {curve.a:.4g} · (R + {curve.b:.3g})$^{{-{curve.c:.3g}}}$ + {curve.d:.2g} s\n"
         f"limits held out: {model.held_out_limits.median_percent:.0f} % off (median)"
     )
     axes.text(0.97, 0.97, text, transform=axes.transAxes, ha="right", va="top", fontsize=9)

@@ -15,7 +15,7 @@ from scipy import stats
 from edgeresearch.anomaly.base import Array
 from edgeresearch.anomaly.evaluation import Event
 from edgeresearch.data.trace import Trace
-from edgeresearch.papers.detection import Seen
+from edgeresearch.papers.detection import DetectorOutput
 from edgeresearch.papers.paper_b.labels import ANOMALIES, DETECTORS, GENERATED
 from edgeresearch.papers.traces import autocorrelation
 from edgeresearch.plotting import style
@@ -68,7 +68,7 @@ def plot_streams(traces: Sequence[Trace], train: int, samples: int) -> Figure:
 
 @style.styled
 def plot_example(
-    trace: Trace, values: Array, events: Sequence[Event], outputs: Mapping[str, Seen], *, shown: int
+    trace: Trace, values: Array, events: Sequence[Event], outputs: Mapping[str, DetectorOutput], *, shown: int
 ) -> Figure:
     """Draw the beginning of a judged stretch with its anomalies, and scores and alarms of some detectors.
 

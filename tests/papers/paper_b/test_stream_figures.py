@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from edgeresearch.anomaly.evaluation import Event
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import Trace
-from edgeresearch.papers.detection import Seen
+from edgeresearch.papers.detection import DetectorOutput
 from edgeresearch.papers.paper_b import stream_figures as draw
 
 STEPS = 288 * 12
@@ -81,7 +81,10 @@ def plot_example() -> Callable[..., Figure]:
         values[TRAIN + 10 : TRAIN + 20, 0] += 50
         events = [Event("shift", 10, 20, (0,)), Event("missing", 140, 160, (0, 1, 2)), Event("spike", 250, 251, (1,))]
         scores = np.linspace(0.0, 1.0, 300)
-        outputs = {"iftm_lstm_ema": Seen(scores, scores > 0.9), "half_space_trees": Seen(scores, np.arange(300) == 5)}
+        outputs = {
+            "iftm_lstm_ema": DetectorOutput(scores, scores > 0.9),
+            "half_space_trees": DetectorOutput(scores, np.arange(300) == 5),
+        }
         return draw.plot_example(trace, values, events, outputs, shown=shown)
 
     return plot

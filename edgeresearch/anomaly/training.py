@@ -1,23 +1,76 @@
-"""Identity functions of IFTM: networks that reconstruct a sample, and their training."""
+"""Training of the identity functions in torch, imported when `LSTMIdentity.fit` or another one is called."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
-from edgeresearch import nn as forecasters
-from edgeresearch.anomaly.base import Array, Scale, present, table
-from edgeresearch.anomaly.inference import Autoencoded, Model, Recurrent, Weights
+from edgeresearch import nn as networks
+from edgeresearch.anomaly.base import Array, Scale, Weights, as_samples, has_value
+from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
+from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.nn import Batches, Chunks, draw_weights
 
 
-class _Trained(lightning.LightningModule):
+def fit_autoencoder(
+    identity: AutoencoderIdentity,
+    samples: Any,
+    *,
+    seed: int,
+    start: FittedAutoencoder | None = None,
+    accelerator: str = "auto",
+) -> FittedAutoencoder:
+    """Train on samples in time order; scale and weights come from them alone.
+
+    On the CPU the same samples and seed give the same model.
+
+    Args:
+        identity: The settings.
+        samples: `(samples, channels)`; what is not finite is missing.
+        seed: Of the first weights and the order of the samples.
+        start: A fitted model whose weights are the first ones; fresh ones where None.
+        accelerator: Where to train, as Lightning names it.
+
+    Raises:
+        InputError: There is no sample with a value, or `start` is of another width or kind.
+        RunError: The training diverged.
+    """
+    rows = _with_value(samples, least=1)
+    scale = Scale.fit(rows)
+    hidden = identity.hidden or -(-rows.shape[1] // 2)
+    generator = torch.Generator().manual_seed(seed)
+    network = AutoencoderNetwork(rows.shape[1], hidden, identity.learning_rate, generator)
+    _load_start(network, start, FittedAutoencoder)
+    batches = networks.Batches(_tensors(rows, scale), identity.batch, generator)
+    train(network, batches, identity.epochs, accelerator=accelerator)
+    return FittedAutoencoder(scale, _weights(network), hidden)
+
+
+def fit_lstm(
+    identity: LSTMIdentity, samples: Any, *, seed: int, start: FittedLSTM | None = None, accelerator: str = "auto"
+) -> FittedLSTM:
+    """Train on samples in time order, as `fit_autoencoder` does; the seed is also of the offsets of the sequences.
+
+    Raises:
+        InputError: There are fewer than two samples with a value, or `start` is of another width or kind.
+        RunError: The training diverged.
+    """
+    rows = _with_value(samples, least=2)
+    scale = Scale.fit(rows)
+    generator = torch.Generator().manual_seed(seed)
+    network = LSTMNetwork(rows.shape[1], identity.hidden, identity.learning_rate, identity.warm_up, generator)
+    _load_start(network, start, FittedLSTM)
+    segments = [slice(0, len(rows))]
+    batches = networks.Chunks(_tensors(rows, scale), segments, identity.sequence_length, identity.batch, generator)
+    train(network, batches, identity.epochs, accelerator=accelerator)
+    return FittedLSTM(scale, _weights(network), identity.hidden)
+
+
+class _AdamModule(lightning.LightningModule):
     """A module that Adam trains."""
 
     learning_rate: float
@@ -27,7 +80,7 @@ class _Trained(lightning.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
 
 
-class AutoencoderNetwork(_Trained):
+class AutoencoderNetwork(_AdamModule):
     """Sample → tanh bottleneck → sample: Paper B's identity function for the air pollution streams.
 
     Args:
@@ -43,8 +96,8 @@ class AutoencoderNetwork(_Trained):
         with torch.random.fork_rng(devices=[]):
             self.encoder = nn.Linear(channels, hidden)
             self.decoder = nn.Linear(hidden, channels)
-        draw_weights(self.encoder, channels, generator)
-        draw_weights(self.decoder, hidden, generator)
+        networks.draw_weights(self.encoder, channels, generator)
+        networks.draw_weights(self.decoder, hidden, generator)
 
     def forward(self, samples: Tensor) -> Tensor:
         """Reconstruct samples: `(batch, channels)` → the same shape."""
@@ -57,7 +110,7 @@ class AutoencoderNetwork(_Trained):
         return squared_error(self(samples), samples, seen)
 
 
-class LSTMNetwork(_Trained):
+class LSTMNetwork(_AdamModule):
     """Past samples → LSTM → the sample that comes: Paper B's identity function for the traffic streams.
 
     A sample is reconstructed from the state that the samples before it left, so a stretch of a stream trains at every
@@ -81,7 +134,7 @@ class LSTMNetwork(_Trained):
         with torch.random.fork_rng(devices=[]):
             self.lstm = nn.LSTM(channels, hidden, batch_first=True)
             self.head = nn.Linear(hidden, channels)
-        draw_weights(self, hidden, generator)
+        networks.draw_weights(self, hidden, generator)
 
     def forward(self, stretches: Tensor) -> Tensor:
         """Reconstruct each step from those before it: `(batch, steps, channels)` → the same shape.
@@ -107,7 +160,7 @@ def squared_error(reconstruction: Tensor, samples: Tensor, seen: Tensor) -> Tens
 
 def train(
     module: lightning.LightningModule,
-    batches: forecasters.Batches | forecasters.Chunks,
+    batches: networks.Batches | networks.Chunks,
     epochs: int,
     *,
     accelerator: str = "auto",
@@ -120,13 +173,13 @@ def train(
         module: What is trained.
         batches: Its data.
         epochs: Passes over the data.
-        accelerator: Lightning's word for where to train.
+        accelerator: Where to train, as Lightning names it.
 
     Raises:
         RunError: A weight is no finite number afterwards.
     """
     with _one_thread():
-        forecasters.train(module, batches, epochs, accelerator=accelerator)
+        networks.train(module, batches, epochs, accelerator=accelerator)
     if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
         raise RunError(f"training the {type(module).__name__} diverged; lower its learning rate")
 
@@ -142,113 +195,9 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-class Identity(Protocol):
-    """An identity function that can be trained. Users may plug in their own."""
-
-    def fit(self, samples: Any, *, seed: int, start: Any = None, accelerator: str = "auto") -> Model:
-        """Train on samples in time order and return the fitted model.
-
-        Args:
-            samples: `(samples, channels)`; what is not finite is missing.
-            seed: Of the first weights and the order of the samples.
-            start: A fitted model whose weights are the first ones; fresh ones where None.
-            accelerator: Lightning's word for where to train.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Autoencoder:
-    """Sample → tanh bottleneck → sample: for the air pollution streams.
-
-    Attributes:
-        hidden: Width of the bottleneck; half of the channels, rounded up, where None.
-        epochs: Passes over the samples.
-        batch: Samples in a batch.
-        learning_rate: Step of Adam.
-    """
-
-    hidden: int | None = None
-    epochs: int = 40
-    batch: int = 32
-    learning_rate: float = 1e-2
-
-    def fit(
-        self, samples: Any, *, seed: int, start: Autoencoded | None = None, accelerator: str = "auto"
-    ) -> Autoencoded:
-        """Train on samples in time order; scale and weights come from them alone.
-
-        On the CPU the same samples and seed give the same model.
-
-        Args:
-            samples: `(samples, channels)`; what is not finite is missing.
-            seed: Of the first weights and the order of the samples.
-            start: A fitted model whose weights are the first ones; fresh ones where None.
-            accelerator: Lightning's word for where to train.
-
-        Raises:
-            InputError: There is no sample with a value, or `start` is of another width or kind.
-            RunError: The training diverged.
-        """
-        rows = _with_values(samples)
-        scale = Scale.fit(rows)
-        hidden = self.hidden or -(-rows.shape[1] // 2)
-        generator = torch.Generator().manual_seed(seed)
-        network = AutoencoderNetwork(rows.shape[1], hidden, self.learning_rate, generator)
-        _begin(network, start, Autoencoded)
-        batches = Batches(_tensors(rows, scale), self.batch, generator)
-        train(network, batches, self.epochs, accelerator=accelerator)
-        return Autoencoded(scale, _weights(network), hidden)
-
-
-@dataclass(frozen=True)
-class LSTM:
-    """Past samples → LSTM → the sample that comes: for the traffic streams.
-
-    Attributes:
-        hidden: Width of the hidden state.
-        epochs: Passes over the samples.
-        stretch: Steps of a training sequence.
-        batch: Sequences in a batch.
-        warm_up: Steps at the head of a sequence that count for the state, not for the loss.
-        learning_rate: Step of Adam.
-    """
-
-    hidden: int = 16
-    epochs: int = 20
-    stretch: int = 50
-    batch: int = 4
-    warm_up: int = 5
-    learning_rate: float = 1e-2
-
-    def fit(self, samples: Any, *, seed: int, start: Recurrent | None = None, accelerator: str = "auto") -> Recurrent:
-        """Train on samples in time order; scale and weights come from them alone.
-
-        On the CPU the same samples and seed give the same model.
-
-        Args:
-            samples: `(samples, channels)`; what is not finite is missing.
-            seed: Of the first weights and of order and offset of the sequences.
-            start: A fitted model whose weights are the first ones; fresh ones where None.
-            accelerator: Lightning's word for where to train.
-
-        Raises:
-            InputError: There are fewer than two samples with a value, or `start` is of another width or kind.
-            RunError: The training diverged.
-        """
-        rows = _with_values(samples, least=2)
-        scale = Scale.fit(rows)
-        generator = torch.Generator().manual_seed(seed)
-        network = LSTMNetwork(rows.shape[1], self.hidden, self.learning_rate, self.warm_up, generator)
-        _begin(network, start, Recurrent)
-        batches = Chunks(_tensors(rows, scale), [slice(0, len(rows))], self.stretch, self.batch, generator)
-        train(network, batches, self.epochs, accelerator=accelerator)
-        return Recurrent(scale, _weights(network), self.hidden)
-
-
-def _with_values(samples: Any, least: int = 1) -> Array:
-    rows = table(samples)
-    rows = rows[present(rows)]
+def _with_value(samples: Any, least: int) -> Array:
+    rows = as_samples(samples)
+    rows = rows[has_value(rows)]
     if len(rows) < least:
         raise InputError(f"{len(rows)} samples have a value, training needs {least}; wait for more samples")
     return rows
@@ -259,8 +208,10 @@ def _tensors(rows: Array, scale: Scale) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(filled.astype(np.float32)), torch.from_numpy(seen.astype(np.float32))
 
 
-def _begin(network: lightning.LightningModule, start: Any, kind: type[Autoencoded] | type[Recurrent]) -> None:
-    """Take over the weights of a fitted model."""
+def _load_start(
+    network: lightning.LightningModule, start: Any, kind: type[FittedAutoencoder] | type[FittedLSTM]
+) -> None:
+    """Take the weights of a fitted model as the first ones."""
     if start is None:
         return
     if not isinstance(start, kind):
