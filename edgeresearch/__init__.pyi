@@ -23,7 +23,6 @@ from .autoscaling.policies import Responsive as Responsive
 from .autoscaling.policies import ScalingPolicy as ScalingPolicy
 from .autoscaling.settings import ExperimentConfig as ExperimentConfig
 from .config import Params as Params
-from .data.csv import as_trace as as_trace
 from .data.csv import read_trace as read_trace
 from .data.datasets import load_dataset as load_dataset
 from .data.trace import Trace as Trace

@@ -31,7 +31,7 @@ from edgeresearch.autoscaling.replay import mark_load_phases, measure_load
 from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
-from edgeresearch.data.csv import TraceLike, as_trace, choose_season, format_duration
+from edgeresearch.data.csv import TraceLike, choose_season, format_duration, read_trace
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.models import build, model_info
@@ -219,7 +219,7 @@ def _by_name(policies: str | Iterable[str | ScalingPolicy]) -> dict[str, Scaling
 def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> Trace:
     if unit is not None and unit not in UNITS:
         raise InputError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
-    trace = interpolate_gaps(as_trace(data, **columns), fill)
+    trace = interpolate_gaps(read_trace(data, **columns), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]
     if unit is not None:
         unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")

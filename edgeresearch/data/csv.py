@@ -20,7 +20,7 @@ from edgeresearch.errors import InputError
 from edgeresearch.provenance import sha256
 
 TraceLike: TypeAlias = str | Path | pd.DataFrame | pd.Series | Trace
-"""A trace, or what `as_trace` makes one of: a CSV file's path, or values in memory."""
+"""A trace, or what `read_trace` makes one of: a CSV file's path, or values in memory."""
 
 _TIME_NAMES = ("time", "timestamp", "datetime", "date", "ts", "t", "minute", "second", "hour", "when", "at", "ds")
 _MISSING = ("", "nan", "na", "null", "none")
@@ -53,23 +53,7 @@ class Channels(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_trace(path: str | Path, **options: Any) -> Trace:
-    """Read a CSV (`.csv` or `.csv.gz`) with one value per time as a trace on a regular grid.
-
-    A file without a time column gets stamps from 2024-01-01 on.
-
-    Args:
-        path: The file, in UTF-8, with a header or without.
-        options: Those of `as_trace`.
-
-    Raises:
-        InputError: The file is missing, a directory, unreadable, damaged, empty or not UTF-8; its lines differ in
-            length; a value is missing, infinite or text; or what `as_trace` refuses.
-    """
-    return as_trace(Path(path), **options)
-
-
-def as_trace(
+def read_trace(
     data: TraceLike,
     *,
     time: str | None = None,
@@ -79,13 +63,15 @@ def as_trace(
     horizon: int = 1,
     seasonality: str | int | None = None,
 ) -> Trace:
-    """Return a trace as it is, or make one of a CSV file, a Series or a DataFrame.
+    """Read a CSV file (`.csv` or `.csv.gz`), a Series or a DataFrame with one value per time as a trace.
 
     Stamps are put on the nearest slot of the grid that starts at the first; slots without a row are NaN and counted in
-    the repairs (`absent`), as are stamps beside the grid (`off_grid`). Stamps with a zone become UTC.
+    the repairs (`absent`), as are stamps beside the grid (`off_grid`). Stamps with a zone become UTC. Data without
+    times get stamps from 2024-01-01 on.
 
     Args:
-        data: A CSV file's path; a Series or DataFrame whose index or one of whose columns holds the times; a trace.
+        data: A CSV file's path, in UTF-8, with a header or without; a Series or DataFrame whose index or one of whose
+            columns holds the times; a trace, which is returned as it is.
         time: Name of the time column; guessed where None.
         value: Name of the value column; the first numeric column where None.
         step: Distance of two rows, such as `5min`; the commonest distance where None.
@@ -97,9 +83,10 @@ def as_trace(
         The trace, with a note for each thing that was guessed.
 
     Raises:
-        InputError: A named column is not there or there is no numeric one; a value is infinite; stamps cannot be
-            parsed, run backwards, repeat, or have no common distance; a gap is longer than the window; the series is
-            constant or shorter than window and horizon; the season does not fit.
+        InputError: The file cannot be read or its lines differ in length; a named column is not there or there is no
+            numeric one; a value is missing, infinite or text; stamps cannot be parsed, run backwards, repeat, or have
+            no common distance; a gap is longer than the window; the series is constant or shorter than window and
+            horizon; the season does not fit.
     """
     if window is not None and window < 1 or horizon < 1:
         raise InputError(f"window {window} and horizon {horizon} must be at least 1; change these settings")

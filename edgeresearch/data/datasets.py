@@ -118,8 +118,7 @@ def read_columns(folder: Path, name: str, columns: Sequence[str], note: str = ""
         note: What a reader of a figure must know.
 
     Returns:
-        The wanted columns as stored and their origin. The origin's checksum is that of the decompressed bytes; `real`
-        follows from that checksum alone.
+        The columns as stored, and their origin: the checksum of the decompressed bytes says whether it is real.
 
     Raises:
         InputError: The file is missing, damaged, no CSV, or lacks a column.
@@ -337,15 +336,11 @@ def load_requests(name: str, folder: str | Path) -> Trace:
     where its archive has a gap: every zero there is NaN, and a minute of `twitter_minute` with a masked second is NaN.
     The Twitter file has no stamps: 2021-08-01 00:00:00 is given to its first second by convention.
 
-    Args:
-        name: A key of `REQUEST_TRACES`.
-        folder: The data folder that `fetch` filled.
-
     Returns:
         One column, `requests`, in the unit of the spec, with what was repaired as counts.
 
     Raises:
-        InputError: The name is unknown, or the file is missing or damaged.
+        InputError: `name` is no key of `REQUEST_TRACES`, or its file is missing in the data folder, or damaged.
     """
     spec = _find_spec(name, REQUEST_TRACES, "request")
     table, origin = _read_spec(spec, folder, "; ".join(filter(None, [spec.description, spec.scale])))
@@ -365,15 +360,11 @@ def load_utilisation(name: str, folder: str | Path) -> Trace:
 
     Files without stamps get a first stamp by convention (the `start` of the spec). Absent slots are NaN.
 
-    Args:
-        name: A key of `UTILISATION_TRACES`.
-        folder: The data folder that `fetch` filled.
-
     Returns:
         Columns cpu_percent and, where there is one, memory_percent, both within 0 and 100.
 
     Raises:
-        InputError: The name is unknown, or the file is missing or damaged.
+        InputError: `name` is no key of `UTILISATION_TRACES`, or its file is missing in the data folder, or damaged.
     """
     spec = _find_spec(name, UTILISATION_TRACES, "utilisation")
     table, origin = _read_spec(spec, folder, spec.description)
@@ -442,9 +433,6 @@ def list_sensors(folder: str | Path, kind: Kind = "traffic") -> list[int]:
 def load_metadata(folder: str | Path) -> pd.DataFrame:
     """Return what is known of each traffic sensor.
 
-    Args:
-        folder: The data folder that `fetch` filled.
-
     Returns:
         One row per sensor, indexed by `sensor`: street, road_type, length in metres, free_flow speed in km/h, and the
         latitude and longitude of both ends in degrees.
@@ -476,7 +464,7 @@ def load_traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") ->
 
     Args:
         folder: The data folder that `fetch` filled.
-        sensor: Number of the sensor, one of `list_sensors(folder)`.
+        sensor: One of `list_sensors(folder)`.
         period: `aug_sep` 2014, or `feb_jun` 2014, which two sensors have.
 
     Returns:
@@ -504,10 +492,6 @@ def load_pollution(folder: str | Path, sensor: int) -> Trace:
 
     Each column is an integer random walk within [15, 215] without a unit or a daily cycle: the trace has no season.
     Stamps have no zone; UTC is assumed as for traffic. The constant longitude and latitude are dropped.
-
-    Args:
-        folder: The data folder that `fetch` filled.
-        sensor: Number of the traffic sensor that the series was generated for.
 
     Returns:
         One column per pollutant of `POLLUTANTS`. The origin is real where the file is the published one; its note says

@@ -59,8 +59,7 @@ def fetch(
 
     Raises:
         InputError: An unknown source or file; a file that the mirror lacks or holds with a wrong checksum (`mirror`); a
-            failed download (`download`); a download with a wrong checksum (also `auto`); a folder that cannot be
-            written.
+            failed download (`download`), or one with a wrong checksum; a folder that cannot be written.
     """
     if source not in ("auto", "mirror", "download", "synthetic"):
         raise InputError(f"unknown source {source!r}; choose auto, mirror, download or synthetic")
@@ -114,12 +113,7 @@ def _from_mirror(
 
 
 def _by_download(
-    folder: Path,
-    names: Sequence[str],
-    progress: bool,
-    base_url: str | None,
-    strict: bool,
-    warn: Callable[[str], None],
+    folder: Path, names: Sequence[str], progress: bool, base_url: str | None, strict: bool, warn: Callable[[str], None]
 ) -> list[str]:
     """Download files until the network fails once, and return the names that came."""
     downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data.csv import TraceLike, as_trace, format_duration
+from edgeresearch.data.csv import TraceLike, format_duration, read_trace
 from edgeresearch.data.features import find_whole_windows, make_features, make_targets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
@@ -118,7 +118,7 @@ def forecast(
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
     columns: dict[str, Any] = {"time": time, "value": value, "step": step}
-    series = as_trace(trace, window=window, horizon=horizon, seasonality=seasonality, **columns)
+    series = read_trace(trace, window=window, horizon=horizon, seasonality=seasonality, **columns)
     horizons = tuple(range(1, horizon + 1))
     settings = settings.replace(horizons=horizons, window=window, max_steps=len(series.frame), seeds=1)
     parts = split(series, settings)
@@ -170,7 +170,7 @@ def apply_forecaster(
         raise InputError(f"{folder} was not saved by 'edgeresearch forecast'; give the folder 'model' of its results")
     horizon, window, data = int(facts["horizon"]), int(facts["window"]), facts["data"]
     value = value if value or isinstance(trace, Trace | pd.Series) else data["column"]
-    series = as_trace(trace, time=time, value=value, step=step, window=window, horizon=horizon, seasonality="none")
+    series = read_trace(trace, time=time, value=value, step=step, window=window, horizon=horizon, seasonality="none")
     series, notes = replace(series, seasonality=facts["season"]), list(series.notes)
     if series.step.total_seconds() != data["step_seconds"]:
         now, was = format_duration(series.step), format_duration(pd.Timedelta(seconds=data["step_seconds"]))
@@ -234,7 +234,7 @@ def compare_forecasters(
     for each in models or ():
         model_info(each)
     ahead = tuple(sorted(set(horizons)))
-    series = as_trace(
+    series = read_trace(
         trace, time=time, value=value, step=step, window=window, horizon=max(ahead, default=0), seasonality=seasonality
     )
     settings = settings.replace(horizons=ahead, window=window)

@@ -5,7 +5,6 @@ imported by name: what is not in `CLASSES` is refused. The JSON names the checks
 so a damaged file or a mix of two saves is noticed. It is written last: until then, the folder holds no new model.
 """
 
-import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -40,6 +39,7 @@ from edgeresearch.forecasting.lstm import NumpyLSTM, PaperLSTM, ResidualLSTM, Re
 from edgeresearch.forecasting.windowed import Holdout, Windowed
 from edgeresearch.io import atomic, write_json
 from edgeresearch.nn import WindowLSTM
+from edgeresearch.provenance import sha256
 
 Array: TypeAlias = npt.NDArray[Any]
 Tensors: TypeAlias = dict[str, Array]
@@ -82,11 +82,11 @@ def save(model: Forecaster, folder: Path, *, about: Mapping[str, Any] | None = N
     node = _encode(model, tensors, name)
     weights = safetensors.numpy.save(tensors)
     facts = json.loads(_canonical(dict(about or {}), "a fact in `about`"))
-    content = {"format": FORMAT, "class": name, "model": node, "about": facts, "weights_sha256": _sha256(weights)}
+    content = {"format": FORMAT, "class": name, "model": node, "about": facts, "weights_sha256": sha256(weights)}
     folder = Path(folder)
     with atomic(folder / WEIGHTS) as draft:
         draft.write_bytes(weights)
-    write_json({**content, "sha256": _sha256(_canonical(content, "the model"))}, folder / JSON)
+    write_json({**content, "sha256": sha256(_canonical(content, "the model"))}, folder / JSON)
     return folder / JSON
 
 
@@ -110,10 +110,9 @@ def load(folder: Path) -> Forecaster:
     folder = Path(folder)
     content = _content(folder / JSON)
     weights = _read(folder / WEIGHTS)
-    if _sha256(weights) != content["weights_sha256"]:
-        raise InputError(
-            f"{folder / WEIGHTS} is damaged or of another save than {JSON}: its checksum differs; save the model again"
-        )
+    if sha256(weights) != content["weights_sha256"]:
+        what = f"damaged or of another save than {JSON}: its checksum differs"
+        raise InputError(f"{folder / WEIGHTS} is {what}; save the model again")
     try:
         model: Forecaster = _decode(content["model"], safetensors.numpy.load(weights))
         if type(model) not in FORECASTERS:
@@ -140,7 +139,7 @@ def _content(path: Path) -> dict[str, Any]:
         hint = "use a newer edgeresearch" if content["format"] > FORMAT else "fit and save the model again"
         raise InputError(f"{path} has format {content['format']}, this version reads {FORMAT}; {hint}")
     checksum = content.pop("sha256", None)
-    if checksum != _sha256(_canonical(content, str(path))):
+    if checksum != sha256(_canonical(content, str(path))):
         raise InputError(f"{path} is damaged: its checksum differs; save the model again")
     return content
 
@@ -150,10 +149,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; give a folder that holds a saved model") from error
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _canonical(content: Any, what: str) -> bytes:
@@ -168,7 +163,10 @@ def _encode(value: Any, tensors: Tensors, where: str) -> Any:
 
     What JSON has no word for becomes a mapping of one tag, or of `class` and what belongs to it.
     """
-    inner = partial(_encode_mapping, tensors=tensors, where=where)
+
+    def inner(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: _encode(each, tensors, f"{where}.{name}") for name, each in values.items()}
+
     if value is None or isinstance(value, bool | str) or type(value) in (int, float):
         return value if not isinstance(value, float) or math.isfinite(value) else {"float": repr(value)}
     if isinstance(value, list | tuple):
@@ -195,14 +193,13 @@ def _encode(value: Any, tensors: Tensors, where: str) -> Any:
         arrays = {"values": state["values"], "classes": value.__reduce__()[1][1]}
         return {"class": "Tree", **shape, **inner(arrays), "nodes": inner(nodes)}
     if CLASSES.get(kind.__name__) is kind:
-        settings = _settings(value)
+        if isinstance(value, BaseEstimator):
+            settings = value.get_params(deep=False)
+        else:
+            settings = {field.name: getattr(value, field.name) for field in fields(value)}
         fitted = {name: content for name, content in vars(value).items() if name not in settings}
         return {"class": kind.__name__, "settings": inner(settings), "fitted": inner(fitted)}
     raise InputError(f"cannot save {where}: there is no way to store a {kind.__name__}; use plain settings")
-
-
-def _encode_mapping(values: Mapping[str, Any], *, tensors: Tensors, where: str) -> dict[str, Any]:
-    return {name: _encode(value, tensors, f"{where}.{name}") for name, value in values.items()}
 
 
 def _encode_array(value: Any, tensors: Tensors, where: str) -> dict[str, str]:
@@ -216,13 +213,6 @@ def _encode_array(value: Any, tensors: Tensors, where: str) -> dict[str, str]:
     name = where if where not in tensors else f"{where}~{len(tensors)}"
     tensors[name] = stored
     return {tag: name}
-
-
-def _settings(value: Any) -> dict[str, Any]:
-    if isinstance(value, BaseEstimator):
-        settings: dict[str, Any] = value.get_params(deep=False)
-        return settings
-    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _decode(node: Any, tensors: Tensors) -> Any:
@@ -240,12 +230,11 @@ def _decode(node: Any, tensors: Tensors) -> Any:
         return stored if tag == "array" else stored.T if tag == "columns" else stored[()]
     if tag == "dict":
         return {name: _decode(value, tensors) for name, value in content.items()}
-    plain: dict[str, Callable[[Any], Any]] = {
-        "float": float,
-        "strings": lambda items: np.array([str(item) for item in items], dtype=object),
-        "tuple": lambda items: tuple(_decode(item, tensors) for item in items),
-    }
-    return plain[tag](content)
+    if tag == "tuple":
+        return tuple(_decode(item, tensors) for item in content)
+    if tag == "strings":
+        return np.array([str(item) for item in content], dtype=object)
+    return {"float": float}[tag](content)
 
 
 def _make(node: Any, decode: Callable[[Any], Any]) -> Any:

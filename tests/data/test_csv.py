@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.data import csv
-from edgeresearch.data.csv import Channels, as_trace, choose_season, read_channels, read_trace
+from edgeresearch.data.csv import Channels, choose_season, read_channels, read_trace
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.provenance import sha256
@@ -204,17 +204,17 @@ def test_what_is_written_is_read_and_memory_is_as_good_as_a_file(
     series = pd.Series(values, index=pd.DatetimeIndex(trace.frame.index), name="load")
     frame = series.rename_axis("ts").reset_index()
     for data in (series, frame, frame.astype({"ts": str}), trace):
-        pd.testing.assert_frame_equal(as_trace(data).frame, trace.frame, check_exact=True)
+        pd.testing.assert_frame_equal(read_trace(data).frame, trace.frame, check_exact=True)
 
 
 def test_a_series_in_memory() -> None:
     index = pd.date_range("2024-01-01", periods=6, freq="1h", tz="Europe/Berlin")
-    trace = as_trace(pd.Series([1, 2, np.nan, 4, 5, 6], index=index), seasonality="none")
+    trace = read_trace(pd.Series([1, 2, np.nan, 4, 5, 6], index=index), seasonality="none")
     assert (trace.name, trace.unit, trace.origin.source, trace.origin.real) == ("series", "value", "memory", True)
     assert trace.frame.index[0] == pd.Timestamp("2023-12-31 23:00")
     assert trace.repairs["absent"] == 1 and np.isnan(trace.values.iloc[2])
-    assert as_trace(pd.Series([1.0, 2.0, 4.0])).step == pd.Timedelta("1s")
-    assert as_trace(trace, seasonality=2).seasonality == 2
+    assert read_trace(pd.Series([1.0, 2.0, 4.0])).step == pd.Timedelta("1s")
+    assert read_trace(trace, seasonality=2).seasonality == 2
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ def test_a_series_in_memory() -> None:
 )
 def test_series_in_memory_that_are_refused(data: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        as_trace(data)
+        read_trace(data)
 
 
 def _trace(rows: int, step: str = "1h") -> Trace:

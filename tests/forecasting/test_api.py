@@ -155,7 +155,7 @@ def test_traces_that_do_not_fit_a_saved_model_are_refused(saved: tuple[Path, For
     ],
 )
 def test_settings_that_are_refused(options: dict[str, Any], message: str) -> None:
-    for data in (_table(300), er.as_trace(_table(300))):
+    for data in (_table(300), er.read_trace(_table(300))):
         with pytest.raises(InputError, match=message):
             forecast(data, **options)
 
