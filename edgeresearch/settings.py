@@ -17,13 +17,14 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some values changed.
+        """Return a copy with some values changed; a list stands for a tuple.
 
         Raises:
             InputError: A value is not what its key takes.
         """
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
         try:
-            return type(self)(**{**dict(self), **changes})
+            return type(self)(**{**dict(self), **values})
         except ValidationError as error:
             raise InputError(_told(error)) from None
 

@@ -13,6 +13,7 @@ from edgeresearch.io import read_table, write_csv
 from edgeresearch.papers.claims.audit import judge_claims
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS, RECORDS_B
 from edgeresearch.papers.paper_b import published
+from edgeresearch.papers.paper_b.labels import DETECTORS
 from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.stats import interval
 
@@ -149,6 +150,68 @@ def compare_readings(handovers: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def compare_landmarks(landmarks: pd.DataFrame) -> pd.DataFrame:
+    """Put what the paper reads off its Fig. 5 beside each rule, on nodes of the jobs' own and on shared ones.
+
+    Args:
+        landmarks: What the stage `limits` wrote.
+    """
+    nodes = landmarks["together"].map(lambda count: f"{count} shared nodes" if count else "own nodes")
+    ways = landmarks.assign(way="by " + landmarks["rule"] + ", " + nodes)
+    table: pd.DataFrame = ways.pivot(index="what", columns="way", values="value")
+    last = published.PLATEAU_ITERATION
+    stated = {"level": published.LIMIT_MILLICORES[last], "level_residual": published.RESIDUALS[last], "plateau": last}
+    table.insert(0, "published", table.index.map({**stated, "trainings": published.TRAININGS}))
+    return table
+
+
+def compare_policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> pd.DataFrame:
+    """Put every policy beside the others, with the most streams: drops, and what it sends per node and hour.
+
+    Args:
+        drops: What the stage `scheduling` wrote.
+        traffic: Likewise.
+    """
+    most = drops["streams"].max()
+    rates = drops[drops["streams"] == most].set_index("policy")[["drop_percent", "low", "high"]]
+    sent = traffic[traffic["streams"] == most]
+    models = sent[sent["kind"].isin(["carried", "leaving"])]
+    megabytes = models.pivot(index="policy", columns="kind", values="megabytes").add_suffix("_megabytes")
+    table: pd.DataFrame = rates.join(megabytes).join(sent.groupby("policy")["messages"].sum())
+    return table
+
+
+def format_interval(value: float, low: float, high: float, form: str = "+.2f") -> str:
+    """Write a value with its interval; without where there is none."""
+    return format(value, form) if pd.isna(low) else f"{value:{form}} ({low:{form}} to {high:{form}})"
+
+
+def format_differences(pairs: pd.DataFrame, metric: str = "event_f1") -> pd.DataFrame:
+    """Write how much IFTM's detectors exceed the others on the same streams, one row per detector of IFTM.
+
+    Args:
+        pairs: `anomaly_pairs.csv`, as the stage wrote it.
+        metric: `event_f1`; `event_f1_best`, at the best fixed level; `auc_pr`.
+    """
+    rows = pairs[pairs["metric"] == metric]
+    cells = [format_interval(*row) for row in zip(rows["difference"], rows["low"], rows["high"], strict=True)]
+    return rows.assign(cell=cells).pivot(index=["kind", "detector"], columns="other", values="cell")
+
+
+def format_sensors(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Write event F1 with its interval over the draws: one row per sensor and one for all, one column per detector.
+
+    Args:
+        table: `anomaly.csv`, as the stage wrote it.
+        kind: Of the streams.
+    """
+    mine = table[table["kind"] == kind]
+    values = zip(mine["event_f1"], mine["event_f1_low"].clip(lower=0), mine["event_f1_high"].clip(upper=1), strict=True)
+    rows = mine.assign(cell=[format_interval(*each, form=".2f") for each in values])
+    cells = rows.pivot(index="sensor", columns="detector", values="cell").loc[list(dict.fromkeys(mine["sensor"]))]
+    return cells.rename(columns={name: label for name, (label, *_) in DETECTORS.items()})
 
 
 def setting_effects(choices: pd.DataFrame) -> pd.DataFrame:

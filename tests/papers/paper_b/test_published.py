@@ -48,7 +48,7 @@ def test_everything_that_is_drawn_has_a_name_and_a_look_of_its_own() -> None:
     assert set(labels.ANOMALIES) == set(INJECTED)
     assert set(staleness_figures.BOUNDS) == {cell.policy for cell in staleness.BOUNDS}
     assert {name for pair in staleness.PAIRS for name in pair} <= set(staleness_figures.LOOKS)
-    dropping = (Reason.BUSY, Reason.CYCLE, Reason.HOPS, Reason.FULL, Reason.ALONE)
+    dropping = (Reason.BUSY, Reason.CYCLE, Reason.HOPS, Reason.NO_CAPACITY, Reason.NO_NEIGHBOUR)
     assert set(labels.DROPS) == set(dropping)
     together = {**labels.POLICIES, **dict(itertools.islice(staleness_figures.BOUNDS.items(), 2))}
     for looks in (together, labels.DETECTORS, scheduling_figures.COSTS, scheduling_figures.SENT):

@@ -1,0 +1,116 @@
+"""Paper B's notebooks: each runs its experiment itself, with few repeats, and shows the study's results."""
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from edgeresearch.errors import InputError
+from edgeresearch.papers.project import Project, open_project
+
+ROOT = Path(__file__).parents[3]
+SMALL: dict[str, dict[str, Any]] = {
+    "20-testbed": {"streams": 4, "hours": 0.3},
+    "21-latency": {"hours": 0.1},
+    "22-limits": {"jobs": 5, "iterations": 12, "repeats": 1},
+    "23-scheduling": {"streams": [2, 8], "policies": ["los", "cloud"], "repeats": 1, "hours": 0.2, "swept": [2]},
+    "24-city": {"sizes": [15, 30], "policies": ["los", "least_loaded"], "repeats": 1, "hours": 0.1},
+}
+"""Knobs of each notebook."""
+
+
+def _cells(name: str) -> list[tuple[str, bool]]:
+    """Return the code cells of a notebook, and whether each is the one of its parameters."""
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    return [("".join(cell["source"]), "parameters" in cell["metadata"].get("tags", [])) for cell in code]
+
+
+def _run(name: str, knobs: dict[str, Any]) -> list[Any]:
+    """Run a notebook in this process; return what its cells show."""
+    space: dict[str, Any] = {}
+    shown = []
+    for source, are_parameters in _cells(name):
+        tree = ast.parse(source)
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), space)
+        if are_parameters:
+            assert set(knobs) <= set(space), "the notebook declares every knob"
+            space |= knobs
+        if isinstance(last, ast.Expr):
+            shown.append(eval(compile(ast.Expression(last.value), name, "eval"), space))
+    return shown
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder without results and without data, in whose folder of notebooks we are."""
+    (tmp_path / "notebooks").mkdir()
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    shutil.copytree(ROOT / "data" / "measured", tmp_path / "data" / "measured")
+    shutil.copyfile(ROOT / "data" / "calibration.json", tmp_path / "data" / "calibration.json")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    monkeypatch.delenv("EDGERESEARCH_DATA_MIRROR", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the figures that are shown; they are drawn, and not rendered."""
+    names: list[str] = []
+    monkeypatch.setattr(Project, "show", lambda _, figure, name: names.append(name))
+    return names
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_notebook_runs_its_experiment_without_the_pipeline(name: str, home: Path, figures: list[str]) -> None:
+    shown = _run(name, SMALL[name])
+    assert len(shown) > 1 and figures
+    texts = [each.data for each in shown if type(each).__name__ == "Markdown"]
+    assert not [text for text in texts if "{" in text]
+    assert not (home / "reports").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if any("results = None" in cell for cell, _ in _cells(name))])
+def test_a_notebook_shows_the_results_of_the_study(name: str, home: Path, figures: list[str]) -> None:
+    texts = [each.data for each in _run(name, {"results": str(ROOT / "reports" / "tables")}) if hasattr(each, "data")]
+    committed = {str(path.relative_to(ROOT / "reports" / "figures").with_suffix("")) for path in _committed()}
+    assert set(figures) <= committed and not [text for text in texts if "nan" in text]
+
+
+def _committed() -> list[Path]:
+    return sorted((ROOT / "reports" / "figures").rglob("*.svg"))
+
+
+def test_no_kernel_loads_torch_before_it_trains() -> None:
+    imports = [
+        ast.unparse(node)
+        for name in SMALL
+        for source, _ in _cells(name)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    check = "import sys; sys.exit(', '.join({'torch', 'lightning'} & set(sys.modules)) or None)"
+    run = subprocess.run([sys.executable, "-c", "\n".join([*imports, check])], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+
+
+def test_figures_are_written_only_where_a_folder_is_given(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = Figure()
+    image = open_project().show(figure, "los/a")
+    assert image.data.startswith(b"\x89PNG") and not (home / "reports").exists()
+    project = open_project(results="reports/tables", figures="reports/figures", seed=7)
+    assert project.seed == 7 and project.data is None
+    assert project.show(figure, "los/a").data == (home / "reports" / "figures" / "los" / "a.png").read_bytes()
+    assert (home / "reports" / "figures" / "los" / "a.svg").is_file()
+    with pytest.raises(InputError, match=r"cannot read .*los/drops.csv"):
+        project.read("los/drops")
+    monkeypatch.chdir("/")
+    with pytest.raises(InputError, match=r"no params.yaml"):
+        open_project()
