@@ -229,7 +229,7 @@ def test_everything_public_is_in_the_reference(pages: dict[Path, _Page]) -> None
 
 
 def test_code_on_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pd.read_csv(ROOT / "examples" / "synthetic_requests.csv").head(24)
+    table = pd.read_csv(ROOT / "examples" / "synthetic_requests.csv").head(300)
     table.to_csv(tmp_path / "requests.csv", index=False)
     monkeypatch.chdir(tmp_path)
 

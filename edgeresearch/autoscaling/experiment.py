@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,6 @@ from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
 from edgeresearch.forecasting.models import build
 from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings
-from edgeresearch.io import atomic, write_csv
 from edgeresearch.stats import interval
 
 PUBLISHED = "published"
@@ -261,26 +259,3 @@ def _course(run: PolicyRun, forecasts: Mapping[str, Floats], config: ReplayConfi
     if run.forecaster:
         aimed[config.horizon :] = forecasts[run.forecaster][: -config.horizon]
     return table.assign(forecast=aimed, known=measure_load(run.result.arrived, config))
-
-
-def result_paths(name: str, root: str | Path = ".") -> tuple[Path, Path]:
-    """Return where table and course of a trace lie in a project folder."""
-    base = Path(root)
-    return base / "reports/tables/elastic" / f"{name}.csv", base / "data/processed/elastic" / f"{name}.parquet"
-
-
-def write_results(result: ExperimentResult, root: str | Path = ".") -> Path:
-    """Write table and course; the same results give the same bytes.
-
-    Returns:
-        The file of the table.
-
-    Raises:
-        InputError: A folder cannot be written.
-    """
-    table, course = result_paths(str(result.table["trace"].iloc[0]), root)
-    write_csv(result.table, table)
-    floats = result.course.select_dtypes("float").columns
-    with atomic(course) as draft:
-        result.course.astype(dict.fromkeys(floats, "float32")).to_parquet(draft, index=False, compression="zstd")
-    return table

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from edgeresearch.autoscaling.settings import Percent
-from edgeresearch.autoscaling.simulator import Floats, Ints, as_load
+from edgeresearch.autoscaling.simulator import Floats, Ints
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.settings import Section
 
@@ -53,17 +53,6 @@ class Capacity:
     def bound(self, pods: npt.ArrayLike) -> Ints:
         """Return numbers of pods within the minimum and the maximum."""
         return np.clip(np.asarray(pods, dtype=np.int64), self.min_pods, self.max_pods)
-
-    def pods(self, load: npt.ArrayLike) -> Ints:
-        """Return P_t = ⌈Q'_t / Q_act⌉ within the bounds (Paper A, section 3).
-
-        Args:
-            load: Loads Q' in requests per second, `(steps,)`.
-
-        Raises:
-            InputError: A load is negative or not finite.
-        """
-        return self.bound(self.pods_for(as_load("load", load)))
 
 
 @dataclass(frozen=True)

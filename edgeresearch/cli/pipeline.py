@@ -209,8 +209,9 @@ def replay(
 ) -> None:
     """Replay the strategies."""
     settings = stage_settings(params)
-    from edgeresearch.autoscaling.experiment import run_experiments, write_results
+    from edgeresearch.autoscaling.experiment import run_experiments
     from edgeresearch.data.datasets import load_dataset
+    from edgeresearch.papers.paper_a.tables import write_scaling
 
     place, config = folder or Path(settings.data.folder), settings.elastic
     traces = [load_dataset(name, place, seed=settings.seed) for name in names or config.traces]
@@ -220,7 +221,7 @@ def replay(
     for series, result in zip(traces, results, strict=True):
         rows = result.table[(result.table["lead"] == 1) & (result.table["reading"] == "trace")]
         show(rows[columns].map(lambda cell: f"{cell:.4g}" if isinstance(cell, float) else cell), series.label)
-        print(f"errors: {write_results(result, out)}")
+        print(f"errors: {write_scaling(result, out)}")
 
 
 @app.command(

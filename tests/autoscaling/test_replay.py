@@ -104,7 +104,9 @@ def test_a_forecast_speaks_of_the_period_at_the_horizon() -> None:
     load = measure_load(arrivals, CONFIG)
     perfect = np.full(len(load), np.nan)
     perfect[:-ahead] = load[ahead:]
-    np.testing.assert_array_equal(plan("advance", arrivals, perfect)[::15][:-ahead], CONFIG.capacity.pods(load[ahead:]))
+    np.testing.assert_array_equal(
+        plan("advance", arrivals, perfect)[::15][:-ahead], np.maximum(CONFIG.capacity.pods_for(load[ahead:]), 1)
+    )
 
 
 def test_without_a_forecast_the_last_value_stands_in_and_a_negative_one_is_no_load() -> None:

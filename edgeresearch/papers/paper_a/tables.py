@@ -21,6 +21,7 @@ from edgeresearch.papers.paper_a.published import (
 from edgeresearch.provenance import machine_line
 
 if TYPE_CHECKING:
+    from edgeresearch.autoscaling.experiment import ExperimentResult
     from edgeresearch.autoscaling.policies import Capacity
     from edgeresearch.autoscaling.settings import Clusters
     from edgeresearch.forecasting.evaluation import Comparison
@@ -327,7 +328,7 @@ def count_extra_pods(course: pd.DataFrame, horizon: int, capacity: "Capacity") -
     # Both stand where they are of: `forecast` was made a horizon before, `known` is what it became.
     forecast, came = (combined[name].to_numpy(dtype=float)[horizon:] for name in ("forecast", "known"))
     added = (combined["wanted"].to_numpy(dtype=float) - pods)[:-horizon]
-    useful = np.clip(capacity.pods(came) - pods[:-horizon], 0, added)
+    useful = np.clip(capacity.bound(capacity.pods_for(came)) - pods[:-horizon], 0, added)
     above, perfect = (100 * np.maximum(each - present, 0).mean() / present.mean() for each in (forecast, came))
     return {
         "ratio": combined["wanted"].sum() / pods.sum(),
@@ -424,6 +425,28 @@ def write_table_2(names: Sequence[str], horizons: Sequence[int], reports: Path) 
     write_json(count_wins(table), reports / "metrics" / "forecast.json")
     for horizon in horizons:
         style.save(plot_relative_mse(table, horizon), reports / "figures" / "table2" / f"relative_mse_{horizon}")
+
+
+def write_scaling(result: "ExperimentResult", root: str | Path = ".") -> Path:
+    """Write what `run_experiment` found on a trace: its table, and its course over time.
+
+    Args:
+        result: The table, and the first repeat over time.
+        root: Project folder, which gets `reports/` and `data/processed/`.
+
+    Returns:
+        The file of the table.
+
+    Raises:
+        InputError: A folder cannot be written.
+    """
+    name, root = result.table["trace"].iloc[0], Path(root)
+    table = root / "reports/tables/elastic" / f"{name}.csv"
+    write_csv(result.table, table)
+    floats = result.course.select_dtypes("float").columns
+    with atomic(root / "data/processed/elastic" / f"{name}.parquet") as draft:
+        result.course.astype(dict.fromkeys(floats, "float32")).to_parquet(draft, index=False, compression="zstd")
+    return table
 
 
 def write_table_3(names: Sequence[str], reports: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from edgeresearch.autoscaling.experiment import ExperimentResult
 from edgeresearch.autoscaling.settings import Clusters, ExperimentConfig
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import Origin, Trace
@@ -107,6 +108,16 @@ def test_table_3_has_the_published_cells_beside_their_rows_alone(make_elastic: M
         tables.make_table_3([])
 
 
+def test_scaling_is_written_as_a_table_and_a_course(make_elastic: Make, tmp_path: Path) -> None:
+    course = pd.DataFrame({"strategy": ["hpa", "hpa"], "seconds": [0.0, 30.0], "load": [1.5, np.nan]})
+    found = [tables.write_scaling(ExperimentResult(make_elastic("elb"), course), tmp_path / name) for name in "ab"]
+    assert found[0] == tmp_path / "a" / "reports" / "tables" / "elastic" / "elb.csv"
+    assert found[0].read_bytes() == found[1].read_bytes()
+    first, second = (tmp_path / name / "data" / "processed" / "elastic" / "elb.parquet" for name in "ab")
+    assert first.read_bytes() == second.read_bytes()
+    pd.testing.assert_frame_equal(pd.read_parquet(first), course, check_dtype=False)
+
+
 def test_strategies_are_compared_by_trace_forecaster_and_reading(make_elastic: Make) -> None:
     table = tables.make_table_3([make_elastic(), make_elastic("nasa", hours=1.2)])
     verdicts = tables.compare_strategies(table).set_index(["trace", "forecaster", "reading"])
@@ -147,7 +158,14 @@ def test_pods_that_combined_adds_and_those_that_were_needed(
     known, ahead = np.array(load), np.array(forecast)
     when_due = np.concatenate([np.full(2, np.nan), ahead[:-2]])
     course = pd.concat(
-        pd.DataFrame({"strategy": name, "wanted": config.capacity.pods(seen), "known": known, "forecast": when_due})
+        pd.DataFrame(
+            {
+                "strategy": name,
+                "wanted": config.capacity.bound(config.capacity.pods_for(seen)),
+                "known": known,
+                "forecast": when_due,
+            }
+        )
         for name, seen in (("combined", np.maximum(ahead, known)), ("responsive", known))
     )
     counts = tables.count_extra_pods(course, config.horizon, config.capacity)
