@@ -9,11 +9,7 @@ from hypothesis import strategies as st
 
 from edgeresearch.optimise import Choice, Space, Span, Value, search
 
-SPACE: Space = {
-    "x": Span(0.0, 10.0),
-    "y": Span(1.0, 1000.0, log=True),
-    "way": Choice(("left", "right", "up")),
-}
+SPACE: Space = {"x": Span(0.0, 10.0), "y": Span(1.0, 1000.0, log=True), "way": Choice(("left", "right", "up"))}
 BUDGET: dict[str, Any] = {
     **{"first": 60, "keep": 6, "rounds": 6, "children": 8},
     **{"step": 0.15, "repeats": (1, 2, 5)},

@@ -56,7 +56,7 @@ class Places:
     Attributes:
         metres: East and north of the middle, `(nodes, 2)`.
         source: Where they come from, for tables and figures.
-        real: Whether nodes stand there in truth: not so in a stand-in, nor in a city that was made larger.
+        real: Whether nodes really stand there: not so in a stand-in, nor in a city that was made larger.
     """
 
     metres: Floats
@@ -113,16 +113,16 @@ def synthetic_places(seed: int, spread: Spread = Spread()) -> Places:  # noqa: B
     return Places(points[at], "SYNTHETIC places: a random city as wide as Aarhus", False)
 
 
-def resize(found: Places, count: int) -> Places:
+def resize(places: Places, count: int) -> Places:
     """Return as many places, as dense: those nearest to the middle, of the city or of mirrored copies side by side.
 
     Args:
-        found: Places of one city.
+        places: Of one city.
         count: How many are wanted.
     """
-    own = found.metres
+    own = places.metres
     if count == len(own):
-        return found
+        return places
     span = np.maximum(np.ptp(own, axis=0), 1.0)
     margin = span / (2 * math.sqrt(len(own)))  # about half the way to a neighbour, so that copies do not touch
     low, wide = own.min(axis=0) - margin, span + 2 * margin
@@ -140,8 +140,8 @@ def resize(found: Places, count: int) -> Places:
     away = (np.abs(every - np.median(own, axis=0)) / wide).max(axis=1)
     nearest = np.sort(np.argsort(away, kind="stable")[:count])
     if along == 1:
-        return Places(every[nearest], f"{found.source}; the {count:,} in the middle", found.real)
-    return Places(every[nearest], f"{found.source}; mirrored copies of it, {count / len(own):.1f} cities", False)
+        return Places(every[nearest], f"{places.source}; the {count:,} in the middle", places.real)
+    return Places(every[nearest], f"{places.source}; mirrored copies of it, {count / len(own):.1f} cities", False)
 
 
 def _read(file: Path) -> tuple[pd.DataFrame, tuple[str, str]]:

@@ -53,7 +53,7 @@ class Link:
     Attributes:
         one: Number of a node.
         other: Number of another.
-        latency: One way while both stand nearest, in seconds.
+        latency: One way without sway, in seconds.
         bandwidth: In megabits per second.
         shared: Whether transfers share the bandwidth, as on an uplink between layers.
     """
@@ -142,7 +142,7 @@ class Mesh:
 
     @cached_property
     def latencies(self) -> csr_array:
-        """Latencies of the links between nodes that stand nearest, in seconds, `(nodes, nodes)`, symmetric."""
+        """Latencies of the links without sway, in seconds, `(nodes, nodes)`, symmetric."""
         count = len(self.links)
         one = np.fromiter((link.one for link in self.links), np.int32, count)
         other = np.fromiter((link.other for link in self.links), np.int32, count)
@@ -237,7 +237,7 @@ Numbers = npt.NDArray[np.int32]
 class Routes:
     """What a node knows of those that are not its neighbours: the next hop on the fastest path to them, nothing more.
 
-    Paths go by the latencies of nodes that stand nearest, through nodes that are in the mesh. They follow at once when
+    Paths go by the latencies without sway, through nodes that are in the mesh. They follow at once when
     a node leaves or joins, as the protocol's do within seconds; a path is looked for when it is asked for.
 
     Args:

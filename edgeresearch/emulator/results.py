@@ -1,4 +1,4 @@
-"""What runs come to: by policy, node, reason, hop and link."""
+"""The results of runs: by policy, node, reason, hop and link."""
 
 import itertools
 from collections import Counter, defaultdict
@@ -287,19 +287,13 @@ def drops_by_node(triggers: pd.DataFrame, mesh: Mesh) -> pd.DataFrame:
     weighted = triggers.assign(percent=100 / (size * repeats))
     dropped = weighted[weighted["end"] == "dropped"]
     of = dropped.groupby(["policy", "node", "reason"], observed=True)["percent"]
-    found = of.agg(drops="size", percent="sum").reset_index()
-    found = found.assign(order=found["policy"].map(policies.index))
-    found = found.sort_values(["order", "drops", "node"], ascending=[True, False, True], ignore_index=True)
-    return pd.DataFrame(
-        {
-            "policy": found["policy"],
-            "node": [mesh.nodes[i].name for i in found["node"]],
-            "layer": [mesh.nodes[i].layer for i in found["node"]],
-            "reason": found["reason"].astype(str),
-            "drops": found["drops"],
-            "percent": found["percent"],
-        }
-    )
+    table = of.agg(drops="size", percent="sum").reset_index()
+    table = table.assign(order=table["policy"].map(policies.index))
+    table = table.sort_values(["order", "drops", "node"], ascending=[True, False, True], ignore_index=True)
+    nodes = [mesh.nodes[number] for number in table["node"]]
+    table["node"], table["layer"] = [node.name for node in nodes], [node.layer for node in nodes]
+    table["reason"] = table["reason"].astype(str)
+    return table[["policy", "node", "layer", "reason", "drops", "percent"]]
 
 
 def by_node(outcome: Outcome) -> pd.DataFrame:

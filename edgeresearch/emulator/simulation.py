@@ -17,14 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from edgeresearch.emulator.network import Mesh, Routes, Transfers
-from edgeresearch.emulator.view import (
-    LOST_IN_A_ROW,
-    Foresight,
-    Host,
-    NodeView,
-    SchedulingPolicy,
-    TransferLowerBound,
-)
+from edgeresearch.emulator.view import LOST_IN_A_ROW, Foresight, Host, NodeView, SchedulingPolicy, TransferLowerBound
 from edgeresearch.emulator.workload import Job, RandomDraws, TrainingTimes, random_draws
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.scheduling.messages import Decision, Reason, Request, TrainingReport

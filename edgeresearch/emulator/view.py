@@ -335,8 +335,7 @@ class NodeView:
                 cpu, memory = host.published(seen) if host.runs else (host.cpu, host.memory)
             far = link.latency if still else self._mesh.latency(link, time)
             yield _new(
-                Availability,
-                (number, seen, cpu, memory, 1 - cpu / host.capacity, host.kind, far, link.bandwidth),
+                Availability, (number, seen, cpu, memory, 1 - cpu / host.capacity, host.kind, far, link.bandwidth)
             )
 
     def _received(self, neighbour: int, count: int) -> int:

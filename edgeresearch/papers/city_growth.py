@@ -102,12 +102,7 @@ def repeats(nodes: int, plan: CityGrowth) -> int:
 
 
 def write(
-    study: SchedulingStudy,
-    *,
-    seed: int,
-    workers: int = 1,
-    out: str | Path = ".",
-    warn: Callable[[str], object] = print,
+    study: SchedulingStudy, *, seed: int, workers: int = 1, out: str | Path = ".", warn: Callable[[str], object] = print
 ) -> Growth:
     """Run `growth` and write `city.csv` and `city_meshes.csv` under `reports/tables/los/`; settings make the bytes.
 

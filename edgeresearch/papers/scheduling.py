@@ -107,12 +107,7 @@ def scheduling(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[s
     """
     scenario = Scenario.of(study)
     compare = partial(
-        compare_policies,
-        streams=study.streams,
-        repeats=study.repeats,
-        hours=study.hours,
-        seed=seed,
-        workers=workers,
+        compare_policies, streams=study.streams, repeats=study.repeats, hours=study.hours, seed=seed, workers=workers
     )
     rows, traffic = compare(scenario, policies=study.policies)
     readings = [results.hop_shares(rows, reading).assign(reading=reading) for reading in get_args(results.Reading)]

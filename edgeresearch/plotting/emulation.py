@@ -44,13 +44,7 @@ PLACES = 12
 """Nodes whose drops are drawn."""
 
 COLOURS: Mapping[str, str] = MappingProxyType(
-    {
-        Reason.CYCLE: ORANGE,
-        Reason.HOPS: SKY,
-        Reason.NO_CAPACITY: BROWN,
-        Reason.NO_NEIGHBOUR: PINK,
-        Reason.BUSY: GREY,
-    }
+    {Reason.CYCLE: ORANGE, Reason.HOPS: SKY, Reason.NO_CAPACITY: BROWN, Reason.NO_NEIGHBOUR: PINK, Reason.BUSY: GREY}
 )
 """Colour of each reason for a drop."""
 

@@ -112,9 +112,7 @@ def test_notes_on_drops_and_more_gateways() -> None:
     ]
 
 
-@given(
-    st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1e4)), min_size=2, max_size=5),
-)
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 1e4)), min_size=2, max_size=5))
 def test_no_other_near_the_lowest_sends_less(rows: list[tuple[float, float]]) -> None:
     names = ["los", "in_situ", "random", "cloud", "least_loaded"]
     table = _table(**dict(zip(names, rows, strict=False))).set_index("policy")

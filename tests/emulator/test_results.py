@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies, simulate
+from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.network import Link, Mesh, Node, Routes, link_all
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.results import (
@@ -97,10 +97,7 @@ def test_a_course_is_told_step_by_step_with_names_and_reasons() -> None:
 
 
 def test_every_way_to_be_dropped_is_told() -> None:
-    steps = [
-        _step(1.0, 0, 0, (), Reason.NO_NEIGHBOUR),
-        _step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None),
-    ]
+    steps = [_step(1.0, 0, 0, (), Reason.NO_NEIGHBOUR), _step(2.0, 1, 1, (), Reason.LOCAL, 1, True, 100.0, None)]
     alone, full, busy = _records(
         steps,
         (1.0, 0, "dropped", Reason.NO_NEIGHBOUR, 0, 0.0),
@@ -136,9 +133,6 @@ def test_of_a_real_run_every_trigger_ends_once_and_every_step_is_there(
     names = [node.name for node in outcome.mesh.nodes]
     assert [line["node"] for line in ends] == [names[i] for i in triggers["node"]]
     assert [len(line["tried"]) for line in ends] == triggers["hops"].tolist()
-
-
-ENDS = ("finished", "dropped", "lost")
 
 
 def _triggers(*rows: tuple[str, int, float]) -> pd.DataFrame:
@@ -226,13 +220,6 @@ def test_the_three_readings_of_fig_6(make_triggers: Make) -> None:
     assert shares_of(results.hop_shares(triggers, "placed"), "hops") == pytest.approx({1: 200 / 3, 2: 100 / 3})
 
 
-def test_a_repeat_without_rows_does_not_count(make_triggers: Make) -> None:
-    triggers = make_triggers((0, RAN, HERE, 1), (1, DROPPED, CYCLE, 4), (2, RAN, HERE, 1), (2, RAN, HERE, 2))
-    table = results.hop_shares(triggers, "placed").set_index("hops")  # nothing was placed in the second repeat
-    assert table["share_percent"].to_dict() == {1: 75, 2: 25}
-    assert results.hop_shares(triggers, "triggers").set_index("hops")["share_percent"].to_dict() == {1: 50, 2: 50 / 3}
-
-
 def test_where_nothing_ran_there_are_no_shares_but_there_is_a_drop_rate(make_triggers: Make) -> None:
     triggers = make_triggers((0, DROPPED, str(Reason.NO_CAPACITY), 0), (0, DROPPED, BUSY, 0))
     for reading in ("placed", "triggers"):
@@ -253,19 +240,6 @@ def test_shares_sum_to_100(make_triggers: Make, rows: Sequence[Row]) -> None:
     assert results.hop_shares(triggers, "attempts")["share_percent"].sum() == pytest.approx(100 if len(looked) else 0)
     assert results.hop_shares(triggers, "placed")["share_percent"].sum() == pytest.approx(100 if len(ran) else 0)
     assert results.hop_shares(triggers, "triggers")["share_percent"].sum() == pytest.approx(100 - drops)
-
-
-def test_shares_of_a_real_run(paper: Scenario) -> None:
-    rows, _ = compare_policies(paper, streams=[10, 4], policies=["los", "in_situ"], repeats=2, hours=1, seed=3)
-    for column in ("reason", "layer", "end", "hops"):
-        table = results.shares_by(rows, column)
-        assert table.groupby(["policy", "streams"])["share_percent"].sum().to_numpy() == pytest.approx([100] * 4)
-        assert (table["low"] <= table["share_percent"]).all() and (table["share_percent"] <= table["high"]).all()
-    ends = results.shares_by(rows, "end")
-    dropped = ends[ends["end"] == DROPPED].set_index(["policy", "streams"])["share_percent"]
-    drops = results.drop_rates(rows).set_index(["policy", "streams"])["drop_percent"]
-    assert dropped.to_dict() == pytest.approx(drops.to_dict())
-    assert drops["in_situ"].tolist() == [100, 100]
 
 
 MESH_tally = Mesh(
@@ -373,37 +347,6 @@ def test_a_gateway_is_judged_repeat_by_repeat() -> None:
     assert results.gateway_gains(base, []).columns.tolist() == list(table.columns)
 
 
-def test_a_repeat_without_triggers_is_passed_over() -> None:
-    base = pd.concat([_triggers_tally("los", 0, "df"), _triggers_tally("los", 1, "dd")])
-    table = results.gateway_gains(base, [("edge", "a", _triggers_tally("los", 0, "ff"))])
-    assert table["fewer_points"].tolist() == [50.0]
-    assert table["low"].isna().all()
-
-
-@settings(max_examples=30)
-@given(st.lists(st.text("fFdbl", min_size=1, max_size=12), min_size=1, max_size=4))
-def test_shares_are_shares_and_drops_add_up(runs: list[str]) -> None:
-    triggers = pd.concat([_triggers_tally("los", k, ends) for k, ends in enumerate(runs)])
-    row = results.by_policy(triggers, _sent("los"), hours=1.0).iloc[0]
-    letters = "".join(runs)
-    dropped = letters.count("d") + letters.count("b")
-    found = results.drops_by_node(triggers, MESH_tally)
-    assert found["drops"].sum() == dropped
-    assert found["percent"].sum() == pytest.approx(row["drop_percent"])
-    assert 0 <= row["drop_percent"] <= 100
-    if dropped < len(letters):
-        assert row["mean_hops"] == pytest.approx(letters.count("F") / (len(letters) - dropped))
-
-
-def test_real_runs_hold_no_more_than_there_is(paper: Scenario) -> None:
-    outcome = simulate(paper, "los", hours=1.0, seed=np.random.SeedSequence(0))
-    table = results.by_node(outcome)
-    assert table["trainings"].sum() == (outcome.triggers()["end"] == "finished").sum() > 0
-    assert table["cpu_percent"].between(0, 100).all()
-    triggers, _ = compare_policies(paper, streams=[10], policies=["los"], repeats=1, hours=1.0, seed=0)
-    assert results.drops_by_node(triggers, outcome.mesh)["drops"].sum() == (triggers["end"] == "dropped").sum() > 0
-
-
 MESH_traffic = Mesh(
     [Node(f"edge-{i}", "edge", "edge", 1000, 1024) for i in range(4)], link_all(range(4), latency=0, bandwidth=1)
 )
@@ -440,14 +383,6 @@ def test_only_who_listens_has_exchanges(listens: bool) -> None:
     sent = traffic(_outcome(listens=listens))
     assert (sent["exchanges"] > 0) == (sent["exchange_megabytes"] > 0) == listens
     assert traffic(_outcome(listens=listens, interval=0))["exchanges"] == 0
-
-
-def test_rates_do_not_depend_on_how_long_it_was() -> None:
-    twice = SimulationResult(
-        TriggerLog(), [2 * n for n in RESULT.handovers], [2 * m for m in RESULT.megabytes], 2 * RESULT.synced
-    )
-    one = traffic(_outcome())
-    assert traffic(_outcome(twice, seconds=7200)) == pytest.approx(one)
 
 
 def test_what_is_learned_is_told_to_the_source_and_to_those_that_trained_before() -> None:
@@ -502,13 +437,6 @@ def test_what_is_learned_is_told_on_the_fastest_way() -> None:
     # 3 tells 0 over three links, two of them uplinks; then 1 tells 0 over one, and 3 over two uplinks
     assert found["link_megabytes"] == pytest.approx(6 * MODEL_BYTES / MEGA / 2)
     assert found["uplink_megabytes"] == pytest.approx(4 * MODEL_BYTES / MEGA / 2)
-
-
-def test_a_lost_training_was_sent_too() -> None:
-    log = TriggerLog()
-    log.lose(log.placed(0, 10.0, Reason.LOCAL, 1, 1, 100.0, 20.0, 25.0))
-    found = link_traffic(_outcome_uplinks("cloud", log, paths={(10.0, 0): (0, 1)}))
-    assert found == {"link_megabytes": pytest.approx((2 * MEGA + CALL_BYTES) / MEGA / 2), "uplink_megabytes": 0.0}
 
 
 @pytest.mark.parametrize(("policy", "interval", "times"), [("los", 30.0, 240), ("los", 0.0, 0), ("cloud", 30.0, 0)])

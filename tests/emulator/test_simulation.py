@@ -233,35 +233,6 @@ def test_a_training_is_learned_of_at_the_next_trigger_and_its_end_is_exclusive()
     assert policy.reports == [first, first]
 
 
-def test_a_trigger_is_dropped_while_the_training_before_it_runs() -> None:
-    policy = Told()
-    log = tell(policy, Job(0, 59.0, 0.0), seconds=120.0)
-    assert log["end"].tolist() == ["finished", "dropped", "finished"]
-    assert log["reason"].tolist()[1] == "previous training still running"
-    assert len(policy.seen) == 2
-
-
-def test_sending_takes_time_and_its_bandwidth_is_shared() -> None:
-    mesh = Mesh(PAIR.nodes, [Link(0, 1, 0.5, 8.0, True)])
-    over, here = Decision(Reason.FEASIBLE, 1), None
-    log = tell(
-        Told(over, here, over, here, here),
-        *(Job(0, 500.0, t, megabytes=2.0) for t in (0.0, 1.0, 2.0)),
-        mesh=mesh,
-        seconds=9.0,
-    )
-    assert log["complete"].tolist() == [60 + 0.5 + 2, 60 + 0.5 + 4, 60]
-    assert log["hops"].tolist() == [1, 1, 0]
-
-
-def test_drift_and_work_act_on_the_cpu_time_alone() -> None:
-    truth = training_times({"fast": Curve(4000.0, 0.0, 1.0, 5.0)}, noise=0.0, monitor=0.0, start=0.0, stop=0.0)
-    policy = Told()
-    log = tell(policy, Job(0, 100.0, 100.0, work=2.0), truth=truth, seconds=250.0, drift=lambda time: time / 100)
-    assert log["seconds"].tolist() == [5 + 10 * 2 * 1, 5 + 10 * 2 * 2]
-    assert policy.reports[0].utilisation == pytest.approx(20 / 25)
-
-
 @pytest.mark.parametrize("monitor", [-1e6, 1e6])
 def test_the_monitored_utilisation_is_a_share(monitor: float) -> None:
     policy = Told()
@@ -281,21 +252,6 @@ def test_what_was_decided_is_seen_after_the_next_exchange_and_what_ended_is_not(
     tell(policy, *jobs)
     assert [seen[0].cpu for seen in policy.seen[1:]] == [1000, 600, 600, 1000]
     assert all(seen[0].time <= 200 for seen in policy.seen)
-
-
-def test_a_node_leaves_with_its_training_and_returns_empty() -> None:
-    policy = Told(Decision(Reason.FEASIBLE, 1))
-    changes = [Change(30.0, 1, False), Change(20.0, 1, True), Change(40.0, 1, False), Change(100.0, 1, True)]
-    log = tell(policy, Job(0, 50.0, 0.0), changes=changes, seconds=160.0)
-    assert log["end"].tolist() == ["lost", "finished", "dropped", "finished"]
-    assert [len(seen) for seen in policy.seen] == [1, 1, 0, 1]
-    assert policy.seen[-1][0].cpu == 1000
-    assert len(policy.reports) == 1
-
-
-def test_a_node_that_is_away_has_no_triggers_but_its_stream_goes_on() -> None:
-    changes = [Change(0.0, 0, False), Change(130.0, 0, True)]
-    assert tell(Told(), Job(0, 70.0, 20.0), changes=changes, seconds=300.0)["time"].tolist() == [160.0, 230.0]
 
 
 def test_a_training_without_memory_does_not_start() -> None:
@@ -361,11 +317,6 @@ def test_a_policy_that_decides_what_cannot_be_done_is_told(decisions: list[Decis
     mesh = Mesh([*PAIR.nodes, replace(PAIR.nodes[0], name="far")], PAIR.links)
     with pytest.raises(ValueError, match=r"told: node \d (cannot|has 1000 millicores)"):
         tell(Told(*decisions), Job(0, 100.0, 0.0), mesh=mesh)
-
-
-def test_nothing_can_be_handed_to_a_node_that_is_away() -> None:
-    with pytest.raises(ValueError, match="cannot hand over to node 1"):
-        tell(Told(Decision(Reason.CHOSEN, 1)), Job(0, 100.0, 10.0), changes=[Change(5.0, 1, False)])
 
 
 @pytest.mark.parametrize(
@@ -464,10 +415,6 @@ def test_times_do_not_drift() -> None:
     assert times[-1] != added
 
 
-def test_of_one_moment_the_smaller_number_comes_first() -> None:
-    assert [number for _, number, _ in flat([5.0, 0.0, 5.0], [math.inf, 5.0, math.inf], 6.0)] == [1, 0, 1, 2]
-
-
 def test_blocks_have_about_the_size_asked_for() -> None:
     rng = np.random.default_rng(0)
     sizes = [
@@ -476,19 +423,6 @@ def test_blocks_have_about_the_size_asked_for() -> None:
     ]
     assert sum(sizes) == 500 * 60
     assert max(sizes) < 500
-
-
-def test_many_numbers_share_blocks() -> None:
-    rng = np.random.default_rng(1)
-    first = rng.uniform(0, 240, 4000).tolist()
-    sizes = [len(block.times) for block in event_schedule(first, [240.0] * 4000, 2400.0, size=10)]
-    assert sum(sizes) == 40_000
-    assert min(sizes) > 700
-
-
-@pytest.mark.parametrize("until", [7.7, math.nextafter(7.7, 8), math.nextafter(7.7, 7)])
-def test_rounding_makes_no_event_and_loses_none(until: float) -> None:
-    assert flat([5.3], [0.1], until) == heap([5.3], [0.1], until)
 
 
 def some() -> tuple[TriggerLog, int]:
@@ -519,28 +453,11 @@ def test_the_table_holds_what_was_noted() -> None:
     ] * 2
 
 
-def test_a_training_can_be_lost_later() -> None:
-    log, place = some()
-    assert log.lose(place) == 1, "whose training it was"
-    assert log.frame()["end"].tolist() == ["dropped", "lost", "finished"]
-    assert log.frame()["limit"].tolist() == [0.0, 400.0, 300.0]
-
-
 def test_an_empty_log_is_a_table_too() -> None:
     table = TriggerLog().frame()
     assert len(TriggerLog()) == len(table) == 0
     pd.testing.assert_index_equal(table.columns, some()[0].frame().columns)
     assert (table.dtypes == some()[0].frame().dtypes).all()
-
-
-def test_what_was_read_stays_as_the_log_grows() -> None:
-    log, place = some()
-    entries, raw = log.entries(), bytes(log)
-    log.lose(place)
-    log.dropped(8, 3.0, Reason.NO_CAPACITY, 0, 0)
-    assert entries["end"].tolist() == [1, 0, 0]
-    assert len(raw) == 96
-    assert len(log) == 4
 
 
 @given(
@@ -719,77 +636,11 @@ def world(decide: Decide = here, *jobs: Job, **more: Any) -> tuple[SimulationSta
     return SimulationState(MESH, jobs or [Job(0, 60.0, 0.0)], policy, TRUTH, **given_), policy
 
 
-def test_what_is_dropped_is_noted_where_it_was() -> None:
-    made, _ = world(lambda request, view: over(request, view) if not request.tried else Decision(Reason.NO_CAPACITY))
-    made.trigger([(5.0, 0, 1.0, 0.0)])
-    row = made.log.frame().iloc[0]
-    assert (row["end"], row["reason"], row["hops"], row["node"]) == ("dropped", "no room", 1, 1)
-
-
-@pytest.mark.parametrize(("leaves", "end"), [(52.9, "lost"), (53.0, "finished")])
-def test_what_ends_as_its_node_leaves_has_ended(leaves: float, end: str) -> None:
-    made, policy = world()
-    made.trigger([(0.0, 0, 1.0, 0.0)])
-    made.change(leaves, 0, up=False)
-    made.change(leaves, 0, up=False)
-    made.trigger([(60.0, 0, 1.0, 0.0)])
-    made.change(70.0, 0, up=True)
-    made.trigger([(120.0, 0, 1.0, 0.0)])
-    assert made.log.frame()["end"].tolist() == [end, "finished"]
-    assert len(policy.reports) == (end == "finished")
-
-
 def test_prediction_jobs_take_their_part_for_good() -> None:
     made, _ = world(here, Job(1, 60.0, 0.0, cpu=300.0, memory=100.0), Job(1, 60.0, 0.0, cpu=700.0, memory=400.0))
     assert made.view.true_state(1)[2:5] == (0.0, 0.0, 1.0)
     with pytest.raises(InputError, match="n1 has no room for its prediction jobs: -1 millicores, 500 MB"):
         world(here, Job(1, 60.0, 0.0, cpu=1001.0))
-
-
-@given(limits=st.lists(st.floats(1, 1000), min_size=1, max_size=30))
-@settings(max_examples=100)
-def test_a_node_never_gives_more_than_it_has(limits: list[float]) -> None:
-    wanted = iter(limits)
-
-    def decide(request: Request, view: NodeView) -> Decision:
-        limit = next(wanted)
-        if limit > view.here().cpu:
-            return Decision(Reason.NO_CAPACITY)
-        return Decision(Reason.LOCAL, view.node, True, limit)
-
-    made, _ = world(decide, *[Job(0, 60.0, 0.0, training_memory=1.0) for _ in limits])
-    for number in range(len(limits)):
-        made.trigger([(float(number), number, 0.3, 0.0)])
-        made.view.node = 0
-        assert 0 <= made.view.here().cpu <= 1000
-
-
-@pytest.mark.parametrize("interval", [0.0, 5.0, 60.0])
-@pytest.mark.parametrize("loss", [0.0, 0.5])
-def test_nodes_forget_no_more_than_nobody_can_see(interval: float, loss: float) -> None:
-    made, _ = world(here, interval=interval, loss=loss)
-    for start in range(0, 6000, 60):
-        made.trigger([(float(start), 0, 1.0, 0.0)])
-        made.view.node, made.view.time = 1, start + 59.0
-        seen = made.view.neighbours()[0]
-        began = seen.time - seen.time % 60
-        busy = began < seen.time < began + 53 or (interval == 0 and seen.time < began + 53)
-        assert seen.cpu == (600 if busy else 1000)
-
-
-def test_a_change_to_what_is_already_so_changes_nothing() -> None:
-    made, _ = world()
-    made.change(3.0, 0, up=True)
-    made.trigger([(5.0, 0, 1.0, 0.0)])
-    made.change(6.0, 0, up=True)
-    made.view.node, made.view.time = 0, 7.0
-    assert made.view.here().cpu == 600
-    made.change(8.0, 0, up=False)
-    made.change(9.0, 0, up=True)
-    assert made.view.here().cpu == 1000
-    assert made.log.frame()["end"].tolist() == ["lost"]
-    made.trigger([(65.0, 0, 1.0, 0.0)])
-    assert len(made.log) == 2
 
 
 def test_a_policy_needs_one_method_and_no_name() -> None:

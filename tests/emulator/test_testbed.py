@@ -68,10 +68,6 @@ def test_nothing_is_wrong_with_what_fits() -> None:
     assert _fault(rule=StreamRule(layer="edge", count=6, cpu=500.0, memory=512.0)) is None
 
 
-def test_there_must_be_a_layer() -> None:
-    assert first_fault(Testbed(), 0.0) == "layers: there is none; give at least one"
-
-
 @pytest.mark.parametrize("changes", [{"nodes": None}, {"names": ("a", "b")}], ids=["neither", "both"])
 def test_nodes_are_counted_or_named(changes: dict[str, Any]) -> None:
     found = _fault(CLOUD, _edge(**changes))
@@ -148,11 +144,6 @@ def test_a_link_joins_two_known_nodes_once() -> None:
     assert found == "links[1].between: edge-2 and edge-1 are linked twice; keep one of the links"
 
 
-def test_streams_are_listed_or_ruled() -> None:
-    found = _fault(streams=[Stream(node="edge-1", period=9.0)], rule=StreamRule(layer="edge", count=1))
-    assert found == "stream_rule: streams are listed, too; give one of the two"
-
-
 def test_a_stream_has_a_known_node_and_one_period() -> None:
     found = _fault(streams=[Stream(node="moon", period=240.0)])
     assert found == "streams[0].node: there is no node moon; name one of the nodes"
@@ -172,17 +163,6 @@ def test_a_period_is_longer_than_the_start_of_the_container(period: float, start
     else:
         assert listed is None
         assert ruled is None
-
-
-def test_a_period_of_samples_is_told_by_their_interval() -> None:
-    found = _fault(streams=[Stream(node="edge-1", samples=10, sample_interval=0.5)], start=5)
-    assert found is not None
-    assert found.startswith("streams[0].sample_interval: a period of 5 s is no longer than")
-    rule = StreamRule(layer="edge", count=1, trigger="samples", samples=10, sample_interval=(0.5, 2.0))
-    found = _fault(rule=rule, start=5)
-    assert found is not None
-    assert found.startswith("stream_rule.sample_interval[0]: a period of 5 s")
-    assert _fault(rule=rule.model_copy(update={"trigger": "period"}), start=5) is None
 
 
 def test_prediction_jobs_fit_into_their_node() -> None:
@@ -273,35 +253,6 @@ def test_a_part_refuses_what_makes_no_sense(
     assert str(caught.value).startswith(f"here: {key}") and "\n" not in str(caught.value)
 
 
-def test_a_range_turned_around_is_told_so() -> None:
-    with pytest.raises(InputError, match="^here: period is \\[300, 180\\]; give the smaller one first$"):
-        parsed({**RULE, "period": [300, 180]}, StreamRule, "here")
-    assert parsed({**RULE, "period": [240, 240]}, StreamRule, "here").seconds == (240, 240)
-
-
-@given(st.integers(1, 50))
-def test_nodes_are_named_after_their_layer(count: int) -> None:
-    layer = Layer(name="fog", nodes=count, vcpu=1.0, memory=1.0)
-    assert len(layer.members) == len(set(layer.members)) == count
-    assert (layer.members[0], layer.members[-1]) == ("fog-1", f"fog-{count}")
-    assert layer.gateway_names == ("fog-1",)
-
-
-def test_cpu_is_told_in_millicores_or_whole() -> None:
-    assert Layer(name="a", nodes=1, vcpu=1.5, memory=1.0).millicores == 1500
-    assert Layer(name="a", nodes=1, cpu=250.0, memory=1.0).millicores == 250
-    assert Layer(name="a", nodes=1, memory=1.0).millicores == 0
-
-
-@given(st.integers(1, 5000), st.floats(0.001, 10))
-def test_samples_make_a_period(samples: int, interval: float) -> None:
-    assert Stream(node="a", samples=samples, sample_interval=interval).seconds == samples * interval
-    rule = StreamRule(
-        layer="edge", count=1, trigger="samples", samples=samples, sample_interval=(interval, 2 * interval)
-    )
-    assert rule.seconds == (samples * interval, samples * 2 * interval)
-
-
 EDGE_testbed: dict[str, Any] = {"name": "edge", "nodes": 3, "vcpu": 1, "memory": 1024}
 CLOUD_testbed: dict[str, Any] = {
     "name": "cloud",
@@ -357,17 +308,6 @@ def test_the_papers_layers_are_full_meshes_joined_by_one_gateway_each() -> None:
     assert Routes(mesh).path(0, 14) == [0, 4, 5, 9, 14]
 
 
-def test_only_the_papers_edge_moves() -> None:
-    mesh = paper_b().mesh(_rng(3))
-    again = np.random.default_rng(3)
-    for node in mesh.nodes:
-        layer = next(layer for layer in paper_b().layers if layer.name == node.layer)
-        assert node.sway == layer.sway and (node.sway > 0) == (node.layer == "edge")
-        assert node.sway_period == again.uniform(*layer.sway_period)
-        assert node.sway_phase == again.random()
-    assert not mesh.still
-
-
 @pytest.mark.parametrize("streams", [2, 4, 6, 8, 10])
 def test_the_papers_streams_fill_one_edge_node_after_the_other_by_twos(streams: int) -> None:
     mesh = paper_b().mesh(_rng())
@@ -387,17 +327,6 @@ def test_the_other_reading_of_the_trigger_rate_is_slower() -> None:
     assert 200 <= min(periods) < 210
     assert 790 < max(periods) <= 800
     assert np.mean(periods) == pytest.approx(500, abs=25)
-
-
-def test_a_testbed_survives_being_written_and_read(tmp_path: Path) -> None:
-    testbed = _testbed(
-        links=[{"between": ["edge-1", "east"], "latency": 0.5}],
-        streams=[{"node": "edge-2", "period": 240}],
-        churn={"changes": [{"time": 5, "node": "edge-1", "up": False}], "rates": []},
-    )
-    again = load(_written(tmp_path, testbed.model_dump(mode="json")))
-    assert again.model_dump() == testbed.model_dump()
-    assert again.mesh(_rng()) == testbed.mesh(_rng())
 
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(1, 4), st.data())
@@ -621,12 +550,6 @@ def test_what_does_not_fit_is_told_when_it_is_varied() -> None:
         _testbed().with_rule(count=3)
     with pytest.raises(InputError, match=r"paper_b.yaml: stream_rule.count: 11 streams are more than 5 nodes"):
         paper_b().with_rule(count=11)
-
-
-def test_a_testbed_put_together_in_code_is_checked_when_it_is_used() -> None:
-    testbed = _testbed().model_copy(update={"layers": ()})
-    with pytest.raises(InputError, match="^testbed: layers: there is none; give at least one$"):
-        testbed.mesh(_rng())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from edgeresearch.config import Params
 from edgeresearch.emulator.city import make_city, synthetic_places
 from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.results import Outcome, traffic
-from edgeresearch.errors import InputError
 from edgeresearch.papers import city_growth
 from edgeresearch.papers.city_growth import Growth, growth, repeats, write
 from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
@@ -86,14 +85,6 @@ def test_only_global_knowledge_reads_and_it_reads_every_node() -> None:
     assert (table.loc[table["policy"] == "least_loaded", "reads"] <= 15).all()
 
 
-def test_what_runs_nowhere_has_no_hops() -> None:
-    table = _found()[0].city
-    rows = table[table["policy"] == "in_situ"]
-    assert (rows["drop_percent"] == 100).all()
-    assert rows[["hops", "edge_percent", "deep"]].isna().all(axis=None)
-    assert (rows[["messages", "carried"]] == 0).all(axis=None)
-
-
 def test_a_stand_in_is_said_everywhere() -> None:
     found, said = _found()
     assert len(said) == 1 and "no file None" in said[0] and "SYNTHETIC" in said[0]
@@ -138,8 +129,3 @@ def test_the_same_settings_give_the_same_bytes_however_many_processes(tmp_path: 
         write(study, seed=4, workers=workers, out=tmp_path / name, warn=lambda _: None)
     one, other = (sorted((tmp_path / name).rglob("*.csv")) for name in ("a", "b"))
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in other]
-
-
-def test_a_city_that_is_too_small_is_refused() -> None:
-    with pytest.raises(InputError, match="a city of 10 nodes"):
-        growth(_study(sizes=(10,)), seed=4, warn=lambda _: None)

@@ -4,8 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.emulator.settings import TrainingCost
@@ -68,12 +66,6 @@ def test_a_limit_moves_by_ten_percent_or_stands_at_its_bounds(whole: pd.DataFram
     assert (moved | (limits[1:] <= floor * 1.0001) | (limits[1:] >= free * 0.9999)).all()
 
 
-def test_durations_are_those_of_the_curve(whole: pd.DataFrame, still: Scenario) -> None:
-    before = whole[whole["iteration"] < 46 * 240 / 300 - 2]  # even the longest period meets the ageing machine later
-    expected = [still.times().curves["edge"].seconds(limit) for limit in before["limit_millicores"]]
-    assert before["training_seconds"].to_numpy() == pytest.approx(expected, rel=1e-4)
-
-
 def test_residuals_are_those_of_eq_3(whole: pd.DataFrame, still: Scenario) -> None:
     complete = whole["training_seconds"] + still.training_cost.start + still.training_cost.stop
     sign = np.where(whole["late"], 1, -1)
@@ -118,13 +110,6 @@ def test_jobs_that_share_nodes_leave_each_other_less(still: Scenario) -> None:
     assert together["limit_millicores"].max() <= plan.free
 
 
-def test_a_testbed_without_a_rule_for_streams_has_the_papers_periods(still: Scenario) -> None:
-    bare = replace(still, testbed=still.testbed.model_copy(update={"stream_rule": None}))
-    pd.testing.assert_frame_equal(
-        adapt(bare, FEW, rule="utilisation", seed=root()), adapt(still, FEW, rule="utilisation", seed=root())
-    )
-
-
 def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Scenario) -> None:
     table = course(means(paper, FEW, rule="utilisation", seed=7, repeat=repeat) for repeat in range(3))
     assert table["iteration"].tolist() == list(range(1, 13))
@@ -150,12 +135,3 @@ def test_a_plateau_by_hand() -> None:
 def test_too_few_iterations_have_no_plateau(count: int, until: int) -> None:
     with pytest.raises(ValueError, match="no plateau of ten that ends"):
         plateau(pd.Series([130.0] * count), until=until)
-
-
-@given(st.lists(st.floats(50, 1000), min_size=10, max_size=45), st.floats(0, 0.5))
-def test_nothing_before_the_plateau_is_as_low(values: list[float], within: float) -> None:
-    limits = pd.Series(values)
-    first = plateau(limits, within=within + 1e-9, until=len(values))
-    top = (1 + within + 1e-9) * limits.iloc[-10:].mean()
-    assert limits.iloc[first - 1] <= top
-    assert (limits.iloc[: first - 1] > top).all()

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ from edgeresearch.emulator.testbed import PAPER_B
 from edgeresearch.errors import InputError
 from edgeresearch.papers import scheduling, scheduling_sweeps
 from edgeresearch.papers.settings import LimitAdaptation, SchedulingSweeps
-from edgeresearch.scheduling.settings import Rules
 
 SMALL = Params().los.replace(
     streams=(2, 10),
@@ -43,12 +41,6 @@ def test_limits_are_of_both_rules_and_both_set_ups(limits: Frames) -> None:
     wanted = SMALL.limits.first * SMALL.adaptation.free
     assert first.tolist() == pytest.approx([wanted, wanted])
     assert (table["limit_millicores_low"] <= table["limit_millicores_high"]).all()
-
-
-def test_jobs_that_share_nodes_find_what_the_others_leave(limits: Frames) -> None:
-    table = limits["limits"]
-    first = table[(table["iteration"] == 1) & (table["together"] == 5)]["limit_millicores"].max()
-    assert first <= SMALL.limits.first * (1000 - scheduling.PREDICTION * 4 / 5) + 1e-3
 
 
 def test_landmarks_are_read_off_each_repeat(limits: Frames) -> None:
@@ -158,12 +150,6 @@ def test_sweeps_vary_one_thing_each(monkeypatch: pytest.MonkeyPatch) -> None:
     assert values["churn"] == ["no churn", "900"]
     assert values["choices"] == ["as chosen", "hop limit 3", "noise x 0.7", "noise x 1.3"]
     assert found["churn"]["lost_percent"].iloc[0] == 0
-
-
-def test_limits_hang_on_the_settings_that_their_stage_names(limits: Frames) -> None:
-    unused: dict[str, Any] = {"interval": 7.0, "loss": 0.3, "streams": (4,), "policies": ("cloud",), "repeats": 9}
-    again = scheduling.limits(SMALL.replace(**unused, hours=1.0, rules=Rules(hop_limit=1), fitted=(4,)), seed=3)
-    pd.testing.assert_frame_equal(again["limits"], limits["limits"])
 
 
 def test_files_have_the_same_bytes_every_time(tmp_path: Path, scheduled: Frames) -> None:

@@ -32,19 +32,6 @@ def test_a_sweep_says_what_each_setup_gave(loaded: Scenario) -> None:
     assert (table["lost_percent"] == 0).all()
 
 
-def test_setups_meet_the_same_streams(paper: Scenario) -> None:
-    setups = scheduling_sweeps.staleness(paper, [0.0, 60.0, 600.0])
-    table = scheduling_sweeps.sweep(setups, streams=[2], repeats=1, hours=1, seed=2)
-    assert table["triggers"].nunique() == 1
-    assert table["value"].tolist() == ["0", "60", "600"]
-
-
-def test_a_depth_that_nobody_came_to_has_no_share(tiny: Callable[..., Scenario]) -> None:
-    setup = tiny(layers=[{"name": "edge", "nodes": 1, "vcpu": 1, "memory": 1024}])
-    table = scheduling_sweeps.sweep({"alone": setup}, streams=[1], repeats=1, hours=0.5, seed=1)
-    assert table[["one", "two", "three", "drop_percent"]].to_numpy().tolist() == [[0, 0, 0, 100]]
-
-
 def test_lost_trainings_are_told(paper: Scenario) -> None:
     setups = scheduling_sweeps.churn(paper, [300.0], 300.0)
     table = scheduling_sweeps.sweep(setups, streams=[2], repeats=2, hours=2, seed=1)
@@ -53,12 +40,6 @@ def test_lost_trainings_are_told(paper: Scenario) -> None:
     assert none == 0 < some < 100
     every, fewer = table["triggers"]
     assert fewer < every  # a node that is away triggers nothing
-
-
-def test_staleness_varies_the_interval_alone(paper: Scenario) -> None:
-    setups = scheduling_sweeps.staleness(paper, [0.0, 0.5, 120.0])
-    assert {name: made.interval for name, made in setups.items()} == {"0": 0, "0.5": 0.5, "120": 120}
-    assert all(replace(made, interval=paper.interval) == paper for made in setups.values())
 
 
 def test_more_gateways_are_more_links_upwards(paper: Scenario) -> None:

@@ -54,14 +54,6 @@ def test_every_policy_side_by_side(report: Emulation) -> None:
     assert _lengths(right) == pytest.approx([100 - rate for rate in rates])
 
 
-def test_the_legend_names_what_is_there_once(report: Emulation) -> None:
-    (box,) = policies(report).legends
-    words = [text.get_text() for text in box.get_texts()]
-    assert len(set(words)) == len(words)
-    assert {"cycle", "hop limit reached", "no room", "1 hop", "2 hops"} <= set(words)
-    assert "no neighbour to hand over to" not in words
-
-
 def test_many_hops_are_one(report: Emulation) -> None:
     far = report.triggers.assign(hops=report.triggers["hops"] + DEEP)
     (box,) = policies(replace(report, triggers=far)).legends
@@ -92,13 +84,6 @@ def test_the_mesh_has_every_node_and_link(report: Emulation) -> None:
     mine = report.drops[report.drops["policy"] == "los"].groupby("node")["percent"].sum()
     assert _lengths(right) == pytest.approx(sorted(mine, reverse=True))
     assert right.get_yticklabels()[0].get_text() == mine.idxmax()
-
-
-def test_a_layer_above_another_is_drawn_above_it(report: Emulation) -> None:
-    left = places(report).axes[0]
-    height = {text.get_text(): float(text.xy[1]) for text in left.texts}  # type: ignore[attr-defined]
-    assert max(height[f"edge-{i}"] for i in range(1, 6)) < min(height[f"fog-{i}"] for i in range(1, 5))
-    assert max(height[f"fog-{i}"] for i in range(1, 5)) < min(height[f"cloud-{i}"] for i in range(1, 7))
 
 
 def test_a_large_mesh_is_drawn_without_names(report: Emulation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,11 +118,6 @@ def test_no_drop_is_said(report: Emulation) -> None:
     assert _words(right) == ["los drops nothing"]
     nothing = report.triggers.assign(end="dropped")
     assert _lengths(policies(replace(report, triggers=nothing)).axes[2]) == []
-
-
-def test_one_stream_is_no_streams(report: Emulation) -> None:
-    one = replace(report, facts={**report.facts, "streams": 1, "testbed": "some/where/mine.yaml"})
-    assert places(one).get_suptitle() == "mine.yaml, 1 stream, 2 × 1 h"
 
 
 def test_the_same_bytes_twice(report: Emulation, tmp_path: Path) -> None:

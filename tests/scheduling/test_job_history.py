@@ -45,9 +45,7 @@ def test_the_cold_start_lasts_until_one_class_has_enough_runs(make_known: Known,
 
 def test_limits_follow_by_node(make_known: Known) -> None:
     known = make_known(
-        {"node": 1, "limit": 200.0},
-        {"node": 2, "limit": 200.0, "complete": 241.0},
-        {"node": 1, "limit": 180.0},
+        {"node": 1, "limit": 200.0}, {"node": 2, "limit": 200.0, "complete": 241.0}, {"node": 1, "limit": 180.0}
     )
     assert known.limits == pytest.approx({1: 162, 2: 220})
 

@@ -284,11 +284,7 @@ def test_the_senders_limit_binds_if_the_rules_say_so(make_node: Node, make_known
     assert decide(here, around, known, **binds)[3] == near(255)  # the sender had no plan
 
 
-@given(
-    around=nodes(least=1),
-    seconds=st.floats(5, 400),
-    planned=st.none() | st.floats(1, 1000),
-)
+@given(around=nodes(least=1), seconds=st.floats(5, 400), planned=st.none() | st.floats(1, 1000))
 def test_a_feasible_limit_is_free_above_the_floor_and_in_time(
     make_known: Known, around: list[Availability], seconds: float, planned: float | None
 ) -> None:
