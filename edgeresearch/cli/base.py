@@ -61,10 +61,11 @@ def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str |
         if model:
             raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
         return study
-    from edgeresearch.papers.measured_costs import describe, measured_cost
+    from edgeresearch.papers.measured_costs import measured_cost
 
-    print(describe(path, model or "lstm", study.limits))
-    return study.replace(training_cost=measured_cost(path, model or "lstm", study.training_cost))
+    cost = measured_cost(path, model or "lstm", study.training_cost)
+    print(cost.describe(study.limits))
+    return study.replace(training_cost=cost)
 
 
 def pair(words: str) -> tuple[str, Any]:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,7 +154,8 @@ def emulate(
         for repeat in range(repeats)
     ]
     few = triggers * len(chosen) <= FEW
-    done = _run_all(runs, _Plan(len(jobs), hours, seed, trace), 1 if few else workers or parallel.cores(), progress)
+    work = partial(_run, streams=len(jobs), hours=hours, seed=seed, trace=trace)
+    done = _run_all(work, runs, 1 if few else workers or parallel.cores(), progress)
     settings = {name: getattr(base, name) for name in ("training_cost", "rules", "limits", "fitting")}
     facts = {
         **{"testbed": _name(testbed), "streams": len(jobs), "nodes": len(mesh.nodes), "policies": list(chosen)},
@@ -162,16 +164,6 @@ def emulate(
         | {name: section.model_dump(mode="json") for name, section in settings.items()},
     }
     return _assemble(place, mesh, jobs, list(zip(runs, done, strict=True)), more, notes, facts)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What is the same for every run."""
-
-    streams: int
-    hours: float
-    seed: int
-    trace: bool
 
 
 class _Run(NamedTuple):
@@ -283,30 +275,32 @@ def _more_gateways(testbed: Testbed) -> dict[str, Testbed]:
     }
 
 
-def _run_all(runs: Sequence[_Run], plan: _Plan, workers: int, progress: Callable[[str], None] | None) -> list[_Record]:
-    work = parallel.iterate((delayed(_run)(run, plan) for run in runs), workers)
+def _run_all(
+    work: Callable[[_Run], _Record], runs: Sequence[_Run], workers: int, progress: Callable[[str], None] | None
+) -> list[_Record]:
+    done = parallel.iterate((delayed(work)(run) for run in runs), workers)
     records = []
     for at, run in enumerate(runs):
         if progress is not None:
             what = f" with one more gateway of {run.layer}" if run.layer else ""
             progress(f"run {at + 1} of {len(runs)}: {run.name}{what}, repeat {run.repeat + 1}")
-        records.append(next(work))
+        records.append(next(done))
     return records
 
 
-def _run(run: _Run, plan: _Plan) -> _Record:
-    trace = plan.trace and not run.repeat and not run.layer
+def _run(run: _Run, *, streams: int, hours: float, seed: int, trace: bool) -> _Record:
+    trace = trace and not run.repeat and not run.layer
     outcome = simulate(
         run.scenario,
         run.policy,
-        hours=plan.hours,
-        seed=run_seed(plan.seed, plan.streams, run.repeat),
-        streams=plan.streams,
+        hours=hours,
+        seed=run_seed(seed, streams, run.repeat),
+        streams=streams,
         record="decisions" if trace else "paths",
     )
     lines = results.decision_records(run.name, outcome) if trace else ()
     return _Record(
-        outcome.triggers().assign(streams=plan.streams, policy=run.name, repeat=run.repeat),
+        outcome.triggers().assign(streams=streams, policy=run.name, repeat=run.repeat),
         {"policy": run.name, **results.traffic(outcome), **results.link_traffic(outcome)},
         results.by_node(outcome).assign(policy=run.name),
         [json.dumps(line, ensure_ascii=False) + "\n" for line in lines],

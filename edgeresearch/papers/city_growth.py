@@ -106,13 +106,6 @@ def write(
 ) -> Growth:
     """Run `growth` and write `city.csv` and `city_meshes.csv` under `reports/tables/los/`; settings make the bytes.
 
-    Args:
-        study: Settings.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-        out: Project folder.
-        warn: See `growth`.
-
     Raises:
         InputError: As `growth`, or a table cannot be written.
     """

@@ -7,6 +7,7 @@ on one machine.
 from pathlib import Path
 
 import pandas as pd
+from pydantic import PositiveFloat
 
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, compare_policies
@@ -27,9 +28,22 @@ class MeasuredCost(TrainingCost):
 
     Attributes:
         measured: Which model, and in which file.
+        sampled: Smallest and largest limit that was measured, in millicores.
     """
 
     measured: str
+    sampled: tuple[PositiveFloat, PositiveFloat]
+
+    def describe(self, limits: Limits) -> str:
+        """Return in a line what was measured, and whether limits go beyond it."""
+        low, high = self.sampled
+        line = (
+            f"training cost: {self.measured}, t = {self.a:.4g} (R + {self.b:.4g})^-{self.c:.4g} + {self.d:.3g} s, "
+            f"noise {self.noise:.2g}, from {low:g} to {high:g} millicores"
+        )
+        if limits.floor < low or limits.ceiling > high:
+            line += f"; limits go from {limits.floor:g} to {limits.ceiling:g}, where it extrapolates"
+        return line
 
 
 def measured_cost(path: str | Path, model: str = "lstm", base: TrainingCost | None = None) -> MeasuredCost:
@@ -46,25 +60,11 @@ def measured_cost(path: str | Path, model: str = "lstm", base: TrainingCost | No
     models = training_cost.read(path).models
     if model not in models:
         raise InputError(f"{path} has no model {model!r}{nearest(model, models)}; known: {', '.join(models)}")
-    found = models[model]
+    fit = models[model]
     kept = {name: getattr(base or TrainingCost(), name) for name in ("monitor", "start", "stop")}
-    return MeasuredCost(**found.curve.model_dump(), noise=found.noise, **kept, measured=f"{model} of {path}")
-
-
-def describe(path: str | Path, model: str, limits: Limits) -> str:
-    """Return in a line what was measured, and where limits go beyond it.
-
-    Raises:
-        InputError: As `measured_cost`.
-    """
-    cost, sampled = measured_cost(path, model), training_cost.read(path).models[model].sampled
-    line = (
-        f"training cost: {model} as measured in {path}, t = {cost.a:.4g} (R + {cost.b:.4g})^-{cost.c:.4g} + "
-        f"{cost.d:.3g} s, noise {cost.noise:.2g}, from {sampled.low:g} to {sampled.high:g} millicores"
-    )
-    if limits.floor < sampled.low or limits.ceiling > sampled.high:
-        line += f"; limits go from {limits.floor:g} to {limits.ceiling:g}, where it extrapolates"
-    return line
+    sampled = fit.sampled.low, fit.sampled.high
+    where = f"{model} as measured in {path}"
+    return MeasuredCost(**fit.curve.model_dump(), noise=fit.noise, **kept, measured=where, sampled=sampled)
 
 
 def drop_rates(study: SchedulingStudy, path: str | Path, *, seed: int, workers: int = 1) -> pd.DataFrame:
@@ -105,13 +105,6 @@ def write(
     study: SchedulingStudy, path: str | Path, *, seed: int, workers: int = 1, out: str | Path = "."
 ) -> pd.DataFrame:
     """Run `drop_rates` and write `reports/tables/los/measured.csv`; the same settings and file give the same bytes.
-
-    Args:
-        study: All that stays.
-        path: A file such as `data/calibration.json`.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-        out: Project folder.
 
     Raises:
         InputError: As `drop_rates`, or the table cannot be written.

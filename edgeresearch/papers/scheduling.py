@@ -1,4 +1,7 @@
-"""The stages of the pipeline that emulate: limits (Fig. 5), scheduling (Figs. 6 and 7), and what lies beyond them."""
+"""The stages of the pipeline that emulate: limits (Fig. 5), scheduling (Figs. 6 and 7), and what lies beyond them.
+
+Each takes the settings of the study, the root of all randomness, and the number of processes, which changes no result.
+"""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -32,11 +35,6 @@ _NARROW = ("limit", "seconds", "complete", "period")
 
 def limits(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Run the optimisation experiment under both rules, with a node for each job and with the edge nodes shared.
-
-    Args:
-        study: Settings.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
 
     Returns:
         `limits`: by `rule`, `together` (nodes that the jobs share; 0 if each has its own) and `iteration` the means
@@ -93,11 +91,6 @@ def landmarks(run: pd.DataFrame, *, drift_from: int) -> pd.DataFrame:
 
 def scheduling(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Run every number of streams with every policy, and LOS under both readings of the trigger rate.
-
-    Args:
-        study: Settings.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
 
     Returns:
         `rows`: one row per trigger. `drops`, `reasons`, `layers`: shares of all triggers (`results.shares_by`). `hops`:
@@ -191,11 +184,6 @@ def sent(rows: pd.DataFrame, traffic: pd.DataFrame, scenario: Scenario, *, hours
 def sweep(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
     """Vary how old views are, how many gateways there are, who comes and goes, and every choice that was made.
 
-    Args:
-        study: Settings.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-
     Returns:
         `staleness`, `gateways`, `churn`, `choices`: see `scheduling_sweeps.sweep`.
     """
@@ -227,11 +215,8 @@ def write(
         name: One of `STAGES`.
         study: Settings.
         seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
+        workers: Processes.
         out: Project folder, which gets `reports/tables/los/` and, of scheduling, all triggers under `data/processed/`.
-
-    Returns:
-        What the stage computed.
 
     Raises:
         InputError: There is no such stage, the settings do not fit the testbed, or a file cannot be written.

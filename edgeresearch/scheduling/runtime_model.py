@@ -26,7 +26,7 @@ BOUNDS = {"a": (1e-9, 1e15), "b": (0.0, 500.0), "c": (0.25, 3.0), "d": (0.0, 1e6
 _GRID = [(b, c) for c in (0.5, 0.75, 1.0, 1.25, 1.5, 2.0) for b in (0.0, 40.0, 160.0)]
 _GRID_B = np.array([[0.0], [40.0], [160.0]])
 _SAME, _TIE = 1e-12, 1e-9
-"""Spread of x, as a share of its squares, below which there is no slope; mean square error by which one curve beats another."""
+"""Spread of x, as a share of its squares, below which there is no slope; mean square error that parts two curves."""
 _sum = np.add.reduce
 _LOW = [math.log(BOUNDS["a"][0]), *(low for low, _ in list(BOUNDS.values())[1:])]
 _HIGH = [math.log(BOUNDS["a"][1]), *(high for _, high in list(BOUNDS.values())[1:])]

@@ -11,7 +11,7 @@ from edgeresearch.emulator.experiment import Scenario, compare_policies
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.errors import InputError
 from edgeresearch.papers import measured_costs, scheduling
-from edgeresearch.papers.measured_costs import POLICIES, describe, drop_rates, measured_cost, write
+from edgeresearch.papers.measured_costs import POLICIES, drop_rates, measured_cost, write
 from edgeresearch.profiling.training_cost import read
 from edgeresearch.scheduling.settings import Limits
 from edgeresearch.settings import merge
@@ -35,16 +35,16 @@ def test_the_emulator_runs_on_the_measured_curve(model: str) -> None:
     assert scenario.times().curves["edge"]._asdict() == read(COMMITTED).models[model].curve.model_dump()
     assert cost.noise == json.loads(COMMITTED.read_text())["models"][model]["noise"]
     assert (cost.start, cost.stop, cost.monitor) == (9.0, TrainingCost().stop, TrainingCost().monitor)
-    assert cost.measured == f"{model} of {COMMITTED}"
+    assert cost.measured == f"{model} as measured in {COMMITTED}"
 
 
 def test_it_says_what_it_took_and_where_it_extrapolates(tmp_path: Path) -> None:
     path = _written(tmp_path / "mine.json", curve={"a": 860.0, "b": 14.6, "c": 1.25, "d": 0.505}, noise=0.125)
-    assert describe(path, "lstm", Limits()) == (
+    assert measured_cost(path).describe(Limits()) == (
         f"training cost: lstm as measured in {path}, t = 860 (R + 14.6)^-1.25 + 0.505 s, noise 0.12, from 100 to 850 "
         "millicores; limits go from 81.67 to 1000, where it extrapolates"
     )
-    assert describe(path, "lstm", Limits(floor=100.0, ceiling=850.0)).endswith("from 100 to 850 millicores")
+    assert measured_cost(path).describe(Limits(floor=100.0, ceiling=850.0)).endswith("from 100 to 850 millicores")
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_commands_take_it(
     assert f"training cost: lstm as measured in {COMMITTED}" in shown
     assert f"training cost: autoencoder as measured in {COMMITTED}" in shown
     cost = json.loads(Path("own/report.json").read_text())["settings"]["training_cost"]
-    assert cost["measured"] == f"lstm of {COMMITTED}"
+    assert cost["measured"] == f"lstm as measured in {COMMITTED}"
     assert cost["a"] == read(COMMITTED).models["lstm"].curve.a
     rates = _rates(pd.read_csv(Path("staged") / measured_costs.TABLE))
     drops = dict(pd.read_csv(Path("staged") / scheduling.TABLES / "drops.csv").set_index("streams")["drop_percent"])
