@@ -179,21 +179,6 @@ def save(figure: Figure, path: str | Path) -> Path:
     return target
 
 
-def show(figure: Figure, folder: str | Path | None = None, name: str = "figure") -> Any:
-    """Return a figure for a notebook to show; where a folder is given, save it there, too.
-
-    Args:
-        figure: What is shown.
-        folder: Folder that gets the figure, or None.
-        name: Name of its files.
-    """
-    if folder is None:
-        return figure
-    from IPython.display import Image
-
-    return Image(save(figure, Path(folder) / name))  # type: ignore[no-untyped-call]
-
-
 def dates(axes: Axes) -> None:
     """Label a time axis without overlap, the date once."""
     locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]

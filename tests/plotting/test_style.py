@@ -89,10 +89,5 @@ def test_a_synthetic_trace_is_marked() -> None:
     assert style.shown("elb", False) == "elb (synthetic)"
 
 
-def test_a_notebook_shows_a_figure_and_saves_it_where_a_folder_is_given(tmp_path: Path) -> None:
-    figure = _drawn()
-    assert style.show(figure) is figure
-    assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
-    image = style.show(figure, tmp_path, "a")
-    assert image.data == (tmp_path / "a.png").read_bytes()
-    assert (tmp_path / "a.svg").is_file()
+def test_a_notebook_shows_a_figure_by_itself() -> None:
+    assert _drawn()._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]
