@@ -46,7 +46,7 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
     rows: Any = table[table["published_mse"].notna()].set_index("model")
     order = [name for name in TABLE_2 if name in rows.index]
     if PAPER_LSTM not in order:
-        raise InputError(f"Table 2 is drawn relative to {PAPER_LSTM}; add it to forecast.models")
+        raise InputError(f"Table 2 is drawn relative to {PAPER_LSTM}; add it to the models")
     rows, at = rows.loc[order], np.arange(len(order))[::-1]
     figure, axes = style.canvas(1, len(METRICS), size=(11, 3.9), sharey=True)
     for (name, metric), each in zip(METRICS.items(), axes, strict=True):

@@ -42,7 +42,7 @@ def plot_table_3(table: pd.DataFrame, forecasters: Sequence[str] = ("published",
     makers = [name for name in forecasters if name in set(table["forecaster"])]
     figure, axes = style.canvas(1, 3, size=(11, 4.4), sharex=True, sharey=True)
     series = [(maker, reading) for reading in ("trace", "actions") for maker in makers]
-    offsets = np.linspace(0.16, -0.32, max(len(series), 1))
+    offsets = np.linspace(0.16, -0.32, len(series))
     for phase, each in zip(PHASES, axes, strict=True):
         for at, (name, cells) in enumerate(TABLE_3.items()):
             each.plot(cells[phase], -at + 0.32, "D", mfc="white", mec=style.INK, ms=8, mew=1.5)

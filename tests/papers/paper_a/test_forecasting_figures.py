@@ -31,7 +31,7 @@ def test_table_2_shows_published_beside_measured_relative_to_the_lstm(
     assert mae.get_title() == "MAE: lower is better"
     assert "unpublished trace" in text_of(figure)
     assert "synthetic" not in text_of(figure).lower()
-    with pytest.raises(InputError, match="add it to forecast.models"):
+    with pytest.raises(InputError, match="add it to the models"):
         figures.plot_table_2(make_table_2([scores[scores["model"] != "lstm_paper"]]))
 
 

@@ -1,4 +1,4 @@
-"""Paper B's notebooks: each runs its experiment itself, with few repeats, and shows the study's results."""
+"""The notebooks of both papers: each runs its experiment itself, with few repeats, and shows the study's results."""
 
 import ast
 import json
@@ -12,10 +12,18 @@ import pytest
 from matplotlib.figure import Figure
 
 from edgeresearch.errors import InputError
+from edgeresearch.io import read_table, write_json
+from edgeresearch.papers.paper_a.tables import write_comparison, write_scaling, write_table_3
 from edgeresearch.papers.project import Project, open_project
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {
+    "00-data": {"request_traces": ["elb"], "sensors": [158324], "utilisation_traces": ["google2019"]},
+    "10-forecasting": {"trace": "paper_a", "models": ["last_value", "ridge", "lstm_paper"], "steps": 400, "epochs": 1},
+    "11-elastic": {
+        **{"trace": "paper_a", "strategies": ["advance", "responsive", "combined"], "forecasters": ["ridge"]},
+        **{"leads": [1.0], "hours": 6, "repeats": 1},
+    },
     "20-testbed": {"streams": 4, "hours": 0.3},
     "21-latency": {"hours": 0.1},
     "22-limits": {"jobs": 5, "iterations": 12, "repeats": 1},
@@ -23,6 +31,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "24-city": {"sizes": [15, 30], "policies": ["los", "least_loaded"], "repeats": 1, "hours": 0.1},
 }
 """Knobs of each notebook."""
+STUDIED = [name for name in SMALL if name not in ("10-forecasting", "11-elastic")]
+"""Notebooks that show what is in git; the others show the pipeline's forecasts and courses, too, which are not."""
 
 
 def _cells(name: str) -> list[tuple[str, bool]]:
@@ -32,9 +42,9 @@ def _cells(name: str) -> list[tuple[str, bool]]:
     return [("".join(cell["source"]), "parameters" in cell["metadata"].get("tags", [])) for cell in code]
 
 
-def _run(name: str, knobs: dict[str, Any]) -> list[Any]:
-    """Run a notebook in this process; return what its cells show."""
-    space: dict[str, Any] = {}
+def _run(name: str, knobs: dict[str, Any], space: dict[str, Any] | None = None) -> list[Any]:
+    """Run a notebook in this process, which leaves its variables in the space; return what its cells show."""
+    space = {} if space is None else space
     shown = []
     for source, are_parameters in _cells(name):
         tree = ast.parse(source)
@@ -42,7 +52,7 @@ def _run(name: str, knobs: dict[str, Any]) -> list[Any]:
         exec(compile(tree, name, "exec"), space)
         if are_parameters:
             assert set(knobs) <= set(space), "the notebook declares every knob"
-            space |= knobs
+            space.update(knobs)
         if isinstance(last, ast.Expr):
             shown.append(eval(compile(ast.Expression(last.value), name, "eval"), space))
     return shown
@@ -77,11 +87,35 @@ def test_a_notebook_runs_its_experiment_without_the_pipeline(name: str, home: Pa
     assert not (home / "reports").exists()
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if any("results = None" in cell for cell, _ in _cells(name))])
+@pytest.mark.parametrize(
+    "name", [name for name in STUDIED if any("results = None" in cell for cell, _ in _cells(name))]
+)
 def test_a_notebook_shows_the_results_of_the_study(name: str, home: Path, figures: list[str]) -> None:
     texts = [each.data for each in _run(name, {"results": str(ROOT / "reports" / "tables")}) if hasattr(each, "data")]
     committed = {str(path.relative_to(ROOT / "reports" / "figures").with_suffix("")) for path in _committed()}
     assert set(figures) <= committed and not [text for text in texts if "nan" in text]
+
+
+def test_what_the_stages_of_paper_a_wrote_is_shown_like_a_run(home: Path, figures: list[str]) -> None:
+    space: dict[str, Any] = {}
+    for name in ("10-forecasting", "11-elastic"):
+        _run(name, SMALL[name], space)
+    drawn = figures.copy()
+    figures.clear()
+    reports = home / "reports"
+    write_comparison(space["comparison"], home)
+    write_json(space["network"], reports / "tables" / "figure1_architecture.json")
+    write_scaling(space["experiment"], home)
+    write_table_3(["paper_a"], reports)
+    for name in ("10-forecasting", "11-elastic"):
+        _run(name, {"trace": "paper_a", "results": "reports/tables"})
+    assert figures == drawn
+
+
+def test_the_tables_of_the_data_are_written_only_where_a_folder_is_given(home: Path, figures: list[str]) -> None:
+    _run("00-data", {**SMALL["00-data"], "tables": "out"})
+    assert {path.name for path in (home / "out").iterdir()} == {"data_series.csv", "data_repairs.csv"}
+    assert set(read_table(home / "out" / "data_series.csv")["data"]) == {"synthetic"}
 
 
 def _committed() -> list[Path]:
