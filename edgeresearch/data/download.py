@@ -94,14 +94,14 @@ def _from_mirror(
         return []
     if mirror is None:
         raise InputError("source 'mirror' needs a mirror folder; name one or use source 'download'")
-    done, bad = [], []
+    copied, bad = [], []
     for name in names:
         path = Path(mirror) / name
         data = path.read_bytes() if path.is_file() else b""
         if sha256(data) == find_pin(name).sha256 or is_real(path, name):
             with atomic(folder / name) as draft:
                 draft.write_bytes(data)
-            done.append(name)
+            copied.append(name)
             continue
         fault = "has another checksum than the pinned one" if path.is_file() else "is missing"
         if strict:
@@ -109,7 +109,7 @@ def _from_mirror(
         bad.append(f"{name} {fault}")
     if bad:
         warn(f"mirror {mirror}: {len(bad)} of {len(names)} files cannot be used ({bad[0]}); trying to download them")
-    return done
+    return copied
 
 
 def _by_download(
@@ -117,7 +117,7 @@ def _by_download(
 ) -> list[str]:
     """Download files until the network fails once, and return the names that came."""
     downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT)
-    done: list[str] = []
+    stored: list[str] = []
     for name in names:
         pin = find_pin(name)
         try:
@@ -128,15 +128,15 @@ def _by_download(
             warn(f"cannot download {name}: {error}; no other file is tried")
             break
         data = data if pin.identical else _repacked(data, name)
-        found = sha256(data)
-        if found != pin.sha256_csv:
+        digest = sha256(data)
+        if digest != pin.sha256_csv:
             raise InputError(
-                f"{name}: the download has another checksum (expected sha256 {pin.sha256_csv}, found {found}) "
+                f"{name}: the download has another checksum (expected sha256 {pin.sha256_csv}, found {digest}) "
                 "and was not kept; use a mirror or source 'synthetic'"
             )
         _store(data, folder / name)
-        done.append(name)
-    return done
+        stored.append(name)
+    return stored
 
 
 def _address(url: str, base_url: str | None) -> str:

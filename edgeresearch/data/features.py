@@ -73,10 +73,7 @@ def find_whole_windows(filled: npt.ArrayLike, window: int) -> npt.NDArray[np.boo
 
     Args:
         filled: The series after `fill_gaps`, shape (T,).
-        window: Steps in a window, at least 1.
-
-    Returns:
-        Booleans, shape (T,).
+        window: Steps in a window.
 
     Raises:
         InputError: The window is below 1.

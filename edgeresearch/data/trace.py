@@ -78,14 +78,7 @@ class Trace:
 
 
 def find_runs(mask: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return where the runs of true values start, and how long they are.
-
-    Args:
-        mask: Booleans, shape (T,).
-
-    Returns:
-        Starts and lengths, both of shape (number of runs,).
-    """
+    """Return where the runs of true values of a mask `(T,)` start, and how long they are."""
     steps = np.diff(np.asarray(mask, dtype=np.int8), prepend=0, append=0)
     starts = np.flatnonzero(steps == 1)
     return starts, np.flatnonzero(steps == -1) - starts

@@ -256,17 +256,8 @@ def _assemble(
 ) -> Forecast:
     """Add intervals and the coming steps.
 
-    An interval holds the middle 95 % of the model's own past errors; it goes below 0 only where the trace does.
-
-    Args:
-        trace: The trace.
-        facts: What is known of model and data.
-        notes: One line for each thing that was guessed.
-        scores: One row per model and horizon.
-        fitted: The model.
-        features: Features of every row.
-        truth: `(rows, horizon)`, of the last rows of `features`; column h - 1 is h steps ahead, NaN is not judged.
-        forecasts: What the model forecast for it.
+    An interval holds the middle 95 % of the model's own past errors; it goes below 0 only where the trace does. `truth`
+    and `forecasts` are `(rows, horizon)`, of the last rows of `features`; NaN is not judged.
     """
     floor = 0.0 if trace.values.min() >= 0 else -np.inf
     index, model = pd.DatetimeIndex(features.index), str(facts["model"])

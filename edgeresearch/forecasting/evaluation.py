@@ -199,11 +199,8 @@ def metrics(truth: Array, forecast: Array) -> dict[str, float]:
     error = forecast - truth
     variance = float(np.var(truth))
     mse = float(np.mean(error**2))
-    return {
-        "mse": mse,
-        "mae": float(np.mean(np.abs(error))),
-        "r2": 1 - mse / variance if variance > 0 else float("nan"),
-    }
+    r2 = 1 - mse / variance if variance > 0 else float("nan")
+    return {"mse": mse, "mae": float(np.mean(np.abs(error))), "r2": r2}
 
 
 def block_interval(
@@ -314,13 +311,13 @@ def _run(split: Split, model: str | Forecaster, settings: ForecastSettings, seed
         settings=settings,
         seed=int(child.generate_state(1)[0] % (2**31)),
     ).fit(rows[:test], split.training_targets)
-    learnt = time.process_time()
+    fit_done = time.process_time()
     begin = max(0, test - CONTEXT)
     forecast = fitted.predict(rows[begin:])[test - begin :]
-    done = time.process_time()
+    seconds = fit_done - start, time.process_time() - fit_done
     picked = vars(fitted) if isinstance(model, str) and "variant_" in vars(fitted) else {}
     choice = f"{picked['variant_']}, {picked['epochs_']} epochs" if picked else ""
-    return _Run(name, info.role, repeat, forecast.reshape(len(forecast), -1), learnt - start, done - learnt, choice)
+    return _Run(name, info.role, repeat, forecast.reshape(len(forecast), -1), *seconds, choice)
 
 
 def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed: int) -> Comparison:

@@ -238,9 +238,9 @@ def _decode(node: Any, tensors: Tensors) -> Any:
 
 
 def _make(node: Any, decode: Callable[[Any], Any]) -> Any:
-    made = CLASSES[node["class"]](**decode({"dict": node["settings"]}))
-    vars(made).update(decode({"dict": node["fitted"]}))
-    return made
+    value = CLASSES[node["class"]](**decode({"dict": node["settings"]}))
+    vars(value).update(decode({"dict": node["fitted"]}))
+    return value
 
 
 def _make_window_lstm(node: Any, decode: Callable[[Any], Any]) -> WindowLSTM:
@@ -253,9 +253,9 @@ def _make_window_lstm(node: Any, decode: Callable[[Any], Any]) -> WindowLSTM:
 
 def _make_boosted(node: Any, decode: Callable[[Any], Any]) -> XGBRegressor:
     settings = decode({"dict": node["settings"]})
-    made = XGBRegressor(**settings)
-    made.load_model(bytearray(decode(node["booster"]).tobytes()))
-    return made.set_params(**settings)  # loading fills in some that were left open
+    trees = XGBRegressor(**settings)
+    trees.load_model(bytearray(decode(node["booster"]).tobytes()))
+    return trees.set_params(**settings)  # loading fills in some that were left open
 
 
 def _make_tree(node: Any, decode: Callable[[Any], Any]) -> Any:

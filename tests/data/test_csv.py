@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.data import csv
-from edgeresearch.data.csv import Channels, choose_season, read_channels, read_trace
+from edgeresearch.data.csv import choose_season, read_channels, read_trace
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.provenance import sha256
@@ -417,8 +417,3 @@ def test_a_gap_longer_than_the_window_is_refused(write: Write) -> None:
         "cut the file there or raise the window"
     )
     assert read_trace(path, window=4).repairs["absent"] == 4
-
-
-def test_channels_are_a_tuple_of_four(write: Write) -> None:
-    name, frame, checksum, notes = read_channels(write(PLAIN))
-    assert Channels(name, frame, checksum, notes).name == "mine"

@@ -395,13 +395,6 @@ def test_a_models_result_does_not_depend_on_which_others_run(problem: Split, out
     np.testing.assert_array_equal(alone["forecast"], among["forecast"])
 
 
-def test_another_root_seed_gives_other_results_of_what_is_random(problem: Split) -> None:
-    models = ["ridge", "random_forest"]
-    first, second = (evaluate(problem, models, seed=seed).forecasts.set_index("model") for seed in (0, 1))
-    np.testing.assert_array_equal(first.loc["ridge", "forecast"], second.loc["ridge", "forecast"])
-    assert not np.array_equal(first.loc["random_forest", "forecast"], second.loc["random_forest", "forecast"])
-
-
 def test_models_that_stand_alone() -> None:
     found = evaluate(_split(_trace(200, seasonality=None)), ["lstm_paper", "seasonal_naive"])
     assert set(found.table["model"]) == {"lstm_paper"}, "there is no season"

@@ -68,18 +68,6 @@ def test_large_inputs_saturate_without_overflow() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
-def test_steps_one_by_one_are_a_run() -> None:
-    network = export_weights(_module())
-    inputs = np.random.default_rng(0).normal(size=(15, 4))
-    hidden, memory = network.start()
-    outputs = []
-    for row in inputs:
-        projected = (row @ network.inputs + network.bias).reshape(3, 1, -1)
-        hidden, memory = network.step(projected, hidden, memory)
-        outputs.append(hidden.ravel() @ network.head + network.head_bias)
-    np.testing.assert_allclose(outputs, network.run(inputs), rtol=1e-12)
-
-
 def test_the_forecast_is_the_mean_of_the_members() -> None:
     module = _module(members=2)
     inputs = np.random.default_rng(1).normal(size=(6, 4))
@@ -240,14 +228,6 @@ def _once(series: tuple[Array, Array], variant: Variant) -> ResidualLSTM:
     return _KEPT[variant]
 
 
-def test_two_streams_do_not_share_their_state(series: tuple[Array, Array]) -> None:
-    model = _once(series, Variant("ridge", True))
-    first, second = model.stream(), model.stream()
-    for row in series[0][:20]:
-        first.update(row)
-    np.testing.assert_array_equal(second.update(series[0][0]), model.stream().update(series[0][0]))
-
-
 def test_after_an_outage_nothing_before_it_counts(series: tuple[Array, Array]) -> None:
     model = _once(series, Variant("ridge", True))
     after = series[0][203:260]
@@ -362,14 +342,6 @@ def test_a_step_does_what_apply_does_for_many(variant: Variant, series: tuple[Ar
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_what_apply_says_of_a_row_does_not_depend_on_later_rows(variant: Variant, series: tuple[Array, Array]) -> None:
-    target = _fitted(variant, *series)
-    whole, part = target.apply(series[0][:150]), target.apply(series[0][:60])
-    for a, b in zip(whole, part, strict=True):
-        np.testing.assert_allclose(a[:60], b, rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("scaled", [True, False])
 def test_the_last_value_is_a_base(scaled: bool, series: tuple[Array, Array]) -> None:
     rows, targets = series
@@ -397,14 +369,6 @@ def test_the_ridge_base_uses_the_covariates() -> None:
     assert np.mean((base[:, 0] - hint) ** 2) < 0.02
 
 
-def test_a_constant_covariate_gets_no_weight() -> None:
-    values = np.random.default_rng(1).normal(size=200).cumsum()
-    rows = np.column_stack([values[:-1], np.full(199, 3.0)])
-    target = _fitted(Variant("ridge", True), rows, values[1:])
-    assert np.isfinite(target.weights).all()
-    np.testing.assert_allclose(target.weights[-1], 0, atol=1e-8)
-
-
 def test_the_local_scale_follows_the_changes() -> None:
     rng = np.random.default_rng(2)
     noise = rng.normal(size=800) * np.where(np.arange(800) < 400, 0.2, 5.0)
@@ -414,14 +378,6 @@ def test_the_local_scale_follows_the_changes() -> None:
     assert np.median(unit[600:]) > 3 * np.median(unit[200:400])
     _, flat, _ = _fitted(Variant("last", False), rows, targets, memory=20.0).apply(rows)
     assert len(np.unique(flat)) == 1
-
-
-def test_the_unit_never_vanishes() -> None:
-    values = np.r_[np.random.default_rng(3).normal(size=200).cumsum(), np.full(300, 7.0)]
-    target = _fitted(Variant("last", True), values[:-1, None], values[1:])
-    base, unit, inputs = target.apply(values[:, None])
-    assert unit.min() > 0
-    assert np.isfinite(inputs).all()
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)

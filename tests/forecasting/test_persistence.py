@@ -164,20 +164,6 @@ def test_a_save_that_dies_between_its_files_leaves_no_mix(
     assert sorted(path.name for path in folder.iterdir()) == [persistence.JSON, persistence.WEIGHTS]
 
 
-def test_weights_that_cannot_be_written_leave_the_old_model(
-    fitted: Callable[..., Forecaster], copied: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = copied("ridge")
-
-    def full(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched, pytest.raises(InputError, match="No space left"):
-        patched.setattr(Path, "write_bytes", full)
-        persistence.save(fitted("logistic"), folder)
-    assert persistence.load(folder).window == 8  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize("file", [persistence.JSON, persistence.WEIGHTS])
 def test_a_missing_file_is_named(file: str, copied: Callable[..., Path]) -> None:
     folder = copied("ridge")
