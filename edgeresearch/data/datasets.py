@@ -423,10 +423,10 @@ def _parse_stamps(column: pd.Series, where: str) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(parsed).as_unit("ns")
 
 
-def list_sensors(folder: str | Path, kind: Kind = "traffic") -> list[int]:
-    """List the sensors whose August-September 2014 file lies in a data folder, ascending."""
-    names = (file.name for file in Path(folder).glob(f"aarhus_{kind}/{kind}Data*.csv.gz"))
-    matches = (re.fullmatch(rf"{kind}Data(\d+)\.csv\.gz", name) for name in names)
+def list_sensors(folder: str | Path | None, kind: Kind = "traffic") -> list[int]:
+    """List the sensors whose file of August and September 2014 lies in a data folder, ascending; all if None."""
+    names = pins() if folder is None else map(str, Path(folder).glob(f"aarhus_{kind}/*.csv.gz"))
+    matches = (re.search(rf"aarhus_{kind}.{kind}Data(\d+)\.csv\.gz$", name) for name in names)
     return sorted(int(match[1]) for match in matches if match)
 
 
@@ -505,8 +505,8 @@ def load_pollution(folder: str | Path, sensor: int) -> Trace:
     return Trace(f"pollution_{sensor}", frame, STEP, "index without unit", origin, repairs)
 
 
-def load_sensors(folder: str | Path, kind: Kind, count: int) -> list[Trace]:
-    """Load the streams of so many sensors, those of the lowest numbers.
+def load_sensors(folder: str | Path | None, kind: Kind, count: int) -> list[Trace]:
+    """Load the streams of so many sensors, those of the lowest numbers; as `load_dataset` finds them without a folder.
 
     Raises:
         InputError: There are fewer, or a file is damaged.
@@ -514,6 +514,8 @@ def load_sensors(folder: str | Path, kind: Kind, count: int) -> list[Trace]:
     known = list_sensors(folder, kind)
     if len(known) < count:
         raise InputError(f"{len(known)} {kind} sensors in {folder}, not {count}; fetch the data first")
+    if folder is None:
+        return [load_dataset(f"{kind}_{sensor}") for sensor in known[:count]]
     load = load_traffic if kind == "traffic" else load_pollution
     return [load(folder, sensor) for sensor in known[:count]]
 

@@ -69,11 +69,13 @@ class DetectionTables(NamedTuple):
     pairs: pd.DataFrame
 
 
-def compare_detectors(folder: str | Path, study: AnomalyStudy, *, seed: int, workers: int = 1) -> DetectionTables:
+def compare_detectors(
+    folder: str | Path | None, study: AnomalyStudy, *, seed: int, workers: int = 1
+) -> DetectionTables:
     """Run every detector on the first sensors of both kinds, with as many draws of anomalies as there are seeds.
 
     Args:
-        folder: The data folder that `fetch` filled.
+        folder: The data folder that `fetch` filled; if None, sensors as `load_dataset` finds them.
         study: The settings.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.

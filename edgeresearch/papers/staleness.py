@@ -100,12 +100,12 @@ class StalenessTables(NamedTuple):
 
 
 def measure_staleness(
-    folder: str | Path, study: AnomalyStudy, triggers: pd.DataFrame, *, seed: int, workers: int = 1
+    folder: str | Path | None, study: AnomalyStudy, triggers: pd.DataFrame, *, seed: int, workers: int = 1
 ) -> StalenessTables:
     """Let sensors follow emulated streams under every policy that was emulated, and under none.
 
     Args:
-        folder: The data folder that `fetch` filled.
+        folder: The data folder that `fetch` filled; if None, sensors as `load_dataset` finds them.
         study: The settings.
         triggers: What the emulator's stage `scheduling` wrote (see `read_triggers`).
         seed: Root of all randomness.
