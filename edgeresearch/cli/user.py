@@ -150,7 +150,9 @@ def los(
     ] = None,
     streams: Annotated[int | None, typer.Option(help="How many.", show_default="as the testbed says")] = None,
     hours: Annotated[float | None, typer.Option(help="Virtual time of each run.", show_default="4")] = None,
-    repeats: Annotated[int | None, typer.Option(help="Draws of what is random.", show_default="5")] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Draws of what is random; the study has 20.", show_default="5")
+    ] = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(help="A policy; los is always run.", show_default="all that fit the mesh and are quick on it"),

@@ -108,8 +108,8 @@ def emulate(
 ) -> Emulation:
     """Run LOS and other policies on a testbed in virtual time, and advise one.
 
-    A repeat has its own noise, periods and places, the same for every policy. All but `hours` and `repeats` is by
-    default as in the study.
+    A repeat has its own noise, periods and places, the same for every policy. Every default but `repeats`, of which the
+    study has 20, is that of the study.
 
     Args:
         testbed: `paper_b`, `city`, a YAML file, or a testbed.
