@@ -61,9 +61,9 @@ def export(
     from edgeresearch.papers.report.export import write_exports
     from edgeresearch.papers.report.published import paper_tables
 
-    reports = Path("reports")
+    reports, settings = Path("reports"), load(params)
     claims = read_claims(reports / FILE)
-    tables = paper_tables(reports, load(params).model_dump())
+    tables = paper_tables(reports, settings.model_dump())
     write_exports(tables, claims, reports / "figures", out)
     for name, table in tables.items():
         if isinstance(table, InputError):

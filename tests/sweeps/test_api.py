@@ -14,8 +14,9 @@ import pytest
 
 import edgeresearch
 from edgeresearch import stats
-from edgeresearch.config import Los, Params
+from edgeresearch.config import Params
 from edgeresearch.errors import InputError
+from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.sweeps.api import SweepResult, sweep
 from edgeresearch.sweeps.experiments import Experiment
 
@@ -139,7 +140,7 @@ def test_a_measure_is_chosen_by_the_spec(toy: Toy) -> None:
 
 def test_the_base_stands_under_the_sweep(toy: Toy) -> None:
     Path("sweep.yaml").write_text("experiment: toy\nseeds: 1\ngrid: {los.loss: [0.1]}\n", encoding="utf-8")
-    base = Params(los=Los(interval=100.0))
+    base = Params(los=SchedulingStudy(interval=100.0))
     assert 100 < _toy(toy(), base=base).cells["value"].item() < 101
 
 

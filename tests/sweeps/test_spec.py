@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgeresearch.config import Los, Params
+from edgeresearch.config import Params
 from edgeresearch.errors import InputError
+from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.sweeps import spec
 from edgeresearch.sweeps.experiments import BUILTIN, Experiment
 from edgeresearch.sweeps.spec import Cell, LatinHypercube, Span, Spec, cells, grid, hypercube, key, load
@@ -42,7 +43,9 @@ def test_the_key_says_what_a_cell_is_and_nothing_else() -> None:
     apart += _los(settings={"streams": 4}, grid={"los.loss": (0.0,)})
     assert {cell.key for cell in one} == {cell.key for cell in apart}
     assert not {cell.key for cell in one} & {cell.key for cell in _los(grid={"streams": (2, 4)}, seed=1)}
-    changed = cells(Spec(experiment="los", grid={"streams": (2, 4)}), BUILTIN["los"], Params(los=Los(hours=3.0)))
+    changed = cells(
+        Spec(experiment="los", grid={"streams": (2, 4)}), BUILTIN["los"], Params(los=SchedulingStudy(hours=3.0))
+    )
     assert not {cell.key for cell in one} & {cell.key for cell in changed}
 
 
@@ -127,7 +130,7 @@ def test_what_is_wrong_is_told(changes: dict[str, object], message: str) -> None
 def test_a_cell_has_the_experiments_own_settings_and_those_of_its_sections() -> None:
     known = spec.known(BUILTIN["los"])
     assert {"policy", "streams", "los.interval", "los.rules.hop_limit", "los.testbed"} <= set(known)
-    assert not {"los.workers", "los.streams", "los.sweeps.streams", "elastic.sync_period", "seed", "data.folder"} & set(
+    assert not {"los.repeats", "los.streams", "los.sweeps.streams", "elastic.sync_period", "seed", "data.folder"} & set(
         known
     )
     assert {"forecast.lstm.hidden", "elastic.q_max"} <= set(spec.known(BUILTIN["elastic"]))
@@ -156,7 +159,7 @@ def test_whole_numbers_are_told_from_others() -> None:
         ("polcy", r"did you mean policy\?"),
         ("xyz", "unknown setting xyz; known: policy, streams, los.testbed"),
         ("los.rules", r"los.rules is a group of settings; name one of it, such as los.rules.hop_limit"),
-        ("los.workers", "a cell of los does not read los.workers; leave it out"),
+        ("los.repeats", "a cell of los does not read los.repeats; leave it out"),
         ("los.sweeps.gateways", "a cell of los does not read los.sweeps.gateways; leave it out"),
     ],
 )
@@ -171,18 +174,18 @@ def test_a_list_of_the_whole_run_is_one_value_in_a_cell() -> None:
 
 
 def test_settings_are_laid_over_the_base(toy: Callable[..., Experiment]) -> None:
-    base = Params(los=Los(loss=0.25))
-    settings = spec.settle(BUILTIN["los"], base, {"policy": "random", "los.interval": 7, "los.rules.avoid": True}, "f")
+    base = Params(los=SchedulingStudy(loss=0.25))
+    settings = spec.settle(BUILTIN["los"], base, {"policy": "random", "los.interval": 7, "los.rules.skip_visited": True}, "f")
     assert (settings["policy"], settings["streams"]) == ("random", None)
     assert (settings["los"]["interval"], settings["los"]["loss"]) == (7.0, 0.25)
-    assert settings["los"]["rules"] == {**Params().los.rules.model_dump(), "avoid": True}
+    assert settings["los"]["rules"] == {**Params().los.rules.model_dump(), "skip_visited": True}
     assert set(settings) == {"policy", "streams", "los"}
     assert "workers" not in settings["los"]
     assert set(spec.settle(toy(), base, {}, "f")) == {"los"}
 
 
 def test_what_a_cell_does_not_read_changes_nothing() -> None:
-    less, more = Params(), Params(los=Los(workers=7, repeats=3), seed=4)
+    less, more = Params(), Params(los=SchedulingStudy(repeats=3), seed=4)
     assert spec.settle(BUILTIN["los"], less, {}, "f") == spec.settle(BUILTIN["los"], more, {}, "f")
 
 
