@@ -175,7 +175,9 @@ def test_a_list_of_the_whole_run_is_one_value_in_a_cell() -> None:
 
 def test_settings_are_laid_over_the_base(toy: Callable[..., Experiment]) -> None:
     base = Params(los=SchedulingStudy(loss=0.25))
-    settings = spec.settle(BUILTIN["los"], base, {"policy": "random", "los.interval": 7, "los.rules.skip_visited": True}, "f")
+    settings = spec.settle(
+        BUILTIN["los"], base, {"policy": "random", "los.interval": 7, "los.rules.skip_visited": True}, "f"
+    )
     assert (settings["policy"], settings["streams"]) == ("random", None)
     assert (settings["los"]["interval"], settings["los"]["loss"]) == (7.0, 0.25)
     assert settings["los"]["rules"] == {**Params().los.rules.model_dump(), "skip_visited": True}
