@@ -141,17 +141,11 @@ def as_samples(X: Any) -> Array:
 
 def column_names(X: Any) -> list[str] | None:
     """Return the column names of a data frame; None for anything else."""
-    columns = getattr(X, "columns", None)
-    return None if columns is None else [str(column) for column in columns]
+    return [str(column) for column in X.columns] if hasattr(X, "columns") else None
 
 
 def check_channels(X: Any, channels: int, known: list[str] | None) -> Array:
-    """Return samples as `as_samples` does, if they have the channels that a model was trained on.
-
-    Args:
-        X: The samples.
-        channels: Number of the model's channels.
-        known: Their names, where they have any.
+    """Return samples as `as_samples` does, if they have as many channels as a model, and its names where both have any.
 
     Raises:
         InputError: A channel is new, missing, renamed or in another place.
@@ -183,10 +177,6 @@ def has_value(rows: Array) -> Mask:
 
 def training_rows(rows: Array, schedule: Schedule) -> list[int]:
     """Return the rows before which a training is done; the first of them is the first row that is judged.
-
-    Args:
-        rows: `(samples, channels)`.
-        schedule: When models are trained.
 
     Raises:
         InputError: No row is left to judge after the first training.

@@ -56,22 +56,14 @@ class Verdict(NamedTuple):
 
 
 class OnlineDetector:
-    """A scorer and a threshold at work on one stream, without scikit-learn: what runs beside a sensor.
-
-    Args:
-        scorer: With the history that it has.
-        threshold: Likewise.
-    """
+    """A scorer and a threshold at work on one stream, without scikit-learn: what runs beside a sensor."""
 
     def __init__(self, scorer: Scorer, threshold: ThresholdState) -> None:
         self._scorer = scorer
         self._threshold = threshold
 
     def update(self, sample: Any) -> Verdict:
-        """Score the next sample, compare, then learn from it.
-
-        Args:
-            sample: `(channels,)`; what is not finite is missing.
+        """Score the next sample, `(channels,)`, compare, then learn from it; what is not finite is missing.
 
         Raises:
             InputError: It has another number of values than the model has channels, or one is no number.
@@ -110,7 +102,7 @@ class Detector(BaseEstimator, ABC):
 
     After `fit`, samples are taken as what follows the training samples. `update` takes the next one for good;
     `score_samples` and `predict` say of several what `update` would say of them one by one, equal to the last bit, and
-    change nothing. Rows without any value get NaN and no alarm.
+    change nothing. Rows without any value get NaN and no alarm. Samples of other channels are an `InputError`.
 
     A detector of your own says how it learns; the scorer needs `score` alone:
 
@@ -146,11 +138,7 @@ class Detector(BaseEstimator, ABC):
         return self
 
     def update(self, sample: Any) -> Verdict:
-        """Take the next sample: score it, compare with the threshold so far, then learn from it.
-
-        Raises:
-            InputError: It has another number of values than the training samples, or one is no number.
-        """
+        """Take the next sample: score it, compare with the threshold so far, then learn from it."""
         try:
             online: OnlineDetector = self.online_
         except AttributeError:  # check_is_fitted would cost half of what the rest does
@@ -158,21 +146,13 @@ class Detector(BaseEstimator, ABC):
         return online.update(sample)
 
     def score_samples(self, X: Any) -> Array:
-        """Return the scores of the samples that come next, `(samples,)`; the higher, the less normal.
-
-        Raises:
-            InputError: The channels are not those of the training samples.
-        """
+        """Return the scores of the samples that come next, `(samples,)`; the higher, the less normal."""
         check_is_fitted(self)
         scores: Array = self.online_.scores(self._rows(X))
         return scores
 
     def predict(self, X: Any) -> Mask:
-        """Return whether each of the samples that come next is an alarm, `(samples,)`.
-
-        Raises:
-            InputError: The channels are not those of the training samples.
-        """
+        """Return whether each of the samples that come next is an alarm, `(samples,)`."""
         check_is_fitted(self)
         scores, levels = self.online_.copy().run(self._rows(X))
         alarms: Mask = scores > levels
@@ -218,15 +198,7 @@ class IFTM(Detector):
         return scorer, scorer.run(rows)
 
     def swap(self, model: FittedIdentity, recent: Any) -> Self:
-        """Go on with a newer model; the threshold stays and adapts.
-
-        Args:
-            model: Of the same channels.
-            recent: The newest samples seen, `(samples, channels)`, on which the new model's state warms up.
-
-        Raises:
-            InputError: The model or the samples have other channels.
-        """
+        """Go on with a newer model, whose state warms up on the newest samples; the threshold stays and adapts."""
         check_is_fitted(self)
         self.online_.swap(warmed_up(model, self._rows(recent)))
         self.model_ = model
@@ -278,11 +250,7 @@ class LastValueScorer(StreamingScorer):
 
 
 class StepwiseScorer(ABC):
-    """A scorer that takes whole arrays sample by sample.
-
-    Args:
-        channels: Values of a sample.
-    """
+    """A scorer that takes whole arrays sample by sample."""
 
     def __init__(self, channels: int) -> None:
         self._channels = channels

@@ -3,6 +3,7 @@
 `FittedAutoencoder` and `FittedLSTM` hold scale and weights; `start` makes the scorer of one stream.
 """
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -73,12 +74,18 @@ class StreamingScorer(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the parts and what the stream changed: the buffers are views of one another."""
-        return _restored, (type(self), self._parts, self._snapshot())
+        return type(self), self._parts, np.concatenate(self._memory())
+
+    def __setstate__(self, memory: Array) -> None:
+        """Take what a stream changed."""
+        begin = 0
+        for own in self._memory():
+            own[:] = memory[begin : begin + len(own)]
+            begin += len(own)
 
     def copy(self) -> Self:
         """Return an independent copy."""
-        other: Self = _restored(type(self), self._parts, self._snapshot())
-        return other
+        return copy.copy(self)
 
     @abstractmethod
     def _advance_one(self) -> None:
@@ -92,15 +99,6 @@ class StreamingScorer(ABC):
         """Return the arrays that a stream changes."""
         return (self._z,)
 
-    def _snapshot(self) -> Array:
-        return np.concatenate(self._memory())
-
-    def _set(self, snapshot: Array) -> None:
-        begin = 0
-        for own in self._memory():
-            own[:] = snapshot[begin : begin + len(own)]
-            begin += len(own)
-
     def _error(self, missing: Mask | None) -> float:
         """Root mean square of `_residual` over the channels seen."""
         total = 0.0
@@ -111,12 +109,6 @@ class StreamingScorer(ABC):
         for deviation, gone in zip(self._residual.tolist(), missing.tolist(), strict=True):
             total += 0.0 if gone else deviation * deviation
         return math.sqrt(total / (self._channels - int(missing.sum())))
-
-
-def _restored(kind: Any, parts: tuple[Any, ...], snapshot: Array) -> Any:
-    state = kind(*parts)
-    state._set(snapshot)
-    return state
 
 
 class StreamingAutoencoder(StreamingScorer):

@@ -44,14 +44,7 @@ ends."""
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """A training that has been triggered.
-
-    Attributes:
-        stream: Name of the stream's model.
-        number: Of the training, from 1.
-        time: When it was triggered.
-        samples: How many are cached.
-    """
+    """A training that has been triggered: of which model, its number from 1, when, and how many samples are cached."""
 
     stream: str
     number: int
@@ -71,13 +64,7 @@ class Training(Protocol):
     """Trains a model; `make_training` makes one of an identity function."""
 
     def __call__(self, samples: Array, previous: FittedIdentity | None, number: int) -> FittedIdentity:
-        """Train.
-
-        Args:
-            samples: The cached ones, `(samples, channels)`.
-            previous: The model in use at the trigger, to go on from if wanted; None before the first.
-            number: Of the training, from 1.
-        """
+        """Train on the cached samples; `previous` is the model in use at the trigger, `number` counts from 1."""
         ...
 
 
@@ -90,29 +77,27 @@ def never(request: TrainingRequest) -> None:
     """Every training is dropped."""
 
 
-def recorded(outcomes: Sequence[float | None]) -> Decision:
-    """Training `n` ends as the nth of these says: its duration, or None for dropped."""
+def recorded(outcomes: Sequence[float | None], *, first: int = 1) -> Decision:
+    """Decide as it was recorded; after the last outcome comes the first again, however many there are.
 
-    def decide(request: TrainingRequest) -> float | None:
-        if request.number > len(outcomes):
-            raise InputError(
-                f"training {request.number} was triggered, {len(outcomes)} outcomes are recorded; give more"
-            )
-        return outcomes[request.number - 1]
+    Args:
+        outcomes: Durations of the trainings, in order, or None for dropped.
+        first: Number of the training that takes the first outcome.
 
-    return decide
+    Raises:
+        InputError: There is no outcome.
+    """
+    if not outcomes:
+        raise InputError("no outcome is recorded; give at least one")
+    return lambda request: outcomes[(request.number - first) % len(outcomes)]
 
 
 def make_training(
     identity: Identity, seed: np.random.SeedSequence, *, warm_start: bool = True, accelerator: str = "auto"
 ) -> Training:
-    """Return a training of an identity function.
+    """Return a training of an identity function, whose seed goes by its number: a dropped one changes no other.
 
-    Args:
-        identity: What is trained.
-        seed: Each training draws from a child of it, by its number: a dropped training changes no other.
-        warm_start: Whether a training goes on from the weights of the model in use, as Paper B's do.
-        accelerator: Where to train, as Lightning names it.
+    With a warm start it goes on from the weights of the model in use, as Paper B's do.
     """
 
     def train(samples: Array, previous: FittedIdentity | None, number: int) -> FittedIdentity:
@@ -161,10 +146,7 @@ class ModelUse:
 def train_versions(rows: Array, train: Training, *, schedule: Schedule) -> ModelVersions:
     """Train every model that the stream can have, and score all samples after its training.
 
-    Args:
-        rows: The stream, `(samples, channels)`.
-        train: Makes a model. One that goes on from the model before is right only where no training is dropped.
-        schedule: When a training is triggered, and on how many samples.
+    A training that goes on from the model before is right only where none is dropped.
 
     Raises:
         InputError: There are too few samples.
@@ -190,8 +172,7 @@ def follow_models(rows: Array, decide: Decision, *, schedule: Schedule) -> Model
 
     Args:
         rows: The stream, `(samples, channels)`.
-        decide: Returns after how many further samples a training's model is there, 0 for at once; None if it is
-            dropped.
+        decide: Returns after how many further samples a training's model is there; None if it is dropped.
         schedule: When a training is triggered.
 
     Raises:

@@ -8,7 +8,7 @@ from edgeresearch.settings import Fraction, Section
 
 if TYPE_CHECKING:
     from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
-    from edgeresearch.anomaly.thresholds import FixedState, MovingState, QuantileState
+    from edgeresearch.anomaly.thresholds import MovingState, QuantileState
 
 LONGEST_EVENT = 48
 """Samples of the longest anomaly that is injected."""
@@ -67,19 +67,16 @@ class LSTMIdentity(Section):
 
 
 class FixedThreshold(Section):
-    """The same threshold for ever.
-
-    Attributes:
-        level: A score above it is an alarm.
-    """
+    """The same threshold for ever: a score above the level is an alarm. It is its own state."""
 
     level: float
 
-    def start(self) -> "FixedState":
+    def start(self) -> Self:
         """Begin a stream."""
-        from edgeresearch.anomaly.thresholds import FixedState
+        return self
 
-        return FixedState(self.level)
+    def update(self, score: float) -> None:
+        """Learn nothing."""
 
 
 class MovingThreshold(Section):

@@ -28,16 +28,6 @@ def threshold_levels(state: ThresholdState, scores: Array) -> Array:
 
 
 @dataclass
-class FixedState:
-    """A fixed threshold at work."""
-
-    level: float
-
-    def update(self, score: float) -> None:
-        """Learn nothing."""
-
-
-@dataclass
 class MovingState:
     """A moving mean and deviation at work; in the form of Welford, whose variance is never negative.
 

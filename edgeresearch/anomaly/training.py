@@ -24,16 +24,9 @@ def fit_autoencoder(
     start: FittedAutoencoder | None = None,
     accelerator: str = "auto",
 ) -> FittedAutoencoder:
-    """Train on samples in time order; scale and weights come from them alone.
+    """Train on samples in time order (see `Identity.fit`); scale and weights come from them alone.
 
     On the CPU the same samples and seed give the same model.
-
-    Args:
-        identity: The settings.
-        samples: `(samples, channels)`; what is not finite is missing.
-        seed: Of the first weights and the order of the samples.
-        start: A fitted model whose weights are the first ones; fresh ones where None.
-        accelerator: Where to train, as Lightning names it.
 
     Raises:
         InputError: There is no sample with a value, or `start` is of another width or kind.
@@ -81,14 +74,7 @@ class _AdamModule(lightning.LightningModule):
 
 
 class AutoencoderNetwork(_AdamModule):
-    """Sample → tanh bottleneck → sample: Paper B's identity function for the air pollution streams.
-
-    Args:
-        channels: Values of a sample.
-        hidden: Width of the bottleneck.
-        learning_rate: Step of Adam.
-        generator: Draws the first weights.
-    """
+    """Sample → tanh bottleneck → sample; the generator draws the first weights."""
 
     def __init__(self, channels: int, hidden: int, learning_rate: float, generator: torch.Generator) -> None:
         super().__init__()
@@ -111,18 +97,14 @@ class AutoencoderNetwork(_AdamModule):
 
 
 class LSTMNetwork(_AdamModule):
-    """Past samples → LSTM → the sample that comes: Paper B's identity function for the traffic streams.
+    """Past samples → LSTM → the sample that comes.
 
     A sample is reconstructed from the state that the samples before it left, so a stretch of a stream trains at every
     step. The head does not start from the sample before, as forecasts often do: an outlier would then spoil the
     reconstruction of what follows it in proportion to its size.
 
-    Args:
-        channels: Values of a sample.
-        hidden: Width of the hidden state.
-        learning_rate: Step of Adam.
-        warm_up: Steps at the head of a stretch that count for the state, not for the loss.
-        generator: Draws the first weights.
+    Steps within the warm-up at the head of a stretch count for the state, not for the loss. The generator draws the
+    first weights.
     """
 
     def __init__(
@@ -165,15 +147,7 @@ def train(
     *,
     accelerator: str = "auto",
 ) -> None:
-    """Train in place and leave the module on the CPU, in evaluation mode.
-
-    On the CPU, the same module and batches give the same weights, whatever ran before.
-
-    Args:
-        module: What is trained.
-        batches: Its data.
-        epochs: Passes over the data.
-        accelerator: Where to train, as Lightning names it.
+    """Train as `edgeresearch.nn.train` does, but on one thread: the same weights on the CPU, whatever ran before.
 
     Raises:
         RunError: A weight is no finite number afterwards.

@@ -410,7 +410,8 @@ def anomaly(
 def _sensors(settings: "Params", folder: Path, _: Path | None, out: Path) -> None:
     from edgeresearch.papers import detection
 
-    tables = detection.write(folder, settings.anomaly, seed=settings.seed, workers=settings.workers, out=out)
+    tables = detection.compare_detectors(folder, settings.anomaly, seed=settings.seed, workers=settings.workers)
+    detection.write_tables(tables, "anomaly", out)
     columns = ["detector", "point_f1", "event_f1", "auc_pr", "delay", "false_alarms_per_day"]
     pooled = tables.table[tables.table["sensor"] == detection.POOLED]
     for kind, rows in pooled.groupby("kind", sort=False):
@@ -424,7 +425,10 @@ def _staleness(settings: "Params", folder: Path, triggers: Path | None, out: Pat
     from edgeresearch.papers.scheduling import TRIGGERS
 
     emulated = staleness.read_triggers(triggers or out / TRIGGERS)
-    tables = staleness.write(folder, settings.anomaly, emulated, seed=settings.seed, workers=settings.workers, out=out)
+    tables = staleness.measure_staleness(
+        folder, settings.anomaly, emulated, seed=settings.seed, workers=settings.workers
+    )
+    detection.write_tables(tables, "staleness", out)
     columns = ["data", "policy", "streams", "drop_percent", "mean_age", "event_f1", "low", "high", "auc_pr"]
     rows = tables.table.loc[tables.table["threshold"] == staleness.MAIN, columns]
     show(rows, "all sensors together", ".3g")

@@ -99,26 +99,16 @@ def compare_detectors(
     return DetectionTables(summarize(rows), detected_by_kind(events), paired_differences(rows))
 
 
-def write(
-    folder: str | Path, study: AnomalyStudy, *, seed: int, workers: int = 1, out: str | Path = "."
-) -> DetectionTables:
-    """Run `compare_detectors` and write its tables; the same settings give the same bytes.
+def write_tables(tables: NamedTuple, name: str, out: str | Path = ".") -> None:
+    """Write the tables of an experiment as `NAME.csv`, `NAME_kinds.csv`, … under `reports/tables/` of a project folder.
 
-    Args:
-        folder: The data folder.
-        study: The settings.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-        out: Project folder, which gets `anomaly.csv`, `anomaly_kinds.csv` and `anomaly_pairs.csv` under
-            `reports/tables/`.
+    The same settings give the same bytes.
 
     Raises:
-        InputError: As `compare_detectors`, or a file cannot be written.
+        InputError: A file cannot be written.
     """
-    tables = compare_detectors(folder, study, seed=seed, workers=workers)
-    for name, table in (("", tables.table), ("_kinds", tables.kinds), ("_pairs", tables.pairs)):
-        write_csv(table, Path(out) / TABLES / f"anomaly{name}.csv")
-    return tables
+    for field, table in tables._asdict().items():
+        write_csv(table, Path(out) / TABLES / f"{name}{'' if field == 'table' else f'_{field}'}.csv")
 
 
 def run_detectors(
@@ -215,12 +205,7 @@ def draw_stream(
 ) -> tuple[Array, Injected, np.random.SeedSequence]:
     """Return one stream of the experiment: see `inject_after_training`, and the seed of the trainings on it.
 
-    Args:
-        trace: A sensor's.
-        kind: What it measures.
-        repeat: Number of the draw.
-        study: The settings.
-        seed: Root of all randomness.
+    Another sensor, kind or repeat is another stream.
     """
     sensor = int(trace.name.removeprefix(f"{kind}_"))
     placing, training = np.random.SeedSequence([seed, get_args(Kind).index(kind), sensor, repeat]).spawn(2)

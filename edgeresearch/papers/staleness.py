@@ -14,13 +14,12 @@ from edgeresearch import parallel
 from edgeresearch.anomaly.base import Array, Mask, Scale, Threshold, newest_samples, training_rows
 from edgeresearch.anomaly.evaluation import count_false_alarms, event_f1, inject, score
 from edgeresearch.anomaly.retraining import (
-    Decision,
     ModelUse,
-    TrainingRequest,
     always,
     follow_models,
     make_training,
     never,
+    recorded,
     select_errors,
     train_versions,
 )
@@ -28,8 +27,6 @@ from edgeresearch.anomaly.thresholds import threshold_levels
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
-from edgeresearch.io import write_csv
-from edgeresearch.papers.detection import TABLES
 from edgeresearch.papers.settings import AnomalyStudy
 from edgeresearch.stats import interval, intervals
 
@@ -56,7 +53,7 @@ class Cell(NamedTuple):
 
 
 Outcomes = tuple[float | None, ...]
-"""What became of the trainings of a stream, in order: samples until the model was there, None where there was none."""
+"""What became of a stream's trainings but its first: samples until the model was there, None where there was none."""
 
 TRAFFIC, CONTROL = "traffic", "control"
 """Whether a row is of the streams as they are, or of the control: the same with a sensor whose gain drifts."""
@@ -107,7 +104,7 @@ def measure_staleness(
     Args:
         folder: The data folder that `fetch` filled; if None, sensors as `load_dataset` finds them.
         study: The settings.
-        triggers: What the emulator's stage `scheduling` wrote (see `read_triggers`).
+        triggers: See `read_triggers`.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
 
@@ -130,35 +127,6 @@ def measure_staleness(
     pairs = policy_differences(rows, PAIRS, METRICS, [cell.policy for cell in BOUNDS])
     real = all(trace.origin.real for trace in traces)
     return StalenessTables(table.assign(real=real), course.assign(real=real), pairs.assign(real=real))
-
-
-def write(
-    folder: str | Path,
-    study: AnomalyStudy,
-    triggers: pd.DataFrame,
-    *,
-    seed: int,
-    workers: int = 1,
-    out: str | Path = ".",
-) -> StalenessTables:
-    """Run `measure_staleness` and write its tables; the same settings and triggers give the same bytes.
-
-    Args:
-        folder: The data folder.
-        study: The settings.
-        triggers: What the emulator wrote.
-        seed: Root of all randomness.
-        workers: Processes; results do not depend on them.
-        out: Project folder, which gets `staleness.csv`, `staleness_course.csv` and `staleness_pairs.csv` under
-            `reports/tables/`.
-
-    Raises:
-        InputError: As `measure_staleness`, or a file cannot be written.
-    """
-    tables = measure_staleness(folder, study, triggers, seed=seed, workers=workers)
-    for name, table in (("", tables.table), ("_course", tables.course), ("_pairs", tables.pairs)):
-        write_csv(table, Path(out) / TABLES / f"staleness{name}.csv")
-    return tables
 
 
 def mean_over_sensors(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence[str] = ()) -> pd.DataFrame:
@@ -272,26 +240,6 @@ def draw_outcomes(cells: Mapping[Cell, Sequence[Outcomes]], rng: np.random.Gener
     return chosen
 
 
-def cycle_outcomes(outcomes: Outcomes, *, first: int = 2) -> Decision:
-    """Decide on trainings as it was recorded; after the last outcome comes the first again, however many there are.
-
-    Args:
-        outcomes: What became of the trainings, in order; at least one.
-        first: Number of the training that takes the first outcome. A stream's own first training, without which it has
-            no model at all, takes none.
-
-    Raises:
-        InputError: There is no outcome.
-    """
-    if not outcomes:
-        raise InputError("no outcome is recorded; give at least one")
-
-    def decide(request: TrainingRequest) -> float | None:
-        return outcomes[(request.number - first) % len(outcomes)]
-
-    return decide
-
-
 class ScenarioSeeds(NamedTuple):
     """Roots of what is random about a scenario: the emulated stream that is followed, anomalies, and trainings."""
 
@@ -301,16 +249,7 @@ class ScenarioSeeds(NamedTuple):
 
 
 def scenario_seeds(trace: Trace, repeat: int, seed: int) -> ScenarioSeeds:
-    """Return the seeds of a sensor's repeat.
-
-    They are the same at every call, unlike the children of a sequence that is asked twice: control and stream share
-    them, whatever ran before.
-
-    Args:
-        trace: The sensor's, called `kind_number`.
-        repeat: Which draw.
-        seed: Root of all randomness.
-    """
+    """Return the seeds of a sensor's repeat: the same at every call, so that control and stream share them."""
     return ScenarioSeeds(*np.random.SeedSequence([seed, int(trace.name.rpartition("_")[2]), repeat]).spawn(3))
 
 
@@ -336,12 +275,6 @@ def make_scenario(trace: Trace, rng: np.random.Generator, study: AnomalyStudy, *
     Sizes of anomalies are in spreads of the first training's samples as they were recorded; the gain begins to drift
     behind them.
 
-    Args:
-        trace: What was recorded.
-        rng: Draws the anomalies.
-        study: The settings.
-        gain: See `drift_gain`.
-
     Raises:
         InputError: The stream is shorter than the settings ask for.
     """
@@ -361,11 +294,6 @@ def drift_gain(rows: Array, gain: float, *, begin: int) -> Array:
 
     A sensor that goes out of calibration, anomalies and all: what is normal moves away from the first model, and an
     anomaly stays as large beside it.
-
-    Args:
-        rows: `(samples, channels)`.
-        gain: Factor on every value of the last sample.
-        begin: Row up to which nothing changes.
     """
     ramp = np.interp(np.arange(len(rows)), [begin, len(rows) - 1], [1.0, gain])
     return np.asarray(rows * ramp[:, None])
@@ -406,7 +334,7 @@ def _errors_by_policy(
     train = make_training(study.lstm, seed, warm_start=False, accelerator="cpu")
     versions = train_versions(scenario.rows, train, schedule=study)
     decisions = {NEVER: never, ALWAYS: always(0.0)}
-    decisions |= {cell: cycle_outcomes(outcomes) for cell, outcomes in task.outcomes.items()}
+    decisions |= {cell: recorded(outcomes, first=2) for cell, outcomes in task.outcomes.items()}
     uses = {cell: follow_models(scenario.rows, decide, schedule=study) for cell, decide in decisions.items()}
     errors = {cell: (use, select_errors(versions, use)) for cell, use in uses.items()}
     if task.data == TRAFFIC:

@@ -74,13 +74,7 @@ class FittedCurve(Section):
 
 
 class Deviation(Section):
-    """How far eq. 1 is off on runs that its fit did not see.
-
-    Attributes:
-        median_percent: Median of the absolute relative errors.
-        worst_percent: The largest of them.
-        runs: How many there are.
-    """
+    """How far eq. 1 is off on runs that its fit did not see: median and largest of the absolute relative errors."""
 
     median_percent: NonNegativeFloat
     worst_percent: NonNegativeFloat
@@ -88,12 +82,7 @@ class Deviation(Section):
 
 
 class Extrapolation(Deviation):
-    """The same outside of the limits that the fit saw.
-
-    Attributes:
-        limit: What was predicted, in millicores.
-        factor: How far that lies outside.
-    """
+    """The same at a `limit` (in millicores) that lies by a `factor` outside of those that the fit saw."""
 
     limit: PositiveFloat
     factor: Annotated[float, Field(ge=1)]
@@ -103,10 +92,8 @@ class SampledRange(Section):
     """Where eq. 1 rests on measurements; elsewhere it extrapolates.
 
     Attributes:
-        low: Smallest measured limit, in millicores.
-        high: Largest.
-        below: Deviation at the smallest limit, fitted on the others.
-        above: Deviation at the largest, likewise.
+        low, high: Smallest and largest measured limit, in millicores.
+        below, above: Deviation at the smallest and at the largest limit, each fitted on the others.
     """
 
     low: PositiveFloat
@@ -199,12 +186,7 @@ class Calibration(Section):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What is trained.
-
-    Attributes:
-        identity: The identity function.
-        samples: The cached samples, `(samples, channels)`.
-    """
+    """What is trained: an identity function on the cached samples, `(samples, channels)`."""
 
     identity: "Identity"
     samples: "Array"
@@ -384,12 +366,7 @@ def serve_trainings(connection: Connection, jobs: Mapping[str, TrainingJob]) -> 
 
 
 def fit_runs(runs: Sequence[Run], *, data: str, real: bool) -> ModelCalibration:
-    """Fit eq. 1 to the runs of one identity function and judge it on runs held out.
-
-    Args:
-        runs: Under at least `MIN_LIMITS` different limits.
-        data: Series that it was trained on.
-        real: Whether that is the published one.
+    """Fit eq. 1 to the runs of one identity function on some data, real or not, and judge it on runs held out.
 
     Raises:
         InputError: There are too few limits.

@@ -25,7 +25,6 @@ from edgeresearch.anomaly.detectors import (
     HalfSpaceTrees,
     LastValue,
     LastValueScorer,
-    OnlineDetector,
     RobustZ,
     StepwiseScorer,
     modified_z,
@@ -174,18 +173,6 @@ def test_a_constant_sensor_never_alarms_until_it_moves() -> None:
     assert not detector.predict(rows).any()
     assert detector.update([7.0, 9.0]).alarm
     assert not detector.update([7.0, 7.0]).alarm
-
-
-@given(seed=st.integers(0, 20), cut=st.integers(0, 60))
-def test_an_online_detector_by_samples_and_by_pieces_agrees(seed: int, cut: int, make: Make, gappy: Make) -> None:
-    rows: Array = gappy(60, seed=seed)
-    one, whole, pieces = (
-        OnlineDetector(make("lstm", seed=seed).start(), MovingThreshold(warm_up=5).start()) for _ in range(3)
-    )
-    verdicts = [one.update(row) for row in rows]
-    expected = [verdict.score for verdict in verdicts], [verdict.threshold for verdict in verdicts]
-    assert_array_equal(whole.run(rows), expected)
-    assert_array_equal(np.hstack([pieces.run(rows[:cut]), pieces.copy().run(rows[cut:])]), expected)
 
 
 def test_a_newer_model_takes_over_with_the_old_threshold(make: Make, gappy: Make) -> None:

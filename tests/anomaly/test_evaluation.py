@@ -215,15 +215,6 @@ def test_the_best_level_for_event_f1() -> None:
     assert np.isnan(best_event_f1(LABELS, np.full(len(LABELS), np.nan)))
 
 
-@given(st.integers(0, 50))
-def test_no_level_that_is_tried_is_better_than_the_best(seed: int) -> None:
-    scores = np.random.default_rng(seed).normal(size=len(LABELS)) + 2 * LABELS
-    best = best_event_f1(LABELS, scores, levels=40)
-    assert 0 <= best <= 1
-    assert best >= event_f1(LABELS, scores > np.quantile(scores, 0.8))
-    assert best >= event_f1(LABELS, scores > np.sort(scores)[-2])
-
-
 def test_point_adjustment_inflates() -> None:
     labels, alarms = np.zeros(1000, dtype=bool), np.zeros(1000, dtype=bool)
     labels[100:300] = True

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -423,40 +422,6 @@ def test_a_disk_without_hard_links_still_serves(tmp_path: Path, make: Make, monk
     assert [store.publish("m", make("lstm", seed=seed)) for seed in range(3)] == [1, 2, 3]
     assert _good(store).version == 3
     assert len(list((tmp_path / "m").iterdir())) == 6
-
-
-def test_many_publishers_and_a_reader_at_once(tmp_path: Path, make: Make) -> None:
-    root = str(tmp_path)
-    models = {seed: make("lstm", 2, 3, seed=seed) for seed in range(4)}
-    numbers: list[int] = []
-    stop, broken = threading.Event(), []
-
-    def publish(seed: int) -> None:
-        own = ModelStore(root)
-        numbers.extend(own.publish("m", models[seed], about={"seed": seed}) for _ in range(5))
-
-    def read() -> None:
-        own, last = ModelStore(root), 0
-        while not stop.is_set():
-            published = own.latest("m").published
-            if published is None:
-                continue
-            if published.version < last or not _same(published.model, models[published.about["seed"]]):
-                broken.append(published)
-            last = published.version
-
-    reader = threading.Thread(target=read)
-    publishers = [threading.Thread(target=publish, args=(seed,)) for seed in models]
-    for thread in (reader, *publishers):
-        thread.start()
-    for thread in publishers:
-        thread.join()
-    stop.set()
-    reader.join()
-    assert broken == []
-    assert len(set(numbers)) == 20
-    assert max(numbers) >= 20
-    assert _same(_good(ModelStore(root)).model, models[_good(ModelStore(root)).about["seed"]])
 
 
 PUBLISHER = textwrap.dedent(

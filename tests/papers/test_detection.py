@@ -32,7 +32,7 @@ from edgeresearch.papers.detection import (
     paired_differences,
     run_detectors,
     summarize,
-    write,
+    write_tables,
 )
 from edgeresearch.papers.settings import AnomalyStudy
 
@@ -95,7 +95,7 @@ def test_every_sensor_and_all_together(streams: None) -> None:
 
 def test_the_seed_counts_and_other_sensors_do_not(streams: None, tmp_path: Path) -> None:
     for name, count, seed in (("one", 1, 1), ("again", 1, 1), ("more", 2, 1), ("other", 1, 2)):
-        write("raw", _study(sensors=count), seed=seed, out=tmp_path / name)
+        write_tables(compare_detectors("raw", _study(sensors=count), seed=seed), "anomaly", tmp_path / name)
     names = {"anomaly.csv", "anomaly_kinds.csv", "anomaly_pairs.csv"}
     contents = {
         path.name: {each.name: each.read_bytes() for each in (path / "reports" / "tables").iterdir()}

@@ -14,9 +14,9 @@ from edgeresearch import cli
 from edgeresearch.anomaly.base import Array, FittedIdentity, newest_samples, training_rows
 from edgeresearch.anomaly.evaluation import count_false_alarms, event_f1
 from edgeresearch.anomaly.retraining import (
-    TrainingRequest,
     follow_models,
     make_training,
+    recorded,
     select_errors,
     train_versions,
 )
@@ -25,6 +25,7 @@ from edgeresearch.config import Params, merge, parse
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.papers import staleness as module
+from edgeresearch.papers.detection import write_tables
 from edgeresearch.papers.settings import AnomalyStudy
 from edgeresearch.papers.staleness import (
     ALWAYS,
@@ -45,7 +46,6 @@ from edgeresearch.papers.staleness import (
     DriftScenario,
     Outcomes,
     StalenessTables,
-    cycle_outcomes,
     draw_outcomes,
     drift_gain,
     emulated_outcomes,
@@ -55,7 +55,6 @@ from edgeresearch.papers.staleness import (
     policy_differences,
     read_triggers,
     scenario_seeds,
-    write,
 )
 from edgeresearch.stats import interval
 
@@ -212,21 +211,6 @@ def test_policies_get_the_same_stream_at_the_same_time(seed: int, count: int, st
     own = numbered[int(outcomes[LOS][0] // 100)]
     at = own.index(outcomes[LOS][0])
     assert outcomes[LOS] == own[at:] + own[:at], "a stream, whole and in its order"
-
-
-def test_every_stream_and_place_can_be_drawn() -> None:
-    cells: dict[Cell, list[Outcomes]] = {LOS: [(0.0, 1.0, 2.0), (100.0, 101.0, 102.0)]}
-    first = {draw_outcomes(cells, np.random.default_rng(seed))[LOS][0] for seed in range(200)}
-    assert first == {0.0, 1.0, 2.0, 100.0, 101.0, 102.0}
-
-
-def test_outcomes_begin_with_the_second_training_and_begin_anew() -> None:
-    decide = cycle_outcomes((5.0, None, 7.0))
-    durations = [decide(TrainingRequest("m", number, 0.0, 10)) for number in range(2, 10)]
-    assert durations == [5.0, None, 7.0, 5.0, None, 7.0, 5.0, None]
-    assert cycle_outcomes((5.0, None), first=1)(TrainingRequest("m", 1, 0.0, 10)) == 5.0
-    with pytest.raises(InputError, match="no outcome is recorded; give at least one"):
-        cycle_outcomes(())
 
 
 # ---- scenarios
@@ -411,7 +395,7 @@ def test_a_policy_is_its_outcomes_on_the_models_of_the_stream() -> None:
     task, scenario, training = _by_hand(102, 1, study)
     rows, blocks = module._score_task(task, study)
     train = make_training(study.lstm, training, warm_start=False, accelerator="cpu")
-    use = follow_models(scenario.rows, cycle_outcomes(task.outcomes[Cell("los", 4)]), schedule=study)
+    use = follow_models(scenario.rows, recorded(task.outcomes[Cell("los", 4)], first=2), schedule=study)
     errors = select_errors(train_versions(scenario.rows, train, schedule=study), use)
     alarms = errors > threshold_levels(study.ema.start(), errors)
     begin = training_rows(scenario.rows, study)[0]
@@ -466,7 +450,8 @@ def test_the_files_are_the_same_twice_and_hold_nothing_that_was_not_asked_for(
     monkeypatch.setattr(module.datasets, "load_traffic", lambda folder, sensor: _trace(sensor, real=True))
     contents = []
     for name in ("one", "other"):
-        write("raw", _study(**(ONE | {"samples": None})), _emulated(), seed=2, out=tmp_path / name)
+        tables_of_one = measure_staleness("raw", _study(**(ONE | {"samples": None})), _emulated(), seed=2)
+        write_tables(tables_of_one, "staleness", tmp_path / name)
         folder = tmp_path / name / "reports" / "tables"
         contents.append({path.name: path.read_bytes() for path in folder.iterdir()})
     assert contents[0] == contents[1]

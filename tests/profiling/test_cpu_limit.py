@@ -92,23 +92,17 @@ def test_after_duty_cycles_a_process_runs_on(busy: subprocess.Popen[bytes]) -> N
     assert state == "R"
 
 
-def test_duty_cycles_send_both_signals(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("millicores", "signals"), [(500, [signal.SIGCONT, signal.SIGSTOP, signal.SIGCONT]), (1000, [signal.SIGCONT] * 3)]
+)
+def test_duty_cycles_send_both_signals(millicores: float, signals: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
-    with DutyCycle().limit(1, 500):
+    with DutyCycle().limit(1, millicores):
         while len(sent) < 3:
             time.sleep(0.01)
-    assert sent[:3] == [signal.SIGCONT, signal.SIGSTOP, signal.SIGCONT]
+    assert sent[:3] == signals, "the whole CPU is never stopped"
     assert sent[-1] == signal.SIGCONT
-
-
-def test_the_whole_cpu_is_never_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[int] = []
-    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append(number))
-    with DutyCycle().limit(1, 1000):
-        while len(sent) < 2:
-            time.sleep(0.01)
-    assert set(sent) == {signal.SIGCONT}
 
 
 def test_a_process_that_ends_ends_its_duty_cycles(busy: subprocess.Popen[bytes]) -> None:
