@@ -1,6 +1,7 @@
 """Adaptive thresholds at work on a stream."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from edgeresearch.anomaly.base import Threshold
 from edgeresearch.anomaly.settings import FixedThreshold, MovingThreshold, QuantileThreshold
-from edgeresearch.anomaly.thresholds import HUGE, threshold_levels
+from edgeresearch.anomaly.thresholds import HUGE, Sketch, threshold_levels
 
 THRESHOLDS: dict[str, Threshold] = {
     "fixed": FixedThreshold(level=2.0),
@@ -117,3 +118,80 @@ def test_the_level_is_never_below_the_mean(values: list[float], clip: bool) -> N
         state.update(value)
         assert state.level >= state.mean
         assert state.variance >= 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (MovingThreshold, {"k": -1.0}, "k\n.*greater than or equal to 0"),
+        (MovingThreshold, {"k": math.nan}, "k\n.*finite"),
+        (MovingThreshold, {"memory": 0.5}, "memory\n.*greater than or equal to 1"),
+        (MovingThreshold, {"warm_up": 0}, "warm_up\n"),
+        (MovingThreshold, {"floor": -1e-9}, "floor\n"),
+        (QuantileThreshold, {"quantile": 1.0}, "quantile\n.*less than 1"),
+        (QuantileThreshold, {"factor": 0.0}, "factor\n"),
+        (QuantileThreshold, {"warm_up": 4}, "warm_up\n.*greater than or equal to 5"),
+        (QuantileThreshold, {"window": 199}, "window is 199; give at least twice the warm-up"),
+        (QuantileThreshold, {"floor": -1.0}, "floor\n"),
+    ],
+)
+def test_settings_without_meaning_are_refused(kind: Any, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind(**settings)
+
+
+PUBLISHED = [0.02, 0.15, 0.74, 3.39, 0.83, 22.37, 10.15, 15.43, 38.62, 15.92]
+PUBLISHED += [34.60, 10.28, 1.47, 0.40, 0.05, 11.39, 0.27, 0.42, 0.09, 11.37]
+
+
+def _sketch(values: list[float], quantile: float) -> Sketch:
+    sketch = Sketch(quantile)
+    for value in values:
+        sketch.update(value)
+    return sketch
+
+
+def test_the_sketch_gives_the_median_of_its_papers_example_and_is_exact_up_to_five_values() -> None:
+    assert round(_sketch(PUBLISHED, 0.5).value, 2) == 4.44
+    assert math.isnan(Sketch(0.5).value)
+    for count in range(1, 6):
+        assert _sketch(PUBLISHED[:count], 0.5).value == np.median(PUBLISHED[:count])
+
+
+@pytest.mark.parametrize("quantile", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("law", ["normal", "exponential", "uniform"])
+def test_the_sketch_is_near_the_true_quantile(quantile: float, law: str) -> None:
+    values = getattr(np.random.default_rng(4), law)(size=5000)
+    below = (values < _sketch(values.tolist(), quantile).value).mean()
+    assert below == pytest.approx(quantile, abs=0.01)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=6, max_size=200), st.sampled_from([0.1, 0.5, 0.99]))
+def test_the_sketch_stays_within_what_it_saw(values: list[float], quantile: float) -> None:
+    sketch = _sketch(values, quantile)
+    assert min(values) <= sketch.value <= max(values)
+    assert sketch.count == len(values)
+    assert sketch._heights == sorted(sketch._heights)
+    assert sketch._places == sorted(set(sketch._places))
+    assert (sketch._places[0], sketch._places[4]) == (1, len(values))
+
+
+def test_two_sketches_take_turns() -> None:
+    state = QuantileThreshold(quantile=0.5, factor=1.0, window=20, warm_up=5, floor=0.0).start()
+    counts = []
+    for score in range(60):
+        state.update(float(score))
+        counts.append(state.older.count)
+    assert counts[:20] == [*range(1, 20), 10]
+    assert counts[20:40] == [*range(11, 20), 10, *range(11, 20), 10]
+    assert state.younger is not None
+    assert state.level == state.older.value >= 40
+
+
+def test_the_level_is_a_multiple_of_the_quantile_and_false_alarms_as_rare_as_it_says() -> None:
+    values = np.abs(np.random.default_rng(7).normal(size=20_000))
+    for quantile in (0.9, 0.99):
+        one, two = (QuantileThreshold(quantile=quantile, factor=factor, floor=0.0).start() for factor in (1.0, 2.5))
+        levels = threshold_levels(one, values)
+        assert_allclose(threshold_levels(two, values)[100:], 2.5 * levels[100:])
+        assert (values > levels)[1000:].mean() == pytest.approx(1 - quantile, rel=0.35)
