@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgeresearch.errors import InputError, nearest
+from edgeresearch.io import write_json
 
 if TYPE_CHECKING:
     from edgeresearch.config import Params
@@ -32,15 +33,11 @@ def write(name: str, reports: str | Path, settings: "Params") -> None:
 
         write_table_3(settings.elastic.traces, reports)
     elif name == "figure1":
-        from edgeresearch.papers.paper_a.architecture import write_network
+        from edgeresearch.papers.paper_a.architecture import measure_network
 
-        write_network(
-            reports / "tables" / "figure1_architecture.json",
-            window=forecast.window,
-            hidden=forecast.lstm_paper.hidden,
-            targets=len(forecast.horizons),
-            batch=forecast.lstm_paper.batch,
-        )
+        sizes = {"hidden": forecast.lstm_paper.hidden, "batch": forecast.lstm_paper.batch}
+        network = measure_network(window=forecast.window, targets=len(forecast.horizons), **sizes)
+        write_json(network, reports / "tables" / "figure1_architecture.json")
     elif name == "los":
         from edgeresearch.papers.paper_b.tables import write_tables
 

@@ -14,6 +14,9 @@ from edgeresearch.plotting import style
 CYCLE = 0.1
 """By how much the autocorrelation at a day must exceed that at half a day for a daily cycle: a walk has none."""
 
+STRETCHES = 240
+"""Over so many stretches a long series is averaged before it is drawn."""
+
 COARSE = pd.Timedelta(minutes=5)
 """Finer series are averaged over so long before a seasonality is drawn."""
 
@@ -78,6 +81,14 @@ def count_repairs(traces: Sequence[Trace]) -> pd.DataFrame:
     return table.loc[:, (table != 0).any()].reset_index()
 
 
+def count_kinds(traces: Sequence[Trace]) -> dict[str, Any]:
+    """Return how many of the traces are `real`, `generated` and `synthetic`, and which ones have a daily `cycle`."""
+    table = describe_traces(traces)
+    cycle = table.loc[table["day"] - table["half_day"] > CYCLE, "trace"]
+    kinds = {name: int((table["data"] == name).sum()) for name in ("real", "generated", "synthetic")}
+    return {**kinds, "cycle": ", ".join(cycle) or "none"}
+
+
 @style.styled
 def plot_traces(traces: Sequence[Trace], heading: str, columns: int = 3, column: str | None = None) -> Figure:
     """Draw each trace over time: its mean over stretches, and the range between its lowest and highest value in each.
@@ -88,34 +99,19 @@ def plot_traces(traces: Sequence[Trace], heading: str, columns: int = 3, column:
         columns: Panels side by side.
         column: Name of the column that is drawn; the first one where None.
     """
-    columns = min(columns, len(traces))
-    lines = -(-len(traces) // columns)
-    figure, axes = style.canvas(lines, columns, size=(3.9 * columns, 0.8 + 2.35 * lines))
-    for trace, each in zip(traces, axes, strict=False):
-        _course(each, trace, trace.values if column is None else trace.frame[column])
-    for each in axes[len(traces) :]:
-        each.set_visible(False)
-    figure.suptitle(heading, x=0.01, ha="left")
-    _mark_kinds(figure, traces, "Line: mean over a stretch; band: lowest to highest value in it.")
+    note = "Line: mean over a stretch; band: lowest to highest value in it."
+    figure, axes = _make_panels(traces, heading, note, columns, (0.8, 2.35))
+    for trace, each in zip(traces, axes, strict=True):
+        values = trace.values if column is None else trace.frame[column]
+        width = max(-(-len(values) // STRETCHES), 1)
+        groups, when = values.groupby(np.arange(len(values)) // width), values.index[::width]
+        if width > 1:
+            each.fill_between(when, groups.min(), groups.max(), color=_colour(trace), alpha=0.25, linewidth=0)
+        each.plot(when, groups.mean(), color=_colour(trace), linewidth=1)
+        each.set_ylabel(trace.unit)
+        style.numbers(each.yaxis)
+        style.dates(each)
     return figure
-
-
-def _course(axes: Axes, trace: Trace, values: pd.Series, stretches: int = 240) -> None:
-    colour = style.BLUE if classify(trace) == "real" else style.ORANGE
-    width = max(-(-len(values) // stretches), 1)
-    groups = values.groupby(np.arange(len(values)) // width)
-    when = values.index[::width]
-    if width > 1:
-        axes.fill_between(when, groups.min(), groups.max(), color=colour, alpha=0.25, linewidth=0)
-    axes.plot(when, groups.mean(), color=colour, linewidth=1)
-    axes.set_title(_title(trace))
-    axes.set_ylabel(trace.unit)
-    style.numbers(axes.yaxis)
-    style.dates(axes)
-
-
-def _title(trace: Trace) -> str:
-    return f"{trace.name} (generated)" if classify(trace) == "generated" else trace.label
 
 
 @style.styled
@@ -128,49 +124,44 @@ def plot_autocorrelation(traces: Sequence[Trace], heading: str, days: int = 8, c
         days: Longest lag.
         columns: Panels side by side.
     """
-    columns = min(columns, len(traces))
-    lines = -(-len(traces) // columns)
-    figure, axes = style.canvas(lines, columns, size=(3.9 * columns, 1.0 + 1.9 * lines), sharex=True, sharey=True)
-    for trace, each in zip(traces, axes, strict=False):
-        values, day = _coarse(trace)
+    note, columns = "A series with a daily cycle peaks at every whole day.", min(columns, len(traces))
+    figure, axes = _make_panels(traces, heading, note, columns, (1.0, 1.9), sharex=True, sharey=True)
+    for at, (trace, each) in enumerate(zip(traces, axes, strict=True)):
+        step = max(trace.step, COARSE)
+        values = trace.values if step == trace.step else trace.values.resample(step).mean()
+        day = pd.Timedelta(days=1) / step
         lags = np.unique(np.round(np.linspace(1, min(days * day, len(values) / 2), 24 * days)).astype(int))
-        colour = style.BLUE if classify(trace) == "real" else style.ORANGE
-        each.plot(lags / day, [autocorrelation(values, int(lag)) for lag in lags], color=colour)
+        each.plot(lags / day, [autocorrelation(values, int(lag)) for lag in lags], color=_colour(trace))
         each.axhline(0, color=style.INK, linewidth=0.8)
-        each.set_title(_title(trace))
         each.set_xticks(range(0, days + 1))
-    for each in axes[len(traces) :]:
-        each.set_visible(False)
-    figure.suptitle(heading, x=0.01, ha="left")
-    for each in axes[max(len(traces) - columns, 0) : len(traces)]:
-        each.set_xlabel("lag (days)")
-        each.tick_params(labelbottom=True)
-    for each in axes[::columns]:
-        each.set_ylabel("autocorrelation")
-    _mark_kinds(figure, traces, "A series with a daily cycle peaks at every whole day.")
+        if at >= len(traces) - columns:
+            each.set_xlabel("lag (days)")
+            each.tick_params(labelbottom=True)
+        if at % columns == 0:
+            each.set_ylabel("autocorrelation")
     return figure
 
 
-def _coarse(trace: Trace) -> tuple[pd.Series, float]:
-    """The first column, averaged over five minutes where its steps are shorter, and its steps in a day."""
-    step = max(trace.step, COARSE)
-    values = trace.values if step == trace.step else trace.values.resample(step).mean()
-    return values, pd.Timedelta(days=1) / step
+def _colour(trace: Trace) -> str:
+    return str(style.BLUE if classify(trace) == "real" else style.ORANGE)
 
 
-def count_kinds(traces: Sequence[Trace]) -> dict[str, Any]:
-    """Return how many of the traces are `real`, `generated` and `synthetic`, and which ones have a daily `cycle`."""
-    table = describe_traces(traces)
-    cycle = table.loc[table["day"] - table["half_day"] > CYCLE, "trace"]
-    kinds = {name: int((table["data"] == name).sum()) for name in ("real", "generated", "synthetic")}
-    return {**kinds, "cycle": ", ".join(cycle) or "none"}
-
-
-def _mark_kinds(figure: Figure, traces: Sequence[Trace], *more: str) -> None:
-    kinds = {classify(trace) for trace in traces}
-    notes = []
+def _make_panels(
+    traces: Sequence[Trace], heading: str, note: str, columns: int, height: tuple[float, float], **options: bool
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a titled panel for each trace; a note names what is not measured."""
+    columns = min(columns, len(traces))
+    lines = -(-len(traces) // columns)
+    figure, axes = style.canvas(lines, columns, size=(3.9 * columns, height[0] + height[1] * lines), **options)
+    kinds = [classify(trace) for trace in traces]
+    for trace, kind, each in zip(traces, kinds, axes, strict=False):
+        each.set_title(f"{trace.name} (generated)" if kind == "generated" else trace.label)
+    for each in axes[len(traces) :]:
+        each.set_visible(False)
+    figure.suptitle(heading, x=0.01, ha="left")
     if "synthetic" in kinds:
-        notes.append("Orange panels named (synthetic): seeded stand-ins, not measured.")
+        note += " Orange panels named (synthetic): seeded stand-ins, not measured."
     if "generated" in kinds:
-        notes.append("Orange panels named (generated): the publisher's generated values, not measured.")
-    style.mark(figure, " ".join([*more, *notes]))
+        note += " Orange panels named (generated): the publisher's generated values, not measured."
+    style.mark(figure, note)
+    return figure, axes[: len(traces)]

@@ -1,7 +1,6 @@
 """Paper A, Fig. 1: the architecture, measured on the network that is really trained."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -9,7 +8,6 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from edgeresearch.io import write_json
 from edgeresearch.plotting import style
 
 GATES = (
@@ -55,11 +53,6 @@ def measure_network(*, window: int, hidden: int, targets: int, batch: int) -> di
         module(torch.zeros(batch, window, 1))
     weights = {name: list(weight.shape) for name, weight in module.named_parameters()}
     return {"tensors": shapes, "weights": weights, "trainable": sum(weight.numel() for weight in module.parameters())}
-
-
-def write_network(path: str | Path, **sizes: int) -> None:
-    """Write what `measure_network` returns as JSON, so that Fig. 1 can be drawn where torch is not loaded."""
-    write_json(measure_network(**sizes), path)
 
 
 @style.styled

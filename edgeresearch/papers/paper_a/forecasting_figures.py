@@ -174,8 +174,7 @@ def _list_roles(roles: Iterable[str]) -> list[Line2D]:
     ]
 
 
-def step_of(table: pd.DataFrame) -> pd.Timedelta:
-    """Return the distance of two steps of the trace that a table is of."""
+def _step(table: pd.DataFrame) -> pd.Timedelta:
     return pd.Timedelta(seconds=float(table["step_seconds"].iloc[0]))
 
 
@@ -197,7 +196,7 @@ def plot_forecasts(
     """
     part = forecasts[(forecasts["horizon"] == horizon) & forecasts["model"].isin(models)]
     when = find_stretch(part[part["model"] == models[0]], points)
-    part = part[part["made"].isin(when)].assign(at=lambda rows: rows["made"] + horizon * step_of(table))
+    part = part[part["made"].isin(when)].assign(at=lambda rows: rows["made"] + horizon * _step(table))
     names: Any = table.drop_duplicates("model").set_index("model")
     figure, (axes,) = style.canvas(size=(11, 4.6))
     first, row = part[part["model"] == models[0]], names.loc[models[0]]
@@ -238,7 +237,7 @@ def find_stretch(one: pd.DataFrame, points: int) -> pd.Series:
     return one["made"].iloc[last - wanted + 1 : last + 1]
 
 
-def hourly_error(forecasts: pd.DataFrame, horizon: int, step: pd.Timedelta) -> pd.DataFrame:
+def measure_hourly_error(forecasts: pd.DataFrame, horizon: int, step: pd.Timedelta) -> pd.DataFrame:
     """Return the mean absolute error by hour of the day.
 
     Args:
@@ -258,16 +257,18 @@ def hourly_error(forecasts: pd.DataFrame, horizon: int, step: pd.Timedelta) -> p
 
 
 @style.styled
-def plot_hourly_error(table: pd.DataFrame, hours: pd.DataFrame, models: Sequence[str]) -> Figure:
+def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequence[str], horizon: int) -> Figure:
     """Draw the mean absolute error by hour of the day: some models in colour, the others as thin grey lines.
 
     The scale follows the models in colour; the note names others that leave it at the top.
 
     Args:
         table: Rows of one trace of `make_table_2`.
-        hours: What `hourly_error` returns.
+        forecasts: The forecasts of that trace, as `compare` wrote them.
         models: Who is in colour.
+        horizon: Steps ahead.
     """
+    hours = measure_hourly_error(forecasts, horizon, _step(table))
     names: Any = table.drop_duplicates("model").set_index("model")
     figure, (axes,) = style.canvas(size=(9, 4.6))
     top = 1.35 * float(hours[list(models)].max().max())

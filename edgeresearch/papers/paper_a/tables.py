@@ -23,7 +23,6 @@ from edgeresearch.provenance import machine_line
 if TYPE_CHECKING:
     from edgeresearch.autoscaling.experiment import ExperimentResult
     from edgeresearch.autoscaling.policies import Capacity
-    from edgeresearch.autoscaling.settings import Clusters
     from edgeresearch.forecasting.evaluation import Comparison
 
 TIMINGS = Path("data") / "measured" / "fit_seconds.csv"
@@ -50,21 +49,6 @@ TABLE_3_COLUMNS = [
     "trace", "real", "forecaster", "strategy", "phase", "error_percent", "low", "high", "pod_hours", "published",
     "reading", "share", "forecast_r2", "repeats", "note",
 ]  # fmt: skip
-
-
-def make_table_1(clusters: "Clusters") -> pd.DataFrame:
-    """Return Table 1, from the clusters that the experiment runs on."""
-    rows = {
-        {"cloud": "Central host cluster", "edge": "Marginal cluster"}.get(name, name): {
-            "nodes": each.nodes,
-            "CPU cores": each.cores,
-            "memory (GB)": each.memory_gb,
-            "network (Gb/s)": each.network_gbps,
-            "disk (GB)": each.disk_gb,
-        }
-        for name, each in clusters
-    }
-    return pd.DataFrame(rows).T.rename_axis("cluster").reset_index()
 
 
 def make_table_2(scores: Iterable[pd.DataFrame], seconds: pd.DataFrame | None = None) -> pd.DataFrame:

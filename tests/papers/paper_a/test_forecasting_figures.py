@@ -99,7 +99,7 @@ def test_forecasts_are_drawn_at_the_time_that_they_are_for(make_scores: Scores, 
 
 
 def test_the_hour_is_that_of_the_time_forecast(forecasts: pd.DataFrame) -> None:
-    hours = figures.hourly_error(forecasts, 1, STEP)
+    hours = figures.measure_hourly_error(forecasts, 1, STEP)
     assert hours.index.tolist() == list(range(24))
     assert list(hours.columns) == ["lstm", "lstm_paper", "last_value"]
     one = forecasts[(forecasts["model"] == "lstm") & (forecasts["horizon"] == 1)].dropna(subset="truth")
@@ -111,9 +111,8 @@ def test_the_scale_of_hourly_errors_follows_the_models_in_colour(
     make_scores: Scores, forecasts: pd.DataFrame, text_of: Callable[[Figure], str]
 ) -> None:
     table = make_table_2([make_scores("elb", False)])
-    hours = figures.hourly_error(forecasts, 1, figures.step_of(table))
-    figure = figures.plot_hourly_error(table, hours, SHOWN)
+    figure = figures.plot_hourly_error(table, forecasts, SHOWN, 1)
     assert "Synthetic data, not measured: made up. Beyond the scale in some hours: last value." in text_of(figure)
     assert _labels(figure) == ["other models", "LSTM (project)", "LSTM (paper)"]
     assert "(requests per 5 min)" in figure.axes[0].get_ylabel()
-    assert "Beyond" not in text_of(figures.plot_hourly_error(table, hours, [*SHOWN, "last_value"]))
+    assert "Beyond" not in text_of(figures.plot_hourly_error(table, forecasts, [*SHOWN, "last_value"], 1))

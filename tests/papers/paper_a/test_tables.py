@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from edgeresearch.autoscaling.experiment import ExperimentResult
-from edgeresearch.autoscaling.settings import Clusters, ExperimentConfig
+from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
@@ -17,12 +17,6 @@ from edgeresearch.papers.paper_a import tables
 from edgeresearch.papers.paper_a.published import PHASES, TABLE_2, TABLE_3
 
 Make = Callable[..., pd.DataFrame]
-
-
-def test_table_1_is_of_the_settings_that_the_experiment_uses() -> None:
-    table = tables.make_table_1(Clusters()).set_index("cluster")
-    assert table.loc["Central host cluster"].tolist() == [3, 8, 16, 1, 200]
-    assert table.loc["Marginal cluster"].tolist() == [9, 4, 8, 1, 128]
 
 
 def test_table_2_has_published_values_at_the_next_step_of_the_papers_models(make_scores: Make) -> None:
