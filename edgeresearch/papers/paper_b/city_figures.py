@@ -30,11 +30,7 @@ WHY = {
 
 @style.styled
 def plot_growth(table: pd.DataFrame) -> Figure:
-    """Draw drop rate, hops, messages and megabytes of every policy against the number of nodes.
-
-    Args:
-        table: `city`, as the stage `city` wrote it.
-    """
+    """Draw drop rate, hops, messages and megabytes of every policy against the number of nodes. From `city.csv`."""
     figure, axes = style.canvas(2, 2, size=(10.5, 7.6), sharex=True)
     policies = present(POLICIES, table["policy"])
     for (column, label), each in zip(PANELS, axes, strict=True):
@@ -47,8 +43,7 @@ def plot_growth(table: pd.DataFrame) -> Figure:
             for real, fill in ((True, colour), (False, "white")):
                 part = rows[rows["real"].astype(bool) == real]
                 each.plot(part["nodes"], part[column], marker, mfc=fill, mec=colour, ms=7, ls="")
-        each.set_xscale("log")
-        each.set_ylabel(label)
+        each.set(xscale="log", ylabel=label)
         if column == "messages":
             each.set_yscale("log")
             each.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
@@ -111,8 +106,7 @@ def plot_map(city: City) -> Figure:
     axes.plot(*places[is_gateway].T, "s", ms=4.5, mfc="white", mec=LAYERS["edge"], zorder=3)
     axes.plot(*sites.T, "^", ms=5, color=LAYERS["fog"], zorder=2)
     axes.set_aspect("equal")
-    axes.set_xlabel("east (km)")
-    axes.set_ylabel("north (km)")
+    axes.set(xlabel="east (km)", ylabel="north (km)")
     handles = [
         Line2D([], [], ls="", marker="o", color=LAYERS["edge"], label="edge node"),
         Line2D([], [], ls="", marker="s", mfc="white", mec=LAYERS["edge"], label="gateway"),

@@ -1,7 +1,6 @@
 """Paper B's anomaly detection (section VI.A): every detector on the Aarhus streams, and what trainings cost."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,16 +15,14 @@ from edgeresearch.papers.paper_b.labels import ANOMALIES, DETECTORS, GENERATED, 
 from edgeresearch.plotting import style
 from edgeresearch.profiling.training_cost import Calibration, ModelCalibration
 
-METRICS: Mapping[str, str] = MappingProxyType(
-    {
-        "event_f1": "event F1",
-        "auc_pr": "AUC-PR",
-        "point_f1": "point F1",
-        "point_adjusted_f1_inflated": "point-adjusted F1\n(inflated)",
-        "false_alarms_per_day": "false alarms per day",
-        "delay": "delay of those\nfound (minutes)",
-    }
-)
+METRICS: Mapping[str, str] = {
+    "event_f1": "event F1",
+    "auc_pr": "AUC-PR",
+    "point_f1": "point F1",
+    "point_adjusted_f1_inflated": "point-adjusted F1\n(inflated)",
+    "false_alarms_per_day": "false alarms per day",
+    "delay": "delay of those\nfound (minutes)",
+}
 """What is drawn of each detector."""
 SHARES = ("event_f1", "auc_pr", "point_f1", "point_adjusted_f1_inflated")
 POOLED = "pooled"
@@ -36,11 +33,7 @@ _TICKS = (30, 50, 100, 200, 400, 800, 1600)
 
 @style.styled
 def plot_detectors(table: pd.DataFrame) -> Figure:
-    """Draw every measure of every detector: pooled with its interval, and each sensor as a dot.
-
-    Args:
-        table: `anomaly.csv`, as the stage wrote it.
-    """
+    """Draw every measure of every detector: pooled with its interval, and each sensor as a dot. From `anomaly.csv`."""
     kinds, names = present(KINDS, table["kind"]), present(DETECTORS, table["detector"])
     figure, axes = style.canvas(len(kinds), len(METRICS), size=(15, 1.3 + (0.9 + 0.36 * len(names)) * len(kinds)))
     for at, kind in enumerate(kinds):
@@ -87,11 +80,7 @@ def _plot_metric(axes: Axes, table: pd.DataFrame, names: Sequence[str], metric: 
 
 @style.styled
 def plot_sensors(table: pd.DataFrame) -> Figure:
-    """Draw the event F1 of every detector on every sensor.
-
-    Args:
-        table: `anomaly.csv`, as the stage wrote it.
-    """
+    """Draw the event F1 of every detector on every sensor. From `anomaly.csv`."""
     kinds, names = present(KINDS, table["kind"]), present(DETECTORS, table["detector"])
     alone = table[table["sensor"] != POOLED]
     most = int(alone.groupby("kind")["sensor"].nunique().max())
@@ -108,11 +97,7 @@ def plot_sensors(table: pd.DataFrame) -> Figure:
 
 @style.styled
 def plot_anomaly_kinds(shares: pd.DataFrame) -> Figure:
-    """Draw which share of each kind of anomaly every detector finds.
-
-    Args:
-        shares: `anomaly_kinds.csv`, as the stage wrote it.
-    """
+    """Draw which share of each kind of anomaly every detector finds. From `anomaly_kinds.csv`."""
     kinds, names = present(KINDS, shares["kind"]), present(DETECTORS, shares["detector"])
     figure, axes = style.canvas(1, len(kinds), size=(3.2 + 4.4 * len(kinds), 1.9 + 0.36 * len(names)))
     for kind, each in zip(kinds, axes, strict=True):
@@ -148,8 +133,7 @@ def _plot_heat_map(axes: Axes, cells: pd.DataFrame, form: str) -> None:
 def plot_differences(pairs: pd.DataFrame) -> Figure:
     """Draw how much IFTM's event F1 exceeds that of the other detectors on the same streams.
 
-    Args:
-        pairs: `anomaly_pairs.csv`, as the stage wrote it.
+    From `anomaly_pairs.csv`.
     """
     kinds = present(KINDS, pairs["kind"])
     whose = list(dict.fromkeys(zip(pairs["detector"], pairs["other"], strict=True)))
@@ -223,9 +207,7 @@ def _plot_model(axes: Axes, name: str, model: ModelCalibration) -> None:
         limits = np.geomspace(begin, end, points)
         axes.plot(limits, [curve.seconds(limit) for limit in limits], line, color=style.ORANGE)
     axes.plot([run.limit for run in model.runs], [run.seconds for run in model.runs], "o", color=style.BLUE, alpha=0.7)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(low, high)
+    axes.set(xscale="log", yscale="log", xlim=(low, high))
     axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     for axis in (axes.xaxis, axes.yaxis):

@@ -1,7 +1,6 @@
 """What Paper B publishes: its tables' and figures' numbers, in one place."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -56,13 +55,11 @@ FITTED = {
 }
 """What the emulator's settings are fitted to (see `papers.fit_b`): the value, and the difference that counts."""
 
-TABLE_I: Mapping[str, tuple[int, str, str, str]] = MappingProxyType(
-    {
-        "Cloud": (6, "2", "4 GB", "40 GB"),
-        "Fog": (4, "1", "2 GB", "20 GB"),
-        "Edge": (5, "1", "1 GB", "20 GB"),
-    }
-)
+TABLE_I: Mapping[str, tuple[int, str, str, str]] = {
+    "Cloud": (6, "2", "4 GB", "40 GB"),
+    "Fog": (4, "1", "2 GB", "20 GB"),
+    "Edge": (5, "1", "1 GB", "20 GB"),
+}
 """Table I by layer, in the columns `TABLE_I_COLUMNS`."""
 
 TABLE_I_COLUMNS = ("Instances", "vCPU", "Memory", "Storage")

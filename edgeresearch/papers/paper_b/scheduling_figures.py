@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,64 +17,52 @@ from edgeresearch.papers.paper_b import published
 from edgeresearch.papers.paper_b.labels import DROPS, LAYERS, POLICIES, present
 from edgeresearch.plotting import style
 
-RULES: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "utilisation": ("lowered if used below target (section VI.B)", style.BLUE, "-"),
-        "period": ("lowered if the period was met (section IV.D)", style.ORANGE, "--"),
-    }
-)
+RULES: Mapping[str, tuple[str, str, str]] = {
+    "utilisation": ("lowered if used below target (section VI.B)", style.BLUE, "-"),
+    "period": ("lowered if the period was met (section IV.D)", style.ORANGE, "--"),
+}
 """Label, colour and line of each rule for the CPU limit."""
 
-PANELS: Mapping[str, str] = MappingProxyType(
-    {
-        "limit_millicores": "a) CPU limit\n(millicores)",
-        "training_seconds": "b) training time\n(seconds)",
-        "residual": "c) residual\n(% of the period)",
-    }
-)
+PANELS: Mapping[str, str] = {
+    "limit_millicores": "a) CPU limit\n(millicores)",
+    "training_seconds": "b) training time\n(seconds)",
+    "residual": "c) residual\n(% of the period)",
+}
 """What Fig. 5 a to c show."""
 
-SHARES: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "attempts": ("of all that looked for a place", style.ORANGE),
-        "triggers": ("of all triggers, those that ran", style.SKY),
-        "placed": ("of the trainings that ran", style.GREEN),
-    }
-)
+SHARES: Mapping[str, tuple[str, str]] = {
+    "attempts": ("of all that looked for a place", style.ORANGE),
+    "triggers": ("of all triggers, those that ran", style.SKY),
+    "placed": ("of the trainings that ran", style.GREEN),
+}
 """What shares of Fig. 6 may be of."""
 
-SENT: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "requests": ("requests handed over", style.ORANGE, "o"),
-        "exchanges": ("availability, exchanged", style.GREEN, "s"),
-        "syncs": ("availability, synchronised with a centre", style.BLUE, "D"),
-        "models": ("runtime models, told", style.SKY, "P"),
-        "carried": ("models and samples, on every link", style.PINK, "^"),
-        "leaving": ("models and samples that leave the edge", style.INK, "v"),
-    }
-)
+SENT: Mapping[str, tuple[str, str, str]] = {
+    "requests": ("requests handed over", style.ORANGE, "o"),
+    "exchanges": ("availability, exchanged", style.GREEN, "s"),
+    "syncs": ("availability, synchronised with a centre", style.BLUE, "D"),
+    "models": ("runtime models, told", style.SKY, "P"),
+    "carried": ("models and samples, on every link", style.PINK, "^"),
+    "leaving": ("models and samples that leave the edge", style.INK, "v"),
+}
 """What is sent: label, colour and marker."""
 
-LIMIT_BINDS: Mapping[bool, tuple[str, str, str]] = MappingProxyType(
-    {
-        False: ("the receiver sets the limit anew", style.BLUE, "o"),
-        True: ("the sender's limit binds the receiver", style.ORANGE, "s"),
-    }
-)
+LIMIT_BINDS: Mapping[bool, tuple[str, str, str]] = {
+    False: ("the receiver sets the limit anew", style.BLUE, "o"),
+    True: ("the sender's limit binds the receiver", style.ORANGE, "s"),
+}
 """Readings of "optimize resource limits; return best-fit" (Algorithm 1), by whether the sender's limit binds."""
 
-COSTS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "fitted": ("fitted to the paper", style.ORANGE, "o"),
-        "autoencoder": ("measured, autoencoder", style.BLUE, "s"),
-        "lstm": ("measured, LSTM", style.GREEN, "^"),
-    }
-)
+COSTS: Mapping[str, tuple[str, str, str]] = {
+    "fitted": ("fitted to the paper", style.ORANGE, "o"),
+    "autoencoder": ("measured, autoencoder", style.BLUE, "s"),
+    "lstm": ("measured, LSTM", style.GREEN, "^"),
+}
 """Whose training times: label, colour and marker."""
 
 PERCENT = (0.0, 100.0)
 BARS = "Bars: 95 % over repeats."
-_PUBLISHED: Mapping[str, Any] = MappingProxyType({"marker": "D", "ls": "", "mec": style.INK, "mew": 1.5})
+_PUBLISHED: Mapping[str, Any] = {"marker": "D", "ls": "", "mec": style.INK, "mew": 1.5}
 
 
 @style.styled
@@ -131,8 +118,7 @@ def plot_limits(limits: pd.DataFrame, rule: str) -> Figure:
 def plot_handovers(hops: pd.DataFrame) -> Figure:
     """Draw Fig. 6: how often trainings are handed over, by what the shares may be of.
 
-    Args:
-        hops: What the stage `scheduling` wrote.
+    From `hops` of the stage `scheduling`.
     """
     rows = hops.assign(published=published.hop_shares(hops))
     rows = rows[rows["policy"] == "los"]
@@ -152,12 +138,10 @@ def plot_handovers(hops: pd.DataFrame) -> Figure:
         for depth, share in zip(stated["hops"], stated["published"], strict=True):
             each.plot([depth - 0.45, depth + 0.45], [share, share], color=style.INK, lw=1.2)
             each.plot(depth, share, **_PUBLISHED, mfc="white", ms=8, zorder=5)
-        each.set_title(f"{count} streams")
-        each.set_xlabel("hand-overs")
+        each.set(title=f"{count} streams", xlabel="hand-overs")
         each.set_xticks(depths)
         each.grid(axis="x", visible=False)
-    axes[0].set_ylabel("share (%)")
-    axes[0].set_ylim(0, 105)
+    axes[0].set(ylabel="share (%)", ylim=(0, 105))
     handles: list[Any] = [Patch(color=colour, label=words) for words, colour in SHARES.values()]
     handles.append(Line2D([], [], marker="D", color=style.INK, mfc="white", label="published"))
     note = f"Simulated. {BARS} The paper's text states three of the shares of its Fig. 6, and not what they are of."
@@ -170,8 +154,7 @@ def plot_handovers(hops: pd.DataFrame) -> Figure:
 def plot_drops(drops: pd.DataFrame) -> Figure:
     """Draw Fig. 7: the drop rate of LOS and of in-situ training beside the published ones.
 
-    Args:
-        drops: `tables.compare_drops`.
+    From `tables.compare_drops`.
     """
     figure, (axes,) = style.canvas(size=(8.6, 4.8))
     for name in present(("los", "in_situ"), drops["policy"]):
@@ -193,9 +176,7 @@ def plot_drops(drops: pd.DataFrame) -> Figure:
         )
     axes.set_xticks(sorted(drops["streams"].unique()))
     axes.margins(x=0.1)
-    axes.set_xlabel("streams (two on each edge node)")
-    axes.set_ylabel("dropped trainings (%)")
-    axes.set_ylim(0, 106)
+    axes.set(xlabel="streams (two on each edge node)", ylabel="dropped trainings (%)", ylim=(0, 106))
     note = f"{BARS} Simulated points are set aside to the right. In-situ: the paper states 100 %."
     style.legend(figure, note, columns=4)
     figure.suptitle("Paper B, Fig. 7: dropped trainings", x=0.01, ha="left")
@@ -206,8 +187,7 @@ def plot_drops(drops: pd.DataFrame) -> Figure:
 def plot_readings(table: pd.DataFrame) -> Figure:
     """Draw how far each reading of a hand-over is from every published share of Figs. 6 and 7.
 
-    Args:
-        table: `tables.compare_readings`.
+    From `tables.compare_readings`.
     """
     shares = table.drop_duplicates("share")
     spots = dict(zip(shares["share"], -np.arange(len(shares)), strict=True))
@@ -236,16 +216,11 @@ def plot_readings(table: pd.DataFrame) -> Figure:
 
 @style.styled
 def plot_drop_reasons(table: pd.DataFrame) -> Figure:
-    """Draw why LOS drops trainings, by number of streams.
-
-    Args:
-        table: `reasons`, as the stage `scheduling` wrote it.
-    """
+    """Draw why LOS drops trainings, by number of streams. From `reasons.csv`."""
     rows = table[(table["policy"] == "los") & table["reason"].isin(list(DROPS))]
     figure, (axes,) = style.canvas(size=(8.6, 4.4))
     _stack(axes, rows, "reason", DROPS)
-    axes.set_ylabel("triggers (%)")
-    axes.set_xlabel("streams")
+    axes.set(ylabel="triggers (%)", xlabel="streams")
     style.legend(figure, "Simulated, means over repeats. The rest of the triggers found a place.", columns=3)
     figure.suptitle("Why LOS drops trainings", x=0.01, ha="left")
     return figure
@@ -253,11 +228,7 @@ def plot_drop_reasons(table: pd.DataFrame) -> Figure:
 
 @style.styled
 def plot_layers(table: pd.DataFrame) -> Figure:
-    """Draw in which layer trainings run, for every policy, by number of streams.
-
-    Args:
-        table: `layers`, as the stage `scheduling` wrote it; no layer for trainings that did not run.
-    """
+    """Draw in which layer trainings run, for every policy, by number of streams. From `layers.csv`."""
     table = table.assign(layer=table["layer"].fillna(""))
     names = present(POLICIES, table["policy"])
     figure, axes = style.canvas(1, len(names), size=(1.4 + 2.1 * len(names), 3.9), sharey=True)
@@ -302,9 +273,7 @@ def plot_policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> Figure:
             bars = style.error_bars(part, column, within=PERCENT) if column == "drop_percent" else None
             each.errorbar(spots, part[column], bars, color=colour, marker=marker, ms=6, capsize=2, label=words, lw=1.1)
         each.set_xticks(sorted(table["streams"].unique()))
-        each.set_xlabel("streams")
-        each.set_ylabel(label)
-        each.set_ylim(bottom=-0.02 * each.get_ylim()[1])
+        each.set(xlabel="streams", ylabel=label, ylim=(-0.02 * each.get_ylim()[1], None))
     handles, labels = axes[0].get_legend_handles_labels()
     for handle, label in zip(handles, labels, strict=True):
         handle.set_label(label)
@@ -316,11 +285,7 @@ def plot_policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> Figure:
 
 @style.styled
 def plot_traffic(table: pd.DataFrame) -> Figure:
-    """Draw what each node sends per hour for every policy, with the most streams.
-
-    Args:
-        table: `traffic`, as the stage `scheduling` wrote it.
-    """
+    """Draw what each node sends per hour for every policy, with the most streams. From `traffic.csv`."""
     most = int(table["streams"].max())
     rows = table[(table["streams"] == most) & table["kind"].isin(list(SENT))]
     names = present(POLICIES, rows["policy"])
@@ -363,9 +328,7 @@ def plot_measured_costs(costs: pd.DataFrame, drops: pd.DataFrame) -> Figure:
     axes.plot(known["streams"], known["published"], **_PUBLISHED, mfc="white", ms=9, label="published")
     in_situ = rows.loc[rows["policy"] == "in_situ", "drop_percent"]
     axes.set_xticks(sorted(drops["streams"].unique()))
-    axes.set_xlabel("streams (two on each edge node)")
-    axes.set_ylabel("dropped trainings (%)")
-    axes.set_ylim(-2, 104)
+    axes.set(xlabel="streams (two on each edge node)", ylabel="dropped trainings (%)", ylim=(-2, 104))
     ends = dict.fromkeys(f"{rate:.0f}" for rate in (in_situ.min(), in_situ.max()))
     more = f" In-situ training drops {' to '.join(ends)} %." if len(in_situ) else ""
     style.legend(figure, f"LOS, simulated, on three truths. Bars: 95 % over repeats.{more}", columns=4)

@@ -1,7 +1,6 @@
 """What dropped trainings do to detection, which Paper B leaves open: age of models, quality, differences."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import matplotlib as mpl
@@ -18,22 +17,22 @@ from edgeresearch.plotting import style
 
 MAIN = "ema"
 """The threshold that every policy is run with."""
-BOUNDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
-    {
-        "never": ("never retrained", style.BROWN, "X"),
-        "always": ("every model at once", style.SKY, "v"),
-        "never_clean": ("never, trained on clean samples", style.RED, "<"),
-        "always_warm": ("every model at once, warm start", style.GREEN, ">"),
-    }
-)
+BOUNDS: Mapping[str, tuple[str, str, str]] = {
+    "never": ("never retrained", style.BROWN, "X"),
+    "always": ("every model at once", style.SKY, "v"),
+    "never_clean": ("never, trained on clean samples", style.RED, "<"),
+    "always_warm": ("every model at once, warm start", style.GREEN, ">"),
+}
 """What no policy decides: label, colour and marker."""
-LOOKS = MappingProxyType({**POLICIES, **BOUNDS})
-DATA: Mapping[str, str] = MappingProxyType({"traffic": "traffic as it is", "control": "control: drifting gain"})
-METRICS: Mapping[str, str] = MappingProxyType(
-    {"event_f1": "event F1", "auc_pr": "AUC-PR", "false_alarms_per_day": "false alarms per day"}
-)
+LOOKS = {**POLICIES, **BOUNDS}
+DATA: Mapping[str, str] = {"traffic": "traffic as it is", "control": "control: drifting gain"}
+METRICS: Mapping[str, str] = {
+    "event_f1": "event F1",
+    "auc_pr": "AUC-PR",
+    "false_alarms_per_day": "false alarms per day",
+}
 """What differences are of."""
-THRESHOLDS: Mapping[str, str] = MappingProxyType({"ema": "moving threshold", "quantile": "quantile threshold"})
+THRESHOLDS: Mapping[str, str] = {"ema": "moving threshold", "quantile": "quantile threshold"}
 PANELS = (
     ("traffic", "ema", "event_f1"),
     ("traffic", "quantile", "event_f1"),
@@ -42,13 +41,11 @@ PANELS = (
     ("traffic", "ema", "false_alarms_per_day"),
 )
 """What is shown of the differences: data, threshold and metric."""
-COURSE: Mapping[str, tuple[str, float, float | None]] = MappingProxyType(
-    {
-        "mean_age": ("mean age\n(thousand samples)", 1000.0, None),
-        "event_f1": ("event F1", 1.0, 1.0),
-        "false_alarms_per_day": ("false alarms\nper day", 1.0, None),
-    }
-)
+COURSE: Mapping[str, tuple[str, float, float | None]] = {
+    "mean_age": ("mean age\n(thousand samples)", 1000.0, None),
+    "event_f1": ("event F1", 1.0, 1.0),
+    "false_alarms_per_day": ("false alarms\nper day", 1.0, None),
+}
 """What is shown over time: label, unit and highest value."""
 BARS = "Bars: 95 % over sensors."
 AGE = "mean age of the model in use\n(thousand samples)"
@@ -58,8 +55,7 @@ AGE = "mean age of the model in use\n(thousand samples)"
 def plot_quality(table: pd.DataFrame) -> Figure:
     """Draw how drops make models old, and what the age does to detection, for the streams and for the control.
 
-    Args:
-        table: `staleness.csv`, as the stage wrote it.
+    From `staleness.csv`.
     """
     rows = table[table["threshold"] == MAIN]
     figure, axes = style.canvas(1, 3, size=(13, 4.8))
@@ -86,13 +82,10 @@ def plot_quality(table: pd.DataFrame) -> Figure:
             )  # fmt: skip
         panel.set_xscale("log", base=2)
         panel.xaxis.set_minor_locator(NullLocator())
-        panel.set_title(DATA[data])
-        panel.set_xlabel(AGE)
+        panel.set(title=DATA[data], xlabel=AGE)
         panel.xaxis.set_major_formatter("{x:g}")
         panel.set_ylim(0.0, _top(rows, "event_f1", ceiling=1.0))
-    axes[0].set_title("traffic as it is")
-    axes[0].set_xlabel("dropped trainings (%)")
-    axes[0].set_ylabel(AGE)
+    axes[0].set(title="traffic as it is", xlabel="dropped trainings (%)", ylabel=AGE)
     axes[0].set_ylim(0, 1.15 * rows["mean_age"].max() / 1000.0)
     axes[1].set_ylabel("event F1")
     looks = [LOOKS[name] for name in (*names, "never", "always")]
@@ -112,8 +105,7 @@ def plot_quality(table: pd.DataFrame) -> Figure:
 def plot_course(table: pd.DataFrame) -> Figure:
     """Draw age, detection and false alarms over time, for LOS with the most streams between never and always.
 
-    Args:
-        table: `staleness_course.csv`, as the stage wrote it.
+    From `staleness_course.csv`.
     """
     most = int(table["streams"].max())
     figure, axes = style.canvas(3, 2, size=(11, 8.4), sharex=True)
@@ -149,8 +141,7 @@ def plot_course(table: pd.DataFrame) -> Figure:
 def plot_paired_differences(pairs: pd.DataFrame) -> Figure:
     """Draw paired differences: what retraining gives at all, and what LOS gives against the other policies.
 
-    Args:
-        pairs: `staleness_pairs.csv`, as the stage wrote it.
+    From `staleness_pairs.csv`.
     """
     order = list(dict.fromkeys(pairs["contrast"]))
     figure, axes = style.canvas(1, len(PANELS), size=(15, 1.8 + 0.5 * len(order)), sharey=True)

@@ -1,7 +1,6 @@
 """The Aarhus streams of Paper B: what detectors see, that pollution is a generated random walk, injected anomalies."""
 
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,15 +19,13 @@ from edgeresearch.papers.paper_b.labels import ANOMALIES, DETECTORS, GENERATED
 from edgeresearch.papers.traces import autocorrelation
 from edgeresearch.plotting import style
 
-UNITS: Mapping[str, str] = MappingProxyType(
-    {
-        "vehicle_count": "vehicles\nper 5 min",
-        "avg_speed": "average\nspeed (km/h)",
-        "avg_measured_time": "travel\ntime (s)",
-        "particullate_matter": "particulate\nmatter",
-        "sulfure_dioxide": "sulphur\ndioxide",
-    }
-)
+UNITS: Mapping[str, str] = {
+    "vehicle_count": "vehicles\nper 5 min",
+    "avg_speed": "average\nspeed (km/h)",
+    "avg_measured_time": "travel\ntime (s)",
+    "particullate_matter": "particulate\nmatter",
+    "sulfure_dioxide": "sulphur\ndioxide",
+}
 """Channels whose names say too little, or are misspelt by the publisher; pollutants have no unit."""
 
 STEP = 5
@@ -190,8 +187,7 @@ def _plot_memory(axes: Axes, values: pd.Series, day: int, colour: str, days: int
     axes.plot(lags / day, [autocorrelation(values, int(lag)) for lag in lags], color=colour)
     axes.plot(lags / day, [autocorrelation(values.diff(), int(lag)) for lag in lags], color=style.GREY, lw=1)
     axes.axhline(0, color=style.INK, lw=0.8)
-    axes.set_ylim(-0.6, 1.05)
-    axes.set_ylabel("autocorrelation")
+    axes.set(ylim=(-0.6, 1.05), ylabel="autocorrelation")
 
 
 def _plot_hours(axes: Axes, values: pd.Series, colour: str) -> None:

@@ -44,9 +44,7 @@ def plot_sweep(table: pd.DataFrame, about: tuple[str, str]) -> Figure:
             each.errorbar(spots, part[column], bars, capsize=3, **look)
         each.set_xticks(range(len(values)), values)
         each.margins(x=0.08)
-        each.set_ylim(0, max(1.0, 1.08 * each.get_ylim()[1]))
-        each.set_ylabel(label)
-        each.set_xlabel(about[1])
+        each.set(ylim=(0, max(1.0, 1.08 * each.get_ylim()[1])), ylabel=label, xlabel=about[1])
     handles = [
         Line2D([], [], label=f"{streams} streams", **look) for (streams, _), look in zip(groups, looks, strict=True)
     ]
@@ -57,11 +55,7 @@ def plot_sweep(table: pd.DataFrame, about: tuple[str, str]) -> Figure:
 
 @style.styled
 def plot_setting_effects(table: pd.DataFrame) -> Figure:
-    """Draw by how many points each choice and each number moves the drop rate of LOS.
-
-    Args:
-        table: `choices`, as the stage `sweeps` wrote it.
-    """
+    """Draw by how many points each choice and each number moves the drop rate of LOS. From `choices.csv`."""
     moved = setting_effects(table)
     same = [str(name) for name in moved.index[(moved.abs() < 1e-9).all(axis=1)]]
     moved = moved.drop(index=same)
@@ -73,8 +67,7 @@ def plot_setting_effects(table: pd.DataFrame) -> Figure:
     axes.hlines(spots, *ends, color=style.GREY, lw=0.8, zorder=0)
     axes.axvline(0, color=style.INK, lw=1)
     axes.set_yticks(spots, [str(name).replace(" x ", " × ") for name in moved.index])
-    axes.set_ylim(-len(moved) + 0.3, 0.7)
-    axes.set_xlabel("change of the drop rate (percentage points)")
+    axes.set(ylim=(-len(moved) + 0.3, 0.7), xlabel="change of the drop rate (percentage points)")
     axes.grid(axis="y", visible=False)
     note = "Simulated, the same streams and noise in every row; × scales a number of the settings."
     if same:
@@ -110,9 +103,7 @@ def plot_fit_spread(fit: pd.DataFrame, fitted: Sequence[int]) -> Figure:
         each.set_xlim(-0.6, len(cells) - 0.4)
         each.grid(axis="x", visible=False)
         each.set_title(title)
-    axes[0].set_xlabel("streams")
-    axes[0].set_ylabel("share (%)")
-    axes[0].set_ylim(bottom=0)
+    axes[0].set(xlabel="streams", ylabel="share (%)", ylim=(0, None))
     handles = [
         Line2D([], [], marker="o", ls="", ms=8, color=style.ORANGE, label="best candidate"),
         Line2D([], [], marker="o", ls="", ms=4, color=style.SKY, label="others, from good (left) to worse"),

@@ -10,18 +10,11 @@ import pandas as pd
 from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.errors import InputError
 from edgeresearch.io import read_table, write_csv
-from edgeresearch.papers.claims.audit import judge_claims
-from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS, RECORDS_B
+from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS
 from edgeresearch.papers.paper_b import published
 from edgeresearch.papers.paper_b.labels import DETECTORS
 from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.stats import interval
-
-JUDGED = tuple(
-    f"reports/tables/{name}.csv"
-    for name in ("los/limits", "los/landmarks", "los/hops", "fig7_drop", "los_triggers", "testbed")
-)
-"""Tables whose claims stand in `los_verdicts.csv`."""
 
 AS_CHOSEN = "as chosen"
 """The row of `choices` in which nothing is changed."""
@@ -155,8 +148,7 @@ def compare_readings(handovers: pd.DataFrame) -> pd.DataFrame:
 def compare_landmarks(landmarks: pd.DataFrame) -> pd.DataFrame:
     """Put what the paper reads off its Fig. 5 beside each rule, on nodes of the jobs' own and on shared ones.
 
-    Args:
-        landmarks: What the stage `limits` wrote.
+    From `landmarks` of the stage `limits`.
     """
     nodes = landmarks["together"].map(lambda count: f"{count} shared nodes" if count else "own nodes")
     ways = landmarks.assign(way="by " + landmarks["rule"] + ", " + nodes)
@@ -240,21 +232,18 @@ def select_finalists(fit: pd.DataFrame) -> pd.DataFrame:
     return near.reset_index(drop=True)
 
 
-def write_tables(study: SchedulingStudy, reports: Path) -> pd.DataFrame:
-    """Join what the stages wrote into the files of Table I and Figs. 5 to 7, and judge them.
+def write_tables(study: SchedulingStudy, reports: Path) -> None:
+    """Join what the stages wrote into the files of Table I and Figs. 5 to 7.
 
     Args:
         study: Settings of the stages.
         reports: The folder `reports` of the project; holds `tables/los/`.
 
-    Returns:
-        The claims that these tables decide, as the audit has them (`claims.audit.judge_claims`).
-
     Raises:
         InputError: A stage's results are missing or unreadable, LOS was not run, or a file cannot be written.
     """
     tables = reports / "tables"
-    names = ("limits", "landmarks", "hops", "drops", "triggers")
+    names = ("limits", "hops", "drops", "triggers")
     parts = {name: read_table(tables / "los" / f"{name}.csv") for name in names}
     if "los" not in set(parts["drops"]["policy"]):
         raise InputError(f"{tables / 'los' / 'drops.csv'} has no rows of los; name it among los.policies")
@@ -263,7 +252,3 @@ def write_tables(study: SchedulingStudy, reports: Path) -> pd.DataFrame:
     write_csv(compare_hops(parts["hops"]), tables / "fig6_hops.csv")
     write_csv(compare_drops(parts["drops"], fitted=study.fitted), tables / "fig7_drop.csv")
     write_csv(count_triggers(parts["triggers"]), tables / "los_triggers.csv")
-    records = [each for each in RECORDS_B if getattr(each.measure, "file", None) in JUDGED]
-    judged = judge_claims(records, reports.absolute().parent, {"los": study})
-    write_csv(judged, tables / "los_verdicts.csv")
-    return judged

@@ -1,5 +1,6 @@
 """Paper B's Figs. 1 to 4, drawn from the objects of the emulator: testbed, a placement, an edge manager, latencies."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -279,7 +280,8 @@ def _plot_box(axes: Axes, box: Box, title: str, thing: Any, colour: str, last: s
     middle, top = left + width / 2, bottom + height
     axes.text(middle, top - 1.2, title, ha="center", va="top", fontsize=9.5, weight="bold")
     axes.text(middle, top - 4.0, code_name(thing), ha="center", va="top", fontsize=8.5, family="monospace")
-    lines = wrap(list_fields(fields_of or thing), 42)
+    names = ", ".join(list_fields(fields_of or thing))
+    lines = "\n".join(textwrap.wrap(names, 42, max_lines=2, placeholder=" …", break_long_words=False))
     axes.text(middle, top - 6.6, lines, ha="center", va="top", fontsize=7.5, linespacing=1.2)
     axes.text(middle, bottom + 0.8, last, ha="center", va="bottom", fontsize=8, style="italic")
 
@@ -298,19 +300,6 @@ def _describe_curve(history: JobHistory) -> str:
     return "nothing learned yet"
 
 
-def wrap(words: Sequence[str], width: int, most: int = 2) -> str:
-    """Join words with commas, on at most so many lines; what does not fit becomes an ellipsis."""
-    lines = [""]
-    for at, word in enumerate(words):
-        piece = word if at == len(words) - 1 else f"{word}, "
-        if len(lines[-1]) + len(piece) > width:
-            if len(lines) == most:
-                return "\n".join([*lines[:-1], f"{lines[-1].rstrip(', ')}, …"])
-            lines.append("")
-        lines[-1] += piece
-    return "\n".join(lines)
-
-
 @style.styled
 def plot_latencies(latencies: pd.DataFrame, start: str) -> Figure:
     """Draw Fig. 4: latencies from one node to others, while nodes move.
@@ -324,9 +313,7 @@ def plot_latencies(latencies: pd.DataFrame, start: str) -> Figure:
         count = int(part["hops"].iloc[0])
         label = f"to {'an' if str(goal)[0] in 'aeiou' else 'a'} {goal} node ({count} link{'s' * (count > 1)})"
         axes.plot(part["seconds"] / 3600, part["milliseconds"], line, color=_colour(str(goal)), label=label)
-    axes.set_xlabel("time (hours)")
-    axes.set_ylabel("latency, one way (ms)")
-    axes.set_ylim(bottom=0)
+    axes.set(xlabel="time (hours)", ylabel="latency, one way (ms)", ylim=(0, None))
     axes.margins(x=0.01)
     note = (
         "Simulated: each edge node's interface adds a latency that rises and falls as the node moves. The paper's "

@@ -75,15 +75,6 @@ def test_the_audit_in_git_follows_from_the_results_in_git(audited: Audit) -> Non
     assert counted == count_verdicts(read_claims(ROOT / "reports" / FILE))
 
 
-def test_the_verdicts_of_paper_bs_tables_are_rows_of_the_audit() -> None:
-    claims = read_claims(ROOT / "reports" / FILE).set_index("id")
-    view = read_claims(ROOT / TABLES / "los_verdicts.csv").set_index("id")
-    pd.testing.assert_frame_equal(view, claims.loc[view.index])
-    assert set(view.index) >= {"B-F5-FIRST", "B-F5-LEVEL", "B-F5-PLATEAU", "B-F6-08-3", "B-F7-04", "B-TI-EDGE"}
-    files = {getattr(each.measure, "file", "") for each in RECORDS if each.id in view.index}
-    assert files == set(tables_b.JUDGED)
-
-
 def test_the_cells_that_table_3_counts_are_those_that_the_audit_reproduces(audited: Audit) -> None:
     table = pd.read_csv(ROOT / TABLES / "table3_verdicts.csv").set_index(["trace", "reading", "forecaster"])
     cells = [audited[f"A-T3-{name}-{phase}"]["verdict"] for name in ("ADVANCE", "RESPONSIVE", "LSTM")

@@ -97,7 +97,7 @@ def test_effects_are_against_what_was_chosen_and_finalists_are_near(swept_b: Fra
 
 
 def test_the_stage_writes_its_files_with_the_same_bytes(reports: Path) -> None:
-    names = ("fig5_limits", "fig6_hops", "fig7_drop", "los_triggers", "los_verdicts", "testbed")
+    names = ("fig5_limits", "fig6_hops", "fig7_drop", "los_triggers", "testbed")
     runs = []
     for _ in range(2):
         stage.write("los", reports, SETTINGS)
