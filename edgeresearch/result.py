@@ -72,11 +72,26 @@ class Result:
     def _save_more(self, folder: Path) -> None:
         """Write what only this kind of result has, such as a fitted model."""
 
+    @property
+    def _summary(self) -> str:
+        """What a result says in a line, if it says anything: `advice` or `verdict`."""
+        return str(getattr(self, "advice", "") or getattr(self, "verdict", ""))
+
+    def __repr__(self) -> str:
+        """Show what a reader asks first: the line, the table's head, its size."""
+        rows, columns = self.table.shape
+        head = self.table.to_string(index=False, max_rows=8, max_cols=8, float_format=_short)
+        size = f"[table: {rows} rows x {columns} columns; {len(self.notes)} notes]"
+        return f"{type(self).__name__}: {self._summary}".rstrip(": ") + f"\n{head}\n{size}"
+
     def _repr_html_(self) -> str:
+        summary = f"<p>{_escape(self._summary)}</p>" if self._summary else ""
         notes = "".join(f"<li>{_escape(note)}</li>" for note in self.notes)
-        return (
-            f"{self.table.to_html(index=False, max_rows=30, float_format=lambda value: f'{value:.4g}')}<ul>{notes}</ul>"
-        )
+        return f"{summary}{self.table.to_html(index=False, max_rows=30, float_format=_short)}<ul>{notes}</ul>"
+
+
+def _short(value: float) -> str:
+    return f"{value:.4g}"
 
 
 def _escape(text: str) -> str:

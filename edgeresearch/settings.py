@@ -29,6 +29,20 @@ class Section(BaseModel):
             raise InputError(_told(error)) from None
 
 
+def as_list(given: Any, what: str) -> list[Any]:
+    """Return several names or objects as a list; one by itself is a list of one.
+
+    Raises:
+        InputError: It is neither one nor several.
+    """
+    if isinstance(given, str) or hasattr(given, "decide"):
+        return [given]
+    try:
+        return list(given)
+    except TypeError:
+        raise InputError(f"{given!r} is no {what}; give a name or an object with a method decide, or several") from None
+
+
 def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return the names.
 

@@ -14,4 +14,4 @@ class Unhurried:  # expands at once, shrinks only to what the highest load of th
 requests = Path(__file__).with_name("synthetic_requests.csv")
 result = er.replay(requests, policies=["combined", Unhurried()], forecaster="ridge", q_max=1, repeats=1)
 print(result.table[["strategy", "forecaster", "error_percent", "pod_hours"]].round(2).to_string(index=False))
-print(result.advice.line)
+print(result.advice)

@@ -92,7 +92,7 @@ def test_the_forecaster_is_one_and_beats_the_last_value(capsys: pytest.CaptureFi
 def test_the_autoscaling_policy_expands_at_once_and_shrinks_late(capsys: pytest.CaptureFixture[str]) -> None:
     names = _run("strategy")
     assert set(names["result"].table["strategy"]) == {"combined", "unhurried", "responsive", "hpa"}
-    assert capsys.readouterr().out.rstrip().endswith(names["result"].advice.line)
+    assert capsys.readouterr().out.rstrip().endswith(names["result"].advice)
     policy = names["Unhurried"]()
     assert isinstance(policy, er.ScalingPolicy)
     load = np.r_[10.0, 100.0, np.full(30, 10.0)]

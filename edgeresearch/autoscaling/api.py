@@ -37,6 +37,7 @@ from edgeresearch.errors import InputError
 from edgeresearch.forecasting.models import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
+from edgeresearch.settings import as_list
 
 if TYPE_CHECKING:
     from edgeresearch.forecasting.base import Forecaster
@@ -62,7 +63,7 @@ COMPARED = ("responsive", "hpa")
 UNITS = ("per-second", "per-minute", "per-hour", "per-step")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Replay(Result):
     """Result of a replay.
 
@@ -70,7 +71,8 @@ class Replay(Result):
         table: One row per policy and forecaster: means over the repeats.
         notes: One line for each thing that was guessed.
         facts: What is written to `report.json`.
-        advice: The policy that is advised.
+        advice: Which policy to take, with its numbers.
+        advised: That policy and its forecaster.
         course: One row per policy, forecaster and sync period, of the first repeat: time, load, what was forecast for
             it (NaN without a forecaster), requests that failed per second, pods wanted and ready, CPU and memory.
         trace: The trace, as long as it was used.
@@ -80,19 +82,17 @@ class Replay(Result):
     table: pd.DataFrame
     notes: tuple[str, ...]
     facts: Mapping[str, Any]
-    advice: Advice
+    advice: str
+    advised: Advice
     course: pd.DataFrame
     trace: Trace
     config: ExperimentConfig
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self.advice.line}</p>{super()._repr_html_()}"
 
 
 def replay(
     trace: TraceLike,
     *,
-    policies: str | Iterable[str | ScalingPolicy] = tuple(POLICIES),
+    policies: str | ScalingPolicy | Iterable[str | ScalingPolicy] | None = None,
     forecaster: str = "lstm",
     q_max: float = OWN_TRACE.q_max,
     start_delay: float = OWN_TRACE.start_delay,
@@ -142,7 +142,7 @@ def replay(
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
     """
-    named = _by_name(policies)
+    named = _by_name(tuple(POLICIES) if policies is None else policies)
     model_info(forecaster)
     check_range("repeats", repeats, 1)
     check_range("seed", seed, 0)
@@ -187,14 +187,16 @@ def replay(
                 forecast = _when_due(forecasts.get(run.forecaster), len(times), config.horizon)
                 course.append(average_periods(run.result, config).assign(time=times, forecast=forecast, **pair))
     table = summarise(pd.DataFrame(totals))
-    advice = advise(table)
+    advised = advise(table)
     facts = {
         **{"strategies": list(named), "forecaster": forecaster, "seed": seed, "repeats": repeats, "scale": scale},
         **{"horizon": config.horizon, "window": config.window, "fill": fill, "within": WITHIN},
         **{"fixed_pods": fixed.pods, "settings": config.model_dump(include=_REPORTED), "data": trace.describe()},
-        **{"learnt_decisions": cut, "replayed_from": str(course[0]["time"].iloc[0]), "advice": advice.line},
+        **{"learnt_decisions": cut, "replayed_from": str(course[0]["time"].iloc[0]), "advice": advised.line},
     }
-    return Replay(table, tuple(notes), facts, advice, pd.concat(course, ignore_index=True), trace, config)
+    return Replay(
+        table, tuple(notes), facts, advised.line, advised, pd.concat(course, ignore_index=True), trace, config
+    )
 
 
 _REPORTED = {*ReplayConfig.model_fields} - {"clusters"}
@@ -204,9 +206,9 @@ def _ignore(_: str) -> None:
     pass
 
 
-def _by_name(policies: str | Iterable[str | ScalingPolicy]) -> dict[str, ScalingPolicy]:
+def _by_name(policies: str | ScalingPolicy | Iterable[str | ScalingPolicy]) -> dict[str, ScalingPolicy]:
     named: dict[str, ScalingPolicy] = {}
-    for given in [*([policies] if isinstance(policies, str) else policies), *COMPARED]:
+    for given in [*as_list(policies, "policy"), *COMPARED]:
         policy = make_policy(given) if isinstance(given, str) else given
         if isinstance(policy, type) or not isinstance(policy, ScalingPolicy):
             raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(observation)")

@@ -116,7 +116,7 @@ def elastic(
     heads = {"error_percent": "errors %", "overload_percent": "overload %", "expansion_error_percent": "in expansion %"}
     table = result.table.rename(columns={**heads, "pod_hours": "pod-hours"})
     show(table[["strategy", "forecaster", *heads.values(), "pod-hours"]], result.trace.label, ",.2f")
-    print(result.advice.line)
+    print(result.advice)
     print(f"results: {result.save(out)}")
 
 

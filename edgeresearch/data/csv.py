@@ -96,7 +96,7 @@ def read_trace(
     if isinstance(data, pd.DataFrame | pd.Series):
         where, name, origin = "the series", "series", Origin("memory", real=True)
         stamps, series = _from_memory(data, time, value, where, notes)
-    else:
+    elif isinstance(data, str | Path):
         path = Path(data)
         content = _read(path)
         where, name, origin = str(path), _stem(path), Origin("file", path.name, sha256(content), real=True)
@@ -104,6 +104,11 @@ def read_trace(
         time = _time_column(table, time, value, where, notes)
         series = _numbers(table[_value_column(table, time, value, where, notes)], where, missing=False)
         stamps = None if time is None else parse_timestamps(table[time], where, notes)
+    else:
+        raise InputError(
+            f"a {type(data).__name__} is no trace; give the path of a CSV file, a pandas Series or DataFrame with one "
+            "value per time, or a Trace"
+        )
     values, unit = series.to_numpy(dtype=np.float64), str(series.name)
     if len(values) > 1 and np.ptp(values) == 0:
         raise InputError(f"{where}: column {unit!r} is constant ({values[0]:g}); name another with 'value'")
@@ -399,6 +404,8 @@ def _from_memory(
 ) -> tuple[pd.DatetimeIndex | None, "pd.Series[float]"]:
     """Return stamps (None where there are none) and values of a Series or DataFrame, without the missing ones."""
     table = data.to_frame("value" if data.name is None else str(data.name)) if isinstance(data, pd.Series) else data
+    if not len(table):
+        raise InputError(f"{where} has no rows; give one value per time")
     if time is None and not isinstance(table.index, pd.DatetimeIndex):
         likely = [name for name in table if str(name).lower() in _TIME_NAMES or table[name].dtype.kind == "M"]
         time = str(likely[0]) if likely else None

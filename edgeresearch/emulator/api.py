@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from edgeresearch.emulator.workload import Job
 from edgeresearch.errors import InputError
 from edgeresearch.result import Result
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
+from edgeresearch.settings import as_list
 
 WITHIN = 1.0
 """Percentage points above the lowest drop rate that still count as good enough."""
@@ -88,7 +89,7 @@ class Emulation(Result):
 
 def emulate(
     testbed: str | Path | Testbed = "paper_b",
-    policies: Sequence[str | SchedulingPolicy] | None = None,
+    policies: str | SchedulingPolicy | Iterable[str | SchedulingPolicy] | None = None,
     *,
     streams: int | None = None,
     nodes: int | None = None,
@@ -137,7 +138,8 @@ def emulate(
     _check(streams, hours, repeats, interval, loss, seed)
     place = _testbed(testbed, city, streams, nodes, training_cost.start, seed)
     base = Scenario(place, interval, loss, training_cost, rules, limits, fitting)
-    for policy in policies or ():
+    asked = None if policies is None else as_list(policies, "policy")
+    for policy in asked or ():
         base.policy(policy)  # refuses unknown names
     mesh, jobs = _first_repeat(place, seed, streams)
     notes = [*place.warnings(mesh), _size(mesh, place, jobs)]
@@ -145,7 +147,7 @@ def emulate(
         where = place.plan.places
         notes.append(f"places: {where.source}" + ("" if where.real else "; no node really stands there"))
     triggers = repeats * hours * sum(3600 / job.period for job in jobs)
-    chosen = _choose(policies, place, triggers, triggers * len(mesh.nodes), notes)
+    chosen = _choose(asked, place, triggers, triggers * len(mesh.nodes), notes)
     more = _more_gateways(place)
     runs = [_Run(base, name, policy, repeat) for name, policy in chosen.items() for repeat in range(repeats)]
     runs += [

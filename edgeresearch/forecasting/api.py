@@ -35,7 +35,7 @@ SAVED = {"model", "horizon", "window", "season", "columns", "rows", "data"}
 """Facts without which a saved model cannot be applied."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecast(Result):
     """The forecasts of a trace.
 

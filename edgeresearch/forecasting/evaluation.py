@@ -53,7 +53,7 @@ class Split:
         return visible
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison(Result):
     """How forecasters did on one trace.
 

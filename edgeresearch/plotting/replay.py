@@ -44,7 +44,7 @@ def figures(result: "Replay") -> dict[str, Figure]:
         table,
         title=f"{title}: errors against pod-hours",
         note="Lower left is better. Lines: the range of the repeats.",
-        advice=result.advice,
+        advice=result.advised,
         base_error=100 * config.base_error,
     )
     gap = format_duration(pd.Timedelta(seconds=config.sync_period))
@@ -205,7 +205,7 @@ def _compared(result: "Replay") -> tuple[str, str]:
     listed = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
     models = [pair for pair in listed if pair[1] not in ("", "last_value")]
     choices = [
-        (result.advice.strategy, result.advice.forecaster),
+        (result.advised.strategy, result.advised.forecaster),
         *sorted(models, key=lambda pair: pair[0] != "combined"),
     ]
     return next((pair for pair in choices if pair != ("responsive", "")), ("hpa", ""))

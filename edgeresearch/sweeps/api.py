@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +27,7 @@ FACTS = "sweep.json"
 FAILED = "failed.csv"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult(Result):
     """What a sweep gave.
 
@@ -50,7 +50,7 @@ class SweepResult(Result):
     name: str
     measure: str
     labels: Mapping[str, str]
-    arrow: pa.Table = field(repr=False)
+    arrow: pa.Table
 
     @property
     def failures(self) -> pd.DataFrame:

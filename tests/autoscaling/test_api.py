@@ -55,7 +55,7 @@ def test_every_policy_is_replayed_and_the_files_say_how() -> None:
     assert set(result.table["repeats"]) == {2}
     assert {path.name for path in Path("out").iterdir()} == {"table.csv", "report.json"}
     facts = json.loads(Path("out/report.json").read_text())
-    assert facts["advice"] == result.advice.line
+    assert facts["advice"] == result.advice
     assert facts["settings"]["q_max"] == 20
     assert len(facts["data"]["sha256"]) == 64
     assert facts["replayed_from"] == "2024-03-01 01:12:00"
@@ -63,7 +63,10 @@ def test_every_policy_is_replayed_and_the_files_say_how() -> None:
     assert pd.read_csv("out/table.csv")["strategy"].tolist() == result.table["strategy"].tolist()
     assert lines == ["fitting ridge on 288 decisions", *(f"replaying 7 policies, repeat {k} of 2" for k in (1, 2))]
     assert result.course["time"].iloc[0] == pd.Timestamp("2024-03-01 01:12")
-    assert result.advice.line in result._repr_html_()
+    assert result.advice in result._repr_html_()
+    assert repr(result).startswith(f"Replay: {result.advice}\n")
+    assert repr(result).endswith(f"\n[table: 10 rows x 15 columns; {len(result.notes)} notes]")
+    assert len(repr(result)) < 2000
 
 
 def test_it_is_repeatable_and_the_seed_counts() -> None:
@@ -109,11 +112,21 @@ def test_policies_of_ones_own_are_replayed_beside_the_others() -> None:
         ([Mine(), Mine()], "two policies are called 'mine'; give one of them an attribute 'name' of its own"),
         ([Mine], "Mine'> is no policy; give a name or an object with a method decide"),
         ([object()], "is no policy; give a name or an object"),
+        (Mine, "Mine'> is no policy; give a name or an object with a method decide"),
+        (5, "5 is no policy; give a name or an object with a method decide, or several"),
     ],
 )
-def test_what_is_no_policy_is_refused(policies: list[Any], message: str) -> None:
+def test_what_is_no_policy_is_refused(policies: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         _replay(_trace(), policies=policies)
+
+
+def test_one_policy_needs_no_list() -> None:
+    assert replay(_trace(), policies=Fixed(pods=3), repeats=1).facts["strategies"] == [
+        "fixed(pods=3)",
+        "responsive",
+        "hpa",
+    ]
 
 
 def test_a_trace_in_memory_gives_what_its_file_gives() -> None:

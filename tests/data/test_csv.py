@@ -220,6 +220,9 @@ def test_a_series_in_memory() -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
+        ([1.0, 2.0], "a list is no trace; give the path of a CSV file, a pandas Series or DataFrame"),
+        (None, "a NoneType is no trace"),
+        (pd.Series([], dtype=float), "the series has no rows"),
         (pd.Series([1.0, np.inf]), "the series: 'inf' is no finite number; use NaN"),
         (pd.Series([np.nan, np.nan]), "the series has no numeric column; columns: value"),
         (pd.DataFrame({"a": ["x", "y"]}), "the series has no numeric column; columns: a"),

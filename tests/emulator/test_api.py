@@ -154,6 +154,8 @@ def test_every_policy_and_the_files() -> None:
     assert (facts["testbed"], facts["nodes"], facts["streams"], facts["repeats"]) == ("Paper B", 15, 10, 2)
     assert facts["settings"]["training_cost"]["a"] == er.TrainingCost().a
     assert result.notes[0] == "testbed: 15 nodes (5 edge, 4 fog, 6 cloud), 33 links, 10 streams on 5 of the nodes"
+    assert f"<p>{result.advice}</p>" in result._repr_html_()
+    assert len(repr(result)) < 3000 and result.advice in repr(result)
     assert lines[0] == "run 1 of 16: los, repeat 1"
     assert lines[3] == "run 4 of 16: in_situ, repeat 2"
     assert lines[-1] == "run 16 of 16: los with one more gateway of fog, repeat 2"
