@@ -14,9 +14,6 @@ IN_SITU_DROP_PERCENT = 100.0
 HOPS_PERCENT = {(6, 2): 31.13, (8, 2): 36.63, (8, 3): 16.7}
 """Share of trainings by streams and hops (Fig. 6 and section VI.C); for 10 streams the text says "mostly 2 or 3"."""
 
-MOSTLY_TWO_OR_THREE = 10
-"""Number of streams for which trainings were "mostly 2 or 3 hops apart"."""
-
 LIMIT_MILLICORES = {1: 400.0, 32: 130.0}
 """Mean CPU limit by iteration (Fig. 5a and section VI.B)."""
 
@@ -30,6 +27,7 @@ RESIDUALS = {1: 80.0, PLATEAU_ITERATION: 40.0}
 """Mean residual of a training by iteration, in percent of its period (Fig. 5c)."""
 
 RESIDUAL_PERCENT = tuple(RESIDUALS.values())
+"""The same, first and last."""
 
 TRAININGS = 26 * 55
 """Trainings of the optimisation experiment: 1,430 (section VI.B)."""

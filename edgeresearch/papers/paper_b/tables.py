@@ -58,10 +58,7 @@ def compare_limits(limits: pd.DataFrame, *, rule: str) -> pd.DataFrame:
 
 
 def compare_hops(hops: pd.DataFrame) -> pd.DataFrame:
-    """Put what was measured beside Fig. 6.
-
-    Args:
-        hops: What the stage `scheduling` wrote, all readings.
+    """Put what was measured beside Fig. 6. From `hops` of the stage `scheduling`, all readings.
 
     Returns:
         `streams`, `hops`, `share_percent` (of LOS's attempts), `low`, `high`, `published`.
@@ -97,8 +94,7 @@ def compare_drops(drops: pd.DataFrame, *, fitted: Collection[int]) -> pd.DataFra
 def count_triggers(triggers: pd.DataFrame) -> pd.DataFrame:
     """Return how many trainings an experiment of the paper's size triggers, by both readings of the rate.
 
-    Args:
-        triggers: What the stage `scheduling` wrote.
+    From `triggers` of the stage `scheduling`.
 
     Returns:
         By `trigger`: `triggers` of as many repeats and hours as the paper's, over all numbers of streams, `low`, `high`
@@ -117,8 +113,7 @@ def count_triggers(triggers: pd.DataFrame) -> pd.DataFrame:
 def compare_readings(handovers: pd.DataFrame) -> pd.DataFrame:
     """Put every share that the paper states of Figs. 6 and 7 beside what each reading of a hand-over gives.
 
-    Args:
-        handovers: What the stage `scheduling` wrote.
+    From `handovers` of the stage `scheduling`.
 
     Returns:
         One row per share and reading that was run: `sender` (whether the sender's limit binds the receiver), `share`,
@@ -207,10 +202,7 @@ def format_sensors(table: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def setting_effects(choices: pd.DataFrame) -> pd.DataFrame:
-    """Return by how many points each choice moves the drop rate.
-
-    Args:
-        choices: What the stage `sweeps` wrote.
+    """Return by how many points each choice moves the drop rate. From `choices` of the stage `sweeps`.
 
     Returns:
         By `value` one column per number of streams, the one that moves most first.
