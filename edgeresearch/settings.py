@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from numbers import Integral
 from pathlib import Path
-from typing import Annotated, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -16,6 +17,31 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    if not TYPE_CHECKING:  # which would no longer see the fields
+
+        def __init__(self, /, **values: Any) -> None:
+            refuse_unknown(values, type(self), type(self).__name__)
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise InputError(_told(error)) from None
+
+        # As pydantic marks its own: what is nested is then checked in place, and a fault there told with its path.
+        __init__.__pydantic_base_init__ = True
+
+    @classmethod
+    def of(cls, given: "Self | Mapping[str, Any] | None") -> Self:
+        """Return settings as they are, those of keys and values, or the defaults for None.
+
+        Raises:
+            InputError: They are something else, or a key or value is not usable.
+        """
+        if given is None or isinstance(given, Mapping):
+            return parsed(given or {}, cls, cls.__name__)
+        if not isinstance(given, cls):
+            raise InputError(f"{given!r} is no {cls.__name__}; give {cls.__name__}(...) or a mapping of its keys")
+        return given
+
     def replace(self, **changes: Any) -> Self:
         """Return a copy with some values changed; a list stands for a tuple.
 
@@ -23,10 +49,7 @@ class Section(BaseModel):
             InputError: A value is not what its key takes.
         """
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-        try:
-            return type(self)(**{**dict(self), **values})
-        except ValidationError as error:
-            raise InputError(_told(error)) from None
+        return type(self)(**{**dict(self), **values})
 
 
 def as_list(given: Any, what: str) -> list[Any]:
@@ -41,6 +64,17 @@ def as_list(given: Any, what: str) -> list[Any]:
         return list(given)
     except TypeError:
         raise InputError(f"{given!r} is no {what}; give a name or an object with a method decide, or several") from None
+
+
+def check_whole(**numbers: int | None) -> None:
+    """Raise unless each of the numbers is whole, or None.
+
+    Raises:
+        InputError: One is not; the message names it.
+    """
+    for name, number in numbers.items():
+        if number is not None and not isinstance(number, Integral):
+            raise InputError(f"{name} is {number!r}; give a whole number")
 
 
 def each_once(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -67,6 +67,28 @@ def test_sections_are_frozen_and_take_lists() -> None:
 
 
 @pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"rte": 1}, r"^Outer: unknown key rte; did you mean rate\?"),
+        ({"rate": "x"}, "^rate is 'x'; input should be a valid number"),
+        ({"inner": 5}, "^inner is 5; input should be a valid dictionary or instance of Inner"),
+    ],
+)
+def test_a_section_that_is_called_refuses_in_one_line(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        Outer(**values)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_mapping_stands_for_settings() -> None:
+    outer = Outer(inner=Inner(width=3))
+    assert Outer.of({"inner": {"width": 3}}) == Outer.of(outer) == outer
+    assert Outer.of(None) == Outer()
+    with pytest.raises(InputError, match=r"^3 is no Outer; give Outer\(\.\.\.\) or a mapping of its keys"):
+        Outer.of(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
     ("data", "message"),
     [
         ({"rte": 1}, r"here: unknown key rte; did you mean rate\?"),

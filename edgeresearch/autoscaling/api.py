@@ -37,7 +37,7 @@ from edgeresearch.errors import InputError
 from edgeresearch.forecasting.models import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
-from edgeresearch.settings import as_list
+from edgeresearch.settings import as_list, check_whole
 
 if TYPE_CHECKING:
     from edgeresearch.forecasting.base import Forecaster
@@ -108,7 +108,7 @@ def replay(
     value: str | None = None,
     step: str | None = None,
     fill: int = 0,
-    models: ForecastSettings = STUDY,
+    models: ForecastSettings | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Replay:
     """Replay autoscaling policies on a trace of request rates, and advise one.
@@ -144,6 +144,7 @@ def replay(
     """
     named = _by_name(tuple(POLICIES) if policies is None else policies)
     model_info(forecaster)
+    check_whole(repeats=repeats, seed=seed, fill=fill)
     check_range("repeats", repeats, 1)
     check_range("seed", seed, 0)
     if scale is not None:
@@ -173,7 +174,7 @@ def replay(
             notes += _describe(trace, replayed, parts, config, fixed)
             if any(map(reads_forecast, named.values())):
                 say(f"fitting {forecaster} on {cut} decisions")
-                model = _fit(forecaster, parts, config, seed, models)
+                model = _fit(forecaster, parts, config, seed, models or STUDY)
         say(f"replaying {len(named)} policies, repeat {repeat + 1} of {repeats}")
         if model is not None:
             forecasts = {forecaster: _forecast(model, parts)}

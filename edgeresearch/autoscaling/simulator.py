@@ -1,6 +1,7 @@
 """A service of pods under a stream of requests, step by step."""
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -22,6 +23,8 @@ def check_range(name: str, value: float, low: float, high: float = np.inf, *, ab
     Raises:
         InputError: It is not.
     """
+    if not isinstance(value, Real):
+        raise InputError(f"{name} is {value!r}; give a number")
     if not np.isfinite(value) or value > high or value < low or (above and value == low):
         bound = f"above {low:g}" if above else f"at least {low:g}"
         bound += "" if np.isinf(high) else f" and at most {high:g}"

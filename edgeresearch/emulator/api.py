@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from edgeresearch.emulator.workload import Job
 from edgeresearch.errors import InputError
 from edgeresearch.result import Result
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
-from edgeresearch.settings import as_list
+from edgeresearch.settings import as_list, check_whole
 
 WITHIN = 1.0
 """Percentage points above the lowest drop rate that still count as good enough."""
@@ -97,11 +98,11 @@ def emulate(
     repeats: int = 5,
     interval: float = EmulatorSettings().interval,
     loss: float = EmulatorSettings().loss,
-    training_cost: TrainingCost = TrainingCost(),  # noqa: B008 - frozen, as are the next ones
-    rules: Rules = Rules(),  # noqa: B008
-    limits: Limits = Limits(),  # noqa: B008
-    fitting: Fitting = Fitting(),  # noqa: B008
-    city: CitySettings = CitySettings(),  # noqa: B008
+    training_cost: TrainingCost | Mapping[str, Any] | None = None,
+    rules: Rules | Mapping[str, Any] | None = None,
+    limits: Limits | Mapping[str, Any] | None = None,
+    fitting: Fitting | Mapping[str, Any] | None = None,
+    city: CitySettings | Mapping[str, Any] | None = None,
     seed: int = 0,
     trace: bool = False,
     workers: int | None = None,
@@ -135,9 +136,11 @@ def emulate(
     Raises:
         InputError: The testbed or a setting is not usable; the message says why.
     """
+    check_whole(streams=streams, nodes=nodes, repeats=repeats, seed=seed)
     _check(streams, hours, repeats, interval, loss, seed)
-    place = _testbed(testbed, city, streams, nodes, training_cost.start, seed)
-    base = Scenario(place, interval, loss, training_cost, rules, limits, fitting)
+    cost = TrainingCost.of(training_cost)
+    place = _testbed(testbed, CitySettings.of(city), streams, nodes, cost.start, seed)
+    base = Scenario(place, interval, loss, cost, Rules.of(rules), Limits.of(limits), Fitting.of(fitting))
     asked = None if policies is None else as_list(policies, "policy")
     for policy in asked or ():
         base.policy(policy)  # refuses unknown names
@@ -191,6 +194,9 @@ def _check(streams: int | None, hours: float, repeats: int, interval: float, los
     for what, number, least in (("streams", streams, 1), ("repeats", repeats, 1), ("seed", seed, 0)):
         if number is not None and number < least:
             raise InputError(f"{what} {number} is below {least}; use {least} or more")
+    for what, value in (("hours", hours), ("interval", interval), ("loss", loss)):
+        if not isinstance(value, Real):
+            raise InputError(f"{what} is {value!r}; give a number")
     if not 0 < hours < math.inf:
         raise InputError(f"hours {hours:g} is no time to run; give a number above 0")
     if not 0 <= interval < math.inf:
@@ -211,6 +217,8 @@ def _testbed(
     if nodes is not None and str(testbed) != "city":
         name = _name(testbed)
         raise InputError(f"nodes {nodes} is the size of a city; {name} has its own; give it with the testbed city")
+    if not isinstance(testbed, str | Path | Testbed):
+        raise InputError(f"{testbed!r} is no testbed; give {PAPER_B.stem}, city, a YAML file or a Testbed")
     if isinstance(testbed, Testbed):
         place = testbed.check(start)
     else:

@@ -426,4 +426,6 @@ def load_testbed(path: str | Path | None, city: CitySettings, *, start: float = 
         return paper_b()
     if str(path) == NAME:
         return make_city(read_places(city.places, seed=seed), city)
+    if not Path(path).suffix and not Path(path).exists():
+        raise InputError(f"unknown testbed {str(path)!r}; known: {PAPER_B.stem}, {NAME}, or give a YAML file")
     return load(path, start=start)

@@ -262,6 +262,8 @@ def make_policy(
     if isinstance(policy, type):
         raise InputError(f"{policy.__name__} is a class; give an object of it, {policy.__name__}()")
     if not isinstance(policy, str):
+        if not callable(getattr(policy, "decide", None)):
+            raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(request, view)")
         return copy.deepcopy(policy)
     make = POLICIES.get(policy)  # type: ignore[call-overload]
     if make is None:

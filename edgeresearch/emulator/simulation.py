@@ -345,6 +345,11 @@ class SimulationState:
             while True:
                 view.node, self._tried = node, tried
                 decision = decide(request, view)
+                if decision.__class__ is not Decision or decision[0].__class__ is not Reason:
+                    raise InputError(
+                        f"{policy_name(self._policy)} returned {decision!r}; return Decision.run_at(node, limit), "
+                        "Decision.hand_over(node) or Decision.drop(reason), with a Reason"
+                    )
                 if watch is not None:
                     watch(time, node, request, decision)
                 reason, goal, run, limit, _, _ = decision
@@ -352,8 +357,8 @@ class SimulationState:
                     dropped(number, time, reason, len(tried), node)
                     break
                 if run:
-                    if goal != node or limit is None:
-                        raise ValueError(
+                    if goal != node or not isinstance(limit, (int, float, np.number)):
+                        raise InputError(
                             f"{policy_name(self._policy)}: node {node} cannot run a training so: {decision}"
                         )
                     self._start(stream, node, reason, limit)
@@ -385,9 +390,14 @@ class SimulationState:
         host.runs = ()
 
     def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
+        if not isinstance(goal, (int, np.integer)) or not 0 <= goal < len(self._hosts):
+            raise InputError(
+                f"{policy_name(self._policy)}: node {node} cannot hand over to {goal!r}; give the number of a node, "
+                f"from 0 to {len(self._hosts) - 1}, such as view.neighbours()[0].node"
+            )
         direct = goal in self._mesh.neighbours[node] and self._hosts[goal].up
         if goal == node or goal in tried or not (direct or self.view.reaches(goal)):
-            raise ValueError(f"{policy_name(self._policy)}: node {node} cannot hand over to node {goal} after {tried}")
+            raise InputError(f"{policy_name(self._policy)}: node {node} cannot hand over to node {goal} after {tried}")
         if direct:
             self.handovers[node] += 1
             return (*tried, node)
@@ -401,7 +411,7 @@ class SimulationState:
         tried, job, host = self._tried, stream.job, self._hosts[node]
         cpu, memory = host.free(time)
         if not 0 < limit <= cpu * _ROUNDING:
-            raise ValueError(
+            raise InputError(
                 f"{policy_name(self._policy)}: node {node} has {cpu:g} millicores free at {time:g} s, not {limit:g}"
             )
         held = job.training_memory

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from edgeresearch.emulator.network import Mesh, Routes, Transfers
 from edgeresearch.emulator.workload import Job, TrainingTimes, keyed_uniform
+from edgeresearch.errors import InputError
 from edgeresearch.scheduling.messages import Availability, Decision, Request
 from edgeresearch.scheduling.runtime_model import Numbers, complete
 
@@ -393,7 +394,7 @@ class NodeView:
     def foresight(self) -> Foresight:
         """Return what `foresee` builds on, for policies that ask about many nodes and limits."""
         if self._foresight is None:
-            raise ValueError("nothing is known of the future here")
+            raise InputError("nothing is known of the future here")
         return self._foresight()
 
 

@@ -89,7 +89,7 @@ def forecast(
     time: str | None = None,
     value: str | None = None,
     step: str | None = None,
-    settings: ForecastSettings = STUDY,
+    settings: ForecastSettings | None = None,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> Forecast:
@@ -120,7 +120,7 @@ def forecast(
     columns: dict[str, Any] = {"time": time, "value": value, "step": step}
     series = read_trace(trace, window=window, horizon=horizon, seasonality=seasonality, **columns)
     horizons = tuple(range(1, horizon + 1))
-    settings = settings.replace(horizons=horizons, window=window, max_steps=len(series.frame), seeds=1)
+    settings = (settings or STUDY).replace(horizons=horizons, window=window, max_steps=len(series.frame), seeds=1)
     parts = split(series, settings)
     if model == "seasonal_naive" and "season_lag_1" not in parts.features:
         raise InputError(f"model seasonal_naive needs a season, and {series.name} has none; say one with 'seasonality'")
@@ -209,7 +209,7 @@ def compare_forecasters(
     time: str | None = None,
     value: str | None = None,
     step: str | None = None,
-    settings: ForecastSettings = STUDY,
+    settings: ForecastSettings | None = None,
     seed: int = 0,
     workers: int = 1,
 ) -> Comparison:
@@ -237,7 +237,7 @@ def compare_forecasters(
     series = read_trace(
         trace, time=time, value=value, step=step, window=window, horizon=max(ahead, default=0), seasonality=seasonality
     )
-    settings = settings.replace(horizons=ahead, window=window)
+    settings = (settings or STUDY).replace(horizons=ahead, window=window)
     return compare([series], settings, models=models, seed=seed, workers=workers)[0]
 
 

@@ -171,6 +171,31 @@ def test_it_finds_what_the_experiment_finds(paper: Scenario) -> None:
     assert expected.iloc[0] < expected.iloc[1]
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"policies": [object()]}, r"is no policy; give a name or an object with a method decide\(request, view\)"),
+        ({"policies": "l"}, "^unknown policy 'l'; known: los"),
+        ({"policies": InSitu}, "^InSitu is a class; give an object of it"),
+        ({"testbed": "paper_c"}, "^unknown testbed 'paper_c'; known: paper_b, city, or give a YAML file"),
+        ({"testbed": 3}, "^3 is no testbed; give paper_b, city, a YAML file or a Testbed"),
+        ({"rules": {"hops": 2}}, "^Rules: unknown key hops"),
+        ({"streams": "4"}, "^streams is '4'; give a whole number"),
+        ({"repeats": 1.5}, "^repeats is 1.5; give a whole number"),
+        ({"hours": "4"}, "^hours is '4'; give a number"),
+    ],
+)
+def test_what_python_hands_over_is_refused_in_one_line(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        _ran(**options)
+
+
+def test_one_policy_needs_no_list_and_a_mapping_stands_for_rules() -> None:
+    given = _ran(policies=NearestFree(), streams=4, rules={"hop_limit": 1})
+    assert given.facts["policies"] == ["los", "NearestFree"]
+    assert given.facts["settings"]["rules"] == er.Rules(hop_limit=1).model_dump()
+
+
 class NearestFree:  # as in the docstring of SchedulingPolicy
     def decide(self, request: er.Request, view: er.NodeView) -> er.Decision:
         here = view.here()

@@ -311,11 +311,18 @@ def test_an_oracle_foresees_what_comes() -> None:
         [Decision(Reason.CHOSEN, 0)],
         [Decision(Reason.CHOSEN, 1), Decision(Reason.CHOSEN, 0)],
         [Decision(Reason.CHOSEN, 2)],
+        [Decision.hand_over(99)],
+        [Decision.hand_over(-1)],
+        [Decision.hand_over(1.0)],  # type: ignore[arg-type]
+        [Decision.run_at(0, "200")],  # type: ignore[arg-type]
+        [None],
+        ["drop"],
+        [Decision.drop("full")],  # type: ignore[arg-type]
     ],
 )
-def test_a_policy_that_decides_what_cannot_be_done_is_told(decisions: list[Decision]) -> None:
+def test_a_policy_that_decides_what_cannot_be_done_is_told(decisions: list[Any]) -> None:
     mesh = Mesh([*PAIR.nodes, replace(PAIR.nodes[0], name="far")], PAIR.links)
-    with pytest.raises(ValueError, match=r"told: node \d (cannot|has 1000 millicores)"):
+    with pytest.raises(InputError, match=r"told(: node \d (cannot|has 1000 millicores)| returned .*; return Decision)"):
         tell(Told(*decisions), Job(0, 100.0, 0.0), mesh=mesh)
 
 
