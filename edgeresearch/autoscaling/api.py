@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from edgeresearch.autoscaling.arrivals import interpolate_gaps, spread, to_requests_per_second
+from edgeresearch.autoscaling.arrivals import interpolate_gaps, spread, to_requests_per_second, unit_seconds
 from edgeresearch.autoscaling.compare import (
     WITHIN,
     Advice,
@@ -162,13 +162,14 @@ def replay(
         notes.append(f"repeats: 1, not {repeats}, as nothing is random; a spread of the start delays would be")
         repeats = 1
     say, totals, course = progress or _ignore, [], []
-    model, forecasts, fixed = None, dict[str, Floats | None](), Fixed()
+    model, forecasts, fixed, peak = None, dict[str, Floats | None](), Fixed(), 0.0
     for repeat in range(repeats):
         placing, delays = np.random.SeedSequence(seed, spawn_key=(repeat,)).spawn(2)
         arrivals = spread(trace, np.random.default_rng(placing), dt=config.dt, mean=config.mean_qps)
         parts = _split(trace, arrivals, config, cut)
         replayed = arrivals[cut * config.sync_steps :]
         if not repeat:
+            peak = float(measure_load(replayed, config).max())
             fixed = Fixed(pods=int(config.capacity.pods_for(parts.features["value"].iloc[:cut].max())))
             named = {name: fixed if policy == Fixed() else policy for name, policy in named.items()}
             notes += _describe(trace, replayed, parts, config, fixed)
@@ -189,15 +190,14 @@ def replay(
                 course.append(average_periods(run.result, config).assign(time=times, forecast=forecast, **pair))
     table = summarise(pd.DataFrame(totals))
     advised = advise(table)
+    advice = ("" if unit else _doubt_unit(trace, peak, config)) + advised.line
     facts = {
         **{"strategies": list(named), "forecaster": forecaster, "seed": seed, "repeats": repeats, "scale": scale},
         **{"horizon": config.horizon, "window": config.window, "fill": fill, "within": WITHIN},
         **{"fixed_pods": fixed.pods, "settings": config.model_dump(include=_REPORTED), "data": trace.describe()},
-        **{"learnt_decisions": cut, "replayed_from": str(course[0]["time"].iloc[0]), "advice": advised.line},
+        **{"learnt_decisions": cut, "replayed_from": str(course[0]["time"].iloc[0]), "advice": advice},
     }
-    return Replay(
-        table, tuple(notes), facts, advised.line, advised, pd.concat(course, ignore_index=True), trace, config
-    )
+    return Replay(table, tuple(notes), facts, advice, advised, pd.concat(course, ignore_index=True), trace, config)
 
 
 _REPORTED = {*ReplayConfig.model_fields} - {"clusters"}
@@ -227,10 +227,18 @@ def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, An
     if unit is not None:
         unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")
         return changed(trace, unit=unit, notes=tuple(notes))
-    per_step = float(trace.values.mean()) / trace.step.total_seconds()
-    stated = not np.isclose(to_requests_per_second(trace).mean(), per_step)
-    words = "says it" if stated else f"counts requests per {format_duration(trace.step)}"
+    words = f"counts requests per {format_duration(trace.step)}" if unit_seconds(trace.unit) is None else "says it"
     return changed(trace, notes=(*notes, f"unit: {trace.unit!r} {words}"))
+
+
+def _doubt_unit(trace: Trace, peak: float, config: ExperimentConfig) -> str:
+    """Return a question where the unit was guessed and leaves so little load that one pod always does."""
+    if unit_seconds(trace.unit) is not None or config.capacity.pods_for(peak) > 1:
+        return ""
+    return (
+        f"the load never needs a second pod at q_max {config.q_max:g}, being {peak:.3g} requests per second at most; "
+        f"is the unit right? {trace.unit!r} was read as requests per {format_duration(trace.step)}; "
+    )
 
 
 def _newest(trace: Trace, dt: float) -> Trace:

@@ -12,8 +12,11 @@ from edgeresearch.data.csv import format_duration
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 
-_UNITS = {"second": 1.0, "s": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "h": 3600.0}
-_PER = re.compile(r"\bper (\d+ )?(second|s|minute|min|hour|h)\b")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PER = re.compile(r"(?:\bper\s+|/\s*)(\d+\s*)?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?)\b", re.IGNORECASE)
+_ABBREVIATED = re.compile(r"\b[rqt]p([smh])\b", re.IGNORECASE)
+_WORDS = re.compile("_|(?<=[a-z])(?=[A-Z])")
+"""Where one word of a column's name ends and the next begins: `requests_per_second`, `requestsPerSecond`."""
 
 
 def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: float | None = None) -> Ints:
@@ -25,8 +28,8 @@ def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: flo
     left as it is.
 
     Args:
-        trace: Request rates; the first column is used. A unit "... per minute" gives the time it counts; without one,
-            values are counts per slot.
+        trace: Request rates; the first column is used. Its unit gives the time it counts (see `unit_seconds`); without
+            one, values are counts per slot.
         rng: Places the requests.
         dt: Length of a step, in seconds, at most 1; a slot of the trace must be a multiple of it.
         mean: Mean load to scale the trace to, in requests per second, as real traces differ in size by orders of
@@ -73,9 +76,19 @@ def to_requests_per_second(trace: Trace) -> Floats:
     if values.min() < 0:
         at = int(values.argmin())
         raise InputError(f"{trace.name}: load {values[at]:g} at {trace.frame.index[at]} is negative; mend the trace")
-    per = _PER.search(trace.unit)
-    seconds = int(per[1] or 1) * _UNITS[per[2]] if per else trace.step.total_seconds()
-    return values / seconds
+    return values / (unit_seconds(trace.unit) or trace.step.total_seconds())
+
+
+def unit_seconds(unit: str) -> float | None:
+    """Return the time that values of a unit count over, in seconds, or None if its name does not say.
+
+    That is 60 for `requests per minute`, `requests_per_minute`, `req/min` and `rpm`, and 300 for `messages per 5 min`.
+    """
+    words = _WORDS.sub(" ", unit)
+    if per := _PER.search(words):
+        return int(per[1] or 1) * _SECONDS[per[2][0].lower()]
+    short = _ABBREVIATED.search(words)
+    return _SECONDS[short[1].lower()] if short else None
 
 
 def find_longest_stretch(trace: Trace) -> Trace:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from edgeresearch.autoscaling.compare import WITHIN, Advice, find_lowest_error, label
+from edgeresearch.autoscaling.policies import POLICIES
 from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.models import MODELS
 from edgeresearch.plotting import style
@@ -48,19 +49,29 @@ def figures(result: "Replay") -> dict[str, Figure]:
         base_error=100 * config.base_error,
     )
     gap = format_duration(pd.Timedelta(seconds=config.sync_period))
+    runs = list(dict.fromkeys([_compared(result), *_own(result), ("responsive", "")]))
+    note = f"Means of {gap}, the time between two decisions."
+    if any(forecaster for _, forecaster in runs):
+        note += f" A forecast stands at the time that it is of, {config.horizon} decisions after it was made."
     scaling = draw_scaling(
         result.course,
-        [_compared(result), ("responsive", "")],
+        runs,
         title=f"{title}: where responsive failed most requests",
-        note=f"Means of {gap}, the time between two decisions. A forecast stands at the time that it is of, "
-        f"{config.horizon} decisions after it was made.",
+        note=note,
+        base_error=config.base_error,
     )
     return {"tradeoff": tradeoff, "load": scaling}
 
 
 @style.styled
 def draw_scaling(
-    course: pd.DataFrame, runs: Sequence[tuple[str, str]], *, title: str, note: str = "", points: int = POINTS
+    course: pd.DataFrame,
+    runs: Sequence[tuple[str, str]],
+    *,
+    title: str,
+    note: str = "",
+    points: int = POINTS,
+    base_error: float = 0.0,
 ) -> Figure:
     """Draw load, forecast, pods wanted and ready, and errors on one time axis, where Responsive failed most requests.
 
@@ -73,9 +84,11 @@ def draw_scaling(
         title: Title of the figure.
         note: What a reader must know.
         points: Sync periods that are shown.
+        base_error: Share of the requests that fails whatever happens; it does not count for where most failed.
     """
     frames = {run: course[(course["strategy"] == run[0]) & (course["forecaster"] == run[1])] for run in runs}
-    worst = _worst(frames.get(("responsive", ""), frames[runs[0]])["failed"].to_numpy(), points)
+    judged = frames.get(("responsive", ""), frames[runs[0]])
+    worst = _worst((judged["failed"] - base_error * judged["load"]).to_numpy(), points)
     shown = {run: frame.iloc[worst : worst + points] for run, frame in frames.items()}
     figure, axes = style.canvas(2 + len(runs), 1, size=(10, 3.5 + 2 * len(runs)), sharex=True)
     top, bottom = axes[0], axes[-1]
@@ -209,6 +222,13 @@ def _compared(result: "Replay") -> tuple[str, str]:
         *sorted(models, key=lambda pair: pair[0] != "combined"),
     ]
     return next((pair for pair in choices if pair != ("responsive", "")), ("hpa", ""))
+
+
+def _own(result: "Replay") -> list[tuple[str, str]]:
+    """Return the user's own policies, each with the first of its forecasters."""
+    listed = zip(result.table["strategy"], result.table["forecaster"], strict=True)
+    first = {strategy: forecaster for strategy, forecaster in reversed(list(listed)) if strategy not in POLICIES}
+    return list(first.items())[::-1]
 
 
 def _times(rows: pd.DataFrame) -> Any:

@@ -121,6 +121,15 @@ def test_what_is_no_policy_is_refused(policies: Any, message: str) -> None:
         _replay(_trace(), policies=policies)
 
 
+def test_a_guessed_unit_of_a_load_for_one_pod_is_asked_about_first() -> None:
+    few = _trace().assign(hits=lambda table: table["hits"] / 100)
+    result = replay(few, policies="hpa", repeats=1)
+    assert result.advice.startswith("the load never needs a second pod at q_max 20, being 2.07 ")
+    assert "; is the unit right? 'hits' was read as requests per 1 min; " in result.advice
+    assert result.advice.endswith(result.advised.line) and result.facts["advice"] == result.advice
+    assert replay(few, policies="hpa", repeats=1, unit="per-step").advice == result.advised.line
+
+
 def test_one_policy_needs_no_list() -> None:
     assert replay(_trace(), policies=Fixed(pods=3), repeats=1).facts["strategies"] == [
         "fixed(pods=3)",

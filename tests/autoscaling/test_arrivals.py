@@ -63,6 +63,15 @@ def test_a_trace_per_step_stays_as_it_is() -> None:
         (3600, "requests per hour", 1 / 30),
         (60, "requests", 2),
         (1, "tweets per second", 120),
+        *(
+            (60, unit, 120)
+            for unit in ("requests_per_second", "requests/s", "req/s", "RPS", "qps", "requestsPerSecond")
+        ),
+        *((300, unit, 2) for unit in ("rpm", "per_minute", "req / min", "hits_per_1min", "requests per minutes")),
+        (60, "requests/h", 1 / 30),
+        (60, "rps_limit", 120),
+        (60, "latency/ms", 2),
+        (60, "superb", 2),
     ],
 )
 def test_units(seconds: float, unit: str, expected: float) -> None:

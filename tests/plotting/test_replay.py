@@ -21,6 +21,11 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Replay:
     return replay_policies(path, forecaster="ridge", repeats=2)
 
 
+def _with_own_policy(result: Replay) -> Replay:
+    table, course = (frame.replace({"strategy": {"quantile": "mine"}}) for frame in (result.table, result.course))
+    return replace(result, table=table, course=course)
+
+
 def test_scaling_shows_load_forecast_pods_and_errors_where_responsive_failed_most(result: Replay) -> None:
     figure = figures(result)["load"]
     top, advised, responsive, bottom = figure.axes
@@ -33,7 +38,10 @@ def test_scaling_shows_load_forecast_pods_and_errors_where_responsive_failed_mos
     assert len(rows) > POINTS
     shown = np.asarray(next(line for line in bottom.lines if line.get_label() == "responsive").get_ydata(), dtype=float)
     assert len(shown) == POINTS
-    percent, failed = (100 * rows["failed"] / rows["load"]).to_numpy(), rows["failed"].to_numpy()
+    percent, failed = (
+        (100 * rows["failed"] / rows["load"]).to_numpy(),
+        (rows["failed"] - 0.03 * rows["load"]).to_numpy(),
+    )
     sums = [failed[k : k + POINTS].sum() for k in range(len(failed) - POINTS + 1)]
     at = next(k for k in range(len(sums)) if np.allclose(percent[k : k + POINTS], shown))
     assert sums[at] == pytest.approx(max(sums))
@@ -46,10 +54,17 @@ def test_without_a_forecast_the_hpa_stands_beside(result: Replay) -> None:
     top, first, *_ = figures(replace(result, table=few, course=short, advised=advised))["load"].axes
     assert [line.get_label() for line in top.lines] == ["load"]
     assert first.get_ylabel() == "hpa\npods"
+    assert "forecast" not in figures(replace(result, table=few, course=short, advised=advised))["load"].get_supxlabel()
+
+
+def test_a_policy_of_ones_own_is_always_drawn(result: Replay) -> None:
+    labels = [axes.get_ylabel() for axes in figures(_with_own_policy(result))["load"].axes]
+    assert "mine with ridge\npods" in labels
+    assert len(labels) == len(set(labels)) == 5
 
 
 def test_the_tradeoff_has_every_strategy_and_what_is_advised(result: Replay) -> None:
-    own = replace(result, table=result.table.replace({"strategy": {"quantile": "mine"}}))
+    own = _with_own_policy(result)
     figure = figures(own)["tradeoff"]
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert set(own.table["strategy"]) <= set(words)
