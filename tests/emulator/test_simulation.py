@@ -315,7 +315,6 @@ def test_an_oracle_foresees_what_comes() -> None:
         [Decision.hand_over(-1)],
         [Decision.hand_over(1.0)],  # type: ignore[arg-type]
         [Decision.run_at(0, "200")],  # type: ignore[arg-type]
-        [None],
         ["drop"],
         [Decision.drop("full")],  # type: ignore[arg-type]
     ],
