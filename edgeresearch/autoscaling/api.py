@@ -68,13 +68,18 @@ class Replay(Result):
     """Result of a replay.
 
     Attributes:
-        table: One row per policy and forecaster: means over the repeats.
+        table: One row per policy and forecaster, means over the repeats: `strategy`; `forecaster`, empty where it reads
+            none; `repeats`; `error_percent` of the requests, with the lowest and highest repeat (`_low`, `_high`); of
+            that, by cause, `overload_percent`, `base_percent` and `drain_percent`; `pod_hours`, likewise with `_low`
+            and `_high`; and the errors within phases of the load: `stable_error_percent`, `expansion_error_percent`,
+            `shrinkage_error_percent`.
         notes: One line for each thing that was guessed.
         facts: What is written to `report.json`.
         advice: Which policy to take, with its numbers.
         advised: That policy and its forecaster.
-        course: One row per policy, forecaster and sync period, of the first repeat: time, load, what was forecast for
-            it (NaN without a forecaster), requests that failed per second, pods wanted and ready, CPU and memory.
+        course: One row per policy, forecaster and sync period, of the first repeat: `seconds` and `time` of its begin;
+            `load`, its `forecast` (NaN without a forecaster) and what `failed`, in requests per second; pods `wanted`
+            and `ready`; `cpu` and `memory` of all pods, in percent of their limits.
         trace: The trace, as long as it was used.
         config: What was the same for every policy.
     """
@@ -119,9 +124,10 @@ def replay(
 
     Args:
         trace: A CSV file, a Series or DataFrame over times, or a `Trace`.
-        policies: Names of built-in policies (`POLICIES`), or policies of your own (`ScalingPolicy`); those of
-            `COMPARED` are added.
-        forecaster: Name of the forecaster, a key of `MODELS`.
+        policies: One or several of `advance`, `responsive`, `combined`, `fixed`, `hpa`, `quantile` and `oracle`, or
+            policies of your own (see `ScalingPolicy`); all built-in ones if None. `responsive` and `hpa` are added.
+        forecaster: `random_forest`, `ridge`, `logistic`, `xgboost`, `lstm_paper`, `last_value`,
+            `seasonal_naive`, `ridge_calendar`, `xgboost_calendar`, `lstm` or `lstm_huber`.
         q_max: Requests that a pod serves per second.
         start_delay: Mean time from wanting a pod to its readiness, in seconds.
         start_spread: Half the width of the uniform distribution around it, in seconds.
@@ -129,14 +135,15 @@ def replay(
         min_pods: Fewest pods.
         max_pods: Most pods.
         scale: Mean load to scale the trace to, in requests per second; None keeps it.
-        unit: What the values count, one of `UNITS`; where None, the column's name says it, or they are per step.
+        unit: What the values count: `per-second`, `per-minute`, `per-hour` or `per-step`; where None, the column's name
+            says it, such as `requests/s`, `rpm` or `hits_per_minute`, or they are per step.
         repeats: Draws of how requests fall within a step of the trace, and of start delays.
         seed: Root of everything random.
         time: Name of the time column; guessed where None.
         value: Name of the value column; guessed where None.
         step: Distance of two rows, such as `5min`; guessed where None.
         fill: Longest gap that is interpolated, in steps (see `interpolate_gaps`); longer ones are refused.
-        models: What the forecaster is made of; its window is that of the policies.
+        models: What the forecaster is made of, as in the study if None; its window is that of the policies.
         progress: Receives a line at the start of each long step.
 
     Raises:

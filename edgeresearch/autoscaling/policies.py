@@ -42,7 +42,7 @@ class Capacity:
         return self.target_utilisation * self.q_max
 
     def pods_for(self, load: npt.ArrayLike) -> Ints:
-        """Return P = ⌈Q / Q_act⌉, before bounds (Paper A, section 3).
+        """Return P = ⌈Q / Q_act⌉, before bounds (Paper A, section 3): it plans with 0.8 of `q_max` (see `q_act`).
 
         Args:
             load: Loads Q in requests per second, any shape; not checked.
@@ -113,7 +113,10 @@ class Observation:
         return (len(self.history.load) - 1) * self.history.sync_period
 
     def pods_for(self, load: float) -> int:
-        """Return the pods that a load needs: ⌈Q / Q_act⌉ (Paper A, section 3)."""
+        """Return the pods that a load needs where each is planned to serve `target_utilisation` (0.8) of `q_max`.
+
+        That is ⌈Q / Q_act⌉ (Paper A, section 3), before bounds.
+        """
         return int(self.history.capacity.pods_for(load))
 
 

@@ -49,7 +49,10 @@ class Emulation(Result):
     """Policies on a testbed.
 
     Attributes:
-        table: One row per policy (see `results.by_policy`).
+        table: One row per policy: `policy`; `triggers` of all repeats; `drop_percent` of them with its 95 % interval
+            `low`, `high`; `lost_percent`, whose node left; of those that ran, `late_percent`, complete after their
+            period, `mean_hops`, and `local_percent`, run at their source; per hour, `trainings` that ran,
+            `uplink_megabytes` between layers, `link_megabytes` in all, and `messages` that a node sends.
         notes: One line each: the testbed, what was left out, what to know, where and why LOS drops, what one more
             gateway gives.
         facts: Settings, numbers of nodes, streams and repeats, the advice.
@@ -115,15 +118,16 @@ def emulate(
 
     Args:
         testbed: `paper_b`, `city`, a YAML file, or a testbed.
-        policies: Names in `POLICIES`, or objects (see `SchedulingPolicy`); LOS is added. If None, all that fit the
-            testbed and are quick on it.
+        policies: One or several of `los`, `in_situ`, `random`, `cloud`, `least_loaded` and `oracle`, or objects (see
+            `SchedulingPolicy`); LOS is added. If None, all that fit the testbed and are quick on it.
         streams: How many; as many as the testbed says if None.
         nodes: Of a city, in all layers together; as `city` says if None.
         hours: Virtual time of each run.
         repeats: Of each policy.
         interval: Time between two exchanges of availability, in seconds; 0 for states that are always fresh.
         loss: Share of exchanges that get lost.
-        training_cost: How long trainings really take.
+        training_cost: How long trainings really take; settings or a mapping of their keys, as are the next ones; the
+            study's if None.
         rules: Where Algorithm 1 leaves a choice, for the policies that are named.
         limits: How CPU limits are set, likewise.
         fitting: When eq. 1 is fitted, likewise.

@@ -97,7 +97,9 @@ def forecast(
 
     Args:
         trace: A CSV file's path, a Series or DataFrame with times, or a trace (see `read_trace`).
-        model: Name of a model, such as `lstm` or `ridge`; or an object with `fit` and `predict` (see `Forecaster`).
+        model: `random_forest`, `ridge`, `logistic`, `xgboost`, `lstm_paper`, `last_value`,
+            `seasonal_naive`, `ridge_calendar`, `xgboost_calendar`, `lstm` or `lstm_huber`; or an object with
+            `fit` and `predict` (see `Forecaster`).
         horizon: Steps ahead; all from 1 to it are forecast.
         seasonality: Steps in a season, a duration such as `1d`, or `none`; where None, a day if the trace spans three.
         window: Past values that a model reads.
@@ -105,7 +107,8 @@ def forecast(
         time: Name of the time column; guessed where None.
         value: Name of the value column; guessed where None.
         step: Distance of two rows, such as `5min`; guessed where None.
-        settings: What the models are made of; horizons, window, models and seeds are those of this call.
+        settings: What the models are made of, the study's if None; horizons, window, models and seeds are those of
+            this call.
         seed: Root of everything random.
         progress: Receives a line at the start of each long step.
 
@@ -224,7 +227,8 @@ def compare_forecasters(
         time: Name of the time column; guessed where None.
         value: Name of the value column; guessed where None.
         step: Distance of two rows; guessed where None.
-        settings: What the models are made of, how often random ones are fitted, and how intervals are drawn.
+        settings: What the models are made of, how often random ones are fitted, and how intervals are drawn; the
+            study's if None.
         seed: Root of everything random.
         workers: Processes; results do not depend on them.
 

@@ -53,7 +53,9 @@ def schedule(
 ) -> Decision:
     """Decide what a node does with a request (Paper B, Algorithm 1).
 
-    It runs here if that is feasible, else goes to the best feasible neighbour, else to the best infeasible one:
+    It runs here if that is feasible, else goes to the best feasible neighbour, else to the best infeasible one. The
+    best is first by the sum of its ranks in utilisation and latency (eq. 4); of equal sums the closer one is taken, as
+    below. A job without history on a node busier than `rules.cold_start_threshold` goes to a random neighbour:
 
         >>> import edgeresearch as er
         >>> here = er.Availability(node=0, time=0, cpu=60, memory=500, utilisation=0.8, kind="edge")
@@ -264,7 +266,10 @@ class LearningPolicy:
 
 
 class LOS(LearningPolicy):
-    """Local-Optimistic Scheduling (Paper B, Algorithm 1)."""
+    """Local-Optimistic Scheduling (Paper B, Algorithm 1): `schedule` on what a node sees, with the history of each job.
+
+    For one decision, or to use it outside the emulator, call `er.schedule`.
+    """
 
     name = "los"
 

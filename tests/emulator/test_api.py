@@ -199,9 +199,9 @@ def test_one_policy_needs_no_list_and_a_mapping_stands_for_rules() -> None:
 class NearestFree:  # as in the docstring of SchedulingPolicy
     def decide(self, request: er.Request, view: er.NodeView) -> er.Decision:
         here = view.here()
-        if here.cpu >= 200:
-            return er.Decision.run_at(here.node, limit=200)
-        free = [near for near in view.neighbours() if near.cpu >= 200 and near.node not in request.tried]
+        if here.cpu >= 600:
+            return er.Decision.run_at(here.node, limit=600)
+        free = [near for near in view.neighbours() if near.cpu >= 600 and near.node not in request.tried]
         nearest = min(free, key=lambda near: near.latency, default=None)
         return er.Decision.hand_over(nearest.node) if nearest else er.Decision.drop()
 
