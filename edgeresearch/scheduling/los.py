@@ -47,8 +47,8 @@ def schedule(
     neighbours: Neighbours,
     history: JobHistory | None = None,
     *,
-    rules: Rules = _RULES,
-    limits: Limits = _LIMITS,
+    rules: Rules | None = None,
+    limits: Limits | None = None,
     rng: np.random.Generator | None = None,
 ) -> Decision:
     """Decide what a node does with a request (Paper B, Algorithm 1).
@@ -70,10 +70,12 @@ def schedule(
         here: The node's own state, true now.
         neighbours: What its neighbours published.
         history: Of the job; that of a job which has never run if None.
-        rules: Where the paper leaves a choice.
-        limits: How CPU limits are set.
+        rules: Where the paper leaves a choice; the study's if None.
+        limits: How CPU limits are set; the study's if None.
         rng: Draws the neighbour of a cold start; seeded with 0 if None.
     """
+    rules = _RULES if rules is None else rules
+    limits = _LIMITS if limits is None else limits
     known = JobHistory(limits) if history is None else history
     cold = known.cold
     if cold and here.utilisation > rules.cold_start_threshold:
@@ -200,7 +202,7 @@ class LearningPolicy:
     """What policies share that learn from past trainings: the history of each job, and how limits follow from it.
 
     Args:
-        rules: Where Algorithm 1 leaves a choice.
+        rules: Where Algorithm 1 leaves a choice; the study's if None, as are the next ones.
         limits: How CPU limits are set.
         fitting: When eq. 1 is fitted.
         name: What the policy is called in tables, in place of its usual name.
@@ -215,15 +217,15 @@ class LearningPolicy:
 
     def __init__(
         self,
-        rules: Rules = _RULES,
-        limits: Limits = _LIMITS,
-        fitting: Fitting = Fitting(),  # noqa: B008 - frozen
+        rules: Rules | None = None,
+        limits: Limits | None = None,
+        fitting: Fitting | None = None,
         *,
         name: str | None = None,
     ) -> None:
-        self.rules = rules
-        self.limits = limits
-        self.fitting = fitting
+        self.rules = rules or _RULES
+        self.limits = limits or _LIMITS
+        self.fitting = fitting or Fitting()
         if name is not None:
             self.name = name
         self._histories: dict[int, JobHistory] = {}
