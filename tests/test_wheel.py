@@ -30,11 +30,12 @@ SWEEP = "experiment: los\nseeds: 1\ngrid: {los.hours: [0.1], streams: [2]}\n"
 LIBRARY = ("anomaly", "autoscaling", "data", "emulator", "forecasting", "plotting", "scheduling", "sweeps")
 """Rooms that are imported without the study."""
 USES = {
-    "forecast": "main('forecast trace.csv --model ridge --out out'.split())",
-    "replay": "main('elastic trace.csv --forecaster last_value --strategy combined --repeats 1 --out out'.split())",
-    "emulate": "main('los --streams 2 --hours 0.2 --repeats 1 --policy in_situ --out out'.split())",
-    "detect": "main('detect trace.csv --train 200 --every 0 --out out'.split())",
-    "sweep": "main('sweep sweep.yaml --workers 1 --out out'.split())",
+    "forecast": "er.forecast('trace.csv', model='ridge', horizon=2).save('out')",
+    "replay": "er.replay('trace.csv', policies=['combined'], forecaster='last_value', repeats=1, q_max=20).save('out')",
+    "emulate": "er.emulate('paper_b', policies=['los', 'in_situ'], streams=2, hours=0.2, repeats=1).save('out')",
+    "detect": "er.detect('trace.csv', train=200, every=0).save('out')",
+    "sweep": "er.sweep('sweep.yaml', workers=1).save('out')",
+    "command": "from edgeresearch.cli import main; main('forecast trace.csv --model ridge --out out'.split())",
 }
 """What a stranger does first; each with nothing but the library, and leaves results in `out`."""
 
@@ -70,7 +71,7 @@ def test_the_wheel_holds_every_file_of_the_package(site: Path) -> None:
 def test_a_stranger_uses_it_without_settings_and_without_the_study(site: Path, tmp_path: Path, use: str) -> None:
     (tmp_path / "trace.csv").write_text(TRACE)
     (tmp_path / "sweep.yaml").write_text(SWEEP)
-    done = _python(site, tmp_path, f"from edgeresearch.cli import main\n{USES[use]}")
+    done = _python(site, tmp_path, f"import edgeresearch as er\n{USES[use]}")
     assert done.returncode == 0, done.stdout + done.stderr
     assert any((tmp_path / "out").iterdir())
 
@@ -111,6 +112,7 @@ def test_what_is_called_the_study_is_its_extra() -> None:
     assert set(STUDY) - imported <= {"IPython", "jupyter_client", "nbclient", "nbformat", "traitlets"}  # come with them
     assert imported - set(STUDY) <= {
         "jupyterlab",
+        "markdown-it-py",
         "pillow",
         "ruamel.yaml.clib",
         "statsmodels",
