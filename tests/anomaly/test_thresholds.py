@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from edgeresearch.anomaly.base import Threshold
 from edgeresearch.anomaly.settings import FixedThreshold, MovingThreshold, QuantileThreshold
 from edgeresearch.anomaly.thresholds import HUGE, Sketch, threshold_levels
+from edgeresearch.errors import InputError
 
 THRESHOLDS: dict[str, Threshold] = {
     "fixed": FixedThreshold(level=2.0),
@@ -123,20 +124,20 @@ def test_the_level_is_never_below_the_mean(values: list[float], clip: bool) -> N
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        (MovingThreshold, {"k": -1.0}, "k\n.*greater than or equal to 0"),
-        (MovingThreshold, {"k": math.nan}, "k\n.*finite"),
-        (MovingThreshold, {"memory": 0.5}, "memory\n.*greater than or equal to 1"),
-        (MovingThreshold, {"warm_up": 0}, "warm_up\n"),
-        (MovingThreshold, {"floor": -1e-9}, "floor\n"),
-        (QuantileThreshold, {"quantile": 1.0}, "quantile\n.*less than 1"),
-        (QuantileThreshold, {"factor": 0.0}, "factor\n"),
-        (QuantileThreshold, {"warm_up": 4}, "warm_up\n.*greater than or equal to 5"),
+        (MovingThreshold, {"k": -1.0}, "k is -1.0; .*greater than or equal to 0"),
+        (MovingThreshold, {"k": math.nan}, "k is nan; .*finite"),
+        (MovingThreshold, {"memory": 0.5}, "memory is 0.5; .*greater than or equal to 1"),
+        (MovingThreshold, {"warm_up": 0}, "warm_up is 0"),
+        (MovingThreshold, {"floor": -1e-9}, "floor is -1e-09"),
+        (QuantileThreshold, {"quantile": 1.0}, "quantile is 1.0; .*less than 1"),
+        (QuantileThreshold, {"factor": 0.0}, "factor is 0"),
+        (QuantileThreshold, {"warm_up": 4}, "warm_up is 4; .*greater than or equal to 5"),
         (QuantileThreshold, {"window": 199}, "window is 199; give at least twice the warm-up"),
-        (QuantileThreshold, {"floor": -1.0}, "floor\n"),
+        (QuantileThreshold, {"floor": -1.0}, "floor is -1"),
     ],
 )
 def test_settings_without_meaning_are_refused(kind: Any, settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(InputError, match=message):
         kind(**settings)
 
 
