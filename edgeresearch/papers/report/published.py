@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from edgeresearch import io
 from edgeresearch.errors import InputError
 from edgeresearch.papers.claims.table import read_claims
 from edgeresearch.papers.report.audit import describe_claim
@@ -119,11 +120,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         InputError: It is missing or no CSV.
     """
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InputError(f"cannot read {path}: {reason}; make it with edgeresearch reproduce") from error
+    table = io.read_table(path)
     if {"trace", "real"} <= set(table):
         table["named"] = table["trace"].where(table["real"].astype(bool), table["trace"] + " (synthetic)")
     return table

@@ -142,5 +142,5 @@ def test_what_cannot_be_made_says_why(tmp_path: Path) -> None:
     assert [name for name, each in made.items() if isinstance(each, PaperTable)] == ["a-table1"]
     assert re.match(r"cannot read .*fig7_drop\.csv: No such file", str(made["b-fig7"]))
     (tmp_path / "x.csv").write_text("")
-    with pytest.raises(InputError, match=r"cannot read .*x\.csv: No columns to parse from file; make it"):
+    with pytest.raises(InputError, match=r"cannot read .*x\.csv: No columns to parse from file; run the pipeline"):
         read_table(tmp_path / "x.csv")
