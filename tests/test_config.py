@@ -8,13 +8,12 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from edgeresearch import config
-from edgeresearch.config import PAPER, Params, load, merge, merged, parse
+from edgeresearch.config import PAPER, CityGrowth, Params, SchedulingStudy, load, merge, merged, parse
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.settings import District, Policies, TrainingCost
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.settings import ForecastSettings
-from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
 from edgeresearch.scheduling.settings import Limits, Rules
 from edgeresearch.settings import Counts, Section
 

@@ -10,8 +10,7 @@ import typer
 from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeresearch.config import Params
-    from edgeresearch.papers.settings import SchedulingStudy
+    from edgeresearch.config import Params, SchedulingStudy
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 """The command line; the commands add themselves to it."""

@@ -20,8 +20,7 @@ from edgeresearch.cli.base import (
 from edgeresearch.errors import InputError
 
 if TYPE_CHECKING:
-    from edgeresearch.config import Params
-    from edgeresearch.papers.settings import SchedulingStudy
+    from edgeresearch.config import Params, SchedulingStudy
 
 TRACES = Annotated[
     list[str] | None,

@@ -12,11 +12,11 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
+from edgeresearch.config import CityGrowth, SchedulingStudy
 from edgeresearch.emulator.city import City, link_nearest, make_city, read_places
 from edgeresearch.emulator.experiment import Scenario, run_seed, simulate
 from edgeresearch.emulator.results import MESSAGES, Outcome, traffic
 from edgeresearch.io import write_csv
-from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
 from edgeresearch.stats import interval
 
 TABLES = Path("reports") / "tables" / "los"

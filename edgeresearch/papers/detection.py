@@ -18,11 +18,11 @@ from edgeresearch.anomaly.base import Array, Identity, Mask, Scale, Threshold, t
 from edgeresearch.anomaly.detectors import ECOD, Detector, HalfSpaceTrees, LastValue, RobustZ
 from edgeresearch.anomaly.evaluation import Injected, Scores, best_event_f1, inject, score
 from edgeresearch.anomaly.prequential import apply_threshold, run_prequential, score_prequential
+from edgeresearch.config import AnomalyStudy, DetectorName
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
-from edgeresearch.papers.settings import AnomalyStudy, DetectorName
 from edgeresearch.stats import interval, intervals
 
 Kind = Literal["traffic", "pollution"]

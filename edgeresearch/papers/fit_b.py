@@ -1,18 +1,53 @@
 """Global settings of the emulator, fitted to a few published numbers of Paper B; the others stay held out."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
+from scipy.stats import qmc
 
+from edgeresearch import parallel
+from edgeresearch.config import LimitAdaptation, SchedulingStudy, SearchBudget
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, compare_policies
-from edgeresearch.optimise import Choice, Space, Span, Value, search
 from edgeresearch.papers import limit_adaptation
-from edgeresearch.papers.settings import LimitAdaptation, SchedulingStudy
+
+Value = float | int | bool | str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A setting that is a number from `low` to `high`; with `log`, factors count instead of differences."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def at(self, part: float) -> Value:
+        """Return the value at a part of the span between 0 and 1, to four digits."""
+        low, high = (np.log(self.low), np.log(self.high)) if self.log else (self.low, self.high)
+        value = low + part * (high - low)
+        return float(f"{np.exp(value) if self.log else value:.4g}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting that is one of several values."""
+
+    values: Sequence[Value]
+
+    def at(self, part: float) -> Value:
+        """Return the value at a part between 0 and 1."""
+        return self.values[min(int(part * len(self.values)), len(self.values) - 1)]
+
+
+Space = Mapping[str, Span | Choice]
+Evaluate = Callable[[Mapping[str, Value], int, int], Mapping[str, float]]
+"""Takes settings, repeats, and the number of a set of seeds; returns measures, `loss` among them."""
 
 SPACE: Space = {
     "at_400": Span(30, 60),
@@ -35,7 +70,6 @@ SPACE: Space = {
 `at_400` is t_job under 400 millicores, which gives eq. 1's `a`. The two prediction jobs of a source leave 60 millicores
 there, so that any floor above keeps trainings away, as the paper's set-up does.
 """
-
 
 LAST = -1
 """Stage of the final evaluation."""
@@ -128,7 +162,7 @@ def fit(
         workers: Processes; results do not depend on them.
 
     Returns:
-        One row per evaluation, see `optimise.search`; the last stage, -1, has fresh seeds.
+        One row per evaluation, see `search`.
     """
     scenario = Scenario.of(study)
     run = partial(
@@ -140,4 +174,59 @@ def fit(
         hours=study.hours,
         seed=seed,
     )
-    return search(SPACE, run, **dict(study.fit), seed=seed, workers=workers)
+    return search(SPACE, run, study.fit, seed=seed, workers=workers)
+
+
+def search(space: Space, evaluate: Evaluate, budget: SearchBudget, *, seed: int, workers: int = 1) -> pd.DataFrame:
+    """Look for the settings with the smallest loss: a Latin hypercube first, then small steps from the best points.
+
+    Each round meets seeds of its own, so that a lucky draw of one round does not survive the next, and what is kept is
+    evaluated once more at the end with fresh seeds.
+
+    Args:
+        space: What is free.
+        evaluate: Runs a point.
+        budget: How long to search.
+        seed: Root of the search's own randomness.
+        workers: Processes; results do not depend on them.
+
+    Returns:
+        One row per evaluation: `stage` (0 the hypercube, then the rounds, `LAST` the final evaluation), the settings,
+        and what `evaluate` returned.
+    """
+    rng, repeats = np.random.default_rng(seed), budget.repeats
+    points = qmc.LatinHypercube(len(space), rng=rng).random(budget.first)
+    tables = [_evaluate_all(space, points, evaluate, repeats[0], 0, workers)]
+    for number in range(budget.rounds):
+        parents = _best(tables[-1], budget.keep)
+        size = budget.step * 0.5 ** (number // 2)
+        points = np.vstack([parents, *(_steps(parents, space, size, rng) for _ in range(budget.children))])
+        tables.append(_evaluate_all(space, points, evaluate, repeats[1], number + 1, workers))
+    last = _evaluate_all(space, _best(tables[-1], budget.keep), evaluate, repeats[2], LAST, workers)
+    return pd.concat([*tables, last], ignore_index=True).drop(columns="point")
+
+
+def _steps(parents: np.ndarray, space: Space, size: float, rng: np.random.Generator) -> np.ndarray:
+    moved = parents + size * rng.standard_normal(parents.shape)
+    moved = 1 - np.abs(1 - np.abs(moved) % 2)  # mirrored at both ends
+    jump = rng.random(parents.shape) < 0.1
+    for at, spot in enumerate(space.values()):
+        if isinstance(spot, Choice):
+            moved[:, at] = np.where(jump[:, at], rng.random(len(parents)), parents[:, at])
+    return np.asarray(np.clip(moved, 0, 1))
+
+
+def _best(table: pd.DataFrame, keep: int) -> np.ndarray:
+    return np.array(table.nsmallest(keep, "loss")["point"].tolist())
+
+
+def _evaluate_all(
+    space: Space, points: np.ndarray, evaluate: Evaluate, repeats: int, stage: int, workers: int
+) -> pd.DataFrame:
+    settings = [
+        {name: spot.at(float(part)) for part, (name, spot) in zip(point, space.items(), strict=True)}
+        for point in points
+    ]
+    measured = parallel.run((delayed(evaluate)(each, repeats, stage) for each in settings), workers)
+    rows = [{"stage": stage, **each, **result} for each, result in zip(settings, measured, strict=True)]
+    return pd.DataFrame(rows).assign(point=list(points))

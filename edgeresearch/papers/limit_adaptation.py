@@ -5,12 +5,12 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from edgeresearch.config import LimitAdaptation
 from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.emulator.network import Mesh, Node
 from edgeresearch.emulator.policies import InSitu
 from edgeresearch.emulator.simulation import run_events
 from edgeresearch.emulator.workload import Job, spawn_seeds
-from edgeresearch.papers.settings import LimitAdaptation
 from edgeresearch.scheduling.job_history import residual
 from edgeresearch.scheduling.settings import LimitRule
 from edgeresearch.stats import by

@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 from pydantic import PositiveFloat
 
+from edgeresearch.config import SchedulingStudy
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, compare_policies
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import write_csv
-from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.profiling import training_cost
 from edgeresearch.scheduling.settings import Limits
 

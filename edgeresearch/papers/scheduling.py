@@ -12,13 +12,13 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
+from edgeresearch.config import SchedulingStudy
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, compare_policies
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import atomic, write_csv
 from edgeresearch.papers import limit_adaptation, scheduling_sweeps
 from edgeresearch.papers.fit_b import adjust
-from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.scheduling.settings import LimitRule
 from edgeresearch.stats import by
 

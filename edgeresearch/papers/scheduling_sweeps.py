@@ -8,8 +8,7 @@ import pandas as pd
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, compare_policies
 from edgeresearch.emulator.testbed import Churn, Rate
-from edgeresearch.optimise import Value
-from edgeresearch.papers.fit_b import adjust
+from edgeresearch.papers.fit_b import Value, adjust
 
 CHOICES: Mapping[str, Mapping[str, Value]] = {
     "as chosen": {},

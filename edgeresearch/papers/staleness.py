@@ -24,10 +24,10 @@ from edgeresearch.anomaly.retraining import (
     train_versions,
 )
 from edgeresearch.anomaly.thresholds import threshold_levels
+from edgeresearch.config import AnomalyStudy
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
-from edgeresearch.papers.settings import AnomalyStudy
 from edgeresearch.stats import interval, intervals
 
 WHO = ["data", "threshold", "policy", "streams"]

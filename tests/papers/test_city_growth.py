@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgeresearch.config import Params
+from edgeresearch.config import CityGrowth, Params, SchedulingStudy
 from edgeresearch.emulator.city import make_city, synthetic_places
 from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.results import Outcome, traffic
 from edgeresearch.papers import city_growth
 from edgeresearch.papers.city_growth import Growth, growth, repeats, write
-from edgeresearch.papers.settings import CityGrowth, SchedulingStudy
 from edgeresearch.scheduling.settings import Fitting
 
 SMALL: dict[str, Any] = {

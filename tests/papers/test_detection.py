@@ -13,7 +13,7 @@ from edgeresearch import cli
 from edgeresearch.anomaly.detectors import CUTOFF, HalfSpaceTrees
 from edgeresearch.anomaly.evaluation import Injected, inject
 from edgeresearch.anomaly.settings import MovingThreshold, QuantileThreshold
-from edgeresearch.config import Params, merge, parse
+from edgeresearch.config import AnomalyStudy, Params, merge, parse
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.papers import detection as module
@@ -34,7 +34,6 @@ from edgeresearch.papers.detection import (
     summarize,
     write_tables,
 )
-from edgeresearch.papers.settings import AnomalyStudy
 
 SEED = np.random.SeedSequence(3)
 CHEAP = ["robust_z", "last_value"]

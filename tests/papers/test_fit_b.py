@@ -3,16 +3,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edgeresearch.config import Params
+from edgeresearch.config import LimitAdaptation, Params, SearchBudget
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, compare_policies
-from edgeresearch.optimise import Choice, Span, Value
 from edgeresearch.papers import limit_adaptation
-from edgeresearch.papers.fit_b import SPACE, adjust, evaluate, fit
+from edgeresearch.papers.fit_b import SPACE, Choice, Space, Span, Value, adjust, evaluate, fit, search
 from edgeresearch.papers.paper_b import published as paper_b
-from edgeresearch.papers.settings import LimitAdaptation, SearchBudget
 
 PLAN = LimitAdaptation(jobs=2, iterations=46, drift=0.0)
 TARGETS = {"drop_2": (10.0, 4.0), "limit_1": (400.0, 20.0)}
@@ -146,3 +147,103 @@ def test_a_fit_searches_the_space() -> None:
     assert table["stage"].tolist() == [0, 0, 0, 1, 1, -1]
     assert set(SPACE) < set(table.columns)
     assert table["loss"].to_numpy() == pytest.approx(np.abs(table["drop_2"] - 14.37).to_numpy() / 4)
+
+
+TOY: Space = {"x": Span(0.0, 10.0), "y": Span(1.0, 1000.0, log=True), "way": Choice(("left", "right", "up"))}
+BUDGET = SearchBudget(first=60, keep=6, rounds=6, children=8, step=0.15, repeats=(1, 2, 5))
+
+
+def toy(settings: Mapping[str, Value], repeats: int, stage: int) -> dict[str, float]:
+    """Least at x = 7, y = 20, way = up: 0."""
+    x, y, way = float(settings["x"]), float(settings["y"]), settings["way"]
+    away = {"left": 0.5, "right": 1.0, "up": 0.0}[str(way)]
+    loss = ((x - 7) / 10) ** 2 + (np.log(y / 20) / 7) ** 2 + away
+    return {"loss": float(loss), "repeats": repeats, "seen": stage, "half": x / 2}
+
+
+def noisy(settings: Mapping[str, Value], repeats: int, stage: int) -> dict[str, float]:
+    """What `toy` gives, and luck that hangs on the settings and the set of seeds and shrinks with repeats."""
+    key = [int(1e4 * float(settings["x"])), int(1e4 * float(settings["y"])), stage + 1]
+    luck = np.random.default_rng(key).normal() / np.sqrt(repeats)
+    return {**toy(settings, repeats, stage), "loss": toy(settings, repeats, stage)["loss"] + 0.2 * luck}
+
+
+@pytest.fixture(scope="module")
+def searched() -> pd.DataFrame:
+    return search(TOY, toy, BUDGET, seed=1)
+
+
+@given(st.floats(0, 1), st.floats(0.001, 1000), st.floats(1, 100), st.booleans())
+def test_a_span_stays_between_its_ends_but_for_rounding(part: float, low: float, factor: float, log: bool) -> None:
+    value = float(Span(low, low * factor, log).at(part))
+    assert low * (1 - 1e-3) <= value <= low * factor * (1 + 1e-3)
+    assert value == float(f"{value:.4g}")
+
+
+def test_spans_by_hand() -> None:
+    assert [Span(2.0, 4.0).at(part) for part in (0, 0.25, 1)] == [2, 2.5, 4]
+    assert [Span(1.0, 100.0, log=True).at(part) for part in (0, 0.5, 1)] == [1, 10, 100]
+    assert Span(0.0, 1.0).at(1 / 3) == 0.3333
+
+
+def test_a_choice_gives_each_value_the_same_part() -> None:
+    way = Choice(("a", "b", "c", "d"))
+    assert [way.at(part) for part in (0, 0.24, 0.25, 0.5, 0.75, 0.99, 1.0)] == ["a", "a", "b", "c", "d", "d", "d"]
+    assert Choice((True,)).at(0.7) is True
+
+
+def test_the_optimum_is_found(searched: pd.DataFrame) -> None:
+    best = searched[searched["stage"] == -1].nsmallest(1, "loss").iloc[0]
+    assert best["way"] == "up"
+    assert best["x"] == pytest.approx(7, abs=0.2)
+    assert best["y"] == pytest.approx(20, rel=0.15)
+    assert best["loss"] < 1e-3 < searched[searched["stage"] == 0]["loss"].min()
+
+
+def test_every_evaluation_is_there(searched: pd.DataFrame) -> None:
+    assert list(searched.columns) == ["stage", "x", "y", "way", "loss", "repeats", "seen", "half"]
+    sizes = searched.groupby("stage").size().to_dict()
+    assert sizes == {-1: 6, 0: 60, **{number: 6 * 9 for number in range(1, 7)}}
+    points = searched[["x", "y", "way"]].to_dict("records")
+    again = [toy({str(name): value for name, value in point.items()}, 1, 0)["loss"] for point in points]
+    assert searched["loss"].to_numpy() == pytest.approx(np.array(again))
+    assert searched["half"].to_numpy() == pytest.approx(searched["x"].to_numpy() / 2)
+
+
+def test_stages_have_their_repeats_and_their_seeds(searched: pd.DataFrame) -> None:
+    assert (searched["seen"] == searched["stage"]).all()
+    repeats = searched.groupby("stage")["repeats"].unique().to_dict()
+    assert {stage: each.tolist() for stage, each in repeats.items()} == {-1: [5], 0: [1]} | {
+        number: [2] for number in range(1, 7)
+    }
+
+
+def test_all_of_the_space_is_searched_at_first(searched: pd.DataFrame) -> None:
+    first = searched[searched["stage"] == 0]
+    assert np.histogram(first["x"], bins=10, range=(0, 10))[0].tolist() == [6] * 10  # a Latin hypercube
+    assert np.histogram(np.log10(first["y"]), bins=6, range=(0, 3))[0].tolist() == [10] * 6
+    assert first["way"].value_counts().to_dict() == {"left": 20, "right": 20, "up": 20}
+
+
+def test_a_round_starts_from_the_best_of_the_one_before(searched: pd.DataFrame) -> None:
+    names = ["x", "y", "way"]
+    for stage, following in [*((number, number + 1) for number in range(6)), (6, -1)]:
+        best = searched[searched["stage"] == stage].nsmallest(6, "loss")[names].values.tolist()
+        assert searched.loc[searched["stage"] == following, names].head(6).values.tolist() == best
+
+
+def test_a_lucky_draw_does_not_survive_fresh_seeds() -> None:
+    table = search(TOY, noisy, BUDGET, seed=1)
+    kept = table[table["stage"] == BUDGET.rounds].nsmallest(BUDGET.keep, "loss")
+    last = table[table["stage"] == -1]
+    assert last[["x", "y"]].values.tolist() == kept[["x", "y"]].values.tolist()
+    assert kept["loss"].mean() < last["loss"].mean()  # those were chosen for their luck, these are met anew
+    assert last["loss"].mean() < table.loc[table["stage"] == 0, "loss"].mean()
+
+
+def test_results_depend_on_the_seed_and_not_on_the_workers(searched: pd.DataFrame) -> None:
+    small = BUDGET.replace(first=8, keep=2, rounds=1, children=2, repeats=(1, 1, 1))
+    one = search(TOY, toy, small, seed=1)
+    pd.testing.assert_frame_equal(one, search(TOY, toy, small, seed=1))
+    pd.testing.assert_frame_equal(one, search(TOY, toy, small, seed=1, workers=2))
+    assert not one["x"].equals(search(TOY, toy, small, seed=2)["x"])

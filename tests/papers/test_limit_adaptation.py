@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from edgeresearch.config import LimitAdaptation
 from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.papers.limit_adaptation import adapt, course, means, plateau
 from edgeresearch.papers.paper_b import published as paper_b
-from edgeresearch.papers.settings import LimitAdaptation
 from edgeresearch.scheduling.settings import LimitRule
 
 RULES: Sequence[LimitRule] = ("period", "utilisation")

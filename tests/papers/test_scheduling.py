@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from edgeresearch.config import Params
+from edgeresearch.config import LimitAdaptation, Params, SchedulingSweeps
 from edgeresearch.emulator.testbed import PAPER_B
 from edgeresearch.errors import InputError
 from edgeresearch.papers import scheduling, scheduling_sweeps
-from edgeresearch.papers.settings import LimitAdaptation, SchedulingSweeps
 
 SMALL = Params().los.replace(
     streams=(2, 10),

@@ -21,12 +21,11 @@ from edgeresearch.anomaly.retraining import (
     train_versions,
 )
 from edgeresearch.anomaly.thresholds import threshold_levels
-from edgeresearch.config import Params, merge, parse
+from edgeresearch.config import AnomalyStudy, Params, merge, parse
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.papers import staleness as module
 from edgeresearch.papers.detection import write_tables
-from edgeresearch.papers.settings import AnomalyStudy
 from edgeresearch.papers.staleness import (
     ALWAYS,
     BOUNDS,

@@ -14,9 +14,8 @@ import pytest
 
 import edgeresearch
 from edgeresearch import stats
-from edgeresearch.config import Params
+from edgeresearch.config import Params, SchedulingStudy
 from edgeresearch.errors import InputError
-from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.sweeps.api import SweepResult, sweep
 from edgeresearch.sweeps.experiments import Experiment
 

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgeresearch.config import Params
+from edgeresearch.config import Params, SchedulingStudy
 from edgeresearch.errors import InputError
-from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.sweeps import spec
 from edgeresearch.sweeps.experiments import BUILTIN, Experiment
 from edgeresearch.sweeps.spec import Cell, LatinHypercube, Span, Spec, cells, grid, hypercube, key, load

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from edgeresearch.config import SchedulingStudy
 from edgeresearch.emulator.experiment import Scenario
 from edgeresearch.errors import InputError
 from edgeresearch.io import read_table, write_csv
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS
 from edgeresearch.papers.paper_b import published
 from edgeresearch.papers.paper_b.labels import DETECTORS
-from edgeresearch.papers.settings import SchedulingStudy
 from edgeresearch.stats import interval
 
 AS_CHOSEN = "as chosen"
