@@ -3,7 +3,6 @@
 Most sections are the rooms' own settings; those that say what the study runs, and how often, stand here.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -233,42 +232,23 @@ def load(path: str | Path, profile: str | None = None) -> Params:
     Raises:
         InputError: A file is missing or not YAML, a key is unknown, or a value is not what its key takes.
     """
-    return parse(merged(path, profile), str(path) if profile in (None, PAPER) else f"{path} with profile {profile}")
+    where = str(path) if profile in (None, PAPER) else f"{path} with profile {profile}"
+    return parsed(merged(path, profile), Params, where)
 
 
 def merged(path: str | Path, profile: str | None = None) -> dict[str, Any]:
-    """The plain mapping behind `load`: the file's keys with those of the profile laid over them, all of them known.
-
-    Raises:
-        InputError: A file is missing or not YAML, or a key is unknown.
-    """
-    path = Path(path)
-    data = _read(path)
-    if profile in (None, PAPER):
-        return data
-    folder = path.parent / "profiles"
-    overlay = folder / f"{profile}.yaml"
-    if not overlay.is_file():
-        known = [PAPER, *sorted(each.stem for each in folder.glob("*.yaml"))]
-        hint = nearest(str(profile), known)
-        raise InputError(f"no profile {profile!r} beside {path}{hint}; known: {', '.join(known)}")
-    return merge(data, _read(overlay))
-
-
-def parse(data: Mapping[str, Any], where: str = "params") -> Params:
-    """Turn a plain mapping into settings.
-
-    Args:
-        data: Keys and values as YAML gives them.
-        where: Name of the place they come from, for messages.
-
-    Raises:
-        InputError: A key is unknown, or a value is not what its key takes.
-    """
-    return parsed(data, Params, where)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    data = read_yaml(path)
-    refuse_unknown(data, Params, str(path))
-    return data
+    """Return the plain mapping behind `load`: the file's keys and those of the profile laid over them, all known."""
+    files = [Path(path)]
+    if profile not in (None, PAPER):
+        folder = files[0].parent / "profiles"
+        files.append(folder / f"{profile}.yaml")
+        if not files[1].is_file():
+            known = [PAPER, *sorted(each.stem for each in folder.glob("*.yaml"))]
+            hint = nearest(str(profile), known)
+            raise InputError(f"no profile {profile!r} beside {path}{hint}; known: {', '.join(known)}")
+    result: dict[str, Any] = {}
+    for file in files:
+        data = read_yaml(file)
+        refuse_unknown(data, Params, str(file))
+        result = merge(result, data)
+    return result

@@ -7,15 +7,19 @@ from collections.abc import Iterable
 class InputError(ValueError):
     """Bad input: the message says what is wrong, where, and what to do about it.
 
-    The command line prints the message alone and exits with status 2.
+    The command line prints the message alone and exits with `status`.
     """
+
+    status = 2
 
 
 class RunError(RuntimeError):
     """Something that was started failed: the message says what, where, and where to read more.
 
-    The command line prints the message alone and exits with status 1.
+    The command line prints the message alone and exits with `status`.
     """
+
+    status = 1
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

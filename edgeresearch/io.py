@@ -29,35 +29,73 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         InputError: The folder cannot be made or written, or the disk is full.
     """
-    target = Path(path)
+    with _drafted(path, folder=False) as draft:
+        yield draft
+        draft.chmod(0o644)
+        draft.replace(path)
+
+
+@contextmanager
+def gathered(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; its files and folders move to `path` if the block succeeds.
+
+    Of what stood at `path`, only things of the same names are replaced. If the block raises, nothing is left behind and
+    what stood at `path` stays as it was.
+
+    Raises:
+        InputError: The folder cannot be made or written.
+    """
+    check(path)
+    with _drafted(path, folder=True) as draft:
+        yield draft
+        draft.chmod(0o755)
+        _move(draft, Path(path))
+
+
+@contextmanager
+def _drafted(path: str | os.PathLike[str], *, folder: bool) -> Iterator[Path]:
+    """Yield a new file or folder for what is to stand at `path`; afterwards it is gone, if it has not been moved."""
+    target = Path(path).absolute()
     made = [parent for parent in target.parents if not parent.exists()]
     draft = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f"{DRAFT}{target.stem}-", suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        draft = Path(name)
+        beside = target if target.is_mount() else target.parent  # a move from one disk to another takes its time
+        prefix = f"{DRAFT}{target.stem}-"
+        if folder:
+            draft = Path(tempfile.mkdtemp(prefix=prefix, dir=beside))
+        else:
+            handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=beside)
+            os.close(handle)
+            draft = Path(name)
         yield draft
-        draft.chmod(0o644)
-        draft.replace(target)
+    except InputError as error:  # of a file in the draft, which nobody knows by that name
+        raise InputError(str(error).replace(str(draft), str(path))) from error
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write {target}: {reason}; choose a folder that can be written") from error
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
     finally:
         if draft is not None:
-            draft.unlink(missing_ok=True)
+            shutil.rmtree(draft, ignore_errors=True) if folder else draft.unlink(missing_ok=True)
         for parent in made:
             if parent.is_dir() and not any(parent.iterdir()):
                 parent.rmdir()
 
 
+def _move(draft: Path, target: Path) -> None:
+    if not target.exists():
+        draft.replace(target)
+        return
+    for item in sorted(draft.iterdir()):
+        old = target / item.name
+        if old.is_dir() and not old.is_symlink():
+            shutil.rmtree(old)
+        item.replace(old)
+
+
 def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int = 6) -> None:
     """Write a table as CSV with the same bytes on every machine: `digits` significant digits, LF line ends.
 
-    Args:
-        table: What is written, without its index.
-        path: Where to.
-        digits: Significant digits of floats.
+    The index is left out.
     """
     with atomic(path) as draft:
         table.to_csv(draft, index=False, float_format=f"%.{digits}g", lineterminator="\n")
@@ -79,11 +117,16 @@ def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
         raise InputError(f"cannot read {path}: {reason}; run the pipeline, or what makes it, first") from error
 
 
+def write_text(text: str, path: str | os.PathLike[str]) -> None:
+    """Write text as UTF-8."""
+    with atomic(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
 def write_json(data: Any, path: str | os.PathLike[str]) -> None:
     """Write JSON with sorted keys and a final newline."""
     text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with atomic(path) as draft:
-        draft.write_text(text + "\n", encoding="utf-8")
+    write_text(text + "\n", path)
 
 
 def check(path: str | os.PathLike[str]) -> None:
@@ -99,51 +142,3 @@ def check(path: str | os.PathLike[str]) -> None:
         raise InputError(f"cannot write {path}: {place} is a file; choose another folder")
     if not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {path}: {place} is not writable; choose another folder")
-
-
-@contextmanager
-def gathered(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; its files and folders move to `path` if the block succeeds.
-
-    Where something is mounted at `path`, the folder is made in it: nothing moves from one disk to another at once.
-
-    Of what stood at `path`, only things of the same names are replaced. If the block raises, nothing is left behind and
-    what stood at `path` stays as it was.
-
-    Raises:
-        InputError: The folder cannot be made or written.
-    """
-    check(path)
-    target = Path(path).absolute()
-    made = [parent for parent in target.parents if not parent.exists()]
-    draft = None
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = target if target.is_mount() else target.parent
-        draft = Path(tempfile.mkdtemp(prefix=f"{DRAFT}{target.name}-", dir=beside))
-        draft.chmod(0o755)
-        yield draft
-        _move(draft, target)
-        made = []
-    except InputError as error:  # of a file in the draft, which nobody knows by that name
-        raise InputError(str(error).replace(str(draft), str(path))) from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"cannot write {path}: {reason}; choose another folder") from error
-    finally:
-        if draft is not None:
-            shutil.rmtree(draft, ignore_errors=True)
-        for parent in made:
-            if parent.is_dir() and not any(parent.iterdir()):
-                parent.rmdir()
-
-
-def _move(draft: Path, target: Path) -> None:
-    if not target.exists():
-        draft.replace(target)
-        return
-    for item in sorted(draft.iterdir()):
-        old = target / item.name
-        if old.is_dir() and not old.is_symlink():
-            shutil.rmtree(old)
-        item.replace(old)

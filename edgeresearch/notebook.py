@@ -2,13 +2,13 @@
 
 import ast
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from edgeresearch import parallel
 from edgeresearch.errors import InputError, RunError, nearest
-from edgeresearch.io import atomic
+from edgeresearch.io import atomic, write_text
 
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 def find(name: str | Path, folder: Path = Path("notebooks")) -> Path:
-    """Find a notebook by its path or by its name in `folder`, with or without `.ipynb`.
-
-    Raises:
-        InputError: There is none of that name.
-    """
+    """Find a notebook by its path or by its name in `folder`, with or without `.ipynb`."""
     for path in (Path(name), folder / f"{name}.ipynb", folder / name):
         if path.is_file():
             return path
@@ -88,45 +84,28 @@ def run(
         if html is not None:
             from edgeresearch.papers.report.notebook_page import render_page
 
-            with atomic(html) as page:
-                page.write_text(render_page(_read(draft), Path(html).stem), encoding="utf-8")
+            write_text(render_page(_read(draft), Path(html).stem), html)
     failed.unlink(missing_ok=True)
     return target
 
 
-class Job(NamedTuple):
-    """A run of a notebook, with the arguments of `run`."""
-
-    name: str
-    out: Path
-    parameters: Mapping[str, Any]
-    html: Path
-
-
-def jobs(
-    folder: Path, out: Path, html: Path, parameters: Mapping[str, Any], traces: Mapping[str, Sequence[str]]
-) -> list[Job]:
-    """Return a run of every notebook of a folder, or of one of a trace one for each trace; the last ones first.
+def run_all(
+    folder: Path,
+    out: Path,
+    html: Path,
+    parameters: Mapping[str, Any],
+    traces: Mapping[str, Sequence[str]],
+    workers: int,
+) -> int:
+    """Run every notebook of a folder, several at a time, and return how many runs that were.
 
     Args:
         folder: Where the notebooks lie.
         out: Where the executed copies go, as `NAME.ipynb` or `NAME-TRACE.ipynb`.
         html: Where their pages go.
         parameters: Each is passed to the notebooks that declare it.
-        traces: By the name of a notebook, the values of its parameter `trace`.
-    """
-    found = []
-    for path in sorted(folder.glob("*.ipynb"), reverse=True):
-        known = declared(path)
-        given = {name: value for name, value in parameters.items() if name in known}
-        cases = {f"{path.stem}-{trace}": {"trace": trace} for trace in traces.get(path.stem, [])} or {path.stem: {}}
-        for name, case in cases.items():
-            found.append(Job(str(path), out / f"{name}.ipynb", given | case, html / f"{name}.html"))
-    return found
-
-
-def run_all(jobs: Iterable[Job], workers: int) -> None:
-    """Run notebooks, several at a time.
+        traces: By the name of a notebook, the values of its parameter `trace`: one run for each.
+        workers: Processes.
 
     Raises:
         InputError: As `run`.
@@ -135,7 +114,15 @@ def run_all(jobs: Iterable[Job], workers: int) -> None:
     import papermill  # noqa: F401  # once, for all workers
     from nbconvert.exporters import HTMLExporter  # noqa: F401
 
-    parallel.run([(run, tuple(job), {}) for job in jobs], workers)
+    tasks: list[parallel.Task] = []
+    for path in sorted(folder.glob("*.ipynb"), reverse=True):  # the last ones take longest
+        known = declared(path)
+        given = {name: value for name, value in parameters.items() if name in known}
+        cases = {f"{path.stem}-{trace}": {"trace": trace} for trace in traces.get(path.stem, [])} or {path.stem: {}}
+        for name, case in cases.items():
+            tasks.append((run, (path, out / f"{name}.ipynb", given | case, html / f"{name}.html"), {}))
+    parallel.run(tasks, workers)
+    return len(tasks)
 
 
 def _read(path: Path) -> "NotebookNode":

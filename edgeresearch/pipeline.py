@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -60,17 +60,18 @@ def reproduce(root: str | Path, profile: str = config.PAPER, timings: str | Path
     place = root if profile == config.PAPER else root / "build" / profile
     io.check(place / "reports")
     variables = _environment(root, timings)
-    with _writing(place):
-        (place / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
         try:
-            held = FileLock(place / ".dvc" / "tmp" / "reproduce.lock").acquire(timeout=0)
-        except Timeout as error:
-            raise RunError(f"another run is at work in {place}; wait until it is done") from error
-    with held:
-        with _writing(place):
+            (place / ".dvc" / "tmp").mkdir(parents=True, exist_ok=True)
+            held.enter_context(FileLock(place / ".dvc" / "tmp" / "reproduce.lock").acquire(timeout=0))
             if place != root:
                 _fill(place, root, profile)
             _mend(place, workspace=place != root)
+        except Timeout as error:
+            raise RunError(f"another run is at work in {place}; wait until it is done") from error
+        except OSError as error:
+            reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or str(error)
+            raise InputError(f"cannot write {place}: {reason}; make room or a folder that can be written") from error
         real = settings.data.source != "synthetic" and (variables.get(MIRROR) or settings.data.mirror)
         if real and _has_standins(place / "data" / "raw" / "sources.csv"):
             _dvc(place, variables, "--force", "--single-item", "fetch")  # DVC does not know of the mirror
@@ -99,7 +100,7 @@ def _mend(place: Path, *, workspace: bool) -> None:
     if not _is_lock(kept):
         raise InputError(f"{lock} is damaged, and git has no other; delete it, and every stage runs again")
     print(f"note: {lock} was damaged; it is again as git has it", file=sys.stderr)
-    _write(lock, kept)
+    io.write_text(kept, lock)
 
 
 def _is_lock(text: str) -> bool:
@@ -130,8 +131,8 @@ def _fill(place: Path, root: Path, profile: str) -> None:
     if mirror is not None:
         settings = merge(settings, {"data": {"mirror": str(root / mirror)}})
     (place / ".dvc").mkdir(exist_ok=True)
-    _write(place / ".dvc" / "config", _CONFIG)
-    _write(place / "params.yaml", yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+    io.write_text(_CONFIG, place / ".dvc" / "config")
+    io.write_text(yaml.safe_dump(settings, sort_keys=False, allow_unicode=True), place / "params.yaml")
     for name in COPIED:
         source, target = root / name, place / name
         if source.is_dir():
@@ -142,16 +143,9 @@ def _fill(place: Path, root: Path, profile: str) -> None:
             shutil.copy2(source, target)
 
 
-def _write(path: Path, text: str) -> None:
-    with atomic(path) as draft:
-        draft.write_text(text, encoding="utf-8")
-
-
 def _has_standins(sources: Path) -> bool:
-    if not sources.is_file():
-        return False
-    with sources.open(encoding="utf-8", newline="") as lines:
-        return any(row["real"] == "False" for row in csv.DictReader(lines))
+    lines = sources.read_text(encoding="utf-8").splitlines() if sources.is_file() else []
+    return any(row["real"] == "False" for row in csv.DictReader(lines))
 
 
 def _dvc(place: Path, variables: Mapping[str, str], *options: str) -> None:
@@ -180,11 +174,8 @@ def _dvc(place: Path, variables: Mapping[str, str], *options: str) -> None:
 def record_seconds(path: str | Path, stage: str) -> None:
     """Write the CPU and wall seconds that this process took for a stage in place of its older ones.
 
-    They differ from run to run, so the file is no stage's output: it is measured now and then, and the report shows it.
-
-    Args:
-        path: CSV with `COLUMNS`, made where missing.
-        stage: Its name.
+    They differ from run to run, so the file (`COLUMNS`; made where missing) is no stage's output: it is measured now
+    and then, and the report shows it.
     """
     path, wall = Path(path), time.time() - psutil.Process().create_time()
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else []
@@ -192,12 +183,3 @@ def record_seconds(path: str | Path, stage: str) -> None:
     table = {row["stage"]: [row[column] for column in COLUMNS] for row in rows} | {stage: new}
     with atomic(path) as draft, draft.open("w", encoding="utf-8", newline="") as lines:
         csv.writer(lines, lineterminator="\n").writerows([COLUMNS, *table.values()])
-
-
-@contextlib.contextmanager
-def _writing(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.args[0][0][2] if isinstance(error, shutil.Error) else error.strerror or str(error)
-        raise InputError(f"cannot write {place}: {reason}; make room or a folder that can be written") from error

@@ -1,7 +1,9 @@
 """What a call of the front door returns: a table, notes, a figure, and a folder to keep them in."""
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -73,26 +75,23 @@ class Result:
         """Write what only this kind of result has, such as a fitted model."""
 
     @property
-    def _summary(self) -> str:
-        """What a result says in a line, if it says anything: `advice` or `verdict`."""
+    def summary(self) -> str:
+        """What the result says in a line, if it says anything: its `advice` or `verdict`."""
         return str(getattr(self, "advice", "") or getattr(self, "verdict", ""))
 
     def __repr__(self) -> str:
-        """Show what a reader asks first: the line, the table's head, its size."""
+        """Show what a reader asks first: the line, the table's head, wrapped to the terminal's width, its size."""
         rows, columns = self.table.shape
-        head = self.table.to_string(index=False, max_rows=8, max_cols=8, float_format=_short)
+        width = get_terminal_size().columns
+        head = self.table.to_string(index=False, max_rows=8, line_width=width, float_format=_short)
         size = f"[table: {rows} rows x {columns} columns; {len(self.notes)} notes]"
-        return f"{type(self).__name__}: {self._summary}".rstrip(": ") + f"\n{head}\n{size}"
+        return f"{type(self).__name__}: {self.summary}".rstrip(": ") + f"\n{head}\n{size}"
 
     def _repr_html_(self) -> str:
-        summary = f"<p>{_escape(self._summary)}</p>" if self._summary else ""
-        notes = "".join(f"<li>{_escape(note)}</li>" for note in self.notes)
+        summary = f"<p>{escape(self.summary, quote=False)}</p>" if self.summary else ""
+        notes = "".join(f"<li>{escape(note, quote=False)}</li>" for note in self.notes)
         return f"{summary}{self.table.to_html(index=False, max_rows=30, float_format=_short)}<ul>{notes}</ul>"
 
 
 def _short(value: float) -> str:
     return f"{value:.4g}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -13,7 +13,10 @@ from edgeresearch.errors import InputError, nearest
 
 
 class Section(BaseModel):
-    """A group of settings: frozen, no unknown keys, no silent conversion of one type to another."""
+    """A group of settings: frozen, no unknown keys, no silent conversion of one type to another.
+
+    What is not usable raises an `InputError` of one line, however it is handed over.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -31,11 +34,7 @@ class Section(BaseModel):
 
     @classmethod
     def of(cls, given: "Self | Mapping[str, Any] | None") -> Self:
-        """Return settings as they are, those of keys and values, or the defaults for None.
-
-        Raises:
-            InputError: They are something else, or a key or value is not usable.
-        """
+        """Return settings as they are, those of keys and values, or the defaults for None."""
         if given is None or isinstance(given, Mapping):
             return parsed(given or {}, cls, cls.__name__)
         if not isinstance(given, cls):
@@ -43,21 +42,13 @@ class Section(BaseModel):
         return given
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with some values changed; a list stands for a tuple.
-
-        Raises:
-            InputError: A value is not what its key takes.
-        """
+        """Return a copy with some values changed; a list stands for a tuple."""
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
         return type(self)(**{**dict(self), **values})
 
 
 def as_list(given: Any, what: str) -> list[Any]:
-    """Return several names or objects as a list; one by itself is a list of one.
-
-    Raises:
-        InputError: It is neither one nor several.
-    """
+    """Return several names or policies as a list; one by itself is a list of one."""
     if isinstance(given, str) or hasattr(given, "decide"):
         return [given]
     try:
@@ -67,33 +58,21 @@ def as_list(given: Any, what: str) -> list[Any]:
 
 
 def check_whole(**numbers: int | None) -> None:
-    """Raise unless each of the numbers is whole, or None.
-
-    Raises:
-        InputError: One is not; the message names it.
-    """
+    """Raise an `InputError` that names the first of the numbers that is neither whole nor None."""
     for name, number in numbers.items():
         if number is not None and not isinstance(number, Integral):
             raise InputError(f"{name} is {number!r}; give a whole number")
 
 
 def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names.
-
-    Raises:
-        ValueError: There is none, or one is there twice.
-    """
+    """Return names of which there is one at least, and none twice."""
     if not values or len(set(values)) < len(values):
         raise ValueError("name at least one, and each only once")
     return values
 
 
 def ascending(values: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the numbers.
-
-    Raises:
-        ValueError: There is none, or they do not rise from one to the next.
-    """
+    """Return numbers that rise from one to the next."""
     if not values or list(values) != sorted(set(values)):
         raise ValueError("name at least one, in ascending order, each only once")
     return values

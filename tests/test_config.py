@@ -8,14 +8,14 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from edgeresearch import config
-from edgeresearch.config import PAPER, CityGrowth, Params, SchedulingStudy, load, merge, merged, parse
+from edgeresearch.config import PAPER, CityGrowth, Params, SchedulingStudy, load, merge, merged
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.settings import District, Policies, TrainingCost
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.settings import ForecastSettings
 from edgeresearch.scheduling.settings import Limits, Rules
-from edgeresearch.settings import Counts, Section
+from edgeresearch.settings import Counts, Section, parsed
 
 
 @pytest.mark.parametrize(("kind", "values"), [(Policies, ("los", "los")), (Counts, (0,))])
@@ -119,7 +119,7 @@ def test_a_wrong_value_in_an_overlay_names_the_profile(folder: Path) -> None:
 )
 def test_values_out_of_bounds_are_told_in_one_line(forecast: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=f"here: {message}") as caught:
-        parse({"forecast": forecast}, "here")
+        parsed({"forecast": forecast}, Params, "here")
     assert "\n" not in str(caught.value)
 
 
@@ -136,7 +136,7 @@ def test_values_out_of_bounds_are_told_in_one_line(forecast: dict[str, Any], mes
 )
 def test_elastic_values_out_of_bounds_are_told_in_one_line(elastic: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        parse({"elastic": elastic}, "here")
+        parsed({"elastic": elastic}, Params, "here")
     assert "\n" not in str(caught.value)
 
 

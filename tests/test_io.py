@@ -58,7 +58,7 @@ def test_atomic_allows_the_draft_to_be_taken_away(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write .*out.csv: .*; choose a folder") as caught:
+    with pytest.raises(InputError, match="cannot write .*out.csv: .*; choose another folder") as caught:
         write_csv(pd.DataFrame({"a": [1]}), tmp_path / "file" / "out.csv")
     assert "\n" not in str(caught.value)
 

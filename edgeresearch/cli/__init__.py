@@ -5,17 +5,17 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
+from typer import Exit, Option
 
-from edgeresearch.cli import audit, pipeline, report, sweep, user
-from edgeresearch.cli.base import app, described
+from edgeresearch.cli import report, study, user
+from edgeresearch.cli.base import app, with_examples
 from edgeresearch.errors import InputError, RunError
 
 STUDY = ("IPython", "bs4", "dvc", "filelock", "ipykernel", "itables", "jinja2", "jupyter_client", "nbclient",
          "nbconvert", "nbformat", "papermill", "psutil", "tabulate", "traitlets")  # fmt: skip
 """Packages of the extra `study`, by the names they are imported by."""
 
-__all__ = ["app", "audit", "main", "pipeline", "report", "sweep", "user"]
+__all__ = ["app", "main", "report", "study", "user"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -36,10 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (error.name or "").partition(".")[0] not in STUDY:
             raise
         _leave(f"this command needs {error.name}; pip install 'edgeresearch[study]'", 2)
-    except InputError as error:
-        _leave(error, 2)
-    except RunError as error:
-        _leave(error, 1)
+    except (InputError, RunError) as error:
+        _leave(error, error.status)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -54,19 +52,19 @@ def _show_version(wanted: bool) -> None:
         from edgeresearch import __version__
 
         print(f"edgeresearch {__version__}")
-        raise typer.Exit
+        raise Exit
 
 
 @app.callback(
-    help=described(
+    help=with_examples(
         "Two papers on edge computing, re-run: elastic scaling on LSTM forecasts, and scheduling of model training.",
-        "edgeresearch reproduce --profile quick",
-        "edgeresearch data --source synthetic",
-        "edgeresearch notebook 00-data -p seed=7",
+        "reproduce --profile quick",
+        "data --source synthetic",
+        "notebook 00-data -p seed=7",
     )
 )
 def _edgeresearch(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool, Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None: ...

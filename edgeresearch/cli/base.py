@@ -1,28 +1,71 @@
-"""What the commands share: the app itself, reading settings, showing tables."""
+"""What the commands share: the app, the options that several of them have, reading settings, showing results."""
 
+import inspect
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import typer
+from typer import Argument, Option, Typer
 
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from edgeresearch.config import Params, SchedulingStudy
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
-"""The command line; the commands add themselves to it."""
+app = Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+"""The command line; `command` adds to it."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-PARAMS = "as the settings say"
+SET = "as the settings say"
 """Shown as the default of an option that stands in the settings."""
+GUESSED = "guessed"
 
 
-def described(text: str, *examples: str) -> str:
-    """Return the help of a command: what it does, and examples."""
-    return "\n".join([text, "", "\b", "Examples:", *(f"  {line}" for line in examples)])
+def option(text: str, default: str, *names: str) -> Any:
+    """Make an option that is None where it is not given, and whose default the help tells."""
+    return Option(*names, help=text, show_default=default)
+
+
+ParamsFile = Annotated[Path | None, option("Settings.", "params.yaml, if it is here", "--params")]
+DataFolder = Annotated[Path | None, option("Where the data lies.", SET, "--folder")]
+Traces = Annotated[
+    list[str] | None, Argument(help="Names of traces, such as elb.", metavar="[TRACE]...", show_default=SET)
+]
+ProjectFolder = Annotated[Path, Option("--out", help="Project folder, which gets reports/ and data/processed/.")]
+ReportsFolder = Annotated[Path, Option("--reports", help="Folder of the results.")]
+TruthFile = Annotated[Path | None, option("Training times as measured in this file of 'calibrate', not as set.", SET)]
+TruthModel = Annotated[str | None, option("Whose training times: lstm or autoencoder.", "lstm")]
+
+ResultFolder = Annotated[Path, Option("--out", help="Folder of the results.")]
+TraceFile = Annotated[Path, Argument(help="CSV with a time and a value column.", metavar="TRACE.csv")]
+TimeColumn = Annotated[str | None, option("Time column.", GUESSED, "--time")]
+ValueColumn = Annotated[str | None, option("Value column.", GUESSED, "--value")]
+Step = Annotated[str | None, option("Distance of two rows, as 5min.", GUESSED, "--step")]
+Parameters = Annotated[
+    list[str] | None, Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; its value is YAML.")
+]
+Seed = Annotated[int | None, option("Root of everything random.", "0", "--seed")]
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+def with_examples(text: str, *examples: str) -> str:
+    """Return the help of a command: what it does, and examples of what can follow `edgeresearch`."""
+    return "\n".join([text, "", "\b", "Examples:", *(f"  edgeresearch {words}".rstrip() for words in examples)])
+
+
+def command(*examples: str) -> Callable[[F], F]:
+    """Make a command of a function: its docstring is the help; the examples are what can follow its name."""
+
+    def add(function: F) -> F:
+        lines = (f"{function.__name__} {words}" for words in examples)
+        return app.command(help=with_examples(inspect.getdoc(function) or "", *lines))(function)
+
+    return add
 
 
 def warn(message: str) -> None:
@@ -30,35 +73,44 @@ def warn(message: str) -> None:
     print("warning:", message, file=sys.stderr)
 
 
-def read_settings(path: Path | None) -> "Params":
-    """Read the settings: from a file, or `params.yaml` if it is here, or as they are by themselves."""
+def given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given; a function has its own defaults for the others."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def refuse_others(what: str, known: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a word that is not known, or an option that only another word takes (`known`: by word, as given)."""
+    if what not in known:
+        raise InputError(f"there is no experiment {what!r}{nearest(what, known)}; known: {', '.join(known)}")
+    others = [name for word, options in known.items() if word != what for name in given(**options)]
+    if others:
+        raise InputError(f"{what} takes no --{others[0]}; leave it out")
+
+
+def read_settings(params: Path | None, folder: Path | None = None) -> "Params":
+    """Read the settings: a file, `params.yaml` if it is here, or the defaults; another data folder may be given."""
     from edgeresearch.config import Params, load
 
     usual = Path("params.yaml")
-    if path is None and not usual.is_file():
-        return Params()
-    return load(path or usual)
+    settings = Params() if params is None and not usual.is_file() else load(params or usual)
+    return settings if folder is None else settings.replace(data=settings.data.replace(folder=str(folder)))
 
 
-def stage_settings(path: Path | None) -> "Params":
+def stage_settings(params: Path | None, folder: Path | None = None) -> "Params":
     """Read the settings of a stage, and let it and what it starts compute with one thread each: the same sums anywhere.
 
     The numeric libraries ask for their number of threads when they are imported, which is later.
     """
     for name in THREADS:
         os.environ.setdefault(name, "1")
-    return read_settings(path)
+    return read_settings(params, folder)
 
 
 def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str | None) -> "SchedulingStudy":
-    """Return the settings with the training cost that `calibrate` measured, if a file of it is named, and tell of it.
-
-    Raises:
-        InputError: A model is named without a file, or the file is none of `calibrate`.
-    """
+    """Return the settings with the training cost that `calibrate` measured, if a file of it is named, and print it."""
+    if path is None and model:
+        raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
     if path is None:
-        if model:
-            raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
         return study
     from edgeresearch.papers.measured_costs import measured_cost
 
@@ -67,31 +119,62 @@ def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str |
     return study.replace(training_cost=cost)
 
 
-def pair(words: str) -> tuple[str, Any]:
-    """Return key and value of `KEY=VALUE`; the value is YAML.
-
-    Raises:
-        InputError: It is none.
-    """
+def pairs(parameters: list[str] | None) -> dict[str, Any]:
+    """Return keys and values of several `KEY=VALUE`; a value is YAML."""
     import yaml
 
-    key, equals, value = words.partition("=")
-    if not key or not equals:
-        raise InputError(f"-p {words}: expected KEY=VALUE, such as -p seed=7")
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise InputError(f"-p {words}: the value is not YAML: {error}; quote it") from error
+    found = {}
+    for words in parameters or ():
+        key, equals, value = words.partition("=")
+        if not key or not equals:
+            raise InputError(f"-p {words}: expected KEY=VALUE, such as -p seed=7")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"-p {words}: the value is not YAML: {error}; quote it") from error
+    return found
+
+
+def status(message: str) -> "Status":
+    """Say what is under way, on the error stream of a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=True).status(message)
+
+
+def ask(function: str, out: Path, **options: Any) -> Any:
+    """Call a function of the front door with the options that were given, and print the notes of its result."""
+    import edgeresearch
+    from edgeresearch.io import check
+
+    check(out)  # before long work
+    with status("reading the input") as shown:
+        result = getattr(edgeresearch, function)(**given(**{"progress": shown.update, **options}))
+    print(*result.notes, sep="\n")
+    return result
+
+
+def answer(result: Any, table: Any, title: str, out: Path, form: str = ".4g") -> None:
+    """Print a table of a result and what follows from it, and save it."""
+    if len(table):
+        show(table, title, form)
+    print(result.summary)
+    print(f"results: {result.save(out)}")
 
 
 def show(table: Any, title: str, form: str = ".4g") -> None:
-    """Print a table; numbers that are no whole numbers in this form."""
+    """Print a table; numbers that are no whole numbers in this form, nothing where there is none."""
     from rich.console import Console
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left")
     for column in table.columns:
         shown.add_column(str(column))
-    for row in table.itertuples(index=False):
+    for row in table.astype(object).where(table.notna(), "").itertuples(index=False):
         shown.add_row(*(format(cell, form) if isinstance(cell, float) else str(cell) for cell in row))
     Console().print(shown)
+
+
+def join_bounds(low: Any, high: Any, form: str = ".4g") -> Any:
+    """Return the ends of intervals as text, empty where there is none."""
+    return (low.map(f"{{:{form}}}".format) + " to " + high.map(f"{{:{form}}}".format)).where(low.notna(), "")

@@ -1,33 +1,58 @@
-"""Commands that hand results on: the report, and tables and figures to paste."""
+"""Commands that hand results on: the audit of claims, the report, and tables and figures to paste."""
 
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
-from edgeresearch.cli.base import app, described, warn
+from edgeresearch.cli import base
+
+COLOURS = ("green", "yellow", "red", "magenta", "dim")
+"""Of the verdicts, in the order of `rules.VERDICTS`."""
 
 
-@app.command(
-    help=described(
-        "Make the report: every claim, figure and table of both papers beside what came out, as pages to read or send.",
-        "edgeresearch report --open",
-        "edgeresearch report --out site",
-        "edgeresearch report --readme README.md",
-    )
-)
-def report(
-    open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder of the site.", show_default="reports/site")] = None,
-    readme: Annotated[
-        Path | None, typer.Option(help="Write the results into this file, between its markers, and nothing else.")
-    ] = None,
-    params: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("params.yaml"),
+@base.command("", "--paper B", "--paper A --verdict 'contradicted by the paper itself'")
+def claims(
+    paper: Annotated[str | None, base.option("A or B.", "both")] = None,
+    verdict: Annotated[str | None, base.option("Only claims of this verdict, such as partly.", "all")] = None,
+    reports: base.ReportsFolder = Path("reports"),
 ) -> None:
-    """Make the report."""
+    """Show every claim of both papers beside what was measured, and the verdict that follows."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from edgeresearch.papers.claims.rules import VERDICTS
+    from edgeresearch.papers.claims.table import FILE, format_value, read_claims, select_claims
+
+    table = select_claims(read_claims(reports / FILE), paper, verdict)
+    shown = Table(title=f"{len(table)} claims", title_justify="left", show_lines=True)
+    for column, ratio in {"id": None, "claim": 4, "published": 1, "measured": 1, "verdict": None, "why": 5}.items():
+        shown.add_column(column, ratio=ratio, overflow="fold")
+    colours = dict(zip(VERDICTS, COLOURS, strict=True))
+    for row in table.to_dict("records"):
+        judged = Text(row["verdict"], style=colours.get(row["verdict"], ""))
+        judged.append(f" ({row['fitted']})" if row["fitted"] else "", style="dim")
+        words = (f"{row['claim']} ({row['where']})", format_value(row, "published"), format_value(row, "measured"))
+        shown.add_row(row["id"], *map(Text, words), judged, Text(row["reason"]))
+    console = Console()
+    console.print(shown)
+    console.print(Text("; ".join(f"{name}: {(table['verdict'] == name).sum()}" for name in VERDICTS)))
+
+
+@base.command("--open", "--out site", "--readme README.md")
+def report(
+    open_: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
+    out: Annotated[Path | None, base.option("Folder of the site.", "reports/site")] = None,
+    readme: Annotated[
+        Path | None, Option(help="Write the results into this file, between its markers, and nothing else.")
+    ] = None,
+    params: base.ParamsFile = Path("params.yaml"),
+) -> None:
+    """Make the report: every claim, figure and table of both papers beside what came out, as pages to read or send."""
     import webbrowser
 
-    from edgeresearch.config import Params, load
+    from edgeresearch.config import Params
 
     if readme:
         from edgeresearch.papers.report.readme import write_readme
@@ -38,34 +63,28 @@ def report(
 
     home = Path().absolute()
     profile = home.name if home.parent.name == "build" else "own"  # a profile's workspace is build/NAME
-    page = build_site(Path(), load(params).model_dump(), Params().model_dump(), profile, out)
+    page = build_site(Path(), base.read_settings(params).model_dump(), Params().model_dump(), profile, out)
     print(f"report: {page}")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
-        warn(f"no browser could be opened; open {page} in one")
+        base.warn(f"no browser could be opened; open {page} in one")
 
 
-@app.command(
-    help=described(
-        "Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay.",
-        "edgeresearch export --out exports",
-    )
-)
+@base.command("--out exports")
 def export(
-    out: Annotated[Path, typer.Option(help="Folder that gets tables/ and figures/.")],
-    params: Annotated[Path, typer.Option(help="Settings of the run.")] = Path("params.yaml"),
+    out: Annotated[Path, Option(help="Folder that gets tables/ and figures/.")],
+    params: base.ParamsFile = Path("params.yaml"),
 ) -> None:
-    """Export tables and figures."""
-    from edgeresearch.config import load
+    """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
     from edgeresearch.errors import InputError
     from edgeresearch.papers.claims.table import FILE, read_claims
     from edgeresearch.papers.report.export import write_exports
     from edgeresearch.papers.report.published import paper_tables
 
-    reports, settings = Path("reports"), load(params)
-    claims = read_claims(reports / FILE)
+    reports, settings = Path("reports"), base.read_settings(params)
+    audit = read_claims(reports / FILE)
     tables = paper_tables(reports, settings.model_dump())
-    write_exports(tables, claims, reports / "figures", out)
+    write_exports(tables, audit, reports / "figures", out)
     for name, table in tables.items():
         if isinstance(table, InputError):
-            warn(f"{name} is left out: {table}")
+            base.warn(f"{name} is left out: {table}")
     print(f"exports: {out}")

@@ -1,123 +1,97 @@
-"""Commands that work on a user's own files, and the measuring of the machine."""
+"""Commands that work on a user's own files: each is one call of the front door.
+
+Their parameters are called as those of the function, so that all of them are handed over as they are.
+"""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
-from edgeresearch.cli.base import PARAMS, app, described, read_settings, show, with_measured_cost
-from edgeresearch.errors import InputError
-from edgeresearch.io import check
+from edgeresearch.cli import base
+from edgeresearch.errors import InputError, RunError
+
+SHOWN = 30
+"""Settings of a sweep that are shown; the summary has all."""
 
 
-@app.command(
-    help=described(
-        "Forecast a trace of your own: judge a model on its end, fit it on all of it, save it, state the coming steps.",
-        "edgeresearch forecast requests.csv --out results",
-        "edgeresearch forecast requests.csv --horizon 12 --seasonality 1d --out results",
-        "edgeresearch forecast requests.csv --time when --value hits --step 5min --model ridge --out results",
-        "edgeresearch forecast newer.csv --load results --out newer-results",
-    )
+@base.command(
+    "requests.csv --out results",
+    "requests.csv --horizon 12 --seasonality 1d --out results",
+    "requests.csv --time when --value hits --step 5min --model ridge --out results",
+    "newer.csv --load results --out newer-results",
 )
 def forecast(
-    trace: Annotated[Path, typer.Argument(help="CSV with a time and a value column.", metavar="TRACE.csv")],
-    out: Annotated[Path, typer.Option(help="Folder of the results.")],
-    model: Annotated[str | None, typer.Option(help="The forecaster.", show_default="lstm")] = None,
-    horizon: Annotated[int | None, typer.Option(help="Steps ahead, from 1 to this.", show_default="1")] = None,
+    trace: base.TraceFile,
+    out: base.ResultFolder,
+    model: Annotated[str | None, base.option("The forecaster.", "lstm")] = None,
+    horizon: Annotated[int | None, base.option("Steps ahead, from 1 to this.", "1")] = None,
     seasonality: Annotated[
-        str | None,
-        typer.Option(
-            help="A season: steps (288), a duration (1d), or none.", show_default="a day, if the trace spans three"
-        ),
+        str | None, base.option("A season: steps (288), a duration (1d), or none.", "a day, if the trace spans three")
     ] = None,
-    window: Annotated[int | None, typer.Option(help="Past steps that a model sees.", show_default="60")] = None,
-    time: Annotated[str | None, typer.Option(help="Time column.", show_default="guessed")] = None,
-    value: Annotated[str | None, typer.Option(help="Value column.", show_default="guessed")] = None,
-    step: Annotated[str | None, typer.Option(help="Distance of two rows, as 5min.", show_default="guessed")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
-    load: Annotated[Path | None, typer.Option(help="Use this saved model again; nothing is fitted.")] = None,
+    window: Annotated[int | None, base.option("Past steps that a model sees.", "60")] = None,
+    time: base.TimeColumn = None,
+    value: base.ValueColumn = None,
+    step: base.Step = None,
+    seed: base.Seed = None,
+    load: Annotated[Path | None, Option(help="Use this saved model again; nothing is fitted.")] = None,
 ) -> None:
-    """Forecast a trace of one's own."""
-    from rich.console import Console
+    """Forecast a trace of your own.
 
-    from edgeresearch.forecasting import api
-
-    fit = {"model": model, "horizon": horizon, "seasonality": seasonality, "window": window, "seed": seed}
-    given: dict[str, Any] = {name: option for name, option in fit.items() if option is not None}
-    if load and given:
-        raise InputError(f"--{next(iter(given))} is a setting of the saved model; leave it out beside --load")
-    check(out)
-    with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
-        if load:
-            result = api.apply_forecaster(load, trace, time=time, value=value, step=step)
-        else:
-            result = api.forecast(trace, **given, time=time, value=value, step=step, progress=status.update)
-    print(*result.notes, sep="\n")
-    show(result.table[["horizon", "model", "points", "mse", "mae", "r2", "skill"]], result.trace.label)
-    print(result.verdict)
-    print(f"results: {result.save(out)}")
+    A model is judged on the end of the trace, fitted on all of it and saved, and states the coming steps.
+    """
+    fit = base.given(model=model, horizon=horizon, seasonality=seasonality, window=window, seed=seed)
+    if load and fit:
+        raise InputError(f"--{next(iter(fit))} is a setting of the saved model; leave it out beside --load")
+    given = {"trace": trace, "time": time, "value": value, "step": step}
+    if load:
+        result = base.ask("apply_forecaster", out, **given, folder=load, progress=None)
+    else:
+        result = base.ask("forecast", out, **given, **fit)
+    columns = ["horizon", "model", "points", "mse", "mae", "r2", "skill"]
+    base.answer(result, result.table[columns], result.trace.label, out)
 
 
-@app.command(
-    help=described(
-        "Ask of a trace of your own whether predictive scaling would pay: every strategy sees the same requests. The "
-        "defaults are those of a web service on Kubernetes, not the study's, which were fitted to Paper A's Table 3.",
-        "edgeresearch elastic requests.csv --out results",
-        "edgeresearch elastic requests.csv --qmax 50 --start-delay 90 --every 30 --out results",
-        "edgeresearch elastic requests.csv --strategy combined --forecaster ridge --scale 400 --out results",
-        "edgeresearch elastic hits.csv --time when --value hits --unit per-minute --max 40 --out results",
-    )
+@base.command(
+    "requests.csv --out results",
+    "requests.csv --qmax 50 --start-delay 90 --every 30 --out results",
+    "requests.csv --strategy combined --forecaster ridge --scale 400 --out results",
+    "hits.csv --time when --value hits --unit per-minute --max 40 --out results",
 )
 def elastic(
-    trace: Annotated[Path, typer.Argument(help="CSV with a time and a value column.", metavar="TRACE.csv")],
-    out: Annotated[Path, typer.Option(help="Folder of the results.")],
-    strategy: Annotated[
+    trace: base.TraceFile,
+    out: base.ResultFolder,
+    policies: Annotated[
         list[str] | None,
-        typer.Option(help="A strategy; responsive and hpa are always replayed.", show_default="all of them"),
+        base.option("A strategy; responsive and hpa are always replayed.", "all of them", "--strategy"),
     ] = None,
-    forecaster: Annotated[str | None, typer.Option(help="The forecaster.", show_default="lstm")] = None,
-    qmax: Annotated[float | None, typer.Option(help="Requests per second of a pod.", show_default="20")] = None,
-    start_delay: Annotated[float | None, typer.Option(help="Seconds until a pod is ready.", show_default="30")] = None,
-    start_spread: Annotated[float | None, typer.Option(help="Seconds around it, uniform.", show_default="0")] = None,
-    every: Annotated[float | None, typer.Option(help="Seconds between two decisions.", show_default="15")] = None,
-    minimum: Annotated[int | None, typer.Option("--min", help="Fewest pods.", show_default="1")] = None,
-    maximum: Annotated[int | None, typer.Option("--max", help="Most pods.", show_default="1000")] = None,
-    scale: Annotated[
-        float | None, typer.Option(help="Scale to this mean, in requests per second.", show_default="as it is")
-    ] = None,
+    forecaster: Annotated[str | None, base.option("The forecaster.", "lstm")] = None,
+    q_max: Annotated[float | None, base.option("Requests per second of a pod.", "20", "--qmax")] = None,
+    start_delay: Annotated[float | None, base.option("Seconds until a pod is ready.", "30")] = None,
+    start_spread: Annotated[float | None, base.option("Seconds around it, uniform.", "0")] = None,
+    sync_period: Annotated[float | None, base.option("Seconds between two decisions.", "15", "--every")] = None,
+    min_pods: Annotated[int | None, base.option("Fewest pods.", "1", "--min")] = None,
+    max_pods: Annotated[int | None, base.option("Most pods.", "1000", "--max")] = None,
+    scale: Annotated[float | None, base.option("Scale to this mean, in requests per second.", "as it is")] = None,
     unit: Annotated[
-        str | None,
-        typer.Option(help="per-second, per-minute, per-hour or per-step.", show_default="by the column's name"),
+        str | None, base.option("per-second, per-minute, per-hour or per-step.", "by the column's name")
     ] = None,
-    repeats: Annotated[int | None, typer.Option(help="Draws of what is random.", show_default="5")] = None,
-    time: Annotated[str | None, typer.Option(help="Time column.", show_default="guessed")] = None,
-    value: Annotated[str | None, typer.Option(help="Value column.", show_default="guessed")] = None,
-    step: Annotated[str | None, typer.Option(help="Distance of two rows, as 5min.", show_default="guessed")] = None,
-    fill: Annotated[
-        int | None, typer.Option(help="Longest gap to interpolate, in steps.", show_default="0, gaps are refused")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
+    repeats: Annotated[int | None, base.option("Draws of what is random.", "5")] = None,
+    time: base.TimeColumn = None,
+    value: base.ValueColumn = None,
+    step: base.Step = None,
+    fill: Annotated[int | None, base.option("Longest gap to interpolate, in steps.", "0, gaps are refused")] = None,
+    seed: base.Seed = None,
 ) -> None:
-    """Replay scaling strategies on a trace of one's own."""
-    from rich.console import Console
+    """Ask of a trace of your own whether predictive scaling would pay: every strategy sees the same requests.
 
-    from edgeresearch.autoscaling.api import replay
-
-    options = {
-        **{"policies": strategy, "forecaster": forecaster, "q_max": qmax, "start_delay": start_delay, "seed": seed},
-        **{"start_spread": start_spread, "sync_period": every, "min_pods": minimum, "max_pods": maximum},
-        **{"scale": scale, "unit": unit, "repeats": repeats, "time": time, "value": value, "step": step, "fill": fill},
-    }
-    given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
-    check(out)
-    with Console(stderr=True).status("reading the trace") as status:  # drawn on a terminal only
-        result = replay(trace, **given, progress=status.update)
-    print(*result.notes, sep="\n")
+    The defaults are those of a web service on Kubernetes, not the study's, which were fitted to Paper A's Table 3.
+    """
+    result = base.ask("replay", **locals())
     heads = {"error_percent": "errors %", "overload_percent": "overload %", "expansion_error_percent": "in expansion %"}
-    table = result.table.rename(columns={**heads, "pod_hours": "pod-hours"})
-    show(table[["strategy", "forecaster", *heads.values(), "pod-hours"]], result.trace.label, ",.2f")
-    print(result.advice)
-    print(f"results: {result.save(out)}")
+    heads["pod_hours"] = "pod-hours"
+    table = result.table[["strategy", "forecaster", *heads]].rename(columns=heads)
+    base.answer(result, table, result.trace.label, out, ",.2f")
 
 
 def _show_testbed(wanted: bool) -> None:
@@ -125,182 +99,131 @@ def _show_testbed(wanted: bool) -> None:
         from edgeresearch.emulator.testbed import PAPER_B
 
         print(PAPER_B.read_text(encoding="utf-8"), end="")
-        raise typer.Exit
+        raise Exit
 
 
-@app.command(
-    help=described(
-        "Ask of a mesh of your own what local-optimistic scheduling would give: LOS and other policies, virtual time.",
-        "edgeresearch los --out results",
-        "edgeresearch los --show-testbed > mine.yaml",
-        "edgeresearch los --testbed mine.yaml --streams 6 --hours 8 --out results",
-        "edgeresearch los --testbed mine.yaml --policy cloud --repeats 20 --trace-decisions --out results",
-        "edgeresearch los --testbed city --nodes 450 --hours 1 --out results",
-        "edgeresearch los --truth data/calibration.json --out results",
-    )
+@base.command(
+    "--out results",
+    "--show-testbed > mine.yaml",
+    "--testbed mine.yaml --streams 6 --hours 8 --out results",
+    "--testbed mine.yaml --policy cloud --repeats 20 --trace-decisions --out results",
+    "--testbed city --nodes 450 --hours 1 --out results",
+    "--truth data/calibration.json --out results",
 )
 def los(
-    out: Annotated[Path, typer.Option(help="Folder of the results.")],
+    out: base.ResultFolder,
     testbed: Annotated[
-        Path | None,
-        typer.Option(help="YAML file of nodes, links and streams, or city.", show_default="Paper B's testbed"),
+        Path | None, base.option("YAML file of nodes, links and streams, or city.", "Paper B's testbed")
     ] = None,
-    nodes: Annotated[
-        int | None, typer.Option(help="Of the testbed city, in all its layers.", show_default=PARAMS)
+    nodes: Annotated[int | None, base.option("Of the testbed city, in all its layers.", base.SET)] = None,
+    streams: Annotated[int | None, base.option("How many.", "as the testbed says")] = None,
+    hours: Annotated[float | None, base.option("Virtual time of each run.", "4")] = None,
+    repeats: Annotated[int | None, base.option("Draws of what is random; the study has 20.", "5")] = None,
+    policies: Annotated[
+        list[str] | None, base.option("A policy; los is always run.", "all that fit and are quick", "--policy")
     ] = None,
-    streams: Annotated[int | None, typer.Option(help="How many.", show_default="as the testbed says")] = None,
-    hours: Annotated[float | None, typer.Option(help="Virtual time of each run.", show_default="4")] = None,
-    repeats: Annotated[
-        int | None, typer.Option(help="Draws of what is random; the study has 20.", show_default="5")
-    ] = None,
-    policy: Annotated[
-        list[str] | None,
-        typer.Option(help="A policy; los is always run.", show_default="all that fit the mesh and are quick on it"),
-    ] = None,
-    interval: Annotated[
-        float | None, typer.Option(help="Seconds between exchanges of availability.", show_default=PARAMS)
-    ] = None,
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="Training times as measured in this file of 'calibrate', not as set.", show_default=PARAMS),
-    ] = None,
-    truth_model: Annotated[
-        str | None, typer.Option(help="Whose training times: lstm or autoencoder.", show_default="lstm")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
-    params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
-    trace_decisions: Annotated[
-        bool, typer.Option("--trace-decisions", help="Write each decision of the first repeat, and why it was taken.")
+    interval: Annotated[float | None, base.option("Seconds between exchanges of availability.", base.SET)] = None,
+    truth: base.TruthFile = None,
+    truth_model: base.TruthModel = None,
+    seed: base.Seed = None,
+    params: base.ParamsFile = None,
+    trace: Annotated[
+        bool, Option("--trace-decisions", help="Write each decision of the first repeat, and why it was taken.")
     ] = False,
     show_testbed: Annotated[
         bool,
-        typer.Option(
-            "--show-testbed", callback=_show_testbed, is_eager=True, help="Show Paper B's testbed file and leave."
-        ),
+        Option("--show-testbed", callback=_show_testbed, is_eager=True, help="Show Paper B's testbed file and leave."),
     ] = False,
 ) -> None:
-    """Run LOS and other policies on a testbed of one's own."""
-    from rich.console import Console
+    """Ask of a mesh of your own what local-optimistic scheduling would give.
 
-    from edgeresearch import emulate, io
-
-    settings = read_settings(params)
-    study = with_measured_cost(settings.los, truth, truth_model)
-    io.check(out)
-    named = ("interval", "loss", "training_cost", "rules", "limits", "fitting", "city")
-    options = {
-        **{"policies": policy, "streams": streams, "hours": hours, "repeats": repeats, "interval": interval},
-        **{"seed": seed, "nodes": nodes},
-    }
-    given: dict[str, Any] = {name: getattr(study, name) for name in named} | {"workers": settings.workers}
-    given |= {name: option for name, option in options.items() if option is not None}
-    place = testbed or study.testbed or "paper_b"
-    with Console(stderr=True).status("reading the testbed") as status:  # drawn on a terminal only
-        result = emulate(place, **given, trace=trace_decisions, progress=status.update)
-    result.save(out)
-    for line in result.notes:
-        print(line)
-    up = ("uplink", "uplinks") if len(result.testbed.layers) > 1 else ("link", "links")
+    LOS and other policies place the same trainings, in virtual time.
+    """
+    settings = base.read_settings(params)
+    study = base.with_measured_cost(settings.los, truth, truth_model)
+    kept = {name: getattr(study, name) for name in ("loss", "training_cost", "rules", "limits", "fitting", "city")}
+    kept |= {"testbed": testbed or study.testbed, "interval": study.interval if interval is None else interval}
+    asked = {"policies": policies, "streams": streams, "nodes": nodes, "hours": hours, "repeats": repeats, "seed": seed}
+    result = base.ask("emulate", out, **kept, **asked, trace=trace, workers=settings.workers)
+    link = "uplink" if len(result.testbed.layers) > 1 else "link"
     heads = {"drop_percent": "drop %", "late_percent": "late %", "lost_percent": "lost %", "mean_hops": "hops"}
-    heads[f"{up[0]}_megabytes"] = f"{up[1]} MB/h"
-    shown = result.table[["policy", *heads]].rename(columns=heads)
-    shown.insert(2, "95 %", result.table[["low", "high"]].map("{:.1f}".format).agg(" to ".join, axis=1))
-    cells = shown.map(lambda cell: f"{cell:,.1f}" if isinstance(cell, float) else cell).replace("nan.*", "", regex=True)
-    show(cells, f"{result.facts['testbed']}: {result.facts['repeats']} × {result.facts['hours']:g} h")
-    print(result.advice)
-    print(f"results: {out}")
+    heads[f"{link}_megabytes"] = f"{link}s MB/h"
+    table = result.table[["policy", *heads]].rename(columns=heads)
+    table.insert(2, "95 %", base.join_bounds(result.table["low"], result.table["high"], ".1f"))
+    title = f"{result.facts['testbed']}: {result.facts['repeats']} × {result.facts['hours']:g} h"
+    base.answer(result, table, title, out, ",.1f")
 
 
-@app.command(
-    help=described(
-        "Measure how long trainings take on this machine under CPU limits, and fit Paper B's eq. 1 to that.",
-        "edgeresearch calibrate",
-        "edgeresearch calibrate --limit 200 --limit 400 --limit 600 --limit 800 --repeats 5",
-        "edgeresearch calibrate --throttle signals --out mine.json",
-    )
-)
-def calibrate(
-    limit: Annotated[list[int] | None, typer.Option(help="Millicores, four or more.", show_default=PARAMS)] = None,
-    repeats: Annotated[int | None, typer.Option(help="Trainings under each limit.", show_default=PARAMS)] = None,
-    samples: Annotated[int | None, typer.Option(help="Cached samples of a training.", show_default=PARAMS)] = None,
-    throttle: Annotated[str, typer.Option(help="How limits are kept: auto, cgroup or signals.")] = "auto",
-    folder: Annotated[Path | None, typer.Option(help="Where the data lies.", show_default=PARAMS)] = None,
-    out: Annotated[Path, typer.Option(help="The file that is written.")] = Path("data/calibration.json"),
-    params: Annotated[Path | None, typer.Option(help="Settings.", show_default="params.yaml, if it is here")] = None,
-) -> None:
-    """Measure training times."""
-    from rich.console import Console
-
-    from edgeresearch import io
-    from edgeresearch.profiling.settings import CalibrationPlan
-    from edgeresearch.profiling.training_cost import calibrate as measure
-    from edgeresearch.settings import parsed
-
-    settings = read_settings(params)
-    io.check(out.parent)  # before minutes of trainings
-    study = settings.anomaly
-    options = {"limits": tuple(sorted(set(limit or ()))) or None, "repeats": repeats, "samples": samples}
-    given = {name: option for name, option in options.items() if option is not None}
-    plan = parsed({**study.calibration.model_dump(), **given}, CalibrationPlan, "calibrate")
-    with Console(stderr=True).status("starting") as status:  # drawn on a terminal only
-        result = measure(
-            folder or Path(settings.data.folder),
-            out,
-            plan=plan,
-            throttle=throttle,
-            seed=settings.seed,
-            lstm=study.lstm,
-            autoencoder=study.autoencoder,
-            progress=status.update,
-        )
-    show(result.table(), result.throttle)
-    for line in result.notes():
-        print(line)
-    print(f"calibration: {out}")
-
-
-@app.command(
-    help=described(
-        "Look for anomalies in a stream of your own: IFTM learns from its first samples and judges the rest.",
-        "edgeresearch detect stream.csv --out results",
-        "edgeresearch detect stream.csv --identity autoencoder --threshold quantile --out results",
-        "edgeresearch detect stream.csv --column speed --column count --train 500 --every 250 --k 5 --out results",
-    )
+@base.command(
+    "stream.csv --out results",
+    "stream.csv --identity autoencoder --threshold quantile --out results",
+    "stream.csv --column speed --column count --train 500 --every 250 --k 5 --out results",
 )
 def detect(
-    stream: Annotated[
-        Path, typer.Argument(help="CSV with a time column and one or more channels.", metavar="STREAM.csv")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the results.")],
-    identity: Annotated[str | None, typer.Option(help="lstm or autoencoder.", show_default="lstm")] = None,
-    threshold: Annotated[str | None, typer.Option(help="ema or quantile.", show_default="ema")] = None,
-    train: Annotated[int | None, typer.Option(help="Samples of a training.", show_default="1000")] = None,
-    every: Annotated[
-        int | None, typer.Option(help="Samples after which the model is retrained; 0 for never.", show_default="1000")
-    ] = None,
-    k: Annotated[float | None, typer.Option(help="Standard deviations, of ema.", show_default="4")] = None,
-    quantile: Annotated[float | None, typer.Option(help="Share, of quantile.", show_default="0.99")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="A channel.", show_default="all numeric columns")] = None,
-    time: Annotated[str | None, typer.Option(help="Time column.", show_default="guessed")] = None,
-    seed: Annotated[int | None, typer.Option(help="Root of everything random.", show_default="0")] = None,
+    stream: Annotated[Path, Argument(help="CSV with a time column and one or more channels.", metavar="STREAM.csv")],
+    out: base.ResultFolder,
+    identity: Annotated[str | None, base.option("lstm or autoencoder.", "lstm")] = None,
+    threshold: Annotated[str | None, base.option("ema or quantile.", "ema")] = None,
+    train: Annotated[int | None, base.option("Samples of a training.", "1000")] = None,
+    every: Annotated[int | None, base.option("Samples until the next training; 0 for none.", "1000")] = None,
+    k: Annotated[float | None, base.option("Standard deviations, of ema.", "4")] = None,
+    quantile: Annotated[float | None, base.option("Share, of quantile.", "0.99")] = None,
+    columns: Annotated[list[str] | None, base.option("A channel.", "all numeric columns", "--column")] = None,
+    time: base.TimeColumn = None,
+    seed: base.Seed = None,
 ) -> None:
-    """Look for anomalies in a stream of one's own."""
+    """Look for anomalies in a stream of your own: IFTM learns from its first samples and judges the rest."""
+    result = base.ask("detect", **locals())
+    base.answer(result, result.highest_alarms(), f"{result.name}: the highest of {len(result.table)} alarms", out)
+
+
+@base.command(
+    "sweep.yaml --out results",
+    "sweep.yaml --workers 8 --out results",
+    "sweep.yaml --backend dask --address tcp://10.0.0.1:8786 --out results",
+    "sweep.yaml --backend ray --address auto --retry --out results",
+)
+def sweep(
+    spec: Annotated[Path, Argument(help="YAML file, the spec: what is varied.", metavar="SPEC.yaml")],
+    out: Annotated[Path, Option(help="Folder of the results; a stopped sweep continues there.")],
+    backend: Annotated[str, Option(help="loky (this machine's cores), dask or ray.")] = "loky",
+    workers: Annotated[int | None, base.option("Processes that are started.", "all cores")] = None,
+    address: Annotated[str | None, base.option("Of a running cluster of Dask or Ray.", "one is started")] = None,
+    retry: Annotated[bool, Option("--retry", help="Run cells that failed again.")] = False,
+    folder: base.DataFolder = None,
+    params: base.ParamsFile = None,
+) -> None:
+    """Run an experiment over many settings, with many seeds each.
+
+    The experiment is los, elastic or forecast; the settings are a grid or a Latin hypercube.
+    """
     from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     import edgeresearch as er
-    from edgeresearch import io
 
-    io.check(out)  # before minutes of trainings
-    options = {
-        **{"identity": identity, "threshold": threshold, "train": train, "every": every, "k": k},
-        **{"quantile": quantile, "columns": column or None, "time": time, "seed": seed},
-    }
-    given: dict[str, Any] = {name: option for name, option in options.items() if option is not None}
-    with Console(stderr=True).status("reading the stream") as status:  # drawn on a terminal only
-        detection = er.detect(stream, **given, progress=status.update)
-    for line in detection.notes:
-        print(line)
-    if len(detection.table):
-        show(detection.highest_alarms(), f"{detection.name}: the highest of {len(detection.table)} alarms")
-    print(detection.verdict)
-    print(f"results: {detection.save(out)}")
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left:", TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("sweep", total=None)
+        result = er.sweep(
+            spec,
+            out,
+            workers=workers,
+            backend=backend,
+            address=address,
+            retry=retry,
+            base=base.read_settings(params, folder),
+            progress=print,
+            watch=lambda finished, total: progress.update(bar, completed=finished, total=total),
+        )
+    table, measure = result.table.head(SHOWN), result.measure
+    shown = table.reindex(columns=[*result.spec.varied, "cells", measure])
+    if f"{measure}_low" in table:
+        shown["95 %"] = base.join_bounds(table[f"{measure}_low"], table[f"{measure}_high"])
+    more = f"; the first {SHOWN} settings" if len(result.table) > SHOWN else ""
+    base.show(shown, f"{result.labels[measure]}, means over the seeds{more}")
+    print(f"results: {result.save(out)}")
+    if len(result.failures):
+        failed = f"{len(result.failures)} of {len(result.cells)} cells failed"
+        raise RunError(f"{failed}; {out / 'failed.csv'} tells which and why")

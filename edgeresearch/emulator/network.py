@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import brentq
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
@@ -212,6 +211,8 @@ def _radius(nodes: int, degree: float) -> float:
 
     if others(1.0) <= degree:
         return math.sqrt(2)
+    from scipy.optimize import brentq  # late, as it takes a third of the time that it takes to say that an input is bad
+
     return float(brentq(lambda radius: others(radius) - degree, 0.0, 1.0, xtol=1e-12))
 
 

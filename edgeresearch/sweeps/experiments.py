@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits
 
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
-from edgeresearch.config import parse
+from edgeresearch.config import Params
 from edgeresearch.data.settings import TraceName
 from edgeresearch.emulator.settings import PolicyName
 from edgeresearch.errors import InputError, nearest
@@ -182,7 +182,7 @@ class Los:
         for path in self.files(settings, places):
             found = {"city": {"places": str(path)}} if section["testbed"] == CITY else {"testbed": str(path)}
             section = merge(section, found)
-        study = parse({"los": section}).los
+        study = Params.of({"los": section}).los
         scenario, hours = Scenario.of(study), study.hours
         if streams is not None and scenario.testbed.stream_rule is not None:
             scenario = replace(scenario, testbed=scenario.testbed.with_rule(count=streams))

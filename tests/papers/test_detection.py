@@ -13,7 +13,7 @@ from edgeresearch import cli
 from edgeresearch.anomaly.detectors import CUTOFF, HalfSpaceTrees
 from edgeresearch.anomaly.evaluation import Injected, inject
 from edgeresearch.anomaly.settings import MovingThreshold, QuantileThreshold
-from edgeresearch.config import AnomalyStudy, Params, merge, parse
+from edgeresearch.config import AnomalyStudy, Params, merge
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.papers import detection as module
@@ -45,7 +45,7 @@ SMALL: dict[str, Any] = {
 
 
 def _study(**changes: Any) -> AnomalyStudy:
-    return parse({"anomaly": merge(SMALL, changes)}).anomaly
+    return Params.of({"anomaly": merge(SMALL, changes)}).anomaly
 
 
 def _trace(kind: str, sensor: int, rows: int = 500) -> Trace:

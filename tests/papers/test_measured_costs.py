@@ -113,8 +113,7 @@ def test_the_commands_take_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     small = Params(los=SMALL.replace(policies=("los",)))
-    monkeypatch.setattr(cli.pipeline, "stage_settings", lambda path: small)
-    monkeypatch.setattr(cli.user, "read_settings", lambda path: small)
+    monkeypatch.setattr(cli.base, "read_settings", lambda *_: small)
     for words in (
         f"los --streams 8 --hours 0.5 --repeats 1 --policy in_situ --truth {COMMITTED} --out own",
         f"emulate scheduling --truth {COMMITTED} --truth-model autoencoder --out staged",

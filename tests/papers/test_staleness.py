@@ -21,7 +21,7 @@ from edgeresearch.anomaly.retraining import (
     train_versions,
 )
 from edgeresearch.anomaly.thresholds import threshold_levels
-from edgeresearch.config import AnomalyStudy, Params, merge, parse
+from edgeresearch.config import AnomalyStudy, Params, merge
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
 from edgeresearch.papers import staleness as module
@@ -223,7 +223,7 @@ ONE = {"sensors": 1, "seeds": 1, "samples": 300, "control_seeds": 0, "warm_seeds
 
 
 def _study(**changes: Any) -> AnomalyStudy:
-    return parse({"anomaly": merge(SMALL, {"staleness": changes})}).anomaly
+    return Params.of({"anomaly": merge(SMALL, {"staleness": changes})}).anomaly
 
 
 def _trace(sensor: int, rows: int = 800, real: bool = False) -> Trace:
@@ -475,14 +475,14 @@ def test_the_files_are_the_same_twice_and_hold_nothing_that_was_not_asked_for(
 )
 def test_settings_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        measure_staleness("raw", parse({"anomaly": merge(SMALL, changes)}).anomaly, _emulated(), seed=1)
+        measure_staleness("raw", Params.of({"anomaly": merge(SMALL, changes)}).anomaly, _emulated(), seed=1)
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    small = parse({"workers": 1, "anomaly": merge(SMALL, {"staleness": ONE})})
-    monkeypatch.setattr(cli.pipeline, "stage_settings", lambda path: small)
+    small = Params.of({"workers": 1, "anomaly": merge(SMALL, {"staleness": ONE})})
+    monkeypatch.setattr(cli.base, "read_settings", lambda *_: small)
     place = tmp_path / "data" / "processed" / "los"
     place.mkdir(parents=True)
     _emulated().to_parquet(place / "triggers.parquet")

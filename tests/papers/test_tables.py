@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from edgeresearch.config import Params, parse
+from edgeresearch.config import Params
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
 from edgeresearch.papers import tables
@@ -15,7 +15,7 @@ Make = Callable[..., pd.DataFrame]
 
 def _settings(*traces: str) -> Params:
     forecast = {"traces": traces, "horizons": [1, 5], "window": 12, "lstm_paper": {"hidden": 8, "batch": 4}}
-    return parse({"forecast": forecast, "elastic": {"traces": traces}})
+    return Params.of({"forecast": forecast, "elastic": {"traces": traces}})
 
 
 @pytest.fixture

@@ -124,7 +124,7 @@ def test_warnings_go_to_stderr(fetched: dict[str, Any], capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["data", "--source", "web"], "error: --source: data.source is 'web'; input should be 'auto', 'mirror'"),
+        (["data", "--source", "web"], "error: source is 'web'; input should be 'auto', 'mirror'"),
         (["data", "--params", "none.yaml"], "error: cannot read none.yaml"),
         (["notebook", "none"], "error: no notebook none"),
         (["notebook", "a", "-p", "x"], "error: -p x: expected KEY=VALUE"),
@@ -276,10 +276,10 @@ def test_fit_elastic_searches_from_the_settings_and_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["elastc"], "error: there is nothing 'elastc' to fit; known: elastic, los"),
-        (["elastic", "--out", "a.csv"], "error: fit elastic takes no --out; leave it out"),
-        (["los", "--trials", "0"], "error: fit los takes no --trials; leave it out"),
-        (["los", "--neutral"], "error: fit los takes no --neutral; leave it out"),
+        (["elastc"], "error: there is no experiment 'elastc'; did you mean elastic?; known: elastic, los"),
+        (["elastic", "--out", "a.csv"], "error: elastic takes no --out; leave it out"),
+        (["los", "--trials", "0"], "error: los takes no --trials; leave it out"),
+        (["los", "--neutral"], "error: los takes no --neutral; leave it out"),
         (["elastic", "--draws", "0"], "error: draws is 0; give a number at least 1"),
     ],
 )
