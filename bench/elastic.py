@@ -15,7 +15,7 @@ from edgeresearch.autoscaling.policies import POLICIES
 from edgeresearch.autoscaling.replay import measure_load, simulate_policy
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult
 from edgeresearch.data import synthetic
-from edgeresearch.data.features import make_targets
+from edgeresearch.data.trace import make_targets
 
 CONFIG = OWN_TRACE
 Q_ACT = CONFIG.capacity.q_act

@@ -9,7 +9,8 @@ import torch
 
 from bench import plain
 from bench.timing import Row, in_turn, seconds
-from edgeresearch.data import features, synthetic
+from edgeresearch.data import synthetic
+from edgeresearch.data.trace import make_targets
 from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM, Variant
 from edgeresearch.nn import SequenceLSTM
 
@@ -41,7 +42,7 @@ def rows(size: Size) -> Iterator[Row]:
 
 def _fits(values: np.ndarray, size: Size) -> Iterator[Row]:
     cut = round(0.8 * len(values))
-    table, wanted = values[:, None], features.make_targets(values, [1])[:, 0]
+    table, wanted = values[:, None], make_targets(values, [1])[:, 0]
     mean, scale = values[:cut].mean(), values[:cut].std()
     scaled = (values - mean) / scale
     times: tuple[list[float], list[float]] = ([], [])
@@ -68,7 +69,7 @@ def _fits(values: np.ndarray, size: Size) -> Iterator[Row]:
 
 
 def _calls(values: np.ndarray, size: Size) -> Iterator[Row]:
-    table, wanted = values[:, None], features.make_targets(values, [1])[:, 0]
+    table, wanted = values[:, None], make_targets(values, [1])[:, 0]
     paper = PaperLSTM(WINDOW, HIDDEN, epochs=1, random_state=0).fit(table[:1000], wanted[:1000])
     project = ResidualLSTM(WINDOW, HIDDEN, epochs=1, variants=ONE, random_state=0).fit(table[:1000], wanted[:1000])
     single = ResidualLSTM(WINDOW, HIDDEN, epochs=1, members=1, variants=ONE, random_state=0)

@@ -22,7 +22,8 @@ import torch
 
 from bench.forecast import HIDDEN, ONE, WINDOW
 from bench.timing import Row, Spent, both, spent
-from edgeresearch.data import features, synthetic
+from edgeresearch.data import synthetic
+from edgeresearch.data.trace import make_targets
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.lstm import ResidualLSTM
 
@@ -136,7 +137,7 @@ def _task(peer: str, values: np.ndarray, *, epochs: int, seed: int) -> dict[str,
 
 def _peer(other: Asked, peer: str, values: np.ndarray, size: Size) -> Iterator[Row]:
     first, table = cut(values), values[:, None]
-    wanted = features.make_targets(values, [1])[:, 0]
+    wanted = make_targets(values, [1])[:, 0]
     fits: list[tuple[Spent, Spent]] = []
     whole: list[tuple[Spent, Spent]] = []
     errors: list[tuple[float, float]] = []

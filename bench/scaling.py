@@ -17,7 +17,8 @@ from bench.forecast import HIDDEN, ONE, WINDOW
 from bench.timing import Row, seconds
 from edgeresearch.autoscaling.replay import simulate_policy
 from edgeresearch.autoscaling.simulator import Floats, Ints
-from edgeresearch.data import features, synthetic
+from edgeresearch.data import synthetic
+from edgeresearch.data.trace import make_targets
 from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.forecasting.lstm import ResidualLSTM
@@ -73,7 +74,7 @@ def _service(name: str, arrivals: Ints, forecast: Floats) -> float:
 
 def _fit(steps: int, epochs: int) -> Callable[[], float]:
     values = synthetic.draw_request_rate(np.random.default_rng(0), like="wiki_de", steps=steps).values.to_numpy()
-    wanted = features.make_targets(values, [1])[:, 0]
+    wanted = make_targets(values, [1])[:, 0]
 
     def cost() -> float:
         model = ResidualLSTM(

@@ -25,7 +25,7 @@ from edgeresearch.anomaly.settings import (
     Schedule,
 )
 from edgeresearch.autoscaling.settings import ExperimentConfig
-from edgeresearch.data.settings import DataSettings
+from edgeresearch.data.registry import DataSettings
 from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, Policies, PolicyName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import ForecastSettings

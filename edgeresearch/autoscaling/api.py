@@ -283,7 +283,7 @@ def _first_replayed(trace: Trace, config: ExperimentConfig) -> int:
 
 def _split(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> "Split":
     """Return what a forecaster sees, and is asked: the load when a pod that is started now is ready."""
-    from edgeresearch.data.features import find_whole_windows, make_features, make_targets
+    from edgeresearch.data.trace import find_whole_windows, make_features, make_targets
     from edgeresearch.forecasting.evaluation import Split
 
     load, ahead = measure_load(arrivals, config), config.horizon

@@ -108,7 +108,7 @@ def find_longest_stretch(trace: Trace) -> Trace:
 def interpolate_gaps(trace: Trace, limit: int) -> Trace:
     """Interpolate gaps of at most `limit` steps linearly, between the value before and the value after.
 
-    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike `data.features.fill`,
+    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike `trace.fill_gaps`,
     which carries the last value so that a forecaster sees nothing of what comes, this looks ahead: what is filled is
     invented, and rather too easy to forecast.
 

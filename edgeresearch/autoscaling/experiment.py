@@ -22,8 +22,7 @@ from edgeresearch.autoscaling.replay import (
 from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints
 from edgeresearch.data import synthetic
-from edgeresearch.data.features import make_targets
-from edgeresearch.data.trace import Trace
+from edgeresearch.data.trace import Trace, make_targets
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
 from edgeresearch.forecasting.models import build

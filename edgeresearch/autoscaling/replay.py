@@ -121,7 +121,7 @@ def measure_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Floats:
     """Return the load as an autoscaler measures it: `Observations.load`.
 
     It is what forecasters learn from: entry k is known at decision k, and a forecast made then is to be of entry
-    k + horizon (`data.features.targets`).
+    k + horizon (`data.trace.make_targets`).
 
     Args:
         arrivals: Requests of each step, `(steps,)`.

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from edgeresearch.data.settings import Traces
+from edgeresearch.data.registry import Traces
 from edgeresearch.errors import InputError
 from edgeresearch.settings import Fraction, Section, Share, each_once
 

@@ -22,7 +22,7 @@ def data(
     params: base.ParamsFile = None,
 ) -> None:
     """Fetch the data files: from a local mirror, else by download, else as synthetic stand-ins."""
-    from edgeresearch.data.download import fetch
+    from edgeresearch.data.datasets import fetch
     from edgeresearch.io import write_csv
 
     settings = base.read_settings(params, folder)

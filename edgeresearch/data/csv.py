@@ -1,10 +1,15 @@
-"""Time series of users: CSV files, and what is in memory, as traces and channels; what is not stated is guessed."""
+"""Time series of users: CSV files, and what is in memory, as traces and channels; what is not stated is guessed.
+
+A table is read, its columns are found, its time stamps are parsed, and its rows are put on a grid: in this order below.
+"""
 
 import csv
+import gzip
 import io
 import warnings
+import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -13,9 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgeresearch.data.datasets import read_bytes
-from edgeresearch.data.features import ROUNDS
-from edgeresearch.data.trace import Origin, Trace, find_runs, regular_index
+from edgeresearch.data.trace import ROUNDS, Origin, Trace, find_runs, regular_index
 from edgeresearch.errors import InputError
 from edgeresearch.provenance import sha256
 
@@ -28,13 +31,7 @@ _MISSING = ("", "nan", "na", "null", "none")
 _START = "2024-01-01"
 _DAY = pd.Timedelta(days=1)
 _EPOCHS = (("s", 1e8, 1e10), ("ms", 1e11, 1e13), ("us", 1e14, 1e16), ("ns", 1e17, 1e19))
-_UNITS = {
-    "d": _DAY,
-    "h": pd.Timedelta(hours=1),
-    "min": pd.Timedelta(minutes=1),
-    "s": pd.Timedelta(seconds=1),
-    "ms": pd.Timedelta(milliseconds=1),
-}
+_UNITS = {"d": "1D", "h": "1h", "min": "1min", "s": "1s", "ms": "1ms"}
 
 
 class Channels(NamedTuple):
@@ -92,37 +89,36 @@ def read_trace(
         raise InputError(f"window {window} and horizon {horizon} must be at least 1; change these settings")
     if isinstance(data, Trace):
         return _with_season(data, seasonality, horizon) if seasonality is not None else data
-    notes: list[str] = []
     if isinstance(data, pd.DataFrame | pd.Series):
-        where, name, origin = "the series", "series", Origin("memory", real=True)
-        stamps, series = _from_memory(data, time, value, where, notes)
+        table = _from_memory(data)
     elif isinstance(data, str | Path):
-        path = Path(data)
-        content = _read(path)
-        where, name, origin = str(path), _stem(path), Origin("file", path.name, sha256(content), real=True)
-        table = _parse_table(_decode(content, path), path, notes)
-        time = _time_column(table, time, value, where, notes)
-        series = _numbers(table[_value_column(table, time, value, where, notes)], where, missing=False)
-        stamps = None if time is None else parse_timestamps(table[time], where, notes)
+        table = _read_table(Path(data))
     else:
         raise InputError(
             f"a {type(data).__name__} is no trace; give the path of a CSV file, a pandas Series or DataFrame with one "
             "value per time, or a Trace"
         )
-    values, unit = series.to_numpy(dtype=np.float64), str(series.name)
+    where, notes, time = table.where, table.notes, table.find_time(time, value)
+    unit = table.check_column(value) if value else table.find_numeric(time, missing=False)[0]
+    if value is None and len(table.columns) > 1 + (time is not None):
+        notes.append(f"value column: {unit!r}")
+    series = table.parse_numbers(unit, missing=table.origin.source == "memory")
+    stamps = table.parse_times(time)
+    known = series.notna().to_numpy()
+    values = series.to_numpy()[known]
     if len(values) > 1 and np.ptp(values) == 0:
         raise InputError(f"{where}: column {unit!r} is constant ({values[0]:g}); name another with 'value'")
     if stamps is None:
-        size = parse_step(step) if step else pd.Timedelta(seconds=1)
+        size = parse_step(step or "1s")
         if step is None:
             notes.append("time column: none, so rows are 1 s apart; say the distance with 'step'")
-        frame = pd.DataFrame({unit: values}, index=regular_index(_START, len(values), size))
-        repairs = {"off_grid": 0, "absent": 0}
+        stamps = regular_index(_START, len(values), size)
     else:
+        stamps = stamps[known]
         size = parse_step(step) if step else _guess_step(stamps, where, notes)
-        frame, repairs = _fill_slots(stamps, values, unit, size, where)
+    frame, repairs = _fill_slots(stamps, values, unit, size, where)
     _check_length(frame[unit], size, window, horizon, where)
-    trace = Trace(name, frame, size, unit, origin, repairs, notes=tuple(notes))
+    trace = Trace(table.name, frame, size, unit, table.origin, repairs, notes=tuple(notes))
     return _with_season(trace, seasonality, horizon)
 
 
@@ -140,173 +136,174 @@ def read_channels(path: str | Path, *, time: str | None = None, columns: Sequenc
     Raises:
         InputError: As `read_trace`; a channel has no value.
     """
-    path, notes = Path(path), list[str]()
-    where, content = str(path), _read(path)
-    table = _parse_table(_decode(content, path), path, notes)
-    time = _time_column(table, time, None, where, notes)
-    names = [_check_column(table, name, where) for name in columns or ()]
-    if not columns:
-        known = {str(name): table[name][~_missing(table[name])] for name in table.columns if name != time}
-        names = [name for name, cells in known.items() if _share_numeric(cells) > 0.5]
-        if not names:
-            raise InputError(f"{where} has no numeric column; columns: {', '.join(table.columns)}")
+    table = _read_table(Path(path))
+    time, notes = table.find_time(time, None), table.notes
+    names = [table.check_column(name) for name in columns or ()] or table.find_numeric(time, missing=True)
     if time in names or len(set(names)) < len(names):
-        raise InputError(f"{where}: name each channel once, and not the time column {time!r}")
-    frame = pd.DataFrame({name: _numbers(table[name], where, missing=True).to_numpy() for name in names})
+        raise InputError(f"{table.where}: name each channel once, and not the time column {time!r}")
+    frame = pd.DataFrame({name: table.parse_numbers(name, missing=True).to_numpy() for name in names})
     if not columns:
         notes.append(f"channels: {', '.join(names)}")
-    if time is None:
+    stamps = table.parse_times(time)
+    if stamps is None:
         notes.append("time column: none, so rows are 1 s apart")
-        frame.index = regular_index(_START, len(frame), pd.Timedelta(seconds=1))
-    else:
-        frame.index = parse_timestamps(table[time], where, notes)
+        stamps = regular_index(_START, len(frame), pd.Timedelta(seconds=1))
+    frame.index = stamps
     gaps = frame.isna()
     if gaps.any(axis=None):
         count, whole = int(gaps.to_numpy().sum()), int(gaps.all(axis=1).sum())
         notes.append(f"missing: {count} of {frame.size} values; {whole} rows have none")
-    return Channels(_stem(path), frame, sha256(content), tuple(notes))
+    return Channels(table.name, frame, table.origin.sha256, tuple(notes))
 
 
-def parse_timestamps(column: pd.Series, where: str, notes: list[str], *, row: str = "line") -> pd.DatetimeIndex:
-    """Parse increasing time stamps: ISO 8601, whatever pandas recognises by the first stamp, or seconds since 1970.
-
-    Args:
-        column: The stamps as text; its index counts the lines of the file.
-        where: The file, for messages.
-        notes: Receives one line for each guess.
-        row: What messages call a row.
-
-    Returns:
-        Stamps without zone, in nanoseconds; stamps with a zone are converted to UTC.
+def read_bytes(path: Path) -> bytes:
+    """Return the decompressed bytes of a file (`.gz`) or its bytes (any other).
 
     Raises:
-        InputError: A stamp cannot be parsed, is not later than the one before, or repeats it; the message gives the
-            line.
-    """
-    numbers = pd.to_numeric(column, errors="coerce")
-    if numbers.notna().all() and not column.str.fullmatch(r"(?:19|20)\d{6}").all():
-        parsed = _parse_epoch(numbers, where, notes)
-    else:
-        parsed = _parse_dates(column)
-    bad = np.flatnonzero(parsed.isna())
-    if len(bad):
-        cell, line = column.iloc[bad[0]], column.index[bad[0]]
-        raise InputError(f"{where}, {row} {line}: no time stamp: {cell!r}; write it like 2024-01-31 12:00")
-    if column.str.contains(r"(?:Z|\d[+-]\d\d:?\d\d)\s*$", regex=True).any():
-        notes.append("times: converted to UTC")
-    return _check_increasing(pd.DatetimeIndex(parsed), [f"{row} {line}" for line in column.index], where, notes)
-
-
-def parse_step(text: str) -> pd.Timedelta:
-    """Parse a step such as `5min`, `1h` or `30 s`.
-
-    Raises:
-        InputError: It is no positive duration.
+        InputError: The file is missing, is unreadable, or is a damaged archive.
     """
     try:
-        size = parse_duration(text).as_unit("ns")
-    except ValueError as error:
-        raise InputError(f"step {text!r} is no duration; write it like '30s', '5min' or '1h'") from error
-    if pd.isna(size) or size <= pd.Timedelta(0):
-        raise InputError(f"step {text!r} is not positive; write it like '30s', '5min' or '1h'")
-    return size
+        data = path.read_bytes()
+        return gzip.decompress(data) if path.suffix == ".gz" else data
+    except FileNotFoundError as error:
+        raise InputError(f"no file {path}; fetch the data first or name another file") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is a damaged gzip file: {error}; delete it and fetch it again") from error
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}; name a readable file") from error
 
 
-def parse_duration(text: str) -> pd.Timedelta:
-    """Parse a duration such as `5min`, `1h` or `1d`; pandas wants a capital D, which few would write.
+@dataclass
+class _Table:
+    """A user's table: what messages call it and its rows, and one note for each guess.
 
-    Raises:
-        ValueError: It is none.
+    The cells of a file are text, and its index counts the file's lines; cells in memory are what they are.
     """
-    return pd.Timedelta(text.removesuffix("d") + "D" if text.endswith("d") else text)
+
+    cells: pd.DataFrame
+    name: str
+    origin: Origin
+    where: str
+    row: str
+    notes: list[str]
+    times: pd.DatetimeIndex | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.cells.columns)
+
+    def check_column(self, name: str) -> str:
+        if name not in self.columns:
+            near = get_close_matches(name, self.columns, n=1, cutoff=0.0)
+            raise InputError(f"{self.where} has no column {name!r}" + (f"; nearest: {near[0]!r}" if near else ""))
+        return name
+
+    def find_time(self, time: str | None, value: str | None) -> str | None:
+        """Return the time column; None where there is none, or the index holds the times."""
+        if time is not None:
+            return self.check_column(time)
+        others = [name for name in self.columns if name != value] if self.times is None else []
+        likely = [name for name in others if name.lower() in _TIME_NAMES]
+        likely += [name for name in others if _looks_like_times(self.cells[name])]
+        if not likely or len(self.columns) == 1 and _share_numeric(self.cells[likely[0]]) == 1.0:
+            return None
+        self.notes.append(f"time column: {likely[0]!r}")
+        return likely[0]
+
+    def find_numeric(self, time: str | None, *, missing: bool) -> list[str]:
+        """Return the columns that are mostly numbers; with `missing`, of the cells that are not empty."""
+        others = {name: self.cells[name] for name in self.columns if name != time}
+        known = {name: cells[~_is_missing(cells)] if missing else cells for name, cells in others.items()}
+        numeric = [name for name, cells in known.items() if _share_numeric(cells) > 0.5]
+        if not numeric:
+            raise InputError(f"{self.where} has no numeric column; columns: {', '.join(self.columns)}")
+        return numeric
+
+    def parse_numbers(self, name: str, *, missing: bool) -> "pd.Series[float]":
+        """Parse cells as finite numbers; an empty one is NaN if `missing` allows it."""
+        column = self.cells[name]
+        values, absent = pd.to_numeric(column, errors="coerce").astype(float), _is_missing(column)
+        bad = np.flatnonzero(~np.isfinite(values) & ~(absent & missing))
+        if len(bad):
+            what = "no value" if absent.iloc[bad[0]] else f"{str(column.iloc[bad[0]]).strip()!r} is no finite number"
+            hint = "leave the cell empty if the value is missing" if missing else "mend or delete them"
+            place = f"{self.row} {column.index[bad[0]]}, column {name!r}"
+            raise InputError(f"{self.where}, {place}: {what} ({len(bad)} such rows); {hint}")
+        if absent.all():
+            raise InputError(f"{self.where}, column {name!r} has no value; leave it out")
+        return values
+
+    def parse_times(self, time: str | None) -> pd.DatetimeIndex | None:
+        """Return the stamps, if there are any: increasing, in UTC without a zone, in nanoseconds."""
+        stamps = self.times
+        if time is not None:
+            column = self.cells[time].astype(str)
+            numbers = pd.to_numeric(column, errors="coerce")
+            if numbers.notna().all() and not column.str.fullmatch(r"(?:19|20)\d{6}").all():
+                parsed = _parse_epoch(numbers, self.where, self.notes)
+            else:
+                parsed = parse_dates(column, self.where, row=self.row)
+            if column.str.contains(r"(?:Z|\d[+-]\d\d:?\d\d)\s*$", regex=True).any():
+                self.notes.append("times: converted to UTC")
+            stamps = pd.DatetimeIndex(parsed)
+        if stamps is None:
+            return None
+        stamps = (stamps.tz_convert("UTC").tz_localize(None) if stamps.tz is not None else stamps).as_unit("ns")
+        steps = np.diff(stamps.asi8)
+        wrong = np.flatnonzero(steps <= 0)
+        if len(wrong):
+            at, twice = wrong[0] + 1, steps[wrong[0]] == 0
+            what = "repeats the stamp of" if twice else "is earlier than"
+            hint = "delete one of them" if twice else "sort by time"
+            place = f"{self.where}, {self.row} {self.cells.index[at]}"
+            raise InputError(f"{place}: {stamps[at]} {what} the one before; {hint}")
+        self.notes.append(f"times: {stamps[0]} to {stamps[-1]}")
+        return stamps
 
 
-def format_duration(size: pd.Timedelta) -> str:
-    """Write a duration in the largest unit that it is a whole number of, such as `5 min`."""
-    for name, whole in _UNITS.items():
-        if size >= whole and size % whole == pd.Timedelta(0):
-            return f"{size // whole} {name}"
-    return f"{size.total_seconds():g} s"
+def _from_memory(data: pd.DataFrame | pd.Series) -> _Table:
+    cells = data.to_frame("value" if data.name is None else data.name) if isinstance(data, pd.Series) else data
+    if not len(cells):
+        raise InputError("the series has no rows; give one value per time")
+    times, origin = cells.index if isinstance(cells.index, pd.DatetimeIndex) else None, Origin("memory", real=True)
+    return _Table(cells.reset_index(drop=True).rename(columns=str), "series", origin, "the series", "row", [], times)
 
 
-def choose_season(wanted: str | int | None, trace: Trace, horizon: int = 1) -> int | None:
-    """Return the steps of a season; None for a trace without one.
-
-    Args:
-        wanted: Steps (`288`), a duration (`1d`), or `none`; None: a day, if the trace spans `ROUNDS` of them.
-        trace: The trace.
-        horizon: Steps ahead that will be forecast; a season is not shorter.
-
-    Raises:
-        InputError: It is none of these, or does not fit the trace.
-    """
-    rows = len(trace.frame)
-    if wanted is None:
-        steps = int(_DAY // trace.step)
-        fits = _DAY % trace.step == pd.Timedelta(0) and steps >= max(2, horizon) and rows >= ROUNDS * steps
-        return steps if fits else None
-    text = str(wanted).strip().lower()
-    if text == "none":
-        return None
-    if text.lstrip("+-").isdigit():
-        steps = int(text)
-    else:
-        try:
-            length = parse_duration(text)
-        except ValueError as error:
-            hint = "write it like 288, 1d or none"
-            raise InputError(f"season {text!r} is neither steps nor a duration; {hint}") from error
-        if pd.isna(length) or length % trace.step != pd.Timedelta(0):
-            whole = f"no whole number of steps of {format_duration(trace.step)}"
-            raise InputError(f"a season of {text} is {whole}; give it in steps")
-        steps = int(length // trace.step)
-    if steps < max(2, horizon):
-        hint = f"use at least 2, and no fewer than the horizon, {horizon}"
-        raise InputError(f"a season of {steps} steps is too short; {hint}")
-    if rows < ROUNDS * steps:
-        need = f"needs {ROUNDS * steps} rows, {trace.name} has {rows}"
-        raise InputError(f"a season of {steps} steps {need}; use a shorter season or 'none'")
-    return steps
-
-
-def _with_season(trace: Trace, wanted: str | int | None, horizon: int) -> Trace:
-    season, notes = choose_season(wanted, trace, horizon), trace.notes
-    if wanted is None:
-        notes += ("season: none" if season is None else f"season: a day ({season} steps)",)
-    return replace(trace, seasonality=season, notes=notes)
-
-
-def _read(path: Path) -> bytes:
+def _read_table(path: Path) -> _Table:
+    """Read a file as text cells."""
     if path.is_dir():
         raise InputError(f"{path} is a directory; name a CSV file in it")
     if not path.exists():
         near = get_close_matches(path.name, [item.name for item in path.parent.glob("*")], n=1)
         raise InputError(f"no file {path}; " + (f"nearest: {near[0]}" if near else "check the path"))
-    content = read_bytes(path)
+    content, notes = read_bytes(path), list[str]()
     if not content.strip():
         raise InputError(f"{path} is empty; give a CSV with a value in each row")
-    return content
-
-
-def _decode(content: bytes, path: Path) -> str:
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        where = f"byte {content[error.start]:#04x} at offset {error.start}"
+        bad = f"byte {content[error.start]:#04x} at offset {error.start}"
         hint = f"re-encode it, e.g. iconv -f latin1 -t utf-8 {path.name}"
-        raise InputError(f"{path} is not UTF-8: {where}; {hint}") from error
-
-
-def _stem(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".csv")
-
-
-def _parse_table(text: str, path: Path, notes: list[str]) -> pd.DataFrame:
-    """Return all columns as text; the index counts lines of the file, from 1."""
+        raise InputError(f"{path} is not UTF-8: {bad}; {hint}") from error
     first = next(line for line in text.splitlines() if line.strip())
     comma = max(",;\t", key=first.count)
     if comma != ",":
         notes.append(f"separator: {comma!r}")
+    rows, lines = _split_lines(text, comma, path)
+    names = [f"column{k + 1}" for k in range(len(rows[0]))]
+    if _share_numeric(pd.Series(rows[0], dtype=str)):
+        notes.append(f"header: none, so columns are named {', '.join(names)}")
+    else:
+        names, rows, lines = [cell.strip() for cell in rows[0]], rows[1:], lines[1:]
+    if not rows:
+        raise InputError(f"{path} has a header but no rows; give a CSV with a value in each row")
+    cells, name = pd.DataFrame(rows, columns=names, index=lines, dtype=str), path.name.removesuffix(".gz")
+    origin = Origin("file", path.name, sha256(content), real=True)
+    return _Table(cells, name.removesuffix(".csv"), origin, str(path), "line", notes)
+
+
+def _split_lines(text: str, comma: str, path: Path) -> tuple[list[list[str]], list[int]]:
+    """Return the cells of each row, and the line of the file that it ends on, from 1."""
     # newline=None: whatever ends a line in the file ends one here
     reader = csv.reader(io.StringIO(text.rstrip("\r\n"), newline=None), delimiter=comma, skipinitialspace=True)
     rows: list[list[str]] = []
@@ -322,126 +319,56 @@ def _parse_table(text: str, path: Path, notes: list[str]) -> pd.DataFrame:
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise InputError(f"{path} is no CSV: {error}; give a file with one line per row") from error
-    names = [f"column{k + 1}" for k in range(len(rows[0]))]
-    if any(map(_is_number, rows[0])):
-        notes.append(f"header: none, so columns are named {', '.join(names)}")
-    else:
-        names = [cell.strip() for cell in rows.pop(0)]
-        del lines[0]
-    if not rows:
-        raise InputError(f"{path} has a header but no rows; give a CSV with a value in each row")
-    return pd.DataFrame(rows, columns=names, index=lines, dtype=str)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _check_column(table: pd.DataFrame, name: str, where: str) -> str:
-    if name not in table:
-        near = get_close_matches(name, [str(column) for column in table.columns], n=1, cutoff=0.0)
-        raise InputError(f"{where} has no column {name!r}" + (f"; nearest: {near[0]!r}" if near else ""))
-    return name
-
-
-def _time_column(table: pd.DataFrame, time: str | None, value: str | None, where: str, notes: list[str]) -> str | None:
-    if time is not None:
-        return _check_column(table, time, where)
-    others = [column for column in table.columns if column != value]
-    likely = [column for column in others if column.lower() in _TIME_NAMES]
-    likely += [column for column in others if _looks_like_times(table[column])]
-    if not likely or len(table.columns) == 1 and _share_numeric(table[likely[0]]) == 1.0:
-        return None
-    notes.append(f"time column: {likely[0]!r}")
-    return str(likely[0])
-
-
-def _looks_like_times(column: pd.Series) -> bool:
-    head = column.iloc[:20]
-    text_with_digits = _share_numeric(head) == 0 and head.str.contains(r"\d").all()
-    return bool(text_with_digits and _parse_dates(head).notna().any())
-
-
-def _value_column(table: pd.DataFrame, time: str | None, value: str | None, where: str, notes: list[str]) -> str:
-    if value is not None:
-        return _check_column(table, value, where)
-    numeric = [column for column in table.columns if column != time and _share_numeric(table[column]) > 0.5]
-    if not numeric:
-        raise InputError(f"{where} has no numeric column; columns: {', '.join(map(str, table.columns))}")
-    if len(table.columns) > 1 + (time is not None):
-        notes.append(f"value column: {numeric[0]!r}")
-    return str(numeric[0])
+    return rows, lines
 
 
 def _share_numeric(column: pd.Series) -> float:
     return float(pd.to_numeric(column, errors="coerce").notna().mean()) if len(column) else 0.0
 
 
-def _missing(column: pd.Series) -> "pd.Series[bool]":
-    return column.str.strip().str.lower().isin(_MISSING)
+def _is_missing(column: pd.Series) -> "pd.Series[bool]":
+    if column.dtype.kind in "biufM":
+        return column.isna()
+    return column.isna() | column.astype(str).str.strip().str.lower().isin(_MISSING)
 
 
-def _numbers(column: pd.Series, where: str, *, missing: bool) -> "pd.Series[float]":
-    """Parse cells as finite numbers; an empty one is NaN if `missing` allows it."""
-    values, absent = pd.to_numeric(column, errors="coerce").astype(float), _missing(column)
-    bad = np.flatnonzero(~np.isfinite(values) & ~(absent & missing))
+def _looks_like_times(column: pd.Series) -> bool:
+    if column.dtype.kind == "M":
+        return True
+    head = column.iloc[:20].astype(str)
+    text_with_digits = _share_numeric(head) == 0 and head.str.contains(r"\d").all()
+    return bool(text_with_digits and _try_dates(head).notna().any())
+
+
+def parse_dates(column: pd.Series, where: str, *, row: str = "line") -> pd.Series:
+    """Parse dates, in ISO 8601 or whatever pandas recognises by the first, in any order, as times in UTC.
+
+    Args:
+        column: The dates as text; its index counts the lines of the file.
+        where: The file, for messages.
+        row: What messages call a row.
+
+    Raises:
+        InputError: A cell is no date.
+    """
+    parsed = _try_dates(column)
+    bad = np.flatnonzero(parsed.isna())
     if len(bad):
-        what = "no value" if absent.iloc[bad[0]] else f"{str(column.iloc[bad[0]]).strip()!r} is no finite number"
-        hint = "leave the cell empty if the value is missing" if missing else "mend or delete them"
-        place = f"line {column.index[bad[0]]}, column {column.name!r}"
-        raise InputError(f"{where}, {place}: {what} ({len(bad)} such rows); {hint}")
-    if absent.all():
-        raise InputError(f"{where}, column {column.name!r} has no value; leave it out")
-    return values
+        cell, line = column.iloc[bad[0]], column.index[bad[0]]
+        raise InputError(f"{where}, {row} {line}: no time stamp: {cell!r}; write it like 2024-01-31 12:00")
+    return parsed
 
 
-def _from_memory(
-    data: pd.DataFrame | pd.Series, time: str | None, value: str | None, where: str, notes: list[str]
-) -> tuple[pd.DatetimeIndex | None, "pd.Series[float]"]:
-    """Return stamps (None where there are none) and values of a Series or DataFrame, without the missing ones."""
-    table = data.to_frame("value" if data.name is None else str(data.name)) if isinstance(data, pd.Series) else data
-    if not len(table):
-        raise InputError(f"{where} has no rows; give one value per time")
-    if time is None and not isinstance(table.index, pd.DatetimeIndex):
-        likely = [name for name in table if str(name).lower() in _TIME_NAMES or table[name].dtype.kind == "M"]
-        time = str(likely[0]) if likely else None
-        if time is not None:
-            notes.append(f"time column: {time!r}")
-    series = table[_value_column(table, time, value, where, notes)]
-    values = pd.to_numeric(series, errors="coerce").astype(float)
-    wrong = np.isinf(values) | (values.isna() & series.notna())
-    if wrong.any():
-        raise InputError(f"{where}: {str(series[wrong].iloc[0])!r} is no finite number; use NaN for what is missing")
-    known = values.notna().to_numpy()
-    if time is not None:
-        text = table[_check_column(table, time, where)].astype(str).reset_index(drop=True)
-        return parse_timestamps(text, where, notes, row="row")[known], values[known]
-    if not isinstance(table.index, pd.DatetimeIndex):
-        return None, values[known]
-    return _check_increasing(table.index, [f"row {row}" for row in range(len(table))], where, notes)[known], values[
-        known
-    ]
-
-
-def _check_increasing(
-    stamps: pd.DatetimeIndex, places: Sequence[str], where: str, notes: list[str]
-) -> pd.DatetimeIndex:
-    """Return the stamps in UTC without a zone; refuse those that repeat or run backwards."""
-    stamps = (stamps.tz_convert("UTC").tz_localize(None) if stamps.tz is not None else stamps).as_unit("ns")
-    steps = np.diff(stamps.asi8)
-    wrong = np.flatnonzero(steps <= 0)
-    if len(wrong):
-        row = wrong[0] + 1
-        twice = steps[wrong[0]] == 0
-        what = "repeats the stamp of" if twice else "is earlier than"
-        hint = "delete one of them" if twice else "sort by time"
-        raise InputError(f"{where}, {places[row]}: {stamps[row]} {what} the one before; {hint}")
-    notes.append(f"times: {stamps[0]} to {stamps[-1]}")
-    return stamps
+def _try_dates(column: pd.Series) -> pd.Series:
+    """Parse dates in ISO 8601 or, if that fits fewer of them, in the format of the first; NaT where neither fits."""
+    parsed = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    if parsed.isna().any():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # "could not infer format": the caller's error says it
+            other = pd.to_datetime(column, errors="coerce", utc=True)
+        if other.notna().sum() > parsed.notna().sum():
+            return other
+    return parsed
 
 
 def _parse_epoch(numbers: pd.Series, where: str, notes: list[str]) -> pd.Series:
@@ -456,16 +383,27 @@ def _parse_epoch(numbers: pd.Series, where: str, notes: list[str]) -> pd.Series:
         raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
 
 
-def _parse_dates(column: pd.Series) -> pd.Series:
-    """Parse dates in ISO 8601 or, if that fits fewer of them, in the format of the first; NaT where neither fits."""
-    parsed = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
-    if parsed.isna().any():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "could not infer format": the caller's error says it
-            other = pd.to_datetime(column, errors="coerce", utc=True)
-        if other.notna().sum() > parsed.notna().sum():
-            return other
-    return parsed
+def parse_step(text: str) -> pd.Timedelta:
+    """Parse a step such as `5min`, `1h`, `1d` or `30 s`.
+
+    Raises:
+        InputError: It is no positive duration.
+    """
+    try:  # pandas wants a capital D, which few would write
+        size = pd.Timedelta(text.removesuffix("d") + "D" if text.endswith("d") else text).as_unit("ns")
+    except ValueError as error:
+        raise InputError(f"step {text!r} is no duration; write it like '30s', '5min' or '1h'") from error
+    if pd.isna(size) or size <= pd.Timedelta(0):
+        raise InputError(f"step {text!r} is not positive; write it like '30s', '5min' or '1h'")
+    return size
+
+
+def format_duration(size: pd.Timedelta) -> str:
+    """Write a duration in the largest unit that it is a whole number of, such as `5 min`."""
+    for name, whole in ((name, pd.Timedelta(text)) for name, text in _UNITS.items()):
+        if size >= whole and size % whole == pd.Timedelta(0):
+            return f"{size // whole} {name}"
+    return f"{size.total_seconds():g} s"
 
 
 def _guess_step(stamps: pd.DatetimeIndex, where: str, notes: list[str]) -> pd.Timedelta:
@@ -505,10 +443,54 @@ def _check_length(series: pd.Series, size: pd.Timedelta, window: int | None, hor
     if observed < needed:
         raise InputError(f"{where} has {observed} values, but window and horizon need {needed}; give a longer series")
     starts, lengths = find_runs(series.isna())
-    if window is not None and len(lengths) and lengths.max() > window:
-        start, length = int(starts[lengths.argmax()]), int(lengths.max())
-        begin, end = series.index[start], series.index[start + length - 1]
-        what = (
-            f"gap from {begin} to {end}: {length} steps of {format_duration(size)}, longer than the window of {window}"
-        )
+    if window is not None and len(lengths) and (length := int(lengths.max())) > window:
+        start = int(starts[lengths.argmax()])
+        gap = f"gap from {series.index[start]} to {series.index[start + length - 1]}"
+        what = f"{gap}: {length} steps of {format_duration(size)}, longer than the window of {window}"
         raise InputError(f"{where}: {what}; cut the file there or raise the window")
+
+
+def choose_season(wanted: str | int | None, trace: Trace, horizon: int = 1) -> int | None:
+    """Return the steps of a season; None for a trace without one.
+
+    Args:
+        wanted: Steps (`288`), a duration (`1d`), or `none`; None: a day, if the trace spans `ROUNDS` of them.
+        trace: The trace.
+        horizon: Steps ahead that will be forecast; a season is not shorter.
+
+    Raises:
+        InputError: It is none of these, or does not fit the trace.
+    """
+    rows, least = len(trace.frame), max(2, horizon)
+    if wanted is None:
+        steps = int(_DAY // trace.step)
+        return steps if _DAY % trace.step == pd.Timedelta(0) and steps >= least and rows >= ROUNDS * steps else None
+    text = str(wanted).strip().lower()
+    if text == "none":
+        return None
+    if text.lstrip("+-").isdigit():
+        steps = int(text)
+    else:
+        try:
+            length = parse_step(text)
+        except InputError as error:
+            hint = "write it like 288, 1d or none"
+            raise InputError(f"season {text!r} is neither steps nor a duration; {hint}") from error
+        if length % trace.step != pd.Timedelta(0):
+            whole = f"no whole number of steps of {format_duration(trace.step)}"
+            raise InputError(f"a season of {text} is {whole}; give it in steps")
+        steps = int(length // trace.step)
+    if steps < least:
+        hint = f"use at least 2, and no fewer than the horizon, {horizon}"
+        raise InputError(f"a season of {steps} steps is too short; {hint}")
+    if rows < ROUNDS * steps:
+        need = f"needs {ROUNDS * steps} rows, {trace.name} has {rows}"
+        raise InputError(f"a season of {steps} steps {need}; use a shorter season or 'none'")
+    return steps
+
+
+def _with_season(trace: Trace, wanted: str | int | None, horizon: int) -> Trace:
+    season, notes = choose_season(wanted, trace, horizon), trace.notes
+    if wanted is None:
+        notes += ("season: none" if season is None else f"season: a day ({season} steps)",)
+    return replace(trace, seasonality=season, notes=notes)

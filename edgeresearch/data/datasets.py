@@ -1,273 +1,47 @@
-"""The data sets of both papers: what is known of each file, and how it is read."""
+"""The data sets of both papers: brought into a data folder, and read from it as traces."""
 
 import gzip
 import io
 import os
 import re
-import zlib
+import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from difflib import SequenceMatcher
-from functools import cache, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data.settings import DataSettings
+from edgeresearch.data.csv import parse_dates, read_bytes
+from edgeresearch.data.registry import (
+    POLLUTANTS,
+    REQUEST_TRACES,
+    STAND_IN,
+    UTILISATION_TRACES,
+    DataSettings,
+    Kind,
+    Source,
+    TraceSpec,
+    find_pin,
+    list_sensors,
+    pins,
+)
 from edgeresearch.data.trace import Origin, Trace, find_runs, put_on_grid, regular_index, steps_per_day
 from edgeresearch.errors import InputError, nearest
+from edgeresearch.io import atomic
 from edgeresearch.provenance import sha256
 
-REGISTRY = Path(__file__).with_name("registry.csv")
-"""The packaged table of pinned files: file, url, sha256, sha256_csv, identical_to_upstream."""
-
-
-@dataclass(frozen=True)
-class Pin:
-    """One public file and what its bytes must be.
-
-    Attributes:
-        file: Path within a data folder, such as `qps/dsp_wiki_de_5min.csv.gz`.
-        url: Where the publisher's bytes are.
-        sha256: Checksum of the `.csv.gz` in a mirror.
-        sha256_csv: Checksum of the decompressed CSV.
-        identical: Whether the CSV is byte for byte what `url` serves; if not, what it serves is repacked.
-    """
-
-    file: str
-    url: str
-    sha256: str
-    sha256_csv: str
-    identical: bool
-
-
-@cache
-def pins() -> Mapping[str, Pin]:
-    """Return the pinned files by their path within a data folder."""
-    table = pd.read_csv(REGISTRY, dtype=str, keep_default_na=False)
-    return MappingProxyType(
-        {
-            name: Pin(name, url, sha256, sha256_csv, identical == "yes")
-            for name, url, sha256, sha256_csv, identical in table.to_numpy().tolist()
-        }
-    )
-
-
-def find_pin(name: str) -> Pin:
-    """Return the pin of a file.
-
-    Raises:
-        InputError: No such file is pinned; the message names the nearest.
-    """
-    known = pins()
-    if name not in known:
-        near = max(known, key=lambda other: _likeness(name, other))
-        raise InputError(f"unknown data file {name!r}; nearest: {near}; see {REGISTRY.name} for all {len(known)}")
-    return known[name]
-
-
-def _likeness(name: str, other: str) -> tuple[int, float]:
-    """Compare names by their common words, then by their letters."""
-    words = set(re.split(r"[\W_]", name)) & set(re.split(r"[\W_]", other))
-    return len(words), SequenceMatcher(None, name, other).ratio()
-
-
-def read_bytes(path: Path) -> bytes:
-    """Return the decompressed bytes of a file (`.gz`) or its bytes (any other).
-
-    Raises:
-        InputError: The file is missing, is unreadable, or is a damaged archive.
-    """
-    try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
-    except FileNotFoundError as error:
-        raise InputError(f"no file {path}; fetch the data first or name another file") from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"{path} is a damaged gzip file: {error}; delete it and fetch it again") from error
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}; name a readable file") from error
-
-
-def is_real(path: Path, name: str) -> bool:
-    """Tell whether the file at `path` holds the pinned bytes of the public file `name`.
-
-    The decompressed bytes decide, so the compressor does not matter. A missing or damaged file is not real.
-
-    Raises:
-        InputError: No file `name` is pinned.
-    """
-    wanted = find_pin(name).sha256_csv
-    try:
-        return sha256(read_bytes(path)) == wanted
-    except InputError:
-        return False
-
-
-def read_columns(folder: Path, name: str, columns: Sequence[str], note: str = "") -> tuple[pd.DataFrame, Origin]:
-    """Read a pinned file, or its stand-in, from a data folder.
-
-    Args:
-        folder: The data folder that `fetch` filled.
-        name: Path of the file within it.
-        columns: The columns wanted, in this order.
-        note: What a reader of a figure must know.
-
-    Returns:
-        The columns as stored, and their origin: the checksum of the decompressed bytes says whether it is real.
-
-    Raises:
-        InputError: The file is missing, damaged, no CSV, or lacks a column.
-    """
-    pinned = find_pin(name)
-    data = read_bytes(Path(folder) / name)
-    digest = sha256(data)
-    real = digest == pinned.sha256_csv
-    try:
-        table = pd.read_csv(io.BytesIO(data), usecols=list(columns))
-    except ValueError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"cannot read {Path(folder) / name}: {reason}; delete it and fetch it again") from error
-    if not real:
-        note = "; ".join(filter(None, ["not the pinned file: a stand-in", note]))
-    return table[list(columns)], Origin("registry" if real else "synthetic", name, digest, real, note)
-
-
 STEP = pd.Timedelta(minutes=5)
-METADATA = "aarhus_traffic/trafficMetaData.csv.gz"
-POLLUTANTS = ("ozone", "particullate_matter", "carbon_monoxide", "sulfure_dioxide", "nitrogen_dioxide")
-"""Columns of the pollution files, spelt as published."""
-STAND_IN = "paper_a"
-"""The stand-in for Paper A's own request trace, which was never published; it is made in memory."""
+"""Of the sensors of Aarhus."""
 OUTAGE_MINUTES = 60
 """NASA lists only minutes with requests: up to this many absent minutes in a row are true zeros, more are an outage."""
+TIMEOUT = (5.0, 30.0)
+"""Seconds to wait for a connection, and for the next bytes."""
 
-Kind = Literal["traffic", "pollution"]
 Period = Literal["aug_sep", "feb_jun"]
-
-
-@dataclass(frozen=True)
-class TraceSpec:
-    """What is known of a trace: requests, or utilisation of processors and memory.
-
-    Attributes:
-        file: Path within a data folder.
-        time: Time column; None where row k is step k.
-        columns: Columns of the file, and what the trace calls them.
-        step: Distance of two slots of the file.
-        unit: Unit of the values.
-        description: One line on what was counted or measured.
-        season: Steps of the trace in a season; None where none is known.
-        outages: Outages the publisher tells of, as text.
-        scale: What must be known of the values' scale, else empty.
-        start: First stamp where the file has none: a convention, not a fact.
-        every: Steps of the file in one step of the trace.
-        factor: What one unit of the file is, in the unit of the trace.
-    """
-
-    file: str
-    time: str | None
-    columns: Mapping[str, str]
-    step: pd.Timedelta
-    unit: str
-    description: str
-    season: int | None
-    outages: tuple[str, ...] = ()
-    scale: str = ""
-    start: str = ""
-    every: int = 1
-    factor: float = 1.0
-
-
-def _requests(file: str, time: str | None, value: str, seconds: int, unit: str, text: str, **more: Any) -> TraceSpec:
-    path, step, season = f"qps/{file}.csv.gz", pd.Timedelta(seconds=seconds), 86400 // (seconds * more.get("every", 1))
-    return TraceSpec(path, time, {value: "requests"}, step, unit, text, season, **more)
-
-
-def _utilisation(
-    file: str, columns: Mapping[str, str], seconds: int, text: str, season: int | None, **more: Any
-) -> TraceSpec:
-    path, time = f"utilisation/{file}.csv.gz", None if "start" in more else "timestamp"
-    return TraceSpec(path, time, columns, pd.Timedelta(seconds=seconds), "percent", text, season, **more)
-
-
-_RESCALED = "rescaled by the publisher with an offset: neither ratios nor zeros mean anything"
-_TWITTER = {"outages": ("every night 23:31-24:00 and 42 short gaps of the archive",), "start": "2021-08-01"}
-_TWEETS = "Twitter sample stream, August 2021, with delete notices; the day of the first second is not recorded"
-
-REQUEST_TRACES: Mapping[str, TraceSpec] = MappingProxyType(
-    {
-        "nasa": _requests(
-            "nasa_http_jul_aug_1995_per_minute", "minute", "count", 60, "requests per minute",
-            "NASA Kennedy Space Center web server, July-August 1995, local time (UTC-4)",
-            outages=(
-                "1995-07-28 13:33 to 1995-07-31 23:59 (no log)",
-                "1995-08-01 14:53 to 1995-08-03 04:35 (hurricane Erin)",
-            ),
-        ),
-        "worldcup98": _requests(
-            "worldcup98_per_minute", "minute", "count", 60, "requests per minute",
-            "1998 World Cup web site, all servers (M. Arlitt, T. Jin, Hewlett-Packard), GMT",
-        ),
-        "elb": _requests(
-            "nab_elb_request_count_8c0756", "timestamp", "value", 300, "requests per 5 min",
-            "an AWS load balancer, April 2014 (Numenta Anomaly Benchmark)",
-        ),
-        "goog": _requests(
-            "nab_twitter_volume_goog", "timestamp", "value", 300, "tweets per 5 min",
-            "tweets that mention GOOG, February-April 2015 (Numenta Anomaly Benchmark)",
-        ),
-        "wiki_de": _requests(
-            "dsp_wiki_de_5min", "date", "messages", 300, "messages per 5 min (rescaled)",
-            "page views of the German Wikipedia, July 2019 (Gontarska et al. 2021)", scale=_RESCALED,
-        ),
-        "retailrocket": _requests(
-            "dsp_retailrocket_5min", "date", "messages", 300, "messages per 5 min (rescaled)",
-            "events of a web shop, June-July 2015 (Gontarska et al. 2021)", scale=_RESCALED,
-        ),
-        "twitter_second": _requests(
-            "twitter_stream_aug_2021_per_second", None, "count", 1, "tweets per second", _TWEETS, **_TWITTER,
-        ),
-        "twitter_minute": _requests(
-            "twitter_stream_aug_2021_per_second", None, "count", 1, "tweets per minute", _TWEETS, every=60, **_TWITTER,
-        ),
-    }
-)  # fmt: skip
-"""The request traces by short name."""
-
-_CPU = {"value": "cpu_percent"}
-_ALIBABA = {"cpu_util_percent": "cpu_percent", "mem_util_percent": "memory_percent"}
-_MACHINES = "Alibaba cluster-trace-v2018, mean of about 4,000 machines"
-
-UTILISATION_TRACES: Mapping[str, TraceSpec] = MappingProxyType(
-    {
-        "alibaba_8days": _utilisation(
-            "alibaba2018_machine_usage_8days_300s", _ALIBABA, 300, _MACHINES, 288, start="2018-01-01",
-        ),
-        "alibaba_day1": _utilisation(
-            "alibaba2018_machine_usage_day1_10s", _ALIBABA, 10, f"{_MACHINES}, first day", None, start="2018-01-01",
-        ),
-        "google2019": _utilisation(
-            "google2019_instance_usage_month_300s", {"avg_cpu": "cpu_percent", "avg_mem": "memory_percent"}, 300,
-            "Google cluster workload traces 2019, mean of instances", 288, start="2019-05-01", factor=100.0,
-        ),
-        "ec2_825cc2": _utilisation(
-            "nab_ec2_cpu_utilization_825cc2", _CPU, 300,
-            "one AWS EC2 instance, April 2014, with labelled anomalies (Numenta Anomaly Benchmark)", None,
-        ),
-        "asg_misconfiguration": _utilisation(
-            "nab_cpu_utilization_asg_misconfiguration", _CPU, 300,
-            "an auto-scaling group, May-July 2014, with a labelled anomaly (Numenta Anomaly Benchmark)", 12,
-        ),
-    }
-)  # fmt: skip
-"""The utilisation traces by short name; the season of the last is an hour."""
-
-_SENSOR = re.compile(r"(traffic|pollution)_(\d+)(_feb_jun)?")
 
 
 def load_dataset(
@@ -301,155 +75,66 @@ def load_dataset(
             note = "" if trace.origin.real else f"SYNTHETIC DATA: {place / file} is a stand-in"
             return replace(trace, notes=(*trace.notes, note)) if note else trace
     with TemporaryDirectory() as draft:
-        target = Path(draft) / file
-        target.parent.mkdir(parents=True)
-        target.write_bytes(gzip.compress(synthetic.make_file(file, seed)))
+        _store(synthetic.make_file(file, seed), Path(draft) / file)
         trace = load(Path(draft))
-    note = (
-        f"SYNTHETIC DATA: {file} is not here, so this is a seeded stand-in; `edgeresearch data` fetches the real files"
-    )
-    return replace(trace, notes=(*trace.notes, note))
+    made = f"{file} is not here, so this is a seeded stand-in; `edgeresearch data` fetches the real files"
+    return replace(trace, notes=(*trace.notes, f"SYNTHETIC DATA: {made}"))
 
 
 def _find_loader(name: str) -> tuple[str, Callable[[Path], Trace]]:
     """Return the file of a data set, and what loads it from a data folder."""
-    for specs, load in ((REQUEST_TRACES, load_requests), (UTILISATION_TRACES, load_utilisation)):
-        if name in specs:
-            return specs[name].file, partial(load, name)
-    sensor = _SENSOR.fullmatch(name)
+    if name in REQUEST_TRACES:
+        return REQUEST_TRACES[name].file, partial(load_requests, name)
+    if name in UTILISATION_TRACES:
+        return UTILISATION_TRACES[name].file, partial(load_utilisation, name)
+    sensor = re.fullmatch(r"(traffic|pollution)_(\d+)(_feb_jun)?", name)
     if sensor is None:
         known = [*REQUEST_TRACES, STAND_IN, *UTILISATION_TRACES]
         some = f"{', '.join(known)}, traffic_NUMBER, pollution_NUMBER"
         raise InputError(f"unknown data set {name!r}{nearest(name, known)}; choose one of {some}")
     number = int(sensor[2])
+    if sensor[1] == "pollution":
+        return _sensor_file("pollution", number), partial(load_pollution, sensor=number)
     period: Period = "feb_jun" if sensor[3] else "aug_sep"
-    if sensor[1] == "traffic":
-        return _traffic_file(number, period), lambda folder: load_traffic(folder, number, period)
-    return f"aarhus_pollution/pollutionData{number}.csv.gz", lambda folder: load_pollution(folder, number)
+    return _sensor_file("traffic", number, period), partial(load_traffic, sensor=number, period=period)
 
 
 def load_requests(name: str, folder: str | Path) -> Trace:
-    """Load a request trace.
+    """Load a request trace: one column, `requests`, in the unit of its spec, with what was repaired as counts.
 
     Absent slots are NaN, with two exceptions that the files ask for. `nasa` has no row for a minute without requests:
     up to `OUTAGE_MINUTES` absent minutes in a row are zeros, longer runs are outages and NaN. The Twitter file writes 0
-    where its archive has a gap: every zero there is NaN, and a minute of `twitter_minute` with a masked second is NaN.
-    The Twitter file has no stamps: 2021-08-01 00:00:00 is given to its first second by convention.
-
-    Returns:
-        One column, `requests`, in the unit of the spec, with what was repaired as counts.
+    where its archive has a gap (every night from 23:31, and 42 short ones): every zero there is NaN, and a minute of
+    `twitter_minute` with a masked second is NaN.
 
     Raises:
-        InputError: `name` is no key of `REQUEST_TRACES`, or its file is missing in the data folder, or damaged.
+        InputError: The file is missing in the data folder, or damaged.
     """
-    spec = _find_spec(name, REQUEST_TRACES, "request")
-    table, origin = _read_spec(spec, folder, "; ".join(filter(None, [spec.description, spec.scale])))
-    values = pd.to_numeric(table["requests"], errors="coerce").astype(float)
+    spec = REQUEST_TRACES[name]
+    note = "; ".join(filter(None, [spec.description, spec.scale]))
+    table, origin = _read_columns(folder, spec.file, spec.time, spec.columns, note)
     if spec.time is None:
-        frame, repairs = _stamp_seconds(values, spec)
+        frame, repairs = _sum_seconds(table, spec)
     else:
-        stamps = _parse_stamps(table[spec.time], spec.file)
-        frame, repairs = put_on_grid(pd.DataFrame({"requests": values.to_numpy()}, index=stamps), spec.step)
+        frame, repairs = put_on_grid(table, pd.Timedelta(seconds=spec.seconds))
         if name == "nasa":
             frame, repairs = _fill_zeros(frame, repairs)
-    return Trace(name, frame, spec.step * spec.every, spec.unit, origin, repairs, spec.season)
+    return Trace(name, frame, pd.Timedelta(seconds=spec.seconds * spec.every), spec.unit, origin, repairs, spec.season)
 
 
 def load_utilisation(name: str, folder: str | Path) -> Trace:
-    """Load a utilisation trace.
-
-    Files without stamps get a first stamp by convention (the `start` of the spec). Absent slots are NaN.
-
-    Returns:
-        Columns cpu_percent and, where there is one, memory_percent, both within 0 and 100.
+    """Load a utilisation trace: columns cpu_percent and, where there is one, memory_percent; absent slots are NaN.
 
     Raises:
-        InputError: `name` is no key of `UTILISATION_TRACES`, or its file is missing in the data folder, or damaged.
+        InputError: The file is missing in the data folder, or damaged.
     """
-    spec = _find_spec(name, UTILISATION_TRACES, "utilisation")
-    table, origin = _read_spec(spec, folder, spec.description)
+    spec = UTILISATION_TRACES[name]
+    table, origin = _read_columns(folder, spec.file, spec.time, spec.columns, spec.description)
+    step = pd.Timedelta(seconds=spec.seconds)
     if spec.time is None:
-        stamps = regular_index(spec.start, len(table), spec.step)
-    else:
-        stamps = _parse_stamps(table.pop(spec.time), spec.file)
-    frame, repairs = put_on_grid(table.set_index(stamps) * spec.factor, spec.step)
-    return Trace(name, frame, spec.step, spec.unit, origin, repairs, spec.season)
-
-
-def _find_spec(name: str, specs: Mapping[str, TraceSpec], kind: str) -> TraceSpec:
-    if name not in specs:
-        raise InputError(f"unknown {kind} trace {name!r}; choose one of {', '.join(specs)}")
-    return specs[name]
-
-
-def _read_spec(spec: TraceSpec, folder: str | Path, note: str) -> tuple[pd.DataFrame, Origin]:
-    columns = [*spec.columns] if spec.time is None else [spec.time, *spec.columns]
-    table, origin = read_columns(Path(folder), spec.file, columns, note)
-    return table.rename(columns=dict(spec.columns)), origin
-
-
-def _fill_zeros(frame: pd.DataFrame, repairs: dict[str, int]) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Write zeros into the short runs of absent minutes and count both kinds."""
-    values = frame["requests"].to_numpy(copy=True)
-    starts, lengths = find_runs(np.isnan(values))
-    short = lengths <= OUTAGE_MINUTES
-    for start, length in zip(starts[short], lengths[short], strict=True):
-        values[start : start + length] = 0.0
-    counts = {"zeros": int(lengths[short].sum()), "outages": int((~short).sum())}
-    return frame.assign(requests=values), {**repairs, **counts, "outage_slots": int(lengths[~short].sum())}
-
-
-def _stamp_seconds(values: pd.Series, spec: TraceSpec) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Give a series of seconds its conventional stamps, mask its zeros, and sum it over full minutes where asked."""
-    seconds = values.to_numpy(copy=True)
-    starts, lengths = find_runs(seconds == 0)
-    seconds[seconds == 0] = np.nan
-    repairs = {"gaps": len(starts), "gap_slots": int(lengths.sum())}
-    if spec.every > 1:
-        rest = len(seconds) % spec.every
-        sums = seconds[: len(seconds) - rest].reshape(-1, spec.every).sum(axis=1)
-        repairs |= {"partial_dropped": rest, "masked_slots": int(np.isnan(sums).sum())}
-        seconds = sums
-    stamps = regular_index(spec.start, len(seconds), spec.step * spec.every)
-    return pd.DataFrame({"requests": seconds}, index=stamps), repairs
-
-
-def _parse_stamps(column: pd.Series, where: str) -> pd.DatetimeIndex:
-    """Parse ISO 8601 stamps without zone, in any order, in nanoseconds."""
-    parsed = pd.to_datetime(column, format="ISO8601", errors="coerce")
-    bad = np.flatnonzero(parsed.isna())
-    if len(bad):
-        raise InputError(f"{where}, line {bad[0] + 2}: no time stamp: {column.iloc[bad[0]]!r}; mend or delete the line")
-    return pd.DatetimeIndex(parsed).as_unit("ns")
-
-
-def list_sensors(folder: str | Path | None, kind: Kind = "traffic") -> list[int]:
-    """List the sensors whose file of August and September 2014 lies in a data folder, ascending; all if None."""
-    names = pins() if folder is None else map(str, Path(folder).glob(f"aarhus_{kind}/*.csv.gz"))
-    matches = (re.search(rf"aarhus_{kind}.{kind}Data(\d+)\.csv\.gz$", name) for name in names)
-    return sorted(int(match[1]) for match in matches if match)
-
-
-def load_metadata(folder: str | Path) -> pd.DataFrame:
-    """Return what is known of each traffic sensor.
-
-    Returns:
-        One row per sensor, indexed by `sensor`: street, road_type, length in metres, free_flow speed in km/h, and the
-        latitude and longitude of both ends in degrees.
-
-    Raises:
-        InputError: The file is missing or damaged.
-    """
-    names = {
-        **{"REPORT_ID": "sensor", "POINT_1_STREET": "street", "ROAD_TYPE": "road_type"},
-        **{"DISTANCE_IN_METERS": "length", "NDT_IN_KMH": "free_flow"},
-        **{f"POINT_{end}_{short}": f"{name}_{end}" for end in (1, 2) for short, name in _COORDINATES},
-    }
-    table, _ = read_columns(Path(folder), METADATA, list(names))
-    return table.rename(columns=names).set_index("sensor").sort_index()
-
-
-_COORDINATES = (("LAT", "latitude"), ("LNG", "longitude"))
+        table.index = regular_index(spec.start, len(table), step)
+    frame, repairs = put_on_grid(table * spec.factor, step)
+    return Trace(name, frame, step, spec.unit, origin, repairs, spec.season)
 
 
 def load_traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") -> Trace:
@@ -476,7 +161,7 @@ def load_traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") ->
     """
     measured = {"avgSpeed": "avg_speed", "avgMeasuredTime": "avg_measured_time"}
     columns = {"vehicleCount": "vehicle_count", **measured}
-    frame, origin, repairs = _load_sensor(folder, _traffic_file(sensor, period), "TIMESTAMP", columns)
+    frame, origin, repairs = _load_sensor(folder, _sensor_file("traffic", sensor, period), "TIMESTAMP", columns)
     seen, courses = frame.dropna(), list(measured.values())
     empty = (seen == 0).all(axis=1)
     repeated = (seen["vehicle_count"] == 0) & ~empty & (seen[courses] == seen[courses].shift()).all(axis=1)
@@ -490,17 +175,14 @@ def load_traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") ->
 def load_pollution(folder: str | Path, sensor: int) -> Trace:
     """Load one pollution series on the 5-minute grid; it was generated by its publisher, not measured.
 
-    Each column is an integer random walk within [15, 215] without a unit or a daily cycle: the trace has no season.
-    Stamps have no zone; UTC is assumed as for traffic. The constant longitude and latitude are dropped.
-
-    Returns:
-        One column per pollutant of `POLLUTANTS`. The origin is real where the file is the published one; its note says
-        that the publisher generated the values.
+    Each column, one per pollutant of `POLLUTANTS`, is an integer random walk within [15, 215] without a unit or a daily
+    cycle: the trace has no season. Stamps have no zone; UTC is assumed as for traffic. The constant longitude and
+    latitude are dropped. The origin is real where the file is the published one; its note says that it was generated.
 
     Raises:
         InputError: There is no such sensor, or its file is missing or damaged.
     """
-    file, note = f"aarhus_pollution/pollutionData{sensor}.csv.gz", "generated by the publisher, not measured"
+    file, note = _sensor_file("pollution", sensor), "generated by the publisher, not measured"
     frame, origin, repairs = _load_sensor(folder, file, "timestamp", {name: name for name in POLLUTANTS}, note)
     return Trace(f"pollution_{sensor}", frame, STEP, "index without unit", origin, repairs)
 
@@ -520,8 +202,8 @@ def load_sensors(folder: str | Path | None, kind: Kind, count: int) -> list[Trac
     return [load(folder, sensor) for sensor in known[:count]]
 
 
-def _traffic_file(sensor: int, period: Period) -> str:
-    return f"aarhus_traffic/trafficData{sensor}{'' if period == 'aug_sep' else '_feb_jun_2014'}.csv.gz"
+def _sensor_file(kind: Kind, sensor: int, period: Period = "aug_sep") -> str:
+    return f"aarhus_{kind}/{kind}Data{sensor}{'' if period == 'aug_sep' else '_feb_jun_2014'}.csv.gz"
 
 
 def _load_sensor(
@@ -532,7 +214,207 @@ def _load_sensor(
         known = list_sensors(folder, kind)
         some = ", ".join(map(str, known[:5])) + (", …" if len(known) > 5 else "") or "none, fetch the data first"
         raise InputError(f"no {kind} sensor ({file}); sensors in {folder}: {some}")
-    table, origin = read_columns(Path(folder), file, [time, *columns], note)
-    stamps = _parse_stamps(table.pop(time), file)
-    frame, repairs = put_on_grid(table.rename(columns=dict(columns)).set_index(stamps), STEP)
+    table, origin = _read_columns(folder, file, time, columns, note)
+    frame, repairs = put_on_grid(table, STEP)
     return frame, origin, repairs
+
+
+def _read_columns(
+    folder: str | Path, file: str, time: str | None, columns: Mapping[str, str], note: str
+) -> tuple[pd.DataFrame, Origin]:
+    """Read columns of a pinned file, or of its stand-in, over its stamps; the checksum says whether it is real."""
+    path, pinned = Path(folder) / file, find_pin(file)
+    data = read_bytes(path)
+    digest = sha256(data)
+    real = digest == pinned.sha256
+    wanted = [*([] if time is None else [time]), *columns]
+    try:
+        table = pd.read_csv(io.BytesIO(data), usecols=wanted, dtype=dict.fromkeys(columns, float))[wanted]
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"cannot read {path}: {reason}; delete it and fetch it again") from error
+    if time is not None:
+        table.index += 2  # lines of the file
+        table.index = pd.DatetimeIndex(parse_dates(table.pop(time), file)).tz_localize(None).as_unit("ns")
+    if not real:
+        note = "; ".join(filter(None, ["not the pinned file: a stand-in", note]))
+    return table.rename(columns=dict(columns)), Origin("registry" if real else "synthetic", file, digest, real, note)
+
+
+def _fill_zeros(frame: pd.DataFrame, repairs: dict[str, int]) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Write zeros into the short runs of absent minutes and count both kinds."""
+    values = frame["requests"].to_numpy(copy=True)
+    starts, lengths = find_runs(np.isnan(values))
+    short = lengths <= OUTAGE_MINUTES
+    for start, length in zip(starts[short], lengths[short], strict=True):
+        values[start : start + length] = 0.0
+    counts = {"zeros": int(lengths[short].sum()), "outages": int((~short).sum())}
+    return frame.assign(requests=values), {**repairs, **counts, "outage_slots": int(lengths[~short].sum())}
+
+
+def _sum_seconds(table: pd.DataFrame, spec: TraceSpec) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Mask the zeros of a series of seconds, and sum it over full minutes where asked."""
+    seconds = table["requests"].to_numpy(dtype=float, copy=True)
+    starts, lengths = find_runs(seconds == 0)
+    seconds[seconds == 0] = np.nan
+    repairs = {"gaps": len(starts), "gap_slots": int(lengths.sum())}
+    if spec.every > 1:
+        rest = len(seconds) % spec.every
+        seconds = seconds[: len(seconds) - rest].reshape(-1, spec.every).sum(axis=1)
+        repairs |= {"partial_dropped": rest, "masked_slots": int(np.isnan(seconds).sum())}
+    stamps = regular_index(spec.start, len(seconds), pd.Timedelta(seconds=spec.seconds * spec.every))
+    return pd.DataFrame({"requests": seconds}, index=stamps), repairs
+
+
+def is_real(path: Path, file: str) -> bool:
+    """Tell whether the file at `path` holds the pinned bytes of the public file `file`.
+
+    The decompressed bytes decide, so the compressor does not matter. A missing or damaged file is not real.
+
+    Raises:
+        InputError: No such file is pinned.
+    """
+    wanted = find_pin(file).sha256
+    try:
+        return sha256(read_bytes(path)) == wanted
+    except InputError:
+        return False
+
+
+def fetch(
+    folder: Path,
+    *,
+    source: Source,
+    mirror: Path | None = None,
+    files: Sequence[str] | None = None,
+    seed: int,
+    progress: bool = False,
+    warn: Callable[[str], None],
+) -> pd.DataFrame:
+    """Fill a data folder with the public files or their stand-ins.
+
+    A file that is there with the pinned checksum is kept. The others come, with `auto`, from the mirror, then by
+    download, then, after the first failure of the network, as synthetic stand-ins. The other sources stop with an error
+    where a file cannot be had that way; `synthetic` replaces real files too, so that its result does not depend on what
+    was there. What was complete when an error or an interrupt came stays; nothing is left half-written.
+
+    Args:
+        folder: The data folder; made where missing.
+        source: Where files may come from.
+        mirror: A folder with the files under the same names.
+        files: Names within the folder; all of the registry where None.
+        seed: Seed of the stand-ins.
+        progress: Whether to draw progress bars on standard error.
+        warn: Receives each warning, one line.
+
+    Returns:
+        One row per file, in the order asked for: file; source (`kept`, `mirror`, `download` or `synthetic`); sha256 of
+        the decompressed bytes; real, which follows from that checksum alone.
+
+    Raises:
+        InputError: An unknown source or file; a file that the mirror lacks or holds with a wrong checksum (`mirror`); a
+            failed download (`download`), or one with a wrong checksum; a folder that cannot be written.
+    """
+    from edgeresearch.data import synthetic  # it imports scipy
+
+    if source not in get_args(Source):
+        raise InputError(f"unknown source {source!r}; choose auto, mirror, download or synthetic")
+    folder = Path(folder)
+    wanted = list(dict.fromkeys(pins() if files is None else files))
+    how = {name: "kept" for name in wanted if source != "synthetic" and is_real(folder / name, name)}
+    if source in ("auto", "mirror"):
+        left = [name for name in wanted if name not in how]
+        how |= dict.fromkeys(_copy_from_mirror(folder, mirror, left, source == "mirror", warn), "mirror")
+    if source in ("auto", "download"):
+        left = [name for name in wanted if name not in how]
+        how |= dict.fromkeys(_download_all(folder, left, progress, source == "download", warn), "download")
+    left = [name for name in wanted if name not in how]
+    for name in left:
+        _store(synthetic.make_file(name, seed), folder / name, level=1)
+    how |= dict.fromkeys(left, "synthetic")
+    if left:
+        warn(
+            f"SYNTHETIC DATA: {len(left)} of {len(wanted)} files in {folder} are seeded stand-ins, not real data; "
+            "for the real files fetch with source 'download' (needs a network) or 'mirror' (needs a folder with them)"
+        )
+    rows = [(name, how[name], sha256(read_bytes(folder / name))) for name in wanted]
+    table = pd.DataFrame(rows, columns=["file", "source", "sha256"])
+    return table.assign(real=[digest == find_pin(name).sha256 for name, _, digest in rows])
+
+
+def _copy_from_mirror(
+    folder: Path, mirror: Path | None, names: Sequence[str], strict: bool, warn: Callable[[str], None]
+) -> list[str]:
+    """Copy what the mirror holds with the right checksum, and return those names."""
+    if not names or (mirror is None and not strict):
+        return []
+    if mirror is None:
+        raise InputError("source 'mirror' needs a mirror folder; name one or use source 'download'")
+    copied, bad = [], []
+    for name in names:
+        path = Path(mirror) / name
+        if is_real(path, name):
+            with atomic(folder / name) as draft:
+                draft.write_bytes(path.read_bytes())
+            copied.append(name)
+            continue
+        fault = "has another checksum than the pinned one" if path.is_file() else "is missing"
+        if strict:
+            raise InputError(f"{name} {fault} in the mirror {mirror}; complete the mirror or use source 'download'")
+        bad.append(f"{name} {fault}")
+    if bad:
+        warn(f"mirror {mirror}: {len(bad)} of {len(names)} files cannot be used ({bad[0]}); trying to download them")
+    return copied
+
+
+def _download_all(
+    folder: Path, names: Sequence[str], progress: bool, strict: bool, warn: Callable[[str], None]
+) -> list[str]:
+    """Download files until the network fails once, and return the names that came."""
+    stored: list[str] = []
+    for name in names:
+        pin = find_pin(name)
+        try:
+            data = _download(pin.url, progress)
+        except OSError as error:  # every error of requests is one
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if strict:
+                raise InputError(f"cannot download {name}: {reason}; try again later or use a mirror") from error
+            warn(f"cannot download {name}: {reason}; no other file is tried")
+            break
+        data = data if pin.identical else _repack(data, name)
+        digest = sha256(data)
+        if digest != pin.sha256:
+            raise InputError(
+                f"{name}: the download has another checksum (expected sha256 {pin.sha256}, found {digest}) "
+                "and was not kept; use a mirror or source 'synthetic'"
+            )
+        _store(data, folder / name)
+        stored.append(name)
+    return stored
+
+
+def _download(url: str, progress: bool) -> bytes:
+    import pooch
+
+    buffer = io.BytesIO()
+    pooch.HTTPDownloader(progressbar=progress, chunk_size=1 << 16, timeout=TIMEOUT)(url, buffer, None)
+    return buffer.getvalue()
+
+
+def _repack(data: bytes, name: str) -> bytes:
+    """Turn the archive's space-separated counts into a CSV with one count per line under the header `count`."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:bz2") as archive:
+            member = next(item for item in archive if item.isfile())
+            stream = archive.extractfile(member)
+            text = stream.read() if stream else b""
+    except (tarfile.TarError, OSError, EOFError, StopIteration) as error:
+        raise InputError(f"{name}: the download is no tar.bz2 archive and was not kept; use a mirror") from error
+    return b"\n".join([b"count", *text.split()]) + b"\n"
+
+
+def _store(data: bytes, path: Path, level: int = 9) -> None:
+    """Write bytes as gzip without name and time, so that equal data are equal files."""
+    with atomic(path) as draft, draft.open("wb") as raw, gzip.GzipFile("", "wb", level, raw, mtime=0) as packed:
+        packed.write(data)

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 from scipy.signal import lfilter
 from scipy.special import i0e, ndtr
 
-from edgeresearch.data.datasets import METADATA, POLLUTANTS, REQUEST_TRACES, UTILISATION_TRACES, find_pin, pins
+from edgeresearch.data.registry import METADATA, POLLUTANTS, REQUEST_TRACES, UTILISATION_TRACES, find_pin, list_sensors
 from edgeresearch.data.trace import Origin, Trace, regular_index, steps_per_day
 from edgeresearch.errors import InputError
 
@@ -22,6 +22,10 @@ Floats = npt.NDArray[np.float64]
 _MINUTE, _FIVE = pd.Timedelta(minutes=1), pd.Timedelta(minutes=5)
 _PEAK = 14.0
 """Hour of the day at which request rates and utilisation peak."""
+
+
+VARIANCE, MAE, RMSE, MEAN = 162.0, 0.9, 3.35, 60.0
+"""Of Paper A's request trace, in requests per second; the mean is not published."""
 
 
 @dataclass(frozen=True)
@@ -47,60 +51,37 @@ def solve_bursts(mae: float, rmse: float, small_share: float = 0.5, spread: floa
     With burst probability p, mean size B, spread c and small deviation s: MAE = (1-p) s √(2/π) + p B and
     RMSE² = (1-p) s² + p B² (1+c²). The two published numbers leave one freedom; `small_share`, the part of the MAE that
     the small errors make up, settles it. For Paper A, Table 2, LSTM (.90, √11.2): p ≈ .020, B ≈ 23 QPS, s ≈ .58 QPS.
-
-    Raises:
-        InputError: No mixture has these errors: the RMSE is too close to the MAE.
+    An RMSE that is too close to the MAE has no solution.
     """
-    if not 0 < small_share < 1 or spread <= 0 or mae <= 0:
-        raise InputError("bursts need a positive MAE and spread and a small share within (0, 1); change these settings")
     small, large = (small_share * mae) ** 2 * np.pi / 2, ((1 - small_share) * mae) ** 2 * (1 + spread**2)
     middle = rmse**2 - small + large
     root = middle**2 - 4 * rmse**2 * large
-    if middle <= 0 or root < 0:
-        raise InputError(f"no bursts give an RMSE of {rmse:g} beside an MAE of {mae:g}; raise the RMSE")
     p = float((middle - np.sqrt(root)) / (2 * rmse**2))
     return Bursts(p, (1 - small_share) * mae / p, spread, small_share * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
 
 
-def draw_qps(
-    rng: np.random.Generator,
-    *,
-    steps: int = 14 * 1440,
-    step: pd.Timedelta = _MINUTE,
-    variance: float = 162.0,
-    mae: float = 0.9,
-    rmse: float = 3.35,
-    daily_share: float = 0.5,
-    small_share: float = 0.5,
-    mean: float = 60.0,
-) -> Trace:
-    """Make a stand-in for Paper A's request trace, which was never published.
+def draw_qps(rng: np.random.Generator, *, steps: int = 14 * 1440) -> Trace:
+    """Make a stand-in for Paper A's request trace, which was never published, in steps of a minute.
 
     The series is a daily cosine plus a first-order autoregression whose innovations are the mixture of `solve_bursts`:
     the error that a forecaster who knows the model cannot avoid. Paper A, Table 2 fixes the mixture (MAE .90 beside
-    RMSE 3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (`daily_share`; not
-    published) lies in the cosine, whose amplitude is thus √(2·81) = 12.7 QPS; the other half in the autoregression,
-    whose coefficient is thus √(1 - 11.2/81) = .928. The mean (not published) is 60 QPS, nearly five deviations above 0;
-    what still falls below is cut to 0.
+    RMSE 3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (not published) lies in
+    the cosine, whose amplitude is thus √(2·81) = 12.7 QPS; the other half in the autoregression, whose coefficient is
+    thus √(1 - 11.2/81) = .928. The mean (not published) is 60 QPS, nearly five deviations above 0; what still falls
+    below is cut to 0.
 
     Returns:
         The trace `paper_a`: one column, `requests`, in requests per second, never negative.
-
-    Raises:
-        InputError: The numbers contradict each other.
     """
-    noise = variance * (1 - daily_share)
-    if not 0 <= daily_share < 1 or noise < rmse**2:
-        share = f"variance {variance:g}, {daily_share:g} of it daily,"
-        raise InputError(f"{share} leaves no room for an RMSE of {rmse:g}; raise the variance or lower the RMSE")
-    index = _index("2024-01-01", steps, step)
-    coefficient = float(np.sqrt(1 - rmse**2 / noise))
+    half = VARIANCE / 2
+    index = _index("2024-01-01", steps, _MINUTE)
+    coefficient = float(np.sqrt(1 - RMSE**2 / half))
     burn_in = int(10 / (1 - coefficient))
-    errors = _errors(rng, steps + burn_in, solve_bursts(mae, rmse, small_share))
+    errors = _errors(rng, steps + burn_in, solve_bursts(MAE, RMSE))
     rest = lfilter([1.0], [1.0, -coefficient], errors)[burn_in:]
-    daily = np.sqrt(2 * variance * daily_share) * np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24)
-    values = np.maximum(mean + daily + rest, 0.0)
-    return _trace("paper_a", {"requests": values}, index, step, "requests per second", "calibrated to Paper A, Table 2")
+    values = np.maximum(MEAN + np.sqrt(2 * half) * _daily_cosine(index) + rest, 0.0)
+    note = "calibrated to Paper A, Table 2"
+    return _trace("paper_a", {"requests": values}, index, _MINUTE, "requests per second", note)
 
 
 @dataclass(frozen=True)
@@ -146,17 +127,17 @@ def draw_request_rate(rng: np.random.Generator, *, like: str, steps: int | None 
     have the autocorrelations of `RATES` at one step and one day. Values are positive, and whole numbers unless the
     original is rescaled. There are no outages. Long memory, events and spikes of the original are not imitated.
 
-    Raises:
-        InputError: `like` is no key of `RATES`.
+    Args:
+        rng: Draws the noise.
+        like: A key of `RATES`.
+        steps: Length, if not that of the original.
     """
-    if like not in RATES:
-        raise InputError(f"unknown request trace {like!r}; choose one of {', '.join(RATES)}")
     rate, spec = RATES[like], REQUEST_TRACES[like]
-    step = spec.step * spec.every
+    step = pd.Timedelta(seconds=spec.seconds * spec.every)
     index = _index(rate.start, rate.steps if steps is None else steps, step)
     amplitude, variance, lag1 = _logarithm(rate)
     noise = _noise(rng, len(index), steps_per_day(step), lag1)
-    values = np.exp(amplitude * np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24) + np.sqrt(variance) * noise)
+    values = np.exp(amplitude * _daily_cosine(index) + np.sqrt(variance) * noise)
     values *= rate.mean / values.mean()
     if not spec.scale:
         values = np.maximum(np.round(values), 1.0)
@@ -164,16 +145,14 @@ def draw_request_rate(rng: np.random.Generator, *, like: str, steps: int | None 
     return _trace(like, {"requests": values}, index, step, spec.unit, note)
 
 
-def draw_traffic(
-    rng: np.random.Generator, *, steps: int = 17568, length: float = 1000.0, name: str = "traffic"
-) -> Trace:
+def draw_traffic(rng: np.random.Generator, *, steps: int = 17568) -> Trace:
     """Make a stand-in for a traffic sensor of Aarhus, with the statistics of the mean of 42 sensors.
 
     Counts are Poisson around an intensity with two rush hours a day (05:30 and 13:30 UTC): mean 4.2, standard deviation
     4.6, autocorrelation .77 at one step and .48 at a day. Speed is about 46 km/h, lower with more vehicles; NaN, as its
     time, where no vehicle passed.
 
-    The columns are those of `datasets.load_traffic`; the road is `length` metres long.
+    The columns are those of `datasets.load_traffic`; the road is 1,000 metres long.
     """
     index = _index("2014-08-01", steps, _FIVE)
     hours = _hours(index)
@@ -183,11 +162,11 @@ def draw_traffic(
     flow = lfilter([np.sqrt(1 - 0.9**2)], [1.0, -0.9], rng.standard_normal(steps))
     speed = np.maximum(np.round(49 + 8 * flow - 0.6 * count), 4.0)
     speed[count == 0] = np.nan
-    columns = {"vehicle_count": count, "avg_speed": speed, "avg_measured_time": np.round(3.6 * length / speed)}
-    return _trace(name, columns, index, _FIVE, "vehicles per 5 min", "stand-in for CityPulse Aarhus traffic")
+    columns = {"vehicle_count": count, "avg_speed": speed, "avg_measured_time": np.round(3.6 * 1000.0 / speed)}
+    return _trace("traffic", columns, index, _FIVE, "vehicles per 5 min", "stand-in for CityPulse Aarhus traffic")
 
 
-def draw_pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = "pollution") -> Trace:
+def draw_pollution(rng: np.random.Generator, *, steps: int = 17568) -> Trace:
     """Make a stand-in for a pollution series of Aarhus, which was generated in much the same way.
 
     Each column is an independent integer random walk with increments uniform on -5..5, reflected at 15 and 215.
@@ -204,7 +183,7 @@ def draw_pollution(rng: np.random.Generator, *, steps: int = 17568, name: str = 
         columns[pollutant] = (low + np.minimum(folded, 2 * (high - low) - folded)).astype(float)
     index = _index("2014-08-01 00:05:00", steps, _FIVE)
     note = "generated by the publisher, not measured; this is a stand-in of the same kind"
-    return _trace(name, columns, index, _FIVE, "index without unit", note, season=False)
+    return _trace("pollution", columns, index, _FIVE, "index without unit", note, season=False)
 
 
 def draw_utilisation(
@@ -220,21 +199,14 @@ def draw_utilisation(
 
     Each is a daily cosine plus Gaussian noise of two hours' memory, mapped by its distribution function into the range
     from lowest to highest percent. The columns are cpu_percent and, unless its range is None, memory_percent.
-
-    Raises:
-        InputError: A range is not within 0..100 or is empty.
     """
     index = _index("2024-01-01", steps, step)
-    cycle = np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24)
-    season = steps_per_day(step)
+    cycle, season = _daily_cosine(index), steps_per_day(step)
     columns = {}
     for column, limits, lag1 in (("cpu_percent", cpu, 0.8), ("memory_percent", memory, 0.95)):
-        if limits is None:
-            continue
-        low, high = limits
-        if not 0 <= low < high <= 100:
-            raise InputError(f"{column}: the range {low:g} to {high:g} is not within 0 to 100; give (low, high)")
-        columns[column] = low + (high - low) * ndtr(cycle + np.sqrt(0.5) * _noise(rng, steps, season, lag1))
+        if limits is not None:
+            share = ndtr(cycle + np.sqrt(0.5) * _noise(rng, steps, season, lag1))
+            columns[column] = limits[0] + (limits[1] - limits[0]) * share
     return _trace(name, columns, index, step, "percent", "within the ranges of Paper A, Figs. 2 and 3")
 
 
@@ -285,6 +257,10 @@ def _hours(index: pd.DatetimeIndex) -> Floats:
     return np.asarray(index.asi8 % day / day * 24, dtype=np.float64)
 
 
+def _daily_cosine(index: pd.DatetimeIndex) -> Floats:
+    return np.asarray(np.cos(2 * np.pi * (_hours(index) - _PEAK) / 24))
+
+
 def _trace(
     name: str,
     columns: Mapping[str, Floats],
@@ -300,15 +276,13 @@ def _trace(
 
 
 _RANGES = {
-    "alibaba_8days": (2243, (16.0, 79.0), (78.0, 95.0)),
-    "alibaba_day1": (8641, (14.0, 77.0), (80.0, 92.0)),
-    "google2019": (8064, (32.0, 59.0), (24.0, 40.0)),
-    "ec2_825cc2": (4034, (18.7, 99.1), None),
-    "asg_misconfiguration": (18050, (11.5, 100.0), None),
+    "alibaba_8days": (2243, "", (16.0, 79.0), (78.0, 95.0)),
+    "alibaba_day1": (8641, "", (14.0, 77.0), (80.0, 92.0)),
+    "google2019": (8064, "", (32.0, 59.0), (24.0, 40.0)),
+    "ec2_825cc2": (4034, "2014-04-10 00:04:00", (18.7, 99.1), None),
+    "asg_misconfiguration": (18050, "2014-05-14 01:14:00", (11.5, 100.0), None),
 }
-"""Rows, and measured lowest and highest processor and memory utilisation in percent."""
-
-_START = {"ec2_825cc2": "2014-04-10 00:04:00", "asg_misconfiguration": "2014-05-14 01:14:00"}
+"""Rows, first stamp, and measured lowest and highest processor and memory utilisation in percent."""
 
 
 def make_file(name: str, seed: int) -> bytes:
@@ -330,10 +304,8 @@ def make_file(name: str, seed: int) -> bytes:
         table = _traffic(rng, int(aarhus[2]), bool(aarhus[3]))
     elif aarhus:
         table = _pollution(rng)
-    elif name.startswith("qps/"):
-        table = _requests(rng, name)
     else:
-        table = _utilisation(rng, name)
+        table = _requests_or_utilisation(rng, name)
     ends = "\r\n" if name.startswith("aarhus") else "\n"
     return table.to_csv(index=False, lineterminator=ends, float_format="%.10g").encode()
 
@@ -342,17 +314,17 @@ def _traffic(rng: np.random.Generator, sensor: int, winter: bool) -> pd.DataFram
     start, steps = ("2014-02-13 11:30", 33338) if winter else ("2014-08-01 08:00", 17472)
     frame = draw_traffic(rng, steps=steps).frame
     frame.iloc[0] = frame.iloc[0].fillna(40.0)  # the feed repeats the last speed, and the first row has none before it
-    frame = frame.ffill().astype(int)
+    frame = frame.ffill().astype(int).reset_index(drop=True)
     stamps = pd.date_range(start, periods=steps, freq="5min")
     return pd.DataFrame(
         {
             "status": "OK",
-            "avgMeasuredTime": frame["avg_measured_time"].to_numpy(),
-            "avgSpeed": frame["avg_speed"].to_numpy(),
+            "avgMeasuredTime": frame["avg_measured_time"],
+            "avgSpeed": frame["avg_speed"],
             "extID": 0,
-            "medianMeasuredTime": frame["avg_measured_time"].to_numpy(),
+            "medianMeasuredTime": frame["avg_measured_time"],
             "TIMESTAMP": stamps.strftime("%Y-%m-%dT%H:%M:%S"),
-            "vehicleCount": frame["vehicle_count"].to_numpy(),
+            "vehicleCount": frame["vehicle_count"],
             "_id": np.arange(steps),
             "REPORT_ID": sensor,
         }
@@ -366,9 +338,7 @@ def _pollution(rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _metadata(rng: np.random.Generator) -> pd.DataFrame:
-    names = pins()
-    matches = (re.fullmatch(r"aarhus_traffic/trafficData(\d+)\.csv\.gz", name) for name in names)
-    sensors = sorted(int(match[1]) for match in matches if match)
+    sensors = list_sensors(None)
     count = len(sensors)
     return pd.DataFrame(
         {
@@ -385,22 +355,18 @@ def _metadata(rng: np.random.Generator) -> pd.DataFrame:
     )
 
 
-def _requests(rng: np.random.Generator, name: str) -> pd.DataFrame:
-    short, spec = next((short, spec) for short, spec in REQUEST_TRACES.items() if spec.file == name)
-    values, column = draw_request_rate(rng, like=short).values, next(iter(spec.columns))
-    whole = values if spec.scale else values.astype(int)
-    if spec.time is None:
-        return pd.DataFrame({column: whole.to_numpy()})
-    stamps = pd.DatetimeIndex(values.index).strftime("%Y-%m-%d %H:%M:%S")
-    return pd.DataFrame({spec.time: stamps, column: whole.to_numpy()})
-
-
-def _utilisation(rng: np.random.Generator, name: str) -> pd.DataFrame:
-    short, spec = next((short, spec) for short, spec in UTILISATION_TRACES.items() if spec.file == name)
-    steps, cpu, memory = _RANGES[short]
-    frame = draw_utilisation(rng, steps=steps, step=spec.step, cpu=cpu, memory=memory).frame / spec.factor
+def _requests_or_utilisation(rng: np.random.Generator, file: str) -> pd.DataFrame:
+    specs = {**REQUEST_TRACES, **UTILISATION_TRACES}
+    name, spec = next(item for item in specs.items() if item[1].file == file)
+    if name in REQUEST_TRACES:
+        frame = draw_request_rate(rng, like=name).frame
+        stamps, frame = pd.DatetimeIndex(frame.index), frame if spec.scale else frame.astype(int)
+    else:
+        steps, start, cpu, memory = _RANGES[name]
+        step = pd.Timedelta(seconds=spec.seconds)
+        frame = draw_utilisation(rng, steps=steps, step=step, cpu=cpu, memory=memory).frame / spec.factor
+        stamps = regular_index(start or spec.start, steps, step)
     table = frame.set_axis(list(spec.columns), axis=1)
     if spec.time is not None:
-        stamps = pd.date_range(_START[short], periods=steps, freq=spec.step).strftime("%Y-%m-%d %H:%M:%S")
-        table.insert(0, spec.time, stamps)
+        table.insert(0, spec.time, stamps.strftime("%Y-%m-%d %H:%M:%S"))
     return table

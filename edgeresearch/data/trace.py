@@ -1,6 +1,11 @@
-"""A trace: time series on one regular grid, NaN where nothing was observed."""
+"""A trace: time series on one regular grid, NaN where nothing was observed; and the features and targets of its rows.
 
-from collections.abc import Mapping
+A feature in row t comes from rows up to t. One thing looks ahead: whether a gap counts as short enough to be filled
+depends on where it ends, so a row may be excluded (NaN) for what comes later, but a row that is kept holds only its
+past.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +14,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from edgeresearch.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+PERIODS = {"hour": (pd.Timedelta(hours=1), 8), "day": (pd.Timedelta(days=1), 4), "week": (pd.Timedelta(days=7), 2)}
+"""Periods of the calendar, and how many harmonics of each enter the features."""
+ROUNDS = 3
+"""A period enters the features if the rows span it so many times; from fewer, nothing repeatable is learnt."""
+SEASONS_BACK = 7
+"""How many past seasons `season_mean_{h}` averages at most."""
 
 
 @dataclass(frozen=True)
@@ -135,3 +149,102 @@ def put_on_grid(frame: pd.DataFrame, step: pd.Timedelta) -> tuple[pd.DataFrame, 
         "off_grid": int(astray.sum()),
         "absent": len(grid) - int((~same_slot).sum()),
     }
+
+
+def make_targets(values: npt.ArrayLike, horizons: Sequence[int]) -> Floats:
+    """Return what is to be forecast: row t, column j holds the value `horizons[j]` steps after t.
+
+    Args:
+        values: The series as observed, unfilled, shape (T,); NaN marks what was not observed.
+        horizons: Steps ahead, each at least 1.
+
+    Returns:
+        Shape (T, len(horizons)); NaN past the end and where the value was not observed.
+    """
+    series = np.asarray(values, dtype=np.float64)
+    result = np.full((len(series), len(horizons)), np.nan)
+    for column, horizon in enumerate(horizons):
+        result[: max(len(series) - horizon, 0), column] = series[horizon:]
+    return result
+
+
+def fill_gaps(values: npt.ArrayLike, limit: int) -> Floats:
+    """Carry the last observed value over gaps of at most `limit` steps.
+
+    A longer gap stays NaN from its first to its last step, and so does a gap at the beginning. A gap at the end counts
+    as long as it is so far.
+    """
+    result = np.array(values, dtype=np.float64)
+    for start, length in zip(*find_runs(np.isnan(result)), strict=True):
+        if start > 0 and length <= limit:
+            result[start : start + length] = result[start - 1]
+    return result
+
+
+def find_whole_windows(filled: npt.ArrayLike, window: int) -> npt.NDArray[np.bool_]:
+    """Return which rows of a series, filled by `fill_gaps`, have `window` values up to them without NaN."""
+    rows = np.arange(len(np.asarray(filled)))
+    last_bad = np.maximum.accumulate(np.where(np.isnan(filled), rows, -1))
+    return np.asarray(rows - last_bad >= window)
+
+
+def make_features(
+    trace: Trace, *, horizons: Sequence[int], season: int | None, fill_limit: int, span: int | None = None
+) -> pd.DataFrame:
+    """Return what is known at each step about the steps ahead.
+
+    Columns: `value`, the first column of the trace after `fill_gaps`; Fourier terms of the next step's time, for the
+    hour, day and week (`PERIODS`) as far as the rows span `ROUNDS` of them and the step resolves the harmonic; with a
+    season that the rows span as often, for each horizon h, `season_lag_{h}`, the value at t + h - season, and
+    `season_mean_{h}`, the mean of the values at t + h - k season over those of k = 1..7 that exist. Where the past does
+    not reach back, or was not observed, both carry the value at t. `value` alone says where nothing is known: the
+    season's columns may hold a past value there.
+
+    Args:
+        trace: The series.
+        horizons: Steps ahead, each at least 1.
+        season: Steps in a season, not shorter than the longest horizon; None leaves the season's columns out.
+        fill_limit: Longest gap, in steps, over which the last value is carried.
+        span: Rows that a model will learn from, if fewer than all.
+
+    Returns:
+        Float columns, indexed like the trace.
+
+    Raises:
+        InputError: A horizon is longer than the season (its season's value would lie ahead).
+    """
+    values, index = fill_gaps(trace.values.to_numpy(), fill_limit), pd.DatetimeIndex(trace.frame.index)
+    rows = min(len(values), len(values) if span is None else span)
+    ahead = index.as_unit("ns").asi8 + trace.step.value
+    calendar, seasonal = dict[str, Floats](), dict[str, Floats]()
+    for name, (period, harmonics) in PERIODS.items():
+        if rows * trace.step < ROUNDS * period:
+            continue
+        phase = 2 * np.pi * (ahead % period.value) / period.value
+        for k in range(1, harmonics + 1):
+            if 2 * k * trace.step < period:
+                calendar |= {f"{name}_sin_{k}": np.sin(k * phase), f"{name}_cos_{k}": np.cos(k * phase)}
+    if season is not None and rows >= ROUNDS * season:
+        if (longest := max(horizons)) > season:
+            raise InputError(f"horizon {longest} is longer than the season of {season} steps; use a shorter horizon")
+        for horizon in horizons:
+            seasonal[f"season_lag_{horizon}"], seasonal[f"season_mean_{horizon}"] = _seasonal(values, horizon, season)
+    # Side by side instead of in one block: what `to_numpy` gives of some of the rows then is contiguous.
+    return pd.concat([pd.DataFrame(part, index=index) for part in ({"value": values}, calendar, seasonal)], axis=1)
+
+
+def _seasonal(values: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
+    """Return the value one season before t + horizon, and the mean over up to seven seasons before."""
+    total, count = np.zeros(len(values)), np.zeros(len(values))
+    last = values
+    for back in range(1, SEASONS_BACK + 1):
+        shift = back * season - horizon
+        past = np.full(len(values), np.nan)
+        past[shift:] = values[: max(len(values) - shift, 0)]
+        seen = ~np.isnan(past)
+        total[seen] += past[seen]
+        count += seen
+        if back == 1:
+            last = np.where(seen, past, values)
+    mean = np.divide(total, count, out=values.copy(), where=count > 0)
+    return last, mean

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from edgeresearch.data import datasets
-from edgeresearch.data.datasets import METADATA
+from edgeresearch.data.registry import METADATA
 from edgeresearch.emulator.network import Link, Mesh, Node
 from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.emulator.testbed import PAPER_B, Testbed, load, paper_b

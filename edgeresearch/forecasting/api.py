@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.data.csv import TraceLike, format_duration, read_trace
-from edgeresearch.data.features import find_whole_windows, make_features, make_targets
-from edgeresearch.data.trace import Trace
+from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Forecaster
 from edgeresearch.forecasting.evaluation import (

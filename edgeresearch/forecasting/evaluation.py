@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data.features import find_whole_windows, make_features, make_targets
-from edgeresearch.data.trace import Trace
+from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Forecaster, Mask
 from edgeresearch.forecasting.models import MODELS, ModelInfo, build, model_info, model_name

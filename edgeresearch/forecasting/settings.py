@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from edgeresearch.data.settings import TraceName, Traces
+from edgeresearch.data.registry import TraceName, Traces
 from edgeresearch.settings import Counts, Fraction, Section, each_once
 
 ModelName = Literal[

@@ -15,7 +15,7 @@ from edgeresearch.autoscaling.replay import PHASES, mark_load_phases, measure_lo
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.autoscaling.simulator import check_range
 from edgeresearch.data import synthetic
-from edgeresearch.data.features import make_targets
+from edgeresearch.data.trace import make_targets
 
 CHOICES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import Params
-from edgeresearch.data.settings import TraceName
+from edgeresearch.data.registry import TraceName
 from edgeresearch.emulator.settings import PolicyName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings, ModelName
@@ -324,6 +324,6 @@ def _root(seed: np.random.SeedSequence) -> int:
 
 
 def _trace_files(name: str, places: Places) -> Sequence[Path]:
-    from edgeresearch.data.datasets import REQUEST_TRACES
+    from edgeresearch.data.registry import REQUEST_TRACES
 
     return (places.data / REQUEST_TRACES[name].file,) if name in REQUEST_TRACES else ()

@@ -3,7 +3,6 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ def _left(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[Any, str]:
 
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """A stand-in for the fetching module; what it was called with."""
+    """A stand-in for fetching; what it was called with."""
     called: dict[str, Any] = {}
 
     def fetch(folder: Path, **options: Any) -> pd.DataFrame:
@@ -41,9 +40,7 @@ def fetched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
         options["warn"]("no mirror")
         return pd.DataFrame({"file": ["a.csv"], "source": ["synthetic"], "sha256": ["f" * 64], "real": [False]})
 
-    module = types.ModuleType("edgeresearch.data.download")
-    module.fetch = fetch  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "edgeresearch.data.download", module)
+    monkeypatch.setattr("edgeresearch.data.datasets.fetch", fetch)
     monkeypatch.delenv("EDGERESEARCH_DATA_MIRROR", raising=False)
     monkeypatch.chdir(tmp_path)
     return called

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from edgeresearch.data import datasets
+from edgeresearch.data import registry
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def put(tmp_path: Path) -> Callable[[str, str], Path]:
 def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Replace the registry by pins of given contents: name -> bytes of the CSV."""
 
-    def pin(contents: dict[str, bytes], urls: dict[str, str] | None = None) -> None:
+    def pin(contents: dict[str, bytes], urls: dict[str, str] | None = None, base: str = "https://example.org") -> None:
         urls = urls or {}
         rows = [
             {
                 "file": name,
-                "url": f"https://example.org/{urls.get(name, name.removesuffix('.gz'))}",
-                "sha256": hashlib.sha256(gzip.compress(data, mtime=0)).hexdigest(),
+                "url": f"{base}/{urls.get(name, name.removesuffix('.gz'))}",
+                "sha256": "",
                 "sha256_csv": hashlib.sha256(data).hexdigest(),
                 "identical_to_upstream": "no" if name in urls else "yes",
             }
@@ -43,11 +43,11 @@ def pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         ]
         path = tmp_path / "pins.csv"
         pd.DataFrame(rows).to_csv(path, index=False)
-        monkeypatch.setattr(datasets, "REGISTRY", path)
-        datasets.pins.cache_clear()
+        monkeypatch.setattr(registry, "REGISTRY", path)
+        registry.pins.cache_clear()
 
     yield pin
-    datasets.pins.cache_clear()
+    registry.pins.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -46,8 +46,9 @@ def _error(read: Callable[..., object], path: Path, **options: Any) -> str:
 
 def _parse(*cells: str) -> tuple[list[str], list[str]]:
     notes: list[str] = []
-    column = pd.Series(cells, index=range(2, 2 + len(cells)), dtype=str)
-    index = csv.parse_timestamps(column, "f.csv", notes)
+    table = pd.DataFrame({"t": cells}, index=range(2, 2 + len(cells)), dtype=str)
+    index = csv._Table(table, "f", Origin("file"), "f.csv", "line", notes).parse_times("t")
+    assert index is not None
     assert index.unit == "ns" and index.tz is None
     return [str(stamp) for stamp in index], notes
 
@@ -98,8 +99,8 @@ def test_time_stamps_that_are_refused(cells: tuple[str, ...], message: str) -> N
 @pytest.mark.parametrize(
     ("written", "seconds"), [("30s", 30), ("30 s", 30), ("5min", 300), ("1h", 3600), ("1D", 86400), ("1d", 86400)]
 )
-def test_steps_and_durations(written: str, seconds: int) -> None:
-    assert csv.parse_step(written) == csv.parse_duration(written) == pd.Timedelta(seconds=seconds)
+def test_steps(written: str, seconds: int) -> None:
+    assert csv.parse_step(written) == pd.Timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("written", ["often", "5 parsecs", "", "0s", "-5min", "NaT"])
@@ -223,7 +224,7 @@ def test_a_series_in_memory() -> None:
         ([1.0, 2.0], "a list is no trace; give the path of a CSV file, a pandas Series or DataFrame"),
         (None, "a NoneType is no trace"),
         (pd.Series([], dtype=float), "the series has no rows"),
-        (pd.Series([1.0, np.inf]), "the series: 'inf' is no finite number; use NaN"),
+        (pd.Series([1.0, np.inf]), "the series, row 1, column 'value': 'inf' is no finite number"),
         (pd.Series([np.nan, np.nan]), "the series has no numeric column; columns: value"),
         (pd.DataFrame({"a": ["x", "y"]}), "the series has no numeric column; columns: a"),
         (pd.Series([1, 2], index=pd.to_datetime(["2024-01-02", "2024-01-01"])), "the series, row 1: .* is earlier"),
@@ -260,7 +261,7 @@ def test_a_season_that_is_stated(wanted: str | int, steps: int | None) -> None:
     ("wanted", "horizon", "message"),
     [
         ("often", 1, "season 'often' is neither steps nor a duration; write it like 288, 1d or none"),
-        ("nat", 1, "no whole number of steps"),
+        ("nat", 1, "season 'nat' is neither steps nor a duration"),
         ("90min", 1, "a season of 90min is no whole number of steps of 1 h; give it in steps"),
         ("1", 1, "a season of 1 steps is too short; use at least 2"),
         ("-5", 1, "a season of -5 steps is too short"),

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.data import datasets
-from edgeresearch.data.datasets import METADATA
+from edgeresearch.data.registry import METADATA
 from edgeresearch.emulator import city as cities
 from edgeresearch.emulator.city import (
     City,

@@ -12,7 +12,7 @@ import pytest
 import threadpoolctl  # type: ignore[import-untyped]
 
 from edgeresearch.config import Params
-from edgeresearch.data.datasets import REQUEST_TRACES
+from edgeresearch.data.registry import REQUEST_TRACES
 from edgeresearch.emulator import results
 from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.testbed import paper_b
