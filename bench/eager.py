@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import simpy
 
-from edgeresearch.emulator.network import Mesh
-from edgeresearch.emulator.simulation import TriggerLog
-from edgeresearch.emulator.view import SchedulingPolicy
-from edgeresearch.emulator.workload import Job, TrainingTimes, random_draws
+from edgeresearch.emulator.network import Job, Mesh
+from edgeresearch.emulator.policies import SchedulingPolicy
+from edgeresearch.emulator.results import TriggerLog
+from edgeresearch.emulator.simulation import TrainingTimes, random_draws
 from edgeresearch.scheduling.messages import Availability, Reason, Request, TrainingReport
 
 Process = Generator[simpy.Event, Any, None]

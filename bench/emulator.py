@@ -10,10 +10,10 @@ from functools import partial
 import numpy as np
 
 from bench.timing import Row, seconds
-from edgeresearch.emulator.network import Mesh, Node, geometric_mesh
-from edgeresearch.emulator.simulation import TriggerLog, run_events
-from edgeresearch.emulator.view import NodeView, SchedulingPolicy
-from edgeresearch.emulator.workload import Job, TrainingTimes
+from edgeresearch.emulator.network import Job, Mesh, Node, link_near
+from edgeresearch.emulator.policies import NodeView, SchedulingPolicy
+from edgeresearch.emulator.results import TriggerLog
+from edgeresearch.emulator.simulation import TrainingTimes, run_events
 from edgeresearch.scheduling import los as scheduling
 from edgeresearch.scheduling.messages import Decision, Reason, Request
 from edgeresearch.scheduling.runtime_model import Curve
@@ -127,11 +127,9 @@ def world(nodes: int) -> World:
     """Return the common workload: a random geometric mesh of mean degree 6, one stream on each node."""
     rng = np.random.default_rng(0)
     kinds = np.where(rng.random(nodes) < SLOW, "slow", "fast").tolist()
-    mesh, _ = geometric_mesh(
-        [Node(f"n{i}", "edge", kind, 1000.0, 1024.0) for i, kind in enumerate(kinds)],
-        degree=6.0, latency=0.01, bandwidth=100.0, rng=rng,
-    )  # fmt: skip
-    return mesh, [Job(i, PERIOD, float(first)) for i, first in enumerate(rng.uniform(0, PERIOD, nodes))]
+    nodes = [Node(f"n{i}", "edge", kind, 1000.0, 1024.0) for i, kind in enumerate(kinds)]
+    links = link_near(range(len(nodes)), degree=6.0, latency=0.01, bandwidth=100.0, rng=rng)
+    return Mesh(nodes, links), [Job(i, PERIOD, float(first)) for i, first in enumerate(rng.uniform(0, PERIOD, nodes))]
 
 
 def ours(made: World, make: Callable[[], SchedulingPolicy], hours: float) -> TriggerLog:

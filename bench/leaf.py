@@ -19,9 +19,10 @@ import numpy as np
 
 from bench.emulator import INTERVAL, TRUTH, Away, Here, World, check, ours, world
 from bench.timing import Row, both, spent
-from edgeresearch.emulator.simulation import TriggerLog
-from edgeresearch.emulator.view import SchedulingPolicy
-from edgeresearch.emulator.workload import Job, random_draws
+from edgeresearch.emulator.network import Job
+from edgeresearch.emulator.policies import SchedulingPolicy
+from edgeresearch.emulator.results import TriggerLog
+from edgeresearch.emulator.simulation import random_draws
 from edgeresearch.scheduling.messages import Availability, Reason, Request, TrainingReport
 
 Process = Generator[Any, Any, None]

@@ -19,7 +19,7 @@ from edgeresearch.autoscaling.replay import simulate_policy
 from edgeresearch.autoscaling.simulator import Floats, Ints
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import make_targets
-from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.forecasting.lstm import ResidualLSTM
 
@@ -102,5 +102,5 @@ def _emulation(streams: int, hours: float, least: int) -> float:
     """Seconds per trigger, testbed and all."""
     seed = np.random.SeedSequence(0)
     run = partial(simulate, scenario(streams), "los", hours=hours, seed=seed, streams=streams)
-    triggers = len(run().result.log)  # a warm-up too
+    triggers = len(run().log)  # a warm-up too
     return seconds(run, -(-least // triggers)) / triggers

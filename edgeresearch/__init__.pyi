@@ -28,10 +28,10 @@ from .data.datasets import load_dataset as load_dataset
 from .data.trace import Trace as Trace
 from .emulator.api import Emulation as Emulation
 from .emulator.api import emulate as emulate
+from .emulator.policies import NodeView as NodeView
+from .emulator.policies import SchedulingPolicy as SchedulingPolicy
 from .emulator.settings import TrainingCost as TrainingCost
 from .emulator.testbed import Testbed as Testbed
-from .emulator.view import NodeView as NodeView
-from .emulator.view import SchedulingPolicy as SchedulingPolicy
 from .errors import InputError as InputError
 from .forecasting.api import Forecast as Forecast
 from .forecasting.api import apply_forecaster as apply_forecaster
@@ -44,7 +44,6 @@ from .forecasting.lstm import ResidualLSTM as ResidualLSTM
 from .forecasting.settings import ForecastSettings as ForecastSettings
 from .forecasting.windowed import Windowed as Windowed
 from .result import Result as Result
-from .scheduling.job_history import JobHistory as JobHistory
 from .scheduling.los import LOS as LOS
 from .scheduling.los import LearningPolicy as LearningPolicy
 from .scheduling.los import schedule as schedule
@@ -53,6 +52,7 @@ from .scheduling.messages import Decision as Decision
 from .scheduling.messages import Reason as Reason
 from .scheduling.messages import Request as Request
 from .scheduling.messages import TrainingReport as TrainingReport
+from .scheduling.runtime_model import JobHistory as JobHistory
 from .scheduling.settings import Fitting as Fitting
 from .scheduling.settings import Limits as Limits
 from .scheduling.settings import Rules as Rules

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 
-from edgeresearch.emulator.experiment import Scenario
+from edgeresearch.emulator.api import Scenario
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.emulator.testbed import Testbed, paper_b
 from edgeresearch.settings import parsed

@@ -10,8 +10,8 @@ import pytest
 from bench import __main__ as command
 from bench import emulator
 from bench.timing import Row
-from edgeresearch.emulator.simulation import TriggerLog
-from edgeresearch.emulator.view import SchedulingPolicy
+from edgeresearch.emulator.policies import SchedulingPolicy
+from edgeresearch.emulator.results import TriggerLog
 from edgeresearch.scheduling.messages import Reason
 
 needs_simpy = pytest.mark.skipif(emulator.simpy_missing() is not None, reason="simpy is not installed: extra 'bench'")

@@ -6,7 +6,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import emulator, leaf
-from edgeresearch.emulator.view import SchedulingPolicy
+from edgeresearch.emulator.policies import SchedulingPolicy
 
 needs_leaf = pytest.mark.skipif(leaf.leaf_missing() is not None, reason="leafsim is not installed: extra 'bench'")
 TINY = leaf.Size(nodes=40, hours=0.2, repeats=2)

@@ -5,7 +5,7 @@ import pytest
 
 from bench import elastic, scaling
 from bench.timing import Row
-from edgeresearch.emulator.experiment import simulate
+from edgeresearch.emulator.api import simulate
 
 TINY = scaling.Size(steps=(300, 600), fits=(150, 300), epochs=1, streams=(2, 12), hours=0.5, triggers=10, repeats=2)
 

@@ -1,5 +1,6 @@
-"""Emulate a testbed: policies side by side on the same streams, and which of them to take."""
+"""Emulate a testbed: policies side by side on the same streams, and which of them to take (Paper B, section VI.C)."""
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,18 +17,147 @@ from joblib import delayed
 from edgeresearch import parallel
 from edgeresearch.emulator import results
 from edgeresearch.emulator.city import City, load_testbed
-from edgeresearch.emulator.experiment import Scenario, run_seed, simulate
-from edgeresearch.emulator.network import Mesh
-from edgeresearch.emulator.policies import POLICIES
+from edgeresearch.emulator.network import Job, Mesh
+from edgeresearch.emulator.policies import POLICIES, SchedulingPolicy, make_policy, policy_name
 from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, TrainingCost
-from edgeresearch.emulator.simulation import policy_name
+from edgeresearch.emulator.simulation import Record, TrainingTimes, run_events, spawn_seeds
 from edgeresearch.emulator.testbed import PAPER_B, Testbed
-from edgeresearch.emulator.view import SchedulingPolicy
-from edgeresearch.emulator.workload import Job
 from edgeresearch.errors import InputError
 from edgeresearch.result import Result
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 from edgeresearch.settings import as_list, check_whole
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is the same for every policy, number of streams and repeat; the defaults are those of the study.
+
+    Attributes:
+        testbed: Topology and streams.
+        interval: Time between two exchanges of availability, in seconds.
+        loss: Share of exchanges that get lost.
+        training_cost: How long trainings really take.
+        rules: Of Algorithm 1.
+        limits: Of the CPU.
+        fitting: Of the runtime models.
+    """
+
+    testbed: Testbed
+    interval: float = EmulatorSettings().interval
+    loss: float = EmulatorSettings().loss
+    training_cost: TrainingCost = TrainingCost()
+    rules: Rules = Rules()
+    limits: Limits = Limits()
+    fitting: Fitting = Fitting()
+
+    @classmethod
+    def of(cls, settings: EmulatorSettings, testbed: Testbed | None = None, *, seed: int = 0) -> "Scenario":
+        """Return the scenario of settings, on the testbed that they name or on another one."""
+        if testbed is None:
+            start = settings.training_cost.start
+            testbed = load_testbed(settings.testbed, settings.city, start=start, seed=seed)
+        own = ("interval", "loss", "training_cost", "rules", "limits", "fitting")
+        return cls(testbed, **{name: getattr(settings, name) for name in own})
+
+    def policy(self, policy: str | SchedulingPolicy) -> SchedulingPolicy:
+        """Return a policy for one run (see `make_policy`); one that is named gets the scenario's settings."""
+        return make_policy(policy, self.rules, self.limits, self.fitting)
+
+    def times(self) -> TrainingTimes:
+        """Return how long trainings really take on the testbed's node classes."""
+        return TrainingTimes.of(self.training_cost, self.testbed.speeds())
+
+
+def simulate(
+    scenario: Scenario,
+    policy: str | SchedulingPolicy,
+    *,
+    hours: float,
+    seed: np.random.SeedSequence,
+    streams: int | None = None,
+    record: Record = "triggers",
+) -> results.Outcome:
+    """Run one policy once.
+
+    Args:
+        scenario: What is the same for all.
+        policy: One of `POLICIES` by name, or an object, of which this run gets a copy.
+        hours: Virtual time.
+        seed: Root of all randomness: the same seed gives every policy the same mesh, streams and noise. It is left as
+            it is, so that one object serves them all.
+        streams: How many; as the testbed says if None.
+        record: What is kept beside one entry per trigger: the `paths` of requests, or every one of the `decisions`,
+            too.
+
+    Raises:
+        InputError: The policy is unknown, or the streams do not fit the testbed.
+    """
+    _, _, going, chance = spawn_seeds(seed, 4)
+    mesh, jobs = _draw(scenario.testbed, seed, streams)
+    return run_events(
+        mesh,
+        jobs,
+        scenario.policy(policy),
+        scenario.times(),
+        seconds=3600 * hours,
+        interval=scenario.interval,
+        loss=scenario.loss,
+        seed=chance,
+        changes=scenario.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours),
+        record=record,
+    )
+
+
+def _draw(testbed: Testbed, seed: np.random.SeedSequence, streams: int | None) -> tuple[Mesh, list[Job]]:
+    places, triggers = (np.random.default_rng(child) for child in spawn_seeds(seed, 2))
+    mesh = testbed.mesh(places)
+    return mesh, testbed.jobs(mesh, triggers, streams=streams)
+
+
+def run_seed(seed: int, streams: int, repeat: int) -> np.random.SeedSequence:
+    """Return the root of everything random in one repeat: the same for every policy."""
+    return np.random.SeedSequence([seed, streams, repeat])
+
+
+def compare_policies(
+    scenario: Scenario,
+    *,
+    streams: Sequence[int],
+    policies: Sequence[str | SchedulingPolicy],
+    repeats: int,
+    hours: float,
+    seed: int,
+    workers: int = 1,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run every number of streams with every policy, again and again.
+
+    Args:
+        scenario: What is the same for all.
+        streams: Numbers of streams.
+        policies: See `simulate`; one of your own is called by its `name`.
+        repeats: How often; a repeat has its own mesh, streams and noise, the same for all policies.
+        hours: Virtual time of each.
+        seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
+
+    Returns:
+        One row per trigger, and one row per run with its traffic; both with `streams`, `policy`, `repeat`.
+    """
+    tasks = (
+        delayed(_run_cell)(scenario, streams=count, policy=policy, repeat=repeat, hours=hours, seed=seed)
+        for count, policy, repeat in itertools.product(streams, policies, range(repeats))
+    )
+    triggers, sent = zip(*parallel.run(tasks, workers), strict=True)
+    return pd.concat(triggers, ignore_index=True), pd.DataFrame(list(sent))
+
+
+def _run_cell(
+    scenario: Scenario, *, streams: int, policy: str | SchedulingPolicy, repeat: int, hours: float, seed: int
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    outcome = simulate(scenario, policy, hours=hours, seed=run_seed(seed, streams, repeat), streams=streams)
+    about: dict[str, Any] = {"streams": streams, "policy": outcome.name, "repeat": repeat}
+    return outcome.triggers().assign(**about), {**about, **results.traffic(outcome)}
+
 
 WITHIN = 1.0
 """Percentage points above the lowest drop rate that still count as good enough."""
@@ -148,7 +278,9 @@ def emulate(
     asked = None if policies is None else as_list(policies, "policy")
     for policy in asked or ():
         base.policy(policy)  # refuses unknown names
-    mesh, jobs = _first_repeat(place, seed, streams)
+    rule = place.stream_rule
+    count = streams or (len(place.streams) if rule is None else rule.count)
+    mesh, jobs = _draw(place, run_seed(seed, count, 0), streams)
     notes = [*place.warnings(mesh), _size(mesh, place, jobs)]
     if isinstance(place, City):
         where = place.plan.places
@@ -232,15 +364,6 @@ def _testbed(
     if streams is not None and place.stream_rule is not None:
         place = place.with_rule(count=streams)
     return place
-
-
-def _first_repeat(testbed: Testbed, seed: int, streams: int | None) -> tuple[Mesh, list[Job]]:
-    """Return mesh and streams of the first repeat, as `simulate` draws them."""
-    rule = testbed.stream_rule
-    count = streams or (len(testbed.streams) if rule is None else rule.count)
-    places, periods = run_seed(seed, count, 0).spawn(2)
-    mesh = testbed.mesh(np.random.default_rng(places))
-    return mesh, testbed.jobs(mesh, np.random.default_rng(periods), streams=streams)
 
 
 def _size(mesh: Mesh, testbed: Testbed, jobs: Sequence[Job]) -> str:

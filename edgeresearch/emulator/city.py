@@ -1,11 +1,12 @@
 """Paper B's testbed grown to the size of a city."""
 
 import gzip
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +18,11 @@ from scipy.spatial import cKDTree
 
 from edgeresearch.data import datasets
 from edgeresearch.data.registry import METADATA
-from edgeresearch.emulator.network import Link, Mesh, Node
+from edgeresearch.emulator.network import Floats, Link, Mesh
 from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.emulator.testbed import PAPER_B, Testbed, load, paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.settings import parsed
-
-Floats = npt.NDArray[np.float64]
 
 EARTH = 6_371_008.8
 """Mean radius, in metres."""
@@ -33,20 +32,9 @@ OWN = ("latitude", "longitude")
 """Columns of a file of one's own."""
 
 
-class Spread(NamedTuple):
-    """What the stand-in has in common with Aarhus, measured on the published file.
-
-    Attributes:
-        sensors: How many.
-        points: On so many measuring points.
-        east: Standard deviation of their places from west to east, in metres.
-        north: From south to north.
-    """
-
-    sensors: int = 449
-    points: int = 208
-    east: float = 2685.0
-    north: float = 3766.0
+SENSORS, POINTS, SPREAD = 449, 208, (2685.0, 3766.0)
+"""Of Aarhus, measured on the published file: its sensors, the measuring points that they stand on, and the standard
+deviations of the sensors' places from west to east and from south to north, in metres."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,26 +88,20 @@ def to_metres(degrees: Floats) -> Floats:
     return found
 
 
-def synthetic_places(seed: int, spread: Spread = Spread()) -> Places:  # noqa: B008 - a named tuple
+def synthetic_places(seed: int) -> Places:
     """Return a random city with as many sensors on as many measuring points, spread as far, as Aarhus.
 
     Args:
         seed: Draws the points (normal in both directions) and who stands at which; each has one sensor at least.
-        spread: What it has in common with Aarhus.
     """
-    rng = np.random.default_rng([seed, spread.sensors])
-    points = rng.normal(0.0, (spread.east, spread.north), (spread.points, 2))
-    at = np.concatenate([np.arange(spread.points), rng.integers(0, spread.points, spread.sensors - spread.points)])
+    rng = np.random.default_rng([seed, SENSORS])
+    points = rng.normal(0.0, SPREAD, (POINTS, 2))
+    at = np.concatenate([np.arange(POINTS), rng.integers(0, POINTS, SENSORS - POINTS)])
     return Places(points[at], "SYNTHETIC places: a random city as wide as Aarhus", False)
 
 
 def resize(places: Places, count: int) -> Places:
-    """Return as many places, as dense: those nearest to the middle, of the city or of mirrored copies side by side.
-
-    Args:
-        places: Of one city.
-        count: How many are wanted.
-    """
+    """Return `count` places, as dense: those nearest to the middle, of the city or of mirrored copies side by side."""
     own = places.metres
     if count == len(own):
         return places
@@ -131,12 +113,12 @@ def resize(places: Places, count: int) -> Places:
         along += 2  # odd: the city itself stays in the middle
     tiles = np.arange(along) - along // 2
     inside = own - low
-    copies = []
-    for east in tiles:
-        for north in tiles:
-            odd = np.array([east % 2, north % 2]) == 1
-            copies.append(low + wide * (east, north) + np.where(odd, wide - inside, inside))
-    every = np.concatenate(copies)
+    every = np.concatenate(
+        [
+            low + wide * tile + np.where(np.array(tile) % 2 == 1, wide - inside, inside)
+            for tile in itertools.product(tiles, tiles)
+        ]
+    )
     away = (np.abs(every - np.median(own, axis=0)) / wide).max(axis=1)
     nearest = np.sort(np.argsort(away, kind="stable")[:count])
     if along == 1:
@@ -250,11 +232,7 @@ def number_nodes(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
 
 
 def last_of_districts(homes: Ints) -> list[int]:
-    """Return the last edge node of each district.
-
-    Args:
-        homes: Number of each node's district.
-    """
+    """Return the last edge node of each district, by the number of each node's district."""
     found = np.zeros(int(homes.max()) + 1, dtype=np.int64)
     np.maximum.at(found, homes, np.arange(len(homes)))
     return found.tolist()
@@ -315,25 +293,9 @@ class City(Testbed):
         return self
 
     def mesh(self, rng: np.random.Generator) -> Mesh:
-        """Return nodes and links.
-
-        Args:
-            rng: Draws how nodes sway, as `Testbed.mesh` does; places are fixed.
-        """
-        sizes = [len(layer.members) for layer in self.layers]
-        draws = rng.random((sum(sizes), 2))
-        nodes: list[Node] = []
-        for layer in self.layers:
-            low, high = layer.sway_period
-            mine = draws[len(nodes) : len(nodes) + len(layer.members)]
-            about = (layer.name, layer.node_class, layer.millicores, layer.memory, layer.sway)
-            periods, phases = (low + (high - low) * mine[:, 0]).tolist(), mine[:, 1].tolist()
-            nodes += [
-                Node(name, *about, period, phase)
-                for name, period, phase in zip(layer.members, periods, phases, strict=True)
-            ]
-        starts = np.cumsum([0, *sizes[:-1]]).tolist()
-        return Mesh(nodes, [*self._within(starts), *self._upward(starts)])
+        """See `Testbed.mesh`; the places are fixed."""
+        starts = np.cumsum([0, *(len(layer.members) for layer in self.layers[:-1])]).tolist()
+        return Mesh(self._nodes(rng), [*self._within(starts), *self._upward(starts)])
 
     def _within(self, starts: Sequence[int]) -> Iterator[Link]:
         edge, *sites = self.layers

@@ -1,10 +1,10 @@
-"""The mesh: nodes, links, latencies, ways, transfers."""
+"""The mesh and its streams: nodes, links, latencies, ways, transfers."""
 
-import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +14,10 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components, dijkstra
 from scipy.spatial import cKDTree
 
-from edgeresearch.errors import InputError
-
 if TYPE_CHECKING:
     import networkx as nx
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,36 +64,42 @@ class Link:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One stream: its prediction job stays at the source, its trainings look for a place.
+
+    Attributes:
+        source: Number of a node.
+        period: Time between two triggers, in seconds.
+        first: Time of the first trigger, in seconds.
+        cpu: What the prediction job takes at the source, in millicores.
+        memory: What the prediction job takes, in megabytes.
+        training_memory: Largest use of a training, in megabytes.
+        megabytes: Model and cached samples that a training needs.
+        work: Factor on the part of the true duration of its trainings that depends on the CPU.
+    """
+
+    source: int
+    period: float
+    first: float
+    cpu: float = 0.0
+    memory: float = 0.0
+    training_memory: float = 64.0
+    megabytes: float = 0.5
+    work: float = 1.0
+
+
 @dataclass(frozen=True)
 class Mesh:
     """Nodes and the links between direct neighbours; `Routes` knows the ways between the others.
 
     Attributes:
         nodes: Numbered from 0.
-        links: Undirected.
+        links: Undirected; no two between the same nodes.
     """
 
     nodes: Sequence[Node]
     links: Sequence[Link]
-
-    def __post_init__(self) -> None:
-        """Check nodes and links.
-
-        Raises:
-            InputError: A node's capacity or period is not above 0 or its sway is below; a link ends nowhere, at its own
-                beginning, or is there twice; a latency is negative or not finite, a bandwidth not above 0.
-        """
-        for node in self.nodes:
-            if not (node.cpu > 0 and node.memory > 0 and node.sway >= 0 and node.sway_period > 0):
-                raise InputError(f"{node.name}: cpu, memory and sway_period must be above 0, sway not below: {node}")
-        count, seen = len(self.nodes), set()
-        for link in self.links:
-            low, high = (link.one, link.other) if link.one < link.other else (link.other, link.one)
-            if low < 0 or high >= count or low == high or low * count + high in seen:
-                raise InputError(f"link {link.one}-{link.other} is a second one, a loop, or ends outside the mesh")
-            if not (0 <= link.latency < math.inf and link.bandwidth > 0):
-                raise InputError(f"link {low}-{high} must have a finite latency of at least 0 and a bandwidth above 0")
-            seen.add(low * count + high)
 
     @cached_property
     def neighbours(self) -> list[dict[int, Link]]:
@@ -142,12 +148,20 @@ class Mesh:
     @cached_property
     def latencies(self) -> csr_array:
         """Latencies of the links without sway, in seconds, `(nodes, nodes)`, symmetric."""
+        return self._matrix(attrgetter("latency"))
+
+    @cached_property
+    def slowness(self) -> csr_array:
+        """Seconds that the links take for a megabit, in the order of `latencies`."""
+        return self._matrix(lambda link: 1 / link.bandwidth)
+
+    def _matrix(self, value: Callable[[Link], float]) -> csr_array:
         count = len(self.links)
         one = np.fromiter((link.one for link in self.links), np.int32, count)
         other = np.fromiter((link.other for link in self.links), np.int32, count)
-        far = np.fromiter((link.latency for link in self.links), np.float64, count)
+        values = np.fromiter(map(value, self.links), np.float64, count)
         ends = (np.concatenate([one, other]), np.concatenate([other, one]))
-        return csr_array((np.concatenate([far, far]), ends), shape=(len(self.nodes), len(self.nodes)))
+        return csr_array((np.concatenate([values, values]), ends), shape=(len(self.nodes), len(self.nodes)))
 
     def islands(self) -> list[list[int]]:
         """Return the connected parts of the mesh, the largest first, each in ascending order."""
@@ -157,20 +171,9 @@ class Mesh:
         return sorted((part.tolist() for part in parts if len(part)), key=lambda part: (-len(part), part))
 
 
-def link_all(numbers: Sequence[int], *, latency: float, bandwidth: float) -> list[Link]:
-    """Link every node to every other, as those of one layer are in Paper B's testbed (section VI.A).
-
-    Args:
-        numbers: Of the nodes.
-        latency: Of every link, in seconds.
-        bandwidth: Of every link, in megabits per second.
-    """
-    return [Link(one, other, latency, bandwidth) for one, other in itertools.combinations(numbers, 2)]
-
-
 def link_near(
     numbers: Sequence[int], *, degree: float, latency: float, bandwidth: float, rng: np.random.Generator
-) -> tuple[list[Link], npt.NDArray[np.float64]]:
+) -> list[Link]:
     """Scatter nodes over a unit square and link those within the radius that gives a mean degree.
 
     Args:
@@ -178,27 +181,18 @@ def link_near(
         degree: Mean number of neighbours, above 0, that is expected; all others at most.
         latency: Of a link as long as the radius, in seconds; shorter links have less.
         bandwidth: Of every link, in megabits per second.
-        rng: Draws the places.
-
-    Returns:
-        The links, and the places, `(nodes, 2)`.
-
-    Raises:
-        InputError: The degree is not above 0.
+        rng: Draws the places, `(nodes, 2)`.
     """
-    if not degree > 0:
-        raise InputError(f"a mean degree of {degree:g} links nothing; give one above 0")
     numbers = list(numbers)  # one object per number: a range would make one per link
     places = rng.random((len(numbers), 2))
     radius = _radius(len(numbers), degree)
     ends = cKDTree(places).query_pairs(radius, output_type="ndarray")
     ends = ends[np.lexsort((ends[:, 1], ends[:, 0]))]
     far = latency / radius * np.linalg.norm(places[ends[:, 0]] - places[ends[:, 1]], axis=1)
-    links = [
+    return [
         Link(numbers[one], numbers[other], length, bandwidth)
         for (one, other), length in zip(ends.tolist(), far.tolist(), strict=True)
     ]
-    return links, places
 
 
 def _radius(nodes: int, degree: float) -> float:
@@ -216,18 +210,6 @@ def _radius(nodes: int, degree: float) -> float:
     return float(brentq(lambda radius: others(radius) - degree, 0.0, 1.0, xtol=1e-12))
 
 
-def geometric_mesh(
-    nodes: Sequence[Node], *, degree: float, latency: float, bandwidth: float, rng: np.random.Generator
-) -> tuple[Mesh, npt.NDArray[np.float64]]:
-    """Make a mesh of nodes that are scattered over a unit square: see `link_near` for the arguments and errors.
-
-    Returns:
-        The mesh, and the places, `(nodes, 2)`.
-    """
-    links, places = link_near(range(len(nodes)), degree=degree, latency=latency, bandwidth=bandwidth, rng=rng)
-    return Mesh(nodes, links), places
-
-
 NEXT_HOP_BYTES = 512 * 2**20
 """Memory for next hops: those of all nodes towards as many goals as fit are kept."""
 
@@ -238,11 +220,8 @@ Numbers = npt.NDArray[np.int32]
 class Routes:
     """What a node knows of those that are not its neighbours: the next hop on the fastest path to them, nothing more.
 
-    Paths go by the latencies without sway, through nodes that are in the mesh. They follow at once when
+    Paths go by the latencies without sway, through nodes that are in the mesh, at first all. They follow at once when
     a node leaves or joins, as the protocol's do within seconds; a path is looked for when it is asked for.
-
-    Args:
-        mesh: Nodes and links; at first every node is in it.
     """
 
     __slots__ = ("_away", "_layers", "_mesh", "_most", "_open", "_parts", "_small", "_ways")
@@ -264,11 +243,6 @@ class Routes:
         self._open = self._parts = None
         self._layers.clear()
         self._ways.clear()
-
-    def next_hop(self, start: int, goal: int) -> int | None:
-        """Return the neighbour of `start` that lies on the fastest path to `goal`; None if there is none."""
-        following = self._way(goal).item(start)
-        return following if following >= 0 else None
 
     def reaches(self, start: int, goal: int) -> bool:
         """Return whether there is a way; a node that is in the mesh reaches itself."""
@@ -433,3 +407,29 @@ class Transfers:
         others = self._under_way.setdefault((link.one, link.other), [])
         others[:] = [end for end in others if end > time]
         return others
+
+
+BOUND_BYTES = 256 * 2**20
+"""Memory for lower bounds of transfers: those to every node from as many sources as fit are kept."""
+_BELOW = 1 - 1e-9  # sums are taken in another order than a transfer's
+
+
+class TransferLowerBound:
+    """Times that no transfer falls below, whichever way it takes, whatever moves, is shared, or is away."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+        self._times: dict[tuple[int, float], Floats] = {}
+        self._most = max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1))
+
+    def seconds(self, start: int, megabytes: float) -> Floats:
+        """Return the least time from a node to each other, `(nodes,)`, infinite without a way; not to be changed."""
+        times = self._times.get((start, megabytes))
+        if times is None:
+            if len(self._times) >= self._most:
+                del self._times[next(iter(self._times))]
+            far = self._mesh.latencies
+            took = far.data + 8 * megabytes * self._mesh.slowness.data
+            links = csr_array((took, far.indices, far.indptr), shape=far.shape)
+            times = self._times[start, megabytes] = dijkstra(links, indices=[start])[0] * _BELOW
+        return times

@@ -1,35 +1,285 @@
-"""Scheduling policies: LOS and what it is compared with."""
+"""Scheduling policies: what they see of the world, LOS, and what it is compared with."""
 
 import copy
+import heapq
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, TransferLowerBound, Transfers
 from edgeresearch.emulator.settings import PolicyName
-from edgeresearch.emulator.view import NodeView, SchedulingPolicy
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.scheduling.los import LOS, LearningPolicy
-from edgeresearch.scheduling.messages import Decision, Reason, Request
-from edgeresearch.scheduling.runtime_model import complete
+from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import Numbers, complete
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
-Floats = npt.NDArray[np.float64]
-_Grid = dict[str, tuple[float, list[float]]]
-"""By node class: the last training's work, and its t_job without noise under each limit of the grid."""
+if TYPE_CHECKING:
+    from edgeresearch.emulator.simulation import Host, TrainingTimes
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What only an oracle knows of the training that looks for a node: its needs, its duration, its transfer.
+
+    Attributes:
+        path: Nodes that had the request so far; the one that decides comes last.
+        time: Now, in seconds.
+        work: Factor on the part of the time that depends on the CPU, with what it has drifted to.
+        noise: Factor on its duration.
+        overhead: t_start + t_stop, in seconds.
+    """
+
+    path: Sequence[int]
+    time: float
+    work: float
+    noise: float
+    overhead: float
+    _job: Job
+    _times: "TrainingTimes"
+    _routes: Routes
+    _transfers: Transfers
+    _bound: TransferLowerBound
+
+    @property
+    def memory(self) -> float:
+        """Megabytes that it needs to start."""
+        return self._job.training_memory
+
+    def job(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job on a node class under a limit, or each of an array of them, in millicores; in seconds."""
+        return self.job_without_noise(kind, limit) * self.noise
+
+    def job_without_noise(self, kind: str, limit: Numbers) -> Numbers:
+        """Return t_job without its noise: the same for each training of as much `work`."""
+        return self._times.seconds(kind, limit, self.work)[0]
+
+    def send(self, node: int) -> float:
+        """Return t_send to a node that the one that decides reaches, if it began now, in seconds."""
+        path = (*self.path[:-1], *self._routes.path(self.path[-1], node))
+        return self._transfers.foresee(path, self._job.megabytes, self.time)
+
+    def least_send(self) -> Floats:
+        """Return what t_send to each node does not fall below, `(nodes,)`; not to be changed."""
+        return self._bound.seconds(self.path[-1], self._job.megabytes)
+
+
+class NodeStates:
+    """Free CPU and memory of every node, `(nodes,)`, as `Host.free` has them; read anew only where they changed.
+
+    That is when a training starts (`start`) or ends (`at`), and when a node leaves or joins (`change`).
+
+    Attributes:
+        cpu: Free CPU, in millicores; of a node that is away minus infinity.
+        memory: Free memory, in megabytes; likewise.
+        utilisation: Share of the CPU in use; infinite of a node that is away.
+        kinds: Node classes.
+        kind: Place of each node's class among them.
+        count: Nodes in the mesh.
+    """
+
+    __slots__ = ("_ends", "_hosts", "count", "cpu", "kind", "kinds", "memory", "utilisation")
+
+    def __init__(self, hosts: "Sequence[Host]", time: float) -> None:
+        self._hosts = hosts
+        self.cpu: Floats = np.empty(len(hosts))
+        self.memory: Floats = np.empty(len(hosts))
+        self.utilisation: Floats = np.empty(len(hosts))
+        self.kinds = sorted({host.kind for host in hosts})
+        self.kind = np.array([self.kinds.index(host.kind) for host in hosts], dtype=np.intp)
+        self.count = sum(host.up for host in hosts)
+        self._ends = [(run[1], host.number) for host in hosts for run in host.runs]
+        heapq.heapify(self._ends)
+        for host in hosts:
+            self._read(host.number, time)
+
+    def at(self, time: float) -> "NodeStates":
+        """Bring the states to a time, in seconds, not before an earlier one: trainings have ended by then."""
+        ends = self._ends
+        while ends and ends[0][0] <= time:
+            self._read(heapq.heappop(ends)[1], time)
+        return self
+
+    def start(self, node: int, end: float, time: float) -> None:
+        """Count a training that started on a node and ends at `end`, in seconds."""
+        heapq.heappush(self._ends, (end, node))
+        self._read(node, time)
+
+    def change(self, node: int, time: float, *, up: bool) -> None:
+        """Count a node that joined, or that left with all that ran there."""
+        self.count += 1 if up else -1
+        self._read(node, time)
+
+    def _read(self, node: int, time: float) -> None:
+        host = self._hosts[node]
+        if not host.up:
+            self.cpu[node] = self.memory[node] = -math.inf
+            self.utilisation[node] = math.inf
+            return
+        cpu, memory = host.free(time)
+        self.cpu[node], self.memory[node] = cpu, memory
+        self.utilisation[node] = 1 - cpu / host.capacity
+
+
+LOST_IN_A_ROW = 8
+"""Lost exchanges after which a reader has the one before them for sure."""
+
+_new = tuple.__new__  # makes a named tuple in half the time of its own constructor
+
+
+class NodeView:
+    """The world as the node sees it that has a request now.
+
+    Exchanges are lazy: what a neighbour last published is computed when it is read, and no exchange is an event. At one
+    and the same moment trainings end first, then nodes join, then they exchange, then streams trigger.
+
+    Attributes:
+        time: Now, in seconds.
+        node: Which node sees it.
+        mesh: Nodes and links.
+        rng: For policies that draw at random.
+        foresight: Tells what only an oracle knows of the training that looks for a node (see `Foresight`).
+        synced: Availabilities that were read with global knowledge.
+        states: What `true_states` returns, to be kept up to date by whoever changes a host; None until it is asked for.
+    """
+
+    __slots__ = (
+        "_around", "_hosts", "_interval", "_lost", "_routes", "_still", "foresight", "mesh", "node", "rng", "states",
+        "synced", "time",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        hosts: "Sequence[Host]",
+        routes: Routes,
+        *,
+        interval: float,
+        lost: Callable[[int, int, int], bool] | None,
+        rng: np.random.Generator,
+        foresight: Callable[[], Foresight],
+    ) -> None:
+        self.mesh, self._hosts, self._routes = mesh, hosts, routes
+        self._around, self._still = mesh.neighbours, mesh.still
+        self._interval, self._lost = interval, lost
+        self.rng, self.foresight = rng, foresight
+        self.time, self.node, self.synced = 0.0, 0, 0
+        self.states: NodeStates | None = None
+
+    def here(self) -> Availability:
+        """Return the state of the node itself, true now."""
+        return self.true_state(self.node)
+
+    def true_state(self, node: int) -> Availability:
+        """Return the true state of any node, as only an observer with global knowledge has it."""
+        host, time = self._hosts[node], self.time
+        cpu, memory = host.free(time)
+        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, math.inf))
+
+    def neighbours(self) -> list[Availability]:
+        """Return what the neighbours that are in the mesh last published, in ascending order."""
+        return list(self.iter_neighbours())
+
+    def iter_neighbours(self) -> Iterator[Availability]:
+        """Yield what `neighbours` returns, one by one: for policies that need not ask them all."""
+        time, interval, hosts, still, lost = self.time, self._interval, self._hosts, self._still, self._lost
+        for number, link in self._around[self.node].items():
+            host = hosts[number]
+            if not host.up:
+                continue
+            if interval <= 0:
+                seen = time
+                cpu, memory = host.free(seen)
+            else:
+                phase = host.phase
+                count = (time - phase) // interval
+                if lost is not None:
+                    last = count - LOST_IN_A_ROW
+                    while count > last and lost(self.node, number, int(count)):
+                        count -= 1
+                seen = phase + count * interval
+                if seen < host.since:
+                    seen = host.since
+                cpu, memory = host.published(seen) if host.runs else (host.cpu, host.memory)
+            far = link.latency if still else self.mesh.latency(link, time)
+            yield _new(
+                Availability, (number, seen, cpu, memory, 1 - cpu / host.capacity, host.kind, far, link.bandwidth)
+            )
+
+    def reaches(self, node: int) -> bool:
+        """Return whether there is a way from here to a node on which every node is in the mesh."""
+        return self._routes.reaches(self.node, node)
+
+    def reachable(self) -> npt.NDArray[np.bool_]:
+        """Return for every node whether there is a way to it, `(nodes,)`."""
+        return self._routes.reachable(self.node)
+
+    def reachable_in(self, layer: str) -> Sequence[int]:
+        """Return the nodes of a layer that there is a way to, in ascending order."""
+        return self._routes.within(self.node, layer)
+
+    def everyone(self) -> list[Availability]:
+        """Return the true state of every node in the mesh; each one read counts as synchronised."""
+        states = [self.true_state(host.number) for host in self._hosts if host.up]
+        self.synced += len(states)
+        return states
+
+    def true_states(self) -> NodeStates:
+        """Return what `everyone` does as arrays, and count it likewise; it changes with the next decision."""
+        if self.states is None:
+            self.states = NodeStates(self._hosts, self.time)
+        states = self.states.at(self.time)
+        self.synced += states.count
+        return states
+
+
+class SchedulingPolicy(Protocol):
+    """What decides where trainings run; one method is enough.
+
+    This one gives every training 600 millicores, here or at the nearest neighbour that has them free. On Paper B's
+    testbed that takes about 180 s, 200 millicores would take 500 s, and periods are 180 to 300 s. A node with two
+    streams has 60 millicores left, so most trainings move:
+
+        class NearestFree:
+            def decide(self, request, view):
+                here = view.here()
+                if here.cpu >= 600:
+                    return er.Decision.run_at(here.node, limit=600)
+                free = [near for near in view.neighbours() if near.cpu >= 600 and near.node not in request.tried]
+                nearest = min(free, key=lambda near: near.latency, default=None)
+                return er.Decision.hand_over(nearest.node) if nearest else er.Decision.drop()
+
+    Pass an object of it, `er.emulate(policies=["los", NearestFree()])`. Each run gets a deep copy, so that nothing it
+    learned leaks into the next one. `LearningPolicy` brings the history of each job and the limits that LOS sets.
+
+    It may also have these, which are looked up when a run begins:
+
+    - `name`: what it is called in tables; the name of its class if it has none;
+    - `listens`: whether nodes exchange their availability for it, which counts as traffic; True if it does not say so;
+    - `learn(report)`: called with the report of each run that ended, at its job's next trigger, before `decide`; nodes
+      then tell each other what they learn, which counts as traffic, too;
+    - `start_failed(job, memory)`: called when a training did not start as only `memory` megabytes were free.
+    """
+
+    def decide(self, request: Request, view: NodeView) -> Decision:
+        """Return what the node does that has the request now.
+
+        To run the training here, to hand it over to a node that the view `reaches` and that the token has not yet, or
+        to drop it.
+        """
+        ...
+
+
+def policy_name(policy: SchedulingPolicy) -> str:
+    """Return what a policy is called in tables: its `name`, or that of its class."""
+    return str(getattr(policy, "name", type(policy).__name__))
+
+
 _ROUNDING = 1e-9
-
-
-class _Choice(NamedTuple):
-    """A limit on a node; the smallest choice is the best."""
-
-    held: float
-    away: bool
-    node: int
-    limit: float
-    seconds: float
 
 
 class Oracle:
@@ -45,15 +295,15 @@ class Oracle:
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         steps = int(math.log(limits.ceiling / limits.floor) / 0.05) + 2
         grid = np.geomspace(limits.floor, limits.ceiling, steps).round(9)  # its last digits differ between processors
-        self._limits = sorted(grid.tolist())
-        self._bounds = limits.floor, limits.ceiling
-        self._seconds: _Grid = {}
+        self.limits = sorted(grid.tolist())
+        self.floor, self.ceiling = limits.floor, limits.ceiling
+        self._jobs: dict[str, tuple[float, list[float]]] = {}
 
     def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
         if request.tried:
             return Decision(Reason.CHOSEN, view.node, True, request.limit)
-        search = _Search(view, request.period, self._limits, *self._bounds, self._seconds)
+        search = _Search(self, view, request.period)
         open_ = search.least()
         best = None
         while True:
@@ -68,15 +318,27 @@ class Oracle:
             return Decision(Reason.NO_CAPACITY)
         return Decision(Reason.CHOSEN, best.node, not best.away, best.limit, best.seconds)
 
+    def jobs(self, kind: str, ahead: Foresight) -> list[float]:
+        """Return t_job without noise under each of `limits` on a node class; kept while trainings need as much work."""
+        work, jobs = self._jobs.get(kind, (math.nan, []))
+        if work != ahead.work:
+            jobs = [ahead.job_without_noise(kind, limit) for limit in self.limits]
+            self._jobs[kind] = ahead.work, jobs
+        return jobs
+
+
+class _Choice(NamedTuple):
+    """A limit on a node; the smallest choice is the best."""
+
+    held: float
+    away: bool
+    node: int
+    limit: float
+    seconds: float
+
 
 class _Step(NamedTuple):
-    """A limit of the grid on a node class, where it meets the period without a transfer.
-
-    Attributes:
-        limit: In millicores.
-        job: t_job, in seconds.
-        rest: CPU time that this and every larger one hold at least, whatever the transfer takes.
-    """
+    """A limit on a node class, t_job under it, and the CPU time that this and every larger one hold at least."""
 
     limit: float
     job: float
@@ -86,22 +348,16 @@ class _Step(NamedTuple):
 class _Search:
     """What one training would hold where: of a grid of limits and of all that is free, those that meet its period."""
 
-    def __init__(
-        self, view: NodeView, period: float, limits: Sequence[float], floor: float, ceiling: float, seconds: _Grid
-    ) -> None:
-        self._view = view
-        self._period = period
-        self._limits = limits
-        self._floor, self._ceiling = floor, ceiling
+    def __init__(self, oracle: Oracle, view: NodeView, period: float) -> None:
+        self._oracle, self._view, self._period = oracle, view, period
         self._states, self._foresight = view.true_states(), view.foresight()
-        self._seconds = seconds
         self._steps: dict[int, list[_Step]] = {}
 
     def best(self, node: int) -> _Choice | None:
         """Return the best limit on a node; None if all that is free there does not meet the period."""
         ahead, kind = self._foresight, int(self._states.kind[node])
         send, away = ahead.send(node), node != self._view.node
-        most = min(float(self._states.cpu[node]), self._ceiling)
+        most = min(float(self._states.cpu[node]), self._oracle.ceiling)
         whole = complete(ahead.job(self._states.kinds[kind], most), send, ahead.overhead)
         if whole > self._period:
             return None
@@ -120,8 +376,8 @@ class _Search:
         A transfer takes `Foresight.least_send` at least, and the smallest limit of the grid for each second of it.
         """
         states, ahead = self._states, self._foresight
-        send, most = ahead.least_send(), np.minimum(states.cpu, self._ceiling)
-        able = self._view.reachable() & (most >= self._floor) & (states.memory >= ahead.memory)
+        send, most = ahead.least_send(), np.minimum(states.cpu, self._oracle.ceiling)
+        able = self._view.reachable() & (most >= self._oracle.floor) & (states.memory >= ahead.memory)
         found = np.full(len(most), np.inf)
         for kind, name in enumerate(states.kinds):
             nodes = np.flatnonzero(able & (states.kind == kind))
@@ -129,12 +385,12 @@ class _Search:
                 continue
             own, far = most[nodes], send[nodes]
             whole = ahead.job(name, own) + far + ahead.overhead
-            steps = self._steps[kind] = self._grid(name)
-            held = np.minimum(own * whole, self._through(steps, far))
+            steps = self._steps[kind] = self._feasible_steps(name)
+            held = np.minimum(own * whole, self._hold_at_least(steps, far))
             found[nodes] = np.where(whole <= self._period * (1 + _ROUNDING), held * (1 - _ROUNDING), np.inf)
         return found
 
-    def _through(self, steps: Sequence[_Step], far: Floats) -> Floats:
+    def _hold_at_least(self, steps: Sequence[_Step], far: Floats) -> Floats:
         """Return what steps hold at least with transfers of so many seconds, `(nodes,)`: the first may be too slow."""
         if not steps:
             return np.full(len(far), np.inf)
@@ -143,14 +399,10 @@ class _Search:
         first = np.searchsorted(spare, far)
         return np.asarray(rest[first] + limits[first] * far)
 
-    def _grid(self, kind: str) -> list[_Step]:
-        """Return the steps on a node class, the smallest limit first."""
-        ahead, steps, rest = self._foresight, [], np.inf
-        work, seconds = self._seconds.get(kind, (np.nan, []))
-        if work != ahead.work:
-            seconds = [ahead.job_without_noise(kind, limit) for limit in self._limits]
-            self._seconds[kind] = ahead.work, seconds
-        for limit, job in zip(reversed(self._limits), reversed(seconds), strict=True):
+    def _feasible_steps(self, kind: str) -> list[_Step]:
+        """Return the limits that meet the period without a transfer on a node class, the smallest first."""
+        ahead, limits, steps, rest = self._foresight, self._oracle.limits, list[_Step](), math.inf
+        for limit, job in zip(reversed(limits), reversed(self._oracle.jobs(kind, ahead)), strict=True):
             job *= ahead.noise
             whole = complete(job, 0.0, ahead.overhead)
             if whole <= self._period:
@@ -229,7 +481,7 @@ class LeastLoaded(LearningPolicy):
                 return plan if number == view.node else plan._replace(run=False)
             load[number] = np.inf
 
-    def _loads(self, request: Request, view: NodeView) -> npt.NDArray[np.float64]:
+    def _loads(self, request: Request, view: NodeView) -> Floats:
         """Return the utilisation of every node; infinite where the training surely is not feasible."""
         states, known = view.true_states(), self.history(request.job)
         least = np.array([self.least_cpu(request, kind) for kind in states.kinds])

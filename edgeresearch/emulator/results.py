@@ -1,27 +1,151 @@
-"""The results of runs: by policy, node, reason, hop and link."""
+"""What runs leave behind, and what they come to: by policy, node, reason, hop and link."""
 
 import itertools
+import struct
+import tempfile
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from edgeresearch.emulator.network import Mesh, Routes
-from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, SimulationResult, Step, policy_name
-from edgeresearch.emulator.view import SchedulingPolicy
-from edgeresearch.emulator.workload import Job
-from edgeresearch.scheduling.messages import Reason
+from edgeresearch.emulator.network import Job, Mesh, Routes
+from edgeresearch.emulator.policies import SchedulingPolicy, policy_name
+from edgeresearch.errors import RunError
+from edgeresearch.scheduling.messages import Decision, Reason, Request
 from edgeresearch.stats import interval
 
+LOG_BYTES = 2**18
+"""Bytes of entries above which `TriggerLog.settle` moves them to a file."""
+FINISHED, DROPPED, LOST = range(3)
+ENDS = ("finished", "dropped", "lost")
+"""How a trigger can end: a training that ran to its end, one that found no place, one whose node left the mesh."""
+REASONS = tuple(Reason)
+
+_CODES = {reason: code for code, reason in enumerate(REASONS)}
+_ENTRY = np.dtype("i4, f8, i1, i1, u2, i4, f4, f4, f4")
+_ENTRY.names = ("job", "time", "end", "reason", "hops", "node", "limit", "seconds", "complete")
+_pack = struct.Struct("=idbbHifff").pack
+
+
+class TriggerLog:
+    """One entry per trigger, in the order of the triggers; 32 bytes each, in memory until they are settled.
+
+    What is settled lies in a temporary file without a name, which stays open as long as the log is there: a long run on
+    many nodes keeps only its newest entries in memory, if the folder of temporary files (`TMPDIR`) is on a disk.
+    """
+
+    def __init__(self) -> None:
+        self._newest = bytearray()
+        self._file: IO[bytes] | None = None
+        self._settled = 0  # bytes in the file
+        self._lost: list[int] = []
+
+    def __len__(self) -> int:
+        """Return how many triggers there were."""
+        return (self._settled + len(self._newest)) // _ENTRY.itemsize
+
+    def __bytes__(self) -> bytes:
+        """Return all entries as they lie one after another."""
+        return self.entries().tobytes()
+
+    def settle(self) -> None:
+        """Move entries out of memory if there are more than `LOG_BYTES` bytes of them.
+
+        Raises:
+            RunError: They cannot be written, as when the disk is full.
+        """
+        if len(self._newest) <= LOG_BYTES:
+            return
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(buffering=0)
+                weakref.finalize(self, self._file.close)
+            while self._newest:
+                written = self._file.write(self._newest)
+                self._settled += written
+                del self._newest[:written]
+        except OSError as error:
+            where = tempfile.tempdir or "any folder of temporary files"
+            raise RunError(
+                f"cannot keep the log of a run in {where}: {error.strerror}; make room, or name another one in TMPDIR"
+            ) from error
+
+    def dropped(self, job: int, time: float, reason: Reason, hops: int, node: int) -> None:
+        """Note a trigger that found no place; the arguments are described at `frame`."""
+        self._newest += _pack(job, time, DROPPED, _CODES[reason], hops, node, 0.0, 0.0, 0.0)
+
+    def placed(
+        self, job: int, time: float, reason: Reason, hops: int, node: int, limit: float, seconds: float, complete: float
+    ) -> int:
+        """Note a trigger whose training runs; returns its place in the log, for `lose`."""
+        newest = self._newest
+        place = self._settled + len(newest)
+        newest += _pack(job, time, FINISHED, _CODES[reason], hops, node, limit, seconds, complete)
+        return place
+
+    def lose(self, place: int) -> None:
+        """Note that the node left before the training at that place ended."""
+        self._lost.append(place // _ENTRY.itemsize)
+
+    def entries(self) -> npt.NDArray[np.void]:
+        """Return the log as a structured array with the columns of `frame`, codes in place of words."""
+        settled = b""
+        if self._file is not None:
+            self._file.seek(0)
+            settled = self._file.read()
+        found = np.frombuffer(bytearray(settled + self._newest), dtype=_ENTRY)
+        found["end"][self._lost] = LOST
+        return found
+
+    def frame(self) -> pd.DataFrame:
+        """Return the log as a table.
+
+        Returns:
+            One row per trigger: `job`, whose; `time`, when, in seconds; `end`, one of `ENDS`; `reason`, that of the
+            last decision on it; `hops`, how often it was handed over; `node`, where it ran or was dropped; `limit`, in
+            millicores, `seconds`, t_job, and `complete`, t_complete: 0 if it did not run.
+        """
+        entries = self.entries()
+        columns = {name: entries[name] for name in _ENTRY.names or ()}
+        table = pd.DataFrame({k: each.astype(float if each.dtype.kind == "f" else int) for k, each in columns.items()})
+        for name, words in (("end", ENDS), ("reason", [str(reason) for reason in REASONS])):
+            table[name] = pd.Categorical.from_codes(table[name], categories=pd.Index(words))
+        return table
+
+
+CALL_BYTES = 256
+"""Size taken for a request that is handed over, its token included."""
+STATE_BYTES = 128
+"""Size taken for an availability that is exchanged."""
+MODEL_BYTES = 128
+"""Size taken for what is broadcast of a training: eq. 1's parameters, the limit, the worst cases."""
+MEGA = 1_000_000
+MESSAGES = ("requests", "exchanges", "syncs", "models")
+"""Kinds of messages; what else is sent are models and samples, where a training runs."""
 Path = tuple[int, ...]
 """Nodes that a request passed, its source first; each two are neighbours."""
-Counts = npt.NDArray[np.int64]
-"""Links, and those of them that are between layers."""
+
+
+class Step(NamedTuple):
+    """One decision on the way of a trigger, for a trace of decisions.
+
+    Attributes:
+        time: When, in seconds.
+        node: Who decided.
+        request: On what.
+        decision: What, and why.
+    """
+
+    time: float
+    node: int
+    request: Request
+    decision: Decision
 
 
 @dataclass(frozen=True)
@@ -32,9 +156,12 @@ class Outcome:
         policy: What decided, with all that it learned.
         mesh: Where it ran.
         jobs: Its streams.
-        result: What it left behind.
         seconds: How long it was, in virtual time.
         interval: Time between two exchanges of availability, in seconds.
+        log: What became of each trigger.
+        handovers: Requests that each node handed over.
+        megabytes: Models and samples that were sent to where trainings ran, by source node.
+        synced: Availabilities read with global knowledge.
         paths: Nodes that a request passed, by time and job of its trigger, if they were recorded; triggers that nobody
             decided on are missing.
         steps: Every decision in order, if they were recorded.
@@ -43,9 +170,12 @@ class Outcome:
     policy: SchedulingPolicy
     mesh: Mesh
     jobs: Sequence[Job]
-    result: SimulationResult
     seconds: float
     interval: float
+    log: TriggerLog
+    handovers: Sequence[int]
+    megabytes: Sequence[float]
+    synced: int = 0
     paths: Mapping[tuple[float, int], Path] = field(default_factory=dict)
     steps: Sequence[Step] = ()
 
@@ -61,11 +191,16 @@ class Outcome:
 
     def triggers(self) -> pd.DataFrame:
         """Return one row per trigger: the log, with `period` and the layer that ran it (empty if none)."""
-        table = self.result.log.frame()
+        table = self.log.frame()
         table["period"] = np.array([job.period for job in self.jobs])[table["job"]]
         layers = np.array([node.layer for node in self.mesh.nodes])[table["node"]]
         table["layer"] = np.where(table["end"] == "finished", layers, "")
         return table
+
+    def finished(self) -> pd.DataFrame:
+        """Return the trainings that ran to their end: the log without the rest."""
+        log = self.log.frame()
+        return log[log["end"] == "finished"]
 
 
 def decision_records(policy: str, outcome: Outcome) -> Iterator[dict[str, Any]]:
@@ -154,13 +289,11 @@ def hop_shares(triggers: pd.DataFrame, reading: Reading) -> pd.DataFrame:
         reading: `attempts`: all triggers that looked for a place, the dropped ones at the depth that they had reached;
             `triggers`: of all triggers, those that ran after so many hops; `placed`: of the trainings that ran.
     """
+    if reading == "attempts":
+        looked = triggers[triggers["reason"] != Reason.BUSY]
+        return _shares(looked, looked, "hops")
     ran = triggers[triggers["end"] != "dropped"]
-    if reading == "placed":
-        return _shares(ran, ran, "hops")
-    if reading == "triggers":
-        return _shares(ran, triggers, "hops")
-    looked = triggers[triggers["reason"] != Reason.BUSY]
-    return _shares(looked, looked, "hops")
+    return _shares(ran, ran if reading == "placed" else triggers, "hops")
 
 
 def shares_by(triggers: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -172,30 +305,15 @@ def _shares(
     part: pd.DataFrame, whole: pd.DataFrame, column: str, values: Sequence[object] | None = None
 ) -> pd.DataFrame:
     """Share of rows by a column, where a value that a repeat lacks counts as none, and a repeat without rows not."""
-    keys = ["policy", "streams"]
     values = sorted(part[column].unique()) if values is None else values
-    rows: list[dict[str, object]] = []
-    for (policy, streams), every in whole.groupby(keys, sort=False):
+    rows = []
+    for (policy, streams), every in whole.groupby(["policy", "streams"], sort=False):
         mine = part[(part["policy"] == policy) & (part["streams"] == streams)]
         sizes = every.groupby("repeat").size()
         for value in values:
             counts = mine[mine[column] == value].groupby("repeat").size().reindex(sizes.index, fill_value=0)
-            mean, low, high = interval(100 * counts / sizes)
-            rows.append(
-                {
-                    **{"policy": policy, "streams": streams, column: value, "share_percent": mean},
-                    "low": low,
-                    "high": high,
-                }
-            )
-    return pd.DataFrame(rows, columns=[*keys, column, "share_percent", "low", "high"])
-
-
-MEGA = 1_000_000
-MESSAGES = ("requests", "exchanges", "syncs", "models")
-"""Kinds of messages; what else is sent are models and samples, where a training runs."""
-MODEL_BYTES = 128
-"""Assumed size of what is broadcast of a training: eq. 1's parameters, the limit, the worst cases."""
+            rows.append((policy, streams, value, *interval(100 * counts / sizes)))
+    return pd.DataFrame(rows, columns=["policy", "streams", column, "share_percent", "low", "high"])
 
 
 def traffic(outcome: Outcome) -> dict[str, float]:
@@ -207,20 +325,20 @@ def traffic(outcome: Outcome) -> dict[str, float]:
     the nodes that train the same model tell each other of it (see `model_broadcasts`); samples are the models and
     cached samples that went where a training ran.
     """
-    mesh, result = outcome.mesh, outcome.result
+    mesh = outcome.mesh
     share = 3600 / outcome.seconds / len(mesh.nodes)
     exchanges = 2 * len(mesh.links) * outcome.seconds / outcome.interval if outcome.exchanges_states else 0.0
-    requests, models = sum(result.handovers), sum(1 for _ in model_broadcasts(outcome))
+    requests, models = sum(outcome.handovers), sum(1 for _ in model_broadcasts(outcome))
     return {
         "requests": requests * share,
         "exchanges": exchanges * share,
-        "syncs": result.synced * share,
+        "syncs": outcome.synced * share,
         "models": models * share,
         "request_megabytes": requests * CALL_BYTES / MEGA * share,
         "exchange_megabytes": exchanges * STATE_BYTES / MEGA * share,
-        "sync_megabytes": result.synced * STATE_BYTES / MEGA * share,
+        "sync_megabytes": outcome.synced * STATE_BYTES / MEGA * share,
         "model_megabytes": models * MODEL_BYTES / MEGA * share,
-        "sample_megabytes": sum(result.megabytes) * share,
+        "sample_megabytes": sum(outcome.megabytes) * share,
     }
 
 
@@ -232,8 +350,7 @@ def model_broadcasts(outcome: Outcome) -> Iterator[tuple[int, int]]:
     """
     if not hasattr(outcome.policy, "learn"):
         return
-    log = outcome.result.log.frame()
-    log = log[log["end"] == "finished"]
+    log = outcome.finished()
     known = [{job.source} for job in outcome.jobs]
     for job, node in zip(log["job"].tolist(), log["node"].tolist(), strict=True):
         known[job].add(node)
@@ -249,10 +366,9 @@ def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd
         hours: Virtual time of each run.
 
     Returns:
-        `policy`; `triggers` of all repeats; `drop_percent` with its 95 % interval `low`, `high`; `lost_percent`, whose
-        node left; of those that ran: `late_percent`, complete after their period, `mean_hops`, and `local_percent`, run
-        at their source; per hour, means over the repeats: `trainings` that ran, `uplink_megabytes`, `link_megabytes`,
-        and `messages` (requests, exchanges, syncs and models) that a node sends.
+        `policy`; `triggers` of all repeats; `drop_percent` with its 95 % interval `low`, `high`; what `outcome_shares`
+        returns; per hour, means over the repeats: `trainings` that ran, `uplink_megabytes`, `link_megabytes`, and
+        `messages` (requests, exchanges, syncs and models) that a node sends.
     """
     rates = drop_rates(triggers).drop(columns="streams").set_index("policy").clip(0.0, 100.0)
     rows: list[dict[str, Any]] = []
@@ -303,8 +419,7 @@ def by_node(outcome: Outcome) -> pd.DataFrame:
         `node`, `layer`, `trainings` that it finished, and `cpu_percent`, the share of its CPU that these held on
         average until the end of the run.
     """
-    log = outcome.result.log.frame()
-    log = log[log["end"] == "finished"]
+    log = outcome.finished()
     ends = np.minimum(log["time"] + log["complete"], outcome.seconds)
     held = (log["limit"] * (ends - log["time"])).groupby(log["node"]).sum()
     count = log.groupby("node").size()
@@ -363,10 +478,10 @@ def link_traffic(outcome: Outcome) -> dict[str, float]:
     total = _request_bytes(outcome)
     for way, count in Counter(model_broadcasts(outcome)).items():
         total += count * MODEL_BYTES * _passed(mesh, tuple(routes.path(*way)))
-    if outcome.result.synced:
+    if outcome.synced:
         sources = Counter(outcome.jobs[job].source for _, job in outcome.paths)
         states = sum(_states(mesh, routes, source) * count for source, count in sorted(sources.items()))
-        total += STATE_BYTES * outcome.result.synced * states / (sources.total() * len(mesh.nodes))
+        total += STATE_BYTES * outcome.synced * states / (sources.total() * len(mesh.nodes))
     if outcome.exchanges_states:
         links = sum(_passed(mesh, (link.one, link.other)) for link in mesh.links)
         total += 2 * STATE_BYTES * links * outcome.seconds / outcome.interval
@@ -378,7 +493,7 @@ def _request_bytes(outcome: Outcome) -> npt.NDArray[np.float64]:
     """Bytes of the requests that are handed over, and of models and samples that go where a training runs."""
     passed = cache(lambda path: _passed(outcome.mesh, path))
     total = np.zeros(2)
-    triggers = outcome.result.log.frame()
+    triggers = outcome.log.frame()
     ran = triggers["end"].ne("dropped").tolist()
     for time, job, placed in zip(triggers["time"].tolist(), triggers["job"].tolist(), ran, strict=True):
         size = CALL_BYTES + (MEGA * outcome.jobs[job].megabytes if placed else 0.0)
@@ -386,12 +501,13 @@ def _request_bytes(outcome: Outcome) -> npt.NDArray[np.float64]:
     return total
 
 
-def _passed(mesh: Mesh, path: Path) -> Counts:
+def _passed(mesh: Mesh, path: Path) -> npt.NDArray[np.int64]:
+    """Links of a path, and those of them that are between layers."""
     ups = [mesh.nodes[one].layer != mesh.nodes[other].layer for one, other in itertools.pairwise(path)]
     return np.array([len(ups), sum(ups)])
 
 
-def _states(mesh: Mesh, routes: Routes, source: int) -> Counts:
+def _states(mesh: Mesh, routes: Routes, source: int) -> npt.NDArray[np.int64]:
     """Links that the states of all nodes pass on their way to one."""
     every = range(len(mesh.nodes))
     ways = [_passed(mesh, tuple(routes.path(i, source))) for i in every if routes.reaches(i, source)]

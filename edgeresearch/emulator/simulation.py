@@ -1,52 +1,148 @@
-"""The testbed in virtual time: events, state, log."""
+"""The testbed in virtual time: workload, events, state."""
 
 import gc
 import math
-import os
-import struct
-import tempfile
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+from scipy.special import ndtri
 
-from edgeresearch.emulator.network import Mesh, Routes, Transfers
-from edgeresearch.emulator.view import LOST_IN_A_ROW, Foresight, Host, NodeView, SchedulingPolicy, TransferLowerBound
-from edgeresearch.emulator.workload import Job, RandomDraws, TrainingTimes, random_draws
-from edgeresearch.errors import InputError, RunError
+from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, TransferLowerBound, Transfers
+from edgeresearch.emulator.policies import LOST_IN_A_ROW, Foresight, NodeView, SchedulingPolicy, policy_name
+from edgeresearch.emulator.results import Outcome, Path, Step, TriggerLog
+from edgeresearch.emulator.settings import TrainingCost
+from edgeresearch.errors import InputError
 from edgeresearch.scheduling.messages import Decision, Reason, Request, TrainingReport
-from edgeresearch.scheduling.runtime_model import complete
+from edgeresearch.scheduling.runtime_model import Curve, Numbers, complete
 
-Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Key = int | Ints
+
+
+def spawn_seeds(seed: np.random.SeedSequence, count: int) -> list[np.random.SeedSequence]:
+    """Return what the first `seed.spawn(count)` returns, at every call: the seed itself is left as it is."""
+    entropy, key, size = seed.entropy, seed.spawn_key, seed.pool_size
+    return [np.random.SeedSequence(entropy, spawn_key=(*key, i), pool_size=size) for i in range(count)]
+
+
+class RandomDraws(NamedTuple):
+    """All that is random in one run, the same for every policy.
+
+    Attributes:
+        key: First part of the keys of triggers and messages.
+        phases: Time of an exchange of each node, in seconds, not above 0.
+        rng: For the policy.
+    """
+
+    key: int
+    phases: list[float]
+    rng: np.random.Generator
+
+
+def random_draws(seed: np.random.SeedSequence, nodes: int, interval: float) -> RandomDraws:
+    """Draw what is random in a run; the same at every call, and more nodes do not change those before them."""
+    key, phases, rng = spawn_seeds(seed, 3)
+    return RandomDraws(
+        int(key.generate_state(1, np.uint64)[0]),
+        (-interval * np.random.default_rng(phases).random(nodes)).tolist(),
+        np.random.default_rng(rng),
+    )
+
+
+_MASK = 0xFFFFFFFFFFFFFFFF
+_STEP, _ONE, _OTHER = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_UNIT = 2.0**-52
+
+
+def keyed_uniform(*key: int) -> float:
+    """Return a number strictly between 0 and 1 (one round of splitmix64 for each part of the key)."""
+    state = 0
+    for part in key:
+        state = (state ^ (part & _MASK)) + _STEP & _MASK
+        state = (state ^ (state >> 30)) * _ONE & _MASK
+        state = (state ^ (state >> 27)) * _OTHER & _MASK
+        state ^= state >> 31
+    return ((state >> 12) + 0.5) * _UNIT
+
+
+def keyed_uniforms(*key: Key) -> Floats:
+    """Return what `keyed_uniform` does, element by element; parts of the key are arrays of one shape, or numbers."""
+    state = np.zeros(1, dtype=np.uint64)
+    for part in key:
+        bits = np.uint64(part & _MASK) if isinstance(part, int) else part.astype(np.uint64)
+        state = (state ^ bits) + np.uint64(_STEP)
+        state = (state ^ (state >> np.uint64(30))) * np.uint64(_ONE)
+        state = (state ^ (state >> np.uint64(27))) * np.uint64(_OTHER)
+        state ^= state >> np.uint64(31)
+    return ((state >> np.uint64(12)).astype(np.float64) + 0.5) * _UNIT
+
+
+_DURATION, _MONITOR = 1, 2
+
+
+@dataclass(frozen=True)
+class TrainingTimes:
+    """How long trainings really take on each node class; the scheduler sees only its own runs.
+
+    Attributes:
+        curves: Eq. 1 by node class.
+        noise: Standard deviation of the logarithm of a run's duration.
+        monitor: Standard deviation of the utilisation that the monitoring reports.
+        start: t_start of the container, in seconds.
+        stop: t_stop, in seconds.
+    """
+
+    curves: Mapping[str, Curve]
+    noise: float
+    monitor: float
+    start: float
+    stop: float
+
+    @classmethod
+    def of(cls, cost: TrainingCost, speeds: Mapping[str, float]) -> "TrainingTimes":
+        """Return the times on node classes: those of a faster one have their CPU time divided by its speed."""
+        base = Curve(cost.a, cost.b, cost.c, cost.d)
+        curves = {kind: base._replace(a=base.a / speed) for kind, speed in speeds.items()}
+        return cls(curves, cost.noise, cost.monitor, cost.start, cost.stop)
+
+    def seconds(self, kind: str, limit: Numbers, work: float) -> tuple[Numbers, Numbers]:
+        """Return how long a training takes without noise, and the share of its limit that it uses.
+
+        Args:
+            kind: Node class.
+            limit: In millicores; one, or an array of them.
+            work: Factor on the part of the time that depends on the CPU (a in eq. 1).
+        """
+        curve = self.curves[kind]
+        busy = work * curve.busy(limit)
+        seconds = busy + curve.d
+        return seconds, busy / seconds
+
+    def draws(self, key: int, jobs: Key, counts: Key) -> tuple[Floats, Floats]:
+        """Draw for triggers the factor on the duration, and what is added to the utilisation.
+
+        A draw depends on the key of the run, the number of the job, and that of its trigger alone.
+        """
+        duration, monitor = (ndtri(keyed_uniforms(key, what, jobs, counts)) for what in (_DURATION, _MONITOR))
+        # Not numpy's exp: its last digit differs between processors.
+        noise = np.array([math.exp(value) for value in (self.noise * duration).tolist()])
+        return noise, self.monitor * monitor
+
 
 BLOCK = 1024
 """Events that are sorted at once, on average."""
-
-
-class EventBlock(NamedTuple):
-    """Events one after another.
-
-    Attributes:
-        times: When, in seconds.
-        numbers: Of what happens.
-        counts: How often it happened before.
-    """
-
-    times: Floats
-    numbers: Ints
-    counts: Ints
+Events = tuple[Floats, Ints, Ints]
+"""Events in order: when, in seconds; numbers of what happens; how often each happened before."""
 
 
 def event_schedule(
     first: Sequence[float], every: Sequence[float], until: float, *, size: int = BLOCK
-) -> Iterator[EventBlock]:
+) -> Iterator[Events]:
     """Yield all events before a time in order; of those at the same time the smaller number comes first.
 
     Event k of a number is at first + k * every: times do not drift, however many there are.
@@ -65,14 +161,13 @@ def event_schedule(
     done = np.zeros(len(begin), dtype=np.int64)
     for part in range(parts):
         stop = until if part == parts - 1 else until * (part + 1) / parts
-        upto = np.where(once, begin < stop, _before(begin, again, stop))
-        block = _block(begin, step, done, np.maximum(upto, done))
-        if len(block.times):
-            yield block
-        done = np.maximum(upto, done)
+        upto = np.maximum(np.where(once, begin < stop, _count_before(begin, again, stop)), done)
+        if (upto > done).any():
+            yield _events(begin, step, done, upto)
+        done = upto
 
 
-def _before(begin: Floats, step: Floats, stop: float) -> Ints:
+def _count_before(begin: Floats, step: Floats, stop: float) -> Ints:
     """How many of begin + k * step lie before `stop`, by the rounding of that very sum."""
     count = np.ceil(np.maximum(stop - begin, 0) / step)
     count -= (count > 0) & (begin + (count - 1) * step >= stop)
@@ -80,7 +175,7 @@ def _before(begin: Floats, step: Floats, stop: float) -> Ints:
     return count.astype(np.int64)
 
 
-def _block(begin: Floats, step: Floats, low: Ints, high: Ints) -> EventBlock:
+def _events(begin: Floats, step: Floats, low: Ints, high: Ints) -> Events:
     number = np.repeat(np.arange(len(begin)), high - low)
     starts = np.cumsum(high - low) - (high - low)
     count = np.arange(len(number)) - np.repeat(starts - low, high - low)
@@ -88,143 +183,76 @@ def _block(begin: Floats, step: Floats, low: Ints, high: Ints) -> EventBlock:
     again = count > 0
     time[again] += count[again] * step[number[again]]
     order = np.lexsort((number, time))
-    return EventBlock(time[order], number[order], count[order])
+    return time[order], number[order], count[order]
 
 
-LOG_BYTES = 2**18
-"""Bytes of entries above which `TriggerLog.settle` moves them to a file."""
-
-FINISHED, DROPPED, LOST = 0, 1, 2
-ENDS = ("finished", "dropped", "lost")
-"""How a trigger can end: a training that ran to its end, one that found no place, one whose node left the mesh."""
-REASONS = tuple(Reason)
-
-_NUMBER = {reason: number for number, reason in enumerate(REASONS)}
-_FIELDS = {
-    "job": "i4", "time": "f8", "end": "i1", "reason": "i1", "hops": "u2", "node": "i4",
-    "limit": "f4", "seconds": "f4", "complete": "f4",
-}  # fmt: skip
-_ENTRY = np.dtype(list(_FIELDS.items()))
-_pack = struct.Struct("=idbbHifff").pack
-_job = struct.Struct("=i").unpack_from
-_END = int(_ENTRY.fields["end"][1])  # type: ignore[index]
+Run = tuple[float, float, float, float, int]
+"""What a training holds: start (its decision; the reservation holds from then on) and end (everything done, container
+removed), in seconds; millicores; megabytes; the number of its job."""
 
 
-class TriggerLog:
-    """One entry per trigger, in the order of the triggers; 32 bytes each, in memory until they are settled.
+class Host:
+    """State of one node.
 
-    What is settled lies in a temporary file without a name, which stays open as long as the log is there: a long run on
-    many nodes keeps only its newest entries in memory, if the folder of temporary files (`TMPDIR`) is on a disk.
+    Attributes:
+        number: The node's.
+        kind: Node class.
+        capacity: CPU, in millicores.
+        cpu: CPU that prediction jobs leave, in millicores.
+        memory: Memory that they leave, in megabytes.
+        phase: Time of an exchange, in seconds; the others follow in intervals.
+        up: Whether it is in the mesh.
+        since: When it joined, in seconds.
+        runs: Reservations by their starts, those of the recent past among them.
+        idle: When the last of all reservations so far ends, in seconds: from then on all is free.
     """
 
-    __slots__ = ("__weakref__", "_entries", "_file", "_settled")
+    __slots__ = ("capacity", "cpu", "idle", "kind", "memory", "number", "phase", "runs", "since", "up")
 
-    def __init__(self, entries: bytes = b"") -> None:
-        """Begin with what another log held, or with nothing."""
-        self._entries = bytearray(entries)
-        self._settled = 0  # bytes in the file
-        self._file = -1
+    def __init__(self, number: int, kind: str, capacity: float, memory: float, phase: float) -> None:
+        self.number, self.kind, self.phase = number, kind, phase
+        self.capacity = self.cpu = capacity
+        self.memory = memory
+        self.up, self.since = True, 0.0
+        self.runs: tuple[Run, ...] = ()
+        self.idle = -math.inf
 
-    def __len__(self) -> int:
-        """Return how many triggers there were."""
-        return (self._settled + len(self._entries)) // _ENTRY.itemsize
+    def free(self, now: float) -> tuple[float, float]:
+        """Return free CPU and memory now, after all that was decided: millicores, megabytes."""
+        cpu, memory = self.cpu, self.memory
+        if self.idle <= now:
+            return cpu, memory
+        for _, end, millicores, megabytes, _ in self.runs:
+            if end > now:
+                cpu -= millicores
+                memory -= megabytes
+        return cpu, memory
 
-    def __bytes__(self) -> bytes:
-        """Return all entries as they lie one after another."""
-        return b"".join([*self._read(), self._entries])
+    def published(self, time: float) -> tuple[float, float]:
+        """Return free CPU and memory at an exchange of the recent past: millicores, megabytes.
 
-    def __reduce__(self) -> "tuple[type[TriggerLog], tuple[bytes]]":
-        """Copy or pickle all entries: a copy has its own file."""
-        return TriggerLog, (bytes(self),)
-
-    def settle(self) -> None:
-        """Move entries out of memory if there are more than `LOG_BYTES` bytes of them.
-
-        Raises:
-            RunError: They cannot be written, as when the disk is full.
+        What ended at that very moment is free again; what was decided at that very moment is not yet in it.
         """
-        if len(self._entries) <= LOG_BYTES:
+        cpu, memory = self.cpu, self.memory
+        for start, end, millicores, megabytes, _ in self.runs:
+            if start < time < end:
+                cpu -= millicores
+                memory -= megabytes
+        return cpu, memory
+
+    def reserve(self, run: Run, forget: float) -> None:
+        """Take a run, for which there must be room, and forget those that ended before `forget`, in seconds."""
+        if self.idle <= forget:
+            self.runs, self.idle = (run,), run[1]
             return
-        with _file_errors():
-            if self._file < 0:
-                file = tempfile.TemporaryFile(buffering=0)
-                weakref.finalize(self, file.close)
-                self._file = file.fileno()
-            end = self._settled
-            with memoryview(self._entries) as entries:
-                while end < self._settled + len(entries):
-                    end += os.pwrite(self._file, entries[end - self._settled :], end)
-        self._entries, self._settled = bytearray(), end
-
-    def _read(self) -> list[bytes]:
-        """Return what is settled, in pieces."""
-        pieces, at = [], 0
-        while at < self._settled:
-            pieces.append(os.pread(self._file, self._settled - at, at))
-            at += len(pieces[-1])
-        return pieces
-
-    def dropped(self, job: int, time: float, reason: Reason, hops: int, node: int) -> None:
-        """Note a trigger that found no place; the arguments are described at `frame`."""
-        self._entries += _pack(job, time, DROPPED, _NUMBER[reason], hops, node, 0.0, 0.0, 0.0)
-
-    def placed(
-        self, job: int, time: float, reason: Reason, hops: int, node: int, limit: float, seconds: float, complete: float
-    ) -> int:
-        """Note a trigger whose training runs; returns its place in the log, for `lose`."""
-        entries = self._entries
-        place = self._settled + len(entries)
-        entries += _pack(job, time, FINISHED, _NUMBER[reason], hops, node, limit, seconds, complete)
-        return place
-
-    def lose(self, place: int) -> int:
-        """Note that the node left before the training at that place ended; returns its job."""
-        at = place - self._settled
-        if at < 0:
-            with _file_errors():
-                os.pwrite(self._file, bytes([LOST]), place + _END)
-            entry: bytes | bytearray = os.pread(self._file, _ENTRY.itemsize, place)
-            at = 0
-        else:
-            entry = self._entries
-            entry[at + _END] = LOST
-        job: int = _job(entry, at)[0]
-        return job
-
-    def entries(self) -> npt.NDArray[np.void]:
-        """Return the log as a structured array with the columns of `frame`, codes in place of words."""
-        return np.frombuffer(bytes(self), dtype=_ENTRY)
-
-    def frame(self) -> pd.DataFrame:
-        """Return the log as a table.
-
-        Returns:
-            One row per trigger: `job`, whose; `time`, when, in seconds; `end`, one of `ENDS`; `reason`, that of the
-            last decision on it; `hops`, how often it was handed over; `node`, where it ran or was dropped; `limit`, in
-            millicores, `seconds`, t_job, and `complete`, t_complete: 0 if it did not run.
-        """
-        entries = self.entries()
-        wide = {"i": np.int64, "u": np.int64, "f": np.float64}
-        table = pd.DataFrame({name: entries[name].astype(wide[_ENTRY[name].kind]) for name in _FIELDS})
-        table["end"] = _words(entries["end"], ENDS)
-        table["reason"] = _words(entries["reason"], [str(reason) for reason in REASONS])
-        return table
-
-
-@contextmanager
-def _file_errors() -> Iterator[None]:
-    """Turn an error of the temporary file into one line."""
-    try:
-        yield
-    except OSError as error:
-        where = tempfile.tempdir or "any folder of temporary files"
-        raise RunError(
-            f"cannot keep the log of a run in {where}: {error.strerror}; make room, or name another folder in TMPDIR"
-        ) from error
-
-
-def _words(codes: npt.NDArray[np.int8], words: Sequence[str]) -> "pd.Categorical[str]":
-    return pd.Categorical.from_codes(codes.astype(np.int64), categories=pd.Index(words))
+        runs = self.runs
+        while runs and runs[0][1] <= forget:
+            runs = runs[1:]
+        if len(runs) > 3:
+            runs = tuple(old for old in runs if old[1] > forget)
+        self.runs = (*runs, run)
+        if run[1] > self.idle:
+            self.idle = run[1]
 
 
 _BUSY = Reason.BUSY  # a look-up in an enumeration is slow
@@ -240,46 +268,26 @@ _Training = tuple[int, float, float, float, float]
 
 
 class _Stream:
-    """A job, when its last training ends, and how that ran: kept until the policy learns of it or it is lost."""
+    """A job, when its last training ends, its place in the log, and how it ran, until the policy learns of it."""
 
-    __slots__ = ("end", "host", "job", "request", "training")
+    __slots__ = ("end", "host", "job", "place", "request", "training")
 
     def __init__(self, number: int, job: Job, host: Host) -> None:
-        self.job = job
-        self.host = host
+        self.job, self.host = job, host
         self.request = Request(number, job.period)
-        self.end = -math.inf
+        self.end, self.place = -math.inf, 0
         self.training: _Training | None = None
 
 
 class SimulationState:
-    """Nodes, what runs on them, and what became of the triggers.
-
-    Args:
-        mesh: Nodes and links.
-        jobs: Streams.
-        policy: What decides.
-        times: How long trainings really take.
-        interval: Time between two exchanges, in seconds; 0 means always fresh.
-        loss: Share of exchanges that get lost.
-        draws: What is random.
-        drift: Factor on the CPU time of trainings by time; None for none.
-        watch: Called with time, node, request and decision, of every decision.
+    """Nodes, what runs on them, and what became of the triggers; `run_events` describes the arguments.
 
     Attributes:
         log: What became of each trigger.
         handovers: Requests that each node handed over.
         megabytes: Models and samples that were sent to where trainings ran, by source node.
         view: What nodes see.
-
-    Raises:
-        InputError: The prediction jobs of a node need more than it has.
     """
-
-    __slots__ = (
-        "_bound", "_drift", "_forget", "_hosts", "_learn", "_mesh", "_overhead", "_policy", "_routes", "_streams",
-        "_times", "_transfers", "_tried", "_trigger", "_watch", "handovers", "log", "megabytes", "view",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -295,12 +303,11 @@ class SimulationState:
         watch: Callable[[float, int, Request, Decision], None] | None,
     ) -> None:
         self._mesh, self._policy, self._times = mesh, policy, times
+        self._name = policy_name(policy)
         self._learn: Callable[[TrainingReport], None] | None = getattr(policy, "learn", None)
         self._drift, self._watch = drift, watch
         self._hosts = _hosts(mesh, jobs, draws.phases)
-        self._routes = Routes(mesh)
-        self._transfers = Transfers(mesh)
-        self._bound = TransferLowerBound(mesh)
+        self._routes, self._transfers, self._bound = Routes(mesh), Transfers(mesh), TransferLowerBound(mesh)
         self._streams = [_Stream(i, job, self._hosts[job.source]) for i, job in enumerate(jobs)]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
         self._overhead = times.start + times.stop
@@ -310,8 +317,8 @@ class SimulationState:
         self.handovers = [0] * len(mesh.nodes)
         self.megabytes = [0.0] * len(mesh.nodes)
         self.view = NodeView(
-            mesh, self._hosts, self._routes,
-            interval=interval, loss=loss, key=draws.key, rng=draws.rng, foresight=self._foresight,
+            mesh, self._hosts, self._routes, interval=interval, rng=draws.rng, foresight=self._foresight,
+            lost=(lambda *exchange: keyed_uniform(draws.key, *exchange) < loss) if loss > 0 else None,
         )  # fmt: skip
 
     def trigger(self, triggers: Iterable[Trigger]) -> None:
@@ -321,7 +328,7 @@ class SimulationState:
             triggers: By their times, none of them before an earlier call.
 
         Raises:
-            ValueError: The policy decides what cannot be done.
+            InputError: The policy decides what cannot be done.
         """
         streams, view, watch, dropped = self._streams, self.view, self._watch, self.log.dropped
         decide, learn = self._policy.decide, self._learn
@@ -344,10 +351,14 @@ class SimulationState:
             tried: tuple[int, ...] = ()
             while True:
                 view.node, self._tried = node, tried
-                decision = decide(request, view)
+                try:
+                    decision = decide(request, view)
+                except Exception as error:
+                    error.add_note(f"in the policy {self._name}, as it decided on job {number} at {time:g} s")
+                    raise
                 if decision.__class__ is not Decision or decision[0].__class__ is not Reason:
                     raise InputError(
-                        f"{policy_name(self._policy)} returned {decision!r}; return Decision.run_at(node, limit), "
+                        f"{self._name} returned {decision!r}; return Decision.run_at(node, limit), "
                         "Decision.hand_over(node) or Decision.drop(reason), with a Reason"
                     )
                 if watch is not None:
@@ -358,9 +369,7 @@ class SimulationState:
                     break
                 if run:
                     if goal != node or not isinstance(limit, (int, float, np.number)):
-                        raise InputError(
-                            f"{policy_name(self._policy)}: node {node} cannot run a training so: {decision}"
-                        )
+                        raise InputError(f"{self._name}: node {node} cannot run a training so: {decision}")
                     self._start(stream, node, reason, limit)
                     break
                 tried = self._hand_over(node, goal, tried)
@@ -383,21 +392,22 @@ class SimulationState:
             states.change(node, time, up=up)
 
     def _lose(self, host: Host, time: float) -> None:
-        for _, end, _, _, place in host.runs:
+        for _, end, _, _, number in host.runs:
             if end > time:
-                stream = self._streams[self.log.lose(place)]
+                stream = self._streams[number]
+                self.log.lose(stream.place)
                 stream.training, stream.end = None, -math.inf
         host.runs = ()
 
     def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
         if not isinstance(goal, (int, np.integer)) or not 0 <= goal < len(self._hosts):
             raise InputError(
-                f"{policy_name(self._policy)}: node {node} cannot hand over to {goal!r}; give the number of a node, "
+                f"{self._name}: node {node} cannot hand over to {goal!r}; give the number of a node, "
                 f"from 0 to {len(self._hosts) - 1}, such as view.neighbours()[0].node"
             )
         direct = goal in self._mesh.neighbours[node] and self._hosts[goal].up
         if goal == node or goal in tried or not (direct or self.view.reaches(goal)):
-            raise InputError(f"{policy_name(self._policy)}: node {node} cannot hand over to node {goal} after {tried}")
+            raise InputError(f"{self._name}: node {node} cannot hand over to node {goal} after {tried}")
         if direct:
             self.handovers[node] += 1
             return (*tried, node)
@@ -411,9 +421,7 @@ class SimulationState:
         tried, job, host = self._tried, stream.job, self._hosts[node]
         cpu, memory = host.free(time)
         if not 0 < limit <= cpu * _ROUNDING:
-            raise InputError(
-                f"{policy_name(self._policy)}: node {node} has {cpu:g} millicores free at {time:g} s, not {limit:g}"
-            )
+            raise InputError(f"{self._name}: node {node} has {cpu:g} millicores free at {time:g} s, not {limit:g}")
         held = job.training_memory
         if held > memory:
             self.log.dropped(number, time, Reason.NO_CAPACITY, len(tried), node)
@@ -421,8 +429,7 @@ class SimulationState:
             if start_failed is not None:
                 start_failed(number, memory)
             return
-        work = job.work if self._drift is None else job.work * self._drift(time)
-        seconds, used = self._times.seconds(host.kind, limit, work)
+        seconds, used = self._times.seconds(host.kind, limit, self._work(job, time))
         seconds *= noise
         used += monitored
         send = 0.0
@@ -431,8 +438,8 @@ class SimulationState:
             self.megabytes[job.source] += job.megabytes
         whole = complete(seconds, send, self._overhead)
         stream.end = end = time + whole
-        place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
-        host.reserve((time, end, limit, held, place), time - self._forget)
+        stream.place = self.log.placed(number, time, reason, len(tried), node, limit, seconds, whole)
+        host.reserve((time, end, limit, held, number), time - self._forget)
         states = self.view.states
         if states is not None:
             states.start(node, end, time)
@@ -451,11 +458,13 @@ class SimulationState:
     def _foresight(self) -> Foresight:
         time, number, noise, _ = self._trigger
         job = self._streams[number].job
-        work = job.work if self._drift is None else job.work * self._drift(time)
         return Foresight(
-            (*self._tried, self.view.node), time, work, noise, self._overhead,
+            (*self._tried, self.view.node), time, self._work(job, time), noise, self._overhead,
             job, self._times, self._routes, self._transfers, self._bound,
         )  # fmt: skip
+
+    def _work(self, job: Job, time: float) -> float:
+        return job.work if self._drift is None else job.work * self._drift(time)
 
 
 def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Host]:
@@ -475,15 +484,7 @@ def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Hos
     return hosts
 
 
-CALL_BYTES = 256
-"""Size taken for a request that is handed over, its token included."""
-STATE_BYTES = 128
-"""Size taken for an availability that is exchanged."""
-
-
-def policy_name(policy: SchedulingPolicy) -> str:
-    """Return what a policy is called in tables: its `name`, or that of its class."""
-    return str(getattr(policy, "name", type(policy).__name__))
+Record = Literal["triggers", "paths", "decisions"]
 
 
 class Change(NamedTuple):
@@ -500,39 +501,6 @@ class Change(NamedTuple):
     up: bool
 
 
-class Step(NamedTuple):
-    """One decision on the way of a trigger, for a trace of decisions.
-
-    Attributes:
-        time: When, in seconds.
-        node: Who decided.
-        request: On what.
-        decision: What, and why.
-    """
-
-    time: float
-    node: int
-    request: Request
-    decision: Decision
-
-
-@dataclass
-class SimulationResult:
-    """What a run leaves behind.
-
-    Attributes:
-        log: What became of each trigger.
-        handovers: Requests that each node handed over.
-        megabytes: Models and samples that were sent to where trainings ran, by source node.
-        synced: Availabilities read with global knowledge.
-    """
-
-    log: TriggerLog
-    handovers: list[int]
-    megabytes: list[float]
-    synced: int = 0
-
-
 def run_events(
     mesh: Mesh,
     jobs: Sequence[Job],
@@ -545,9 +513,9 @@ def run_events(
     loss: float = 0.0,
     changes: Sequence[Change] = (),
     drift: Callable[[float], float] | None = None,
-    watch: Callable[[Step], None] | None = None,
-) -> SimulationResult:
-    """Run a policy on a mesh in virtual time, event by event; `experiment.simulate` puts its arguments together.
+    record: Record = "triggers",
+) -> Outcome:
+    """Run a policy on a mesh in virtual time, event by event; `api.simulate` puts its arguments together.
 
     Triggers come at fixed periods; a node that is away has none. A request passes from node to node at once; its
     reservation holds from the decision on, and the transfer, the container's start, the training and the container's
@@ -566,26 +534,26 @@ def run_events(
         loss: Share of exchanges that get lost.
         changes: Nodes that leave and join.
         drift: Factor on the CPU time of trainings by time, such as ageing software; None for none.
-        watch: Called with every decision.
+        record: What is kept beside one entry per trigger: the `paths` of requests, or every one of the `decisions`,
+            too.
 
     Raises:
-        InputError: A number makes no sense, or prediction jobs do not fit their node.
+        InputError: Prediction jobs do not fit their node, or the policy decides what cannot be done.
         RunError: The log of a long run cannot be written (see `TriggerLog.settle`).
-        ValueError: The policy decides what cannot be done.
     """
-    _check(mesh, jobs, changes, seconds, interval, loss)
     draws = random_draws(seed, len(mesh.nodes), interval)
+    paths: dict[tuple[float, int], Path] = {}
+    steps: list[Step] = []
+
+    def watch(time: float, node: int, request: Request, decision: Decision) -> None:
+        paths[time, request.job] = (*request.tried, node)
+        if record == "decisions":
+            steps.append(Step(time, node, request, decision))
+
     state = SimulationState(
-        mesh,
-        jobs,
-        policy,
-        times,
-        interval=interval,
-        loss=loss,
-        draws=draws,
-        drift=drift,
-        watch=None if watch is None else lambda *step: watch(Step(*step)),
-    )
+        mesh, jobs, policy, times, interval=interval, loss=loss, draws=draws, drift=drift,
+        watch=None if record == "triggers" else watch,
+    )  # fmt: skip
     first = [change.time for change in changes] + [job.first for job in jobs]
     every = [math.inf] * len(changes) + [job.period for job in jobs]
     with _collector_paused():
@@ -601,7 +569,8 @@ def run_events(
                 state.change(time, changes[what].node, up=changes[what].up)
             state.trigger(triggers)
             state.log.settle()
-    return SimulationResult(state.log, state.handovers, state.megabytes, state.view.synced)
+    left = state.log, state.handovers, state.megabytes, state.view.synced
+    return Outcome(policy, mesh, jobs, seconds, interval, *left, paths, steps)
 
 
 @contextmanager
@@ -614,19 +583,3 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if ran:
             gc.enable()
-
-
-def _check(
-    mesh: Mesh, jobs: Sequence[Job], changes: Sequence[Change], seconds: float, interval: float, loss: float
-) -> None:
-    if not (0 <= seconds < math.inf and 0 <= interval < math.inf and 0 <= loss <= 1):
-        raise InputError(
-            f"seconds and interval must be finite and at least 0, loss a share: {seconds:g}, {interval:g}, {loss:g}"
-        )
-    count = len(mesh.nodes)
-    for number, job in enumerate(jobs):
-        if not (0 <= job.source < count and 0 < job.period < math.inf and 0 <= job.first < math.inf):
-            raise InputError(f"job {number} needs a source in the mesh, a period above 0 and a first trigger: {job}")
-    for change in changes:
-        if not (0 <= change.node < count and 0 <= change.time < math.inf):
-            raise InputError(f"a change needs a node in the mesh and a time of at least 0: {change}")

@@ -12,9 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt, PrivateAttr
 
-from edgeresearch.emulator.network import Link, Mesh, Node, link_all, link_near
+from edgeresearch.emulator.network import Job, Link, Mesh, Node, link_near
 from edgeresearch.emulator.simulation import Change
-from edgeresearch.emulator.workload import Job
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.settings import Section, parsed, read_yaml
 
@@ -223,52 +222,22 @@ MOST_LINKS = 1_000_000
 """More are refused: they would take gigabytes."""
 
 
-def first_fault(testbed: "Testbed", start: float) -> str | None:
-    """Return one line on the first thing that does not fit, the dotted path of its key first; None if all is well.
-
-    Args:
-        testbed: Its layers from the edge upwards.
-        start: t_start of a training's container, in seconds: no period may be as short.
-    """
-    layers, streams, rule = testbed.layers, testbed.streams, testbed.stream_rule
-    # Each check takes for granted what those before it found in order.
-    fault = next(itertools.chain(_of_layers(layers), _between_layers(layers)), None)
-    if fault is not None:
-        return fault
-    if streams and rule is not None:
-        return "stream_rule: streams are listed, too; give one of the two"
-    home = {name: layer for layer in layers for name in layer.members}
-    rest = (
-        _of_links(testbed.links, home),
-        _of_streams(streams, home, start),
-        _of_rule(rule, layers, start),
-        _of_churn(testbed.churn, layers, home),
-    )
-    return next(itertools.chain.from_iterable(rest), None)
-
-
-def _of_layers(layers: Sequence[Layer]) -> Iterator[str]:
+def _layer_faults(layers: Sequence[Layer]) -> Iterator[str]:
     if not layers:
         yield "layers: there is none; give at least one"
     for at, layer in enumerate(layers):
-        yield from _of_layer(f"layers[{at}]", layer)
-
-
-def _of_layer(here: str, layer: Layer) -> Iterator[str]:
-    if (layer.nodes is None) == (not layer.names):
-        yield f"{here}.nodes: give nodes (how many) or names (which), one of the two"
-    if (layer.cpu is None) == (layer.vcpu is None):
-        yield f"{here}.cpu: give cpu (millicores) or vcpu, one of the two"
-    if (layer.degree is None) == (layer.mesh == "near"):
-        yield f"{here}.degree: a mean number of neighbours goes with mesh: near, and with that alone"
-    yield from _twice((f"{here}.gateways[{k}]", name) for k, name in enumerate(layer.gateways))
-    own = set(layer.members)
-    for k, name in enumerate(layer.gateways):
-        if name not in own:
-            yield f"{here}.gateways[{k}]: {layer.name} has no node {name}{nearest(name, own)}"
-
-
-def _between_layers(layers: Sequence[Layer]) -> Iterator[str]:
+        here = f"layers[{at}]"
+        if (layer.nodes is None) == (not layer.names):
+            yield f"{here}.nodes: give nodes (how many) or names (which), one of the two"
+        if (layer.cpu is None) == (layer.vcpu is None):
+            yield f"{here}.cpu: give cpu (millicores) or vcpu, one of the two"
+        if (layer.degree is None) == (layer.mesh == "near"):
+            yield f"{here}.degree: a mean number of neighbours goes with mesh: near, and with that alone"
+        yield from _twice((f"{here}.gateways[{k}]", name) for k, name in enumerate(layer.gateways))
+        own = set(layer.members)
+        for k, name in enumerate(layer.gateways):
+            if name not in own:
+                yield f"{here}.gateways[{k}]: {layer.name} has no node {name}{nearest(name, own)}"
     yield from _twice((f"layers[{at}].name", layer.name) for at, layer in enumerate(layers))
     yield from _twice((f"layers[{at}].names", name) for at, layer in enumerate(layers) for name in layer.members)
     speeds: dict[str, float] = {}
@@ -287,7 +256,7 @@ def _between_layers(layers: Sequence[Layer]) -> Iterator[str]:
             yield f"layers[{at}].nodes: {total:.0f} links are more than {MOST_LINKS}; set mesh: near and a degree"
 
 
-def _of_links(links: Sequence[NamedLink], home: Mapping[str, Layer]) -> Iterator[str]:
+def _link_faults(links: Sequence[NamedLink], home: Mapping[str, Layer]) -> Iterator[str]:
     seen = set()
     for at, link in enumerate(links):
         for k, name in enumerate(link.between):
@@ -299,7 +268,7 @@ def _of_links(links: Sequence[NamedLink], home: Mapping[str, Layer]) -> Iterator
         seen.add(frozenset(link.between))
 
 
-def _of_streams(streams: Sequence[Stream], home: Mapping[str, Layer], start: float) -> Iterator[str]:
+def _stream_faults(streams: Sequence[Stream], home: Mapping[str, Layer], start: float) -> Iterator[str]:
     here = defaultdict[str, list[Work]](list)
     for at, stream in enumerate(streams):
         yield from _unknown(f"streams[{at}].node", stream.node, home)
@@ -311,9 +280,7 @@ def _of_streams(streams: Sequence[Stream], home: Mapping[str, Layer], start: flo
         yield from _over_full(f"streams[{at}]", here[stream.node], stream.node, home[stream.node])
 
 
-def _of_rule(rule: StreamRule | None, layers: Sequence[Layer], start: float) -> Iterator[str]:
-    if rule is None:
-        return
+def _rule_faults(rule: StreamRule, layers: Sequence[Layer], start: float) -> Iterator[str]:
     yield from _unknown("stream_rule.layer", rule.layer, [layer.name for layer in layers], "layer")
     layer = next(layer for layer in layers if layer.name == rule.layer)
     key = "period" if rule.trigger == "period" else "sample_interval"
@@ -336,7 +303,7 @@ def _over_full(here: str, works: Sequence[Work], node: str, layer: Layer) -> Ite
             yield f"{here}.{key}: prediction jobs on {node} ({count}) take {taken:g} {unit}, it has {has:g}; give less"
 
 
-def _of_churn(churn: Churn, layers: Sequence[Layer], home: Mapping[str, Layer]) -> Iterator[str]:
+def _churn_faults(churn: Churn, layers: Sequence[Layer], home: Mapping[str, Layer]) -> Iterator[str]:
     for at, rate in enumerate(churn.rates):
         yield from _unknown(f"churn.rates[{at}].layer", rate.layer, [layer.name for layer in layers], "layer")
     yield from _twice((f"churn.rates[{at}].layer", rate.layer) for at, rate in enumerate(churn.rates))
@@ -380,6 +347,9 @@ WARNED_PARTS = 5
 class Testbed(Section):
     """A topology, its streams, and who comes and goes.
 
+    What makes it or changes it raises an `InputError` where the parts do not fit together; it names the file and the
+    key.
+
     Attributes:
         layers: From the edge upwards.
         links: Between named nodes.
@@ -402,32 +372,32 @@ class Testbed(Section):
 
         Args:
             start: t_start of a training's container, in seconds: no period may be as short.
-
-        Raises:
-            InputError: Its parts do not fit together; the message names the file and the key.
         """
-        fault = first_fault(self, start)
-        if fault is not None:
+        for fault in self._faults(start):
             raise InputError(f"{self._where}: {fault}")
         return self
 
-    def with_layer(self, name: str, **changes: Any) -> "Testbed":
-        """Return a testbed in which a layer has other settings.
+    def _faults(self, start: float) -> Iterator[str]:
+        """Yield a line on what does not fit, its key first; only the first is sound: each check trusts those before."""
+        yield from _layer_faults(self.layers)
+        if self.streams and self.stream_rule is not None:
+            yield "stream_rule: streams are listed, too; give one of the two"
+        home = {name: layer for layer in self.layers for name in layer.members}
+        yield from _link_faults(self.links, home)
+        yield from _stream_faults(self.streams, home, start)
+        if self.stream_rule is not None:
+            yield from _rule_faults(self.stream_rule, self.layers, start)
+        yield from _churn_faults(self.churn, self.layers, home)
 
-        Raises:
-            InputError: There is no such layer, or the settings do not fit.
-        """
+    def with_layer(self, name: str, **changes: Any) -> "Testbed":
+        """Return a testbed in which a layer has other settings."""
         at = self._layer(name)
         data = self.model_dump(mode="json")
         data["layers"][at].update(changes)
         return self._rebuild(data)
 
     def with_gateways(self, layer: str, count: int) -> "Testbed":
-        """Return a testbed in which a layer has so many gateways: first those that it has, then its others in order.
-
-        Raises:
-            InputError: There is no such layer, or it has fewer nodes.
-        """
+        """Return a testbed in which a layer has so many gateways: first those that it has, then its others in order."""
         below = self.layers[self._layer(layer)]
         names = list(dict.fromkeys([*below.gateway_names, *below.members]))
         if not 0 < count <= len(names):
@@ -435,11 +405,7 @@ class Testbed(Section):
         return self.with_layer(layer, gateways=names[:count])
 
     def with_rule(self, **changes: Any) -> "Testbed":
-        """Return a testbed whose streams come by its rule with other settings.
-
-        Raises:
-            InputError: There is no rule, or the settings do not fit.
-        """
+        """Return a testbed whose streams come by its rule with other settings."""
         if self.stream_rule is None:
             raise InputError(f"{self._where}: stream_rule: there is none to change; give one")
         return self._rebuild({**self.model_dump(mode="json"), "stream_rule": {**dict(self.stream_rule), **changes}})
@@ -449,18 +415,9 @@ class Testbed(Section):
 
         Args:
             rng: Draws how nodes sway, then the places of scattered ones.
-
-        Raises:
-            InputError: The parts of the testbed do not fit together.
         """
         self.check()
-        nodes = [
-            Node(
-                name, layer.name, layer.node_class, layer.millicores, layer.memory,
-                layer.sway, float(rng.uniform(*layer.sway_period)), float(rng.random()),
-            )
-            for layer in self.layers for name in layer.members
-        ]  # fmt: skip
+        nodes = self._nodes(rng)
         number = {node.name: i for i, node in enumerate(nodes)}
         of = [at for at, layer in enumerate(self.layers) for _ in layer.members]
         named = [_named_link(link, number, self.layers, of) for link in self.links]
@@ -469,6 +426,16 @@ class Testbed(Section):
         links += [link for low, high in itertools.pairwise(self.layers) for link in _upward(low, high, number)]
         return Mesh(nodes, [link for link in links if frozenset((link.one, link.other)) not in taken] + named)
 
+    def _nodes(self, rng: np.random.Generator) -> list[Node]:
+        nodes: list[Node] = []
+        for layer in self.layers:
+            low, high = layer.sway_period
+            sways = rng.random((len(layer.members), 2))
+            periods, phases = (low + (high - low) * sways[:, 0]).tolist(), sways[:, 1].tolist()
+            about = (layer.name, layer.node_class, layer.millicores, layer.memory, layer.sway)
+            nodes += [Node(name, *about, *sway) for name, *sway in zip(layer.members, periods, phases, strict=True)]
+        return nodes
+
     def jobs(self, mesh: Mesh, rng: np.random.Generator, *, streams: int | None = None) -> list[Job]:
         """Return the streams; the first ones are the same however many there are.
 
@@ -476,9 +443,6 @@ class Testbed(Section):
             mesh: Of this testbed.
             rng: Draws the periods of a rule.
             streams: How many; as many as the testbed says if None.
-
-        Raises:
-            InputError: The testbed says nothing of streams, or has no room for so many.
         """
         number = {node.name: i for i, node in enumerate(mesh.nodes)}
         if self.stream_rule is None:
@@ -555,11 +519,7 @@ class Testbed(Section):
 
 
 def load(path: str | Path, *, start: float = 0.0) -> Testbed:
-    """Read a testbed from a YAML file.
-
-    Args:
-        path: The file; `PAPER_B` is Paper B's testbed and shows what it may hold.
-        start: t_start of a training's container, in seconds: no period may be as short.
+    """Read a testbed from a YAML file, such as `PAPER_B`, which shows what it may hold.
 
     Raises:
         InputError: The file cannot be read, is not YAML, or describes no testbed; the message names the file and key.
@@ -583,11 +543,11 @@ def paper_b() -> Testbed:
 def _within(layer: Layer, number: Mapping[str, int], rng: np.random.Generator) -> list[Link]:
     numbers = [number[name] for name in layer.members]
     if layer.mesh == "full":
-        return link_all(numbers, latency=layer.latency, bandwidth=layer.bandwidth)
+        return [Link(one, other, layer.latency, layer.bandwidth) for one, other in itertools.combinations(numbers, 2)]
     if layer.mesh == "links":
         return []
     assert layer.degree is not None
-    return link_near(numbers, degree=layer.degree, latency=layer.latency, bandwidth=layer.bandwidth, rng=rng)[0]
+    return link_near(numbers, degree=layer.degree, latency=layer.latency, bandwidth=layer.bandwidth, rng=rng)
 
 
 def _upward(low: Layer, high: Layer, number: Mapping[str, int]) -> Iterator[Link]:

@@ -14,7 +14,6 @@ from joblib import delayed
 from edgeresearch import parallel
 from edgeresearch.config import CityGrowth, SchedulingStudy
 from edgeresearch.emulator.city import City, link_nearest, make_city, read_places
-from edgeresearch.emulator.experiment import Scenario, run_seed, simulate
 from edgeresearch.emulator.results import MESSAGES, Outcome, traffic
 from edgeresearch.io import write_csv
 from edgeresearch.stats import interval
@@ -143,7 +142,7 @@ def _measure(outcome: Outcome) -> dict[str, float]:
         "megabytes": sum(sent[f"{kind[:-1]}_megabytes"] for kind in MESSAGES),
         "carried": outcome.jobs[0].megabytes * float(ran["hops"].sum()) / share,
         "edge_percent": 100 * float(ran["layer"].eq(home).mean()) if some else float("nan"),
-        "reads": outcome.result.synced / len(log),
+        "reads": outcome.synced / len(log),
         "deep": float(ran["hops"].quantile(0.99)) if some else float("nan"),
     }
 

@@ -13,7 +13,7 @@ from scipy.stats import qmc
 from edgeresearch import parallel
 from edgeresearch.config import LimitAdaptation, SchedulingStudy, SearchBudget
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.papers import limit_adaptation
 
 Value = float | int | bool | str

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.config import LimitAdaptation
-from edgeresearch.emulator.experiment import Scenario
-from edgeresearch.emulator.network import Mesh, Node
+from edgeresearch.emulator.api import Scenario
+from edgeresearch.emulator.network import Job, Mesh, Node
 from edgeresearch.emulator.policies import InSitu
-from edgeresearch.emulator.simulation import run_events
-from edgeresearch.emulator.workload import Job, spawn_seeds
-from edgeresearch.scheduling.job_history import residual
+from edgeresearch.emulator.simulation import run_events, spawn_seeds
+from edgeresearch.scheduling.runtime_model import residual
 from edgeresearch.scheduling.settings import LimitRule
 from edgeresearch.stats import by
 

@@ -11,7 +11,7 @@ from pydantic import PositiveFloat
 
 from edgeresearch.config import SchedulingStudy
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import write_csv

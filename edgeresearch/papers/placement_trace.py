@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.network import Mesh
-from edgeresearch.emulator.view import NodeView
-from edgeresearch.scheduling.job_history import JobHistory
+from edgeresearch.emulator.policies import NodeView
 from edgeresearch.scheduling.los import LOS
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import JobHistory
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 

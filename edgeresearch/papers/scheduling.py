@@ -14,7 +14,7 @@ from joblib import delayed
 from edgeresearch import parallel
 from edgeresearch.config import SchedulingStudy
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import atomic, write_csv
 from edgeresearch.papers import limit_adaptation, scheduling_sweeps

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.emulator.testbed import Churn, Rate
 from edgeresearch.papers.fit_b import Value, adjust
 

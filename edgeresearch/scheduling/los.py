@@ -6,9 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
-from edgeresearch.scheduling.runtime_model import complete
+from edgeresearch.scheduling.runtime_model import JobHistory, complete
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 _ROUNDING = 1 + 1e-9

@@ -1,4 +1,4 @@
-"""The job runtime model: how long a training takes under a CPU limit (Paper B, section IV.C, eq. 1 and 2).
+"""What is known of a job from its past trainings: runtime models, limits, worst cases (Paper B, section IV.C).
 
 Fits give the same bits on every processor: LOS decides on them again and again, and a difference in the last digit
 grows until a decision differs. So they do without BLAS, LAPACK and numpy's `exp`, `log` and `power`, whose results hang
@@ -14,7 +14,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from edgeresearch.scheduling.settings import Fitting
+from edgeresearch.scheduling.messages import TrainingReport
+from edgeresearch.scheduling.settings import Fitting, Limits
 
 Floats = npt.NDArray[np.float64]
 Numbers = TypeVar("Numbers", float, Floats)
@@ -31,9 +32,7 @@ _sum = np.add.reduce
 _LOW = [math.log(BOUNDS["a"][0]), *(low for low, _ in list(BOUNDS.values())[1:])]
 _HIGH = [math.log(BOUNDS["a"][1]), *(high for _, high in list(BOUNDS.values())[1:])]
 """Of log a, b, c and d."""
-_pack, _unpack = struct.Struct("=dd").pack, struct.Struct("=dd").unpack_from
-_RUN = 16
-"""Bytes of a run that is kept."""
+_RUN = struct.Struct("=dd")
 
 
 class Curve(NamedTuple):
@@ -66,14 +65,13 @@ class Curve(NamedTuple):
 
 
 def complete(job: float, send: float, overhead: float) -> float:
-    """Return t_complete = t_job + t_send + t_start + t_stop, in seconds (eq. 2).
-
-    Args:
-        job: t_job.
-        send: t_send; 0 on the local node.
-        overhead: t_start + t_stop.
-    """
+    """Return t_complete = t_job + t_send + (t_start + t_stop), in seconds (eq. 2); t_send is 0 on the local node."""
     return job + send + overhead
+
+
+def residual(complete: float, period: float) -> float:
+    """Return how far a run was from its period, r = |t_complete - t_period|, in seconds (eq. 3)."""
+    return abs(complete - period)
 
 
 def grid_fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats) -> Curve:
@@ -196,46 +194,38 @@ class RuntimeModel:
         self._fitting = fitting
         self.runs = b""
         self._low, self._high = math.inf, 0.0  # limits of the runs kept
-        self._seen = 0
-        self._fitted = 0
+        self._seen = self._fitted = 0
         self.curve: Curve | None = None
 
     def add(self, limit: float, seconds: float) -> None:
         """Take a run that ended."""
         fitting = self._fitting
-        self._keep(limit, seconds, fitting.max_runs)
-        seen = self._seen = self._seen + 1
-        if seen < fitting.min_runs:
+        self._keep(limit, seconds)
+        self._seen += 1
+        if self._seen < fitting.min_runs:
             return
-        if self.curve is None or seen >= 2 * self._fitted:
-            self._refit()
-            return
-        if abs(self.curve.seconds(limit) - seconds) > fitting.tolerance * seconds:
-            self._refit()
+        if self.curve is None or self._seen >= 2 * self._fitted:
+            self._fitted = self._seen
+            self._refit(fitting.refine)
+        elif abs(self.curve.seconds(limit) - seconds) > fitting.tolerance * seconds:
+            self._refit(refine=False)
 
-    def _keep(self, limit: float, seconds: float, max_runs: int) -> None:
+    def _keep(self, limit: float, seconds: float) -> None:
         runs = self.runs
-        if len(runs) < _RUN * max_runs:
-            self.runs = runs + _pack(limit, seconds)
+        if len(runs) < _RUN.size * self._fitting.max_runs:
+            self.runs = runs + _RUN.pack(limit, seconds)
         else:
-            gone, _ = _unpack(runs)
-            self.runs = runs = runs[_RUN:] + _pack(limit, seconds)
-            if gone == self._high:
-                self._high = max(array("d", runs)[::2])
-            if gone == self._low:
-                self._low = min(array("d", runs)[::2])
-        if limit < self._low:
-            self._low = limit
-        if limit > self._high:
-            self._high = limit
+            self.runs = runs[_RUN.size :] + _RUN.pack(limit, seconds)
+            gone, _ = _RUN.unpack_from(runs)
+            if gone == self._low or gone == self._high:
+                self._low, self._high = min(self.limits), max(self.limits)
+        self._low = limit if limit < self._low else self._low
+        self._high = limit if limit > self._high else self._high
 
-    def _refit(self) -> None:
-        fitting = self._fitting
-        doubled = self._seen >= 2 * self._fitted
-        self._fitted = self._seen if doubled else self._fitted
+    def _refit(self, refine: bool) -> None:
         limits, seconds = np.frombuffer(self.runs, dtype=np.float64).reshape(-1, 2).T.copy()
         self.curve = grid_fit(limits, seconds)
-        if doubled and fitting.refine and len(limits) >= 4 and self.error > fitting.tolerance:
+        if refine and len(limits) >= 4 and self.error > self._fitting.tolerance:
             self.curve = fit(limits, seconds)
 
     @property
@@ -280,9 +270,7 @@ class WorstCase:
 
     def __init__(self, spread: float = 2.0) -> None:
         self._spread = spread
-        self._mean = 0.0
-        self._squares = 0.0
-        self.bound = 0.0
+        self._mean = self._squares = self.bound = 0.0
         self.count = 0
 
     def add(self, value: float) -> None:
@@ -297,3 +285,69 @@ class WorstCase:
         self._mean += off / self.count
         self._squares += off * (value - self._mean)
         self.bound = self._mean + self._spread * math.sqrt(self._squares / (self.count - 1))
+
+
+class JobHistory:
+    """The history of one job as it is broadcast after each run to the nodes that execute the same model.
+
+    Args:
+        limits: How the limit of the next run follows from the last one.
+        fitting: When eq. 1 is fitted.
+
+    Attributes:
+        cold: Whether no node class has a runtime model yet.
+        models: Runtime model by node class.
+        limits: Limit of the next run, by node, in millicores.
+        memory: Worst case of the memory, in megabytes.
+        memory_needed: Free memory below which no training is tried, in megabytes: the worst case, and more than what
+            was not enough to start one.
+        megabytes: Worst case of what is sent.
+        overhead: Worst case of t_start + t_stop, in seconds.
+    """
+
+    __slots__ = (
+        "_fitting", "_rules", "_too_little", "cold", "limits", "megabytes", "memory", "memory_needed", "models",
+        "overhead",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits | None = None, fitting: Fitting | None = None) -> None:
+        self._rules = limits or Limits()
+        self._fitting = fitting or Fitting()
+        self.cold = True
+        self.models: dict[str, RuntimeModel] = {}
+        self.limits: dict[int, float] = {}
+        self.memory = WorstCase()
+        self.memory_needed = self._too_little = 0.0
+        self.megabytes = WorstCase()
+        self.overhead = WorstCase()
+
+    def curve(self, kind: str) -> Curve | None:
+        """Return eq. 1 as fitted on a node class; None without enough runs there."""
+        model = self.models.get(kind)
+        return None if model is None else model.curve
+
+    def extrapolation(self, kind: str, limit: float) -> float | None:
+        """Return how far eq. 1 extrapolates for a limit on a node class, as a factor; None without a fit."""
+        model = self.models.get(kind)
+        return None if model is None or model.curve is None else model.extrapolation(limit)
+
+    def start_failed(self, memory: float) -> None:
+        """Remember that a training did not start where no more than `memory` megabytes were free."""
+        self._too_little = max(self._too_little, math.nextafter(memory, math.inf))
+        self.memory_needed = max(self.memory_needed, self._too_little)
+
+    def learn(self, report: TrainingReport) -> None:
+        """Learn from a training that ended: the models see it and the limit on its node moves."""
+        _, node, kind, period, limit, seconds, complete, utilisation, memory, megabytes, overhead = report
+        model = self.models.get(kind)
+        if model is None:
+            model = self.models[kind] = RuntimeModel(self._fitting)
+        model.add(limit, seconds)
+        if model.curve is not None:
+            self.cold = False
+        self.memory.add(memory)
+        bound = self.memory.bound
+        self.memory_needed = bound if bound > self._too_little else self._too_little
+        self.megabytes.add(megabytes)
+        self.overhead.add(overhead)
+        self.limits[node] = self._rules.following(limit, met=complete <= period, utilisation=utilisation)

@@ -175,7 +175,7 @@ class Los:
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
         """Emulate the testbed once; the columns are those of `emulator.results.by_policy`."""
-        from edgeresearch.emulator.experiment import Scenario, simulate
+        from edgeresearch.emulator.api import Scenario, simulate
         from edgeresearch.emulator.results import MESSAGES, link_traffic, outcome_shares, traffic
 
         section, streams = settings["los"], settings["streams"]

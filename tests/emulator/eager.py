@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from edgeresearch.emulator.network import Mesh
-from edgeresearch.emulator.simulation import Change, Step
-from edgeresearch.emulator.view import LOST_IN_A_ROW, SchedulingPolicy
-from edgeresearch.emulator.workload import Job, TrainingTimes, keyed_uniform, random_draws
+from edgeresearch.emulator.network import Job, Mesh
+from edgeresearch.emulator.policies import LOST_IN_A_ROW, SchedulingPolicy
+from edgeresearch.emulator.results import Step
+from edgeresearch.emulator.simulation import Change, TrainingTimes, keyed_uniform, random_draws
 from edgeresearch.scheduling.messages import Availability, Reason, Request, TrainingReport
 
 ENDED, CHANGED, EXCHANGED, TRIGGERED = range(4)  # what happens first at one and the same moment

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgeresearch.emulator.view import NodeView, SchedulingPolicy
+from edgeresearch.emulator.policies import NodeView, SchedulingPolicy
 from edgeresearch.scheduling.los import LearningPolicy
 from edgeresearch.scheduling.messages import Decision, Reason, Request
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
+from tests.emulator.worlds import foresee
 
 
 class Cloud(LearningPolicy):
@@ -55,10 +56,10 @@ class Oracle:
         best = None
         for node in view.everyone():
             most = min(node.cpu, self.ceiling)
-            if most < self.floor or not view.reaches(node.node) or view.foresee(node.node, most) > request.period:
+            if most < self.floor or not view.reaches(node.node) or foresee(view, node.node, most) > request.period:
                 continue
             for limit in [*(limit for limit in self.limits if limit < most), most]:
-                seconds = view.foresee(node.node, limit)
+                seconds = foresee(view, node.node, limit)
                 if seconds <= request.period:
                     held = (limit * seconds, node.node != view.node, node.node, limit, seconds)
                     best = held if best is None else min(best, held)

@@ -17,9 +17,8 @@ from hypothesis import strategies as st
 import edgeresearch as er
 from edgeresearch import cli
 from edgeresearch.emulator import api, results
-from edgeresearch.emulator.api import WITHIN, Emulation, advise
+from edgeresearch.emulator.api import WITHIN, Emulation, Scenario, advise, compare_policies, simulate
 from edgeresearch.emulator.city import City
-from edgeresearch.emulator.experiment import Scenario, compare_policies, simulate
 from edgeresearch.emulator.policies import POLICIES, InSitu
 from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.emulator.testbed import Testbed, load, paper_b

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from edgeresearch.data import datasets
 from edgeresearch.data.registry import METADATA
 from edgeresearch.emulator import city as cities
+from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.city import (
     City,
     Places,
@@ -31,7 +32,6 @@ from edgeresearch.emulator.city import (
     synthetic_places,
     to_metres,
 )
-from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.network import Mesh
 from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.emulator.testbed import PAPER_B, paper_b
@@ -67,7 +67,7 @@ def test_of_fifteen_nodes_it_is_the_papers_testbed(paper: Scenario) -> None:
     logs = []
     for testbed in (made, paper_b()):
         scenario = replace(paper, testbed=testbed)
-        logs.append(simulate(scenario, "los", hours=1, seed=np.random.SeedSequence(1)).result.log)
+        logs.append(simulate(scenario, "los", hours=1, seed=np.random.SeedSequence(1)).log)
     assert bytes(logs[0]) == bytes(logs[1])
 
 
@@ -224,10 +224,9 @@ def test_metres_are_those_on_the_globe_to_a_few_thousandths(at: list[tuple[float
 def test_the_sensors_of_aarhus_are_the_spread_of_the_stand_in() -> None:
     found = read_places(REAL, seed=0)
     assert found.real and found.source.startswith("Aarhus")
-    spread = cities.Spread()
-    assert len(found.metres) == spread.sensors
-    assert len(np.unique(found.metres.round(3), axis=0)) == spread.points
-    assert found.metres.std(axis=0).round() == pytest.approx([spread.east, spread.north], abs=1)
+    assert len(found.metres) == cities.SENSORS
+    assert len(np.unique(found.metres.round(3), axis=0)) == cities.POINTS
+    assert found.metres.std(axis=0).round() == pytest.approx(cities.SPREAD, abs=1)
 
 
 def test_a_missing_file_is_a_stand_in_that_says_so(tmp_path: Path) -> None:
@@ -236,7 +235,7 @@ def test_a_missing_file_is_a_stand_in_that_says_so(tmp_path: Path) -> None:
         assert not found.real and "SYNTHETIC" in found.source
         assert (found.metres == synthetic_places(3).metres).all()
     assert (synthetic_places(3).metres != synthetic_places(4).metres).any()
-    assert len(np.unique(synthetic_places(3).metres, axis=0)) == cities.Spread().points
+    assert len(np.unique(synthetic_places(3).metres, axis=0)) == cities.POINTS
 
 
 def test_a_file_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:

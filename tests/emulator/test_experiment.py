@@ -7,7 +7,7 @@ import pytest
 
 import edgeresearch as er
 from edgeresearch.config import Params
-from edgeresearch.emulator.experiment import Scenario, compare_policies, simulate
+from edgeresearch.emulator.api import Scenario, compare_policies, simulate
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.emulator.testbed import paper_b
@@ -39,9 +39,9 @@ def test_every_node_class_has_its_curve(paper: Scenario) -> None:
 
 def test_the_same_seed_gives_the_same_run_byte_for_byte(loaded: Scenario) -> None:
     root = seed()
-    logs = [bytes(simulate(loaded, "los", hours=1, seed=root).result.log) for _ in range(2)]
-    assert logs[0] == logs[1] == bytes(simulate(loaded, "los", hours=1, seed=seed()).result.log)
-    assert logs[0] != bytes(simulate(loaded, "los", hours=1, seed=seed(2)).result.log)
+    logs = [bytes(simulate(loaded, "los", hours=1, seed=root).log) for _ in range(2)]
+    assert logs[0] == logs[1] == bytes(simulate(loaded, "los", hours=1, seed=seed()).log)
+    assert logs[0] != bytes(simulate(loaded, "los", hours=1, seed=seed(2)).log)
 
 
 def test_all_policies_meet_the_same_mesh_streams_and_noise(paper: Scenario) -> None:
@@ -72,7 +72,7 @@ def test_an_outcome_has_one_row_per_trigger_and_the_decisions_if_they_are_asked_
     less = simulate(paper, "los", hours=2, seed=seed(), streams=6, record="paths")
     assert (less.paths, less.steps) == (outcome.paths, [])
     least = simulate(paper, "los", hours=2, seed=seed(), streams=6)
-    assert (least.paths, bytes(least.result.log)) == ({}, bytes(outcome.result.log))
+    assert (least.paths, bytes(least.log)) == ({}, bytes(outcome.log))
 
 
 def test_the_layer_is_that_which_ran_it_and_empty_if_none_did(tiny: Callable[..., Scenario]) -> None:
@@ -141,7 +141,7 @@ def test_an_experiment_too_short_for_a_trigger_is_empty(paper: Scenario) -> None
 
 def test_lost_exchanges_and_an_older_view_change_what_los_finds(loaded: Scenario) -> None:
     changed = [replace(loaded, interval=interval, loss=loss) for interval, loss in ((30, 0), (300, 0), (30, 0.5))]
-    assert len({bytes(simulate(each, "los", hours=1, seed=seed(), streams=8).result.log) for each in changed}) == 3
+    assert len({bytes(simulate(each, "los", hours=1, seed=seed(), streams=8).log) for each in changed}) == 3
 
 
 def test_the_samples_reading_triggers_less_often(paper: Scenario) -> None:

@@ -11,21 +11,28 @@ from hypothesis import given, settings
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from edgeresearch.emulator.api import Scenario, compare_policies, simulate
 from edgeresearch.emulator.city import make_city, synthetic_places
-from edgeresearch.emulator.experiment import Scenario, compare_policies, simulate
 from edgeresearch.emulator.network import Routes
-from edgeresearch.emulator.policies import POLICIES, LeastLoaded, Oracle, _Search, make_policy
-from edgeresearch.emulator.results import Outcome
+from edgeresearch.emulator.policies import (
+    POLICIES,
+    Foresight,
+    LeastLoaded,
+    NodeView,
+    Oracle,
+    _Search,
+    make_policy,
+    policy_name,
+)
+from edgeresearch.emulator.results import Outcome, Step
 from edgeresearch.emulator.settings import CitySettings, PolicyName
-from edgeresearch.emulator.simulation import Step, policy_name
-from edgeresearch.emulator.view import Foresight, NodeView
 from edgeresearch.errors import InputError
 from edgeresearch.scheduling.los import LearningPolicy
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 from tests.emulator import plain_policies
 from tests.emulator.plain_policies import PLAIN
-from tests.emulator.worlds import LIMITS, Case, cases
+from tests.emulator.worlds import LIMITS, Case, cases, foresee
 
 Tiny = Callable[..., Scenario]
 PAIR = {"layers": [{"name": "edge", "nodes": 2, "vcpu": 1, "memory": 1024}]}
@@ -43,11 +50,9 @@ def go(scenario: Scenario, *, seed: int = 1) -> pd.DataFrame:
 @given(case=cases(most=10))
 @settings(max_examples=60, deadline=None)
 def test_it_decides_what_trying_every_limit_on_every_node_decides(case: Case) -> None:
-    steps: list[Step] = []
-    plain: list[Step] = []
-    mine = case.run("oracle", watch=steps.append)
-    other = case.run(plain_policies.Oracle, watch=plain.append)
-    assert steps == plain
+    mine = case.run("oracle", "decisions")
+    other = case.run(plain_policies.Oracle, "decisions")
+    assert mine.steps == other.steps
     assert bytes(mine.log) == bytes(other.log)
     assert (mine.handovers, mine.megabytes, mine.synced) == (other.handovers, other.megabytes, other.synced)
 
@@ -60,12 +65,12 @@ class Careful(Oracle):
 
     def decide(self, request: Request, view: NodeView) -> Decision:
         if not request.tried:
-            search = _Search(view, request.period, self._limits, *self._bounds, self._seconds)
+            search = _Search(self, view, request.period)
             least = search.least()
             for node in view.everyone():
                 most = min(node.cpu, LIMITS.ceiling)
                 able = most >= LIMITS.floor and view.reaches(node.node)
-                able = able and view.foresee(node.node, most) <= request.period
+                able = able and foresee(view, node.node, most) <= request.period
                 if able:
                     best = search.best(node.node)
                     assert best is not None
@@ -285,7 +290,7 @@ def test_the_least_loaded_node_of_all_is_taken(tiny: Tiny) -> None:
     table, _, outcome = go_policies(tiny(streams=[*full("edge-1"), *others, *busy]), "least_loaded")
     # cloud-1 is idle; of the 2000 millicores of cloud-2 45 % are in use, more than anywhere but on edge-1 and edge-3
     assert {outcome.mesh.nodes[node].name for node in table["node"]} == {"cloud-1"}
-    assert outcome.result.synced == len(table) * len(outcome.mesh.nodes)
+    assert outcome.synced == len(table) * len(outcome.mesh.nodes)
 
 
 # As they are written first
@@ -295,11 +300,9 @@ def test_the_least_loaded_node_of_all_is_taken(tiny: Tiny) -> None:
 @given(case=cases(most=14, clouds=3))
 @hypothesis_settings(max_examples=120, deadline=None)
 def test_they_decide_what_computing_all_anew_decides(name: str, case: Case) -> None:
-    steps: list[Step] = []
-    plain: list[Step] = []
-    mine = case.run(name, watch=steps.append)
-    other = case.run(PLAIN[name], watch=plain.append)
-    assert steps == plain
+    mine = case.run(name, "decisions")
+    other = case.run(PLAIN[name], "decisions")
+    assert mine.steps == other.steps
     assert bytes(mine.log) == bytes(other.log)
     assert (mine.handovers, mine.megabytes, mine.synced) == (other.handovers, other.megabytes, other.synced)
 

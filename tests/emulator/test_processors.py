@@ -10,7 +10,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 RUN = """
 import sys
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.emulator.testbed import paper_b
 
 for policy, repeats in (("los", 20), ("oracle", 2)):

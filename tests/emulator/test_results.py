@@ -1,5 +1,6 @@
 """What runs come to: by policy, node, reason, hop and link."""
 
+import itertools
 import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -14,23 +15,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, simulate
-from edgeresearch.emulator.network import Link, Mesh, Node, Routes, link_all
+from edgeresearch.emulator.api import Scenario, simulate
+from edgeresearch.emulator.network import Job, Link, Mesh, Node, Routes
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.emulator.results import (
+    CALL_BYTES,
     MEGA,
     MODEL_BYTES,
+    STATE_BYTES,
     Outcome,
     Path,
+    Step,
+    TriggerLog,
     decision_records,
     link_traffic,
     model_broadcasts,
     outcome_shares,
     traffic,
 )
-from edgeresearch.emulator.simulation import CALL_BYTES, STATE_BYTES, SimulationResult, Step, TriggerLog
 from edgeresearch.emulator.testbed import load, paper_b
-from edgeresearch.emulator.workload import Job
 from edgeresearch.scheduling.messages import Decision, Reason, Request
 from edgeresearch.stats import interval
 
@@ -59,8 +62,7 @@ def _records(steps: list[Step], *triggers: Row_) -> list[dict[str, Any]]:
             if end == "lost":
                 log.lose(place)
     jobs = [Job(0, 200.0, 0.0)] * 9
-    result = SimulationResult(log, [], [])
-    return list(decision_records("los", Outcome(_policy(), MESH, jobs, result, 3600.0, 5.0, steps=steps)))
+    return list(decision_records("los", Outcome(_policy(), MESH, jobs, 3600.0, 5.0, log, [], [], steps=steps)))
 
 
 def _step(time: float, node: int, job: int, tried: tuple[int, ...], *decision: Any) -> Step:
@@ -324,7 +326,7 @@ def test_what_a_node_held_is_cut_at_the_end() -> None:
     log.lose(log.placed(0, 500.0, Reason.LOCAL, 0, 0, 500.0, 100.0, 100.0))
     log.dropped(0, 700.0, Reason.CYCLE, 1, 1)
     table = results.by_node(
-        Outcome(_policy(), MESH_tally, [Job(0, 200.0, 200.0)], SimulationResult(log, [0, 0], [0.0, 0.0]), 1000.0, 5.0)
+        Outcome(_policy(), MESH_tally, [Job(0, 200.0, 200.0)], 1000.0, 5.0, log, [0, 0], [0.0, 0.0])
     )
     assert table.to_dict("list") == {
         "node": ["a", "b"],
@@ -348,16 +350,15 @@ def test_a_gateway_is_judged_repeat_by_repeat() -> None:
 
 
 MESH_traffic = Mesh(
-    [Node(f"edge-{i}", "edge", "edge", 1000, 1024) for i in range(4)], link_all(range(4), latency=0, bandwidth=1)
+    [Node(f"edge-{i}", "edge", "edge", 1000, 1024) for i in range(4)],
+    [Link(one, other, 0, 1) for one, other in itertools.combinations(range(4), 2)],
 )
-RESULT = SimulationResult(TriggerLog(), handovers=[6, 2, 0, 0], megabytes=[3.0, 1.0, 0.0, 0.0], synced=40)
 
 
-def _outcome(
-    result: SimulationResult = RESULT, *, seconds: float = 3600, interval: float = 10.0, **about: bool
-) -> Outcome:
+def _outcome(log: TriggerLog | None = None, *, seconds: float = 3600, interval: float = 10.0, **about: bool) -> Outcome:
     jobs = [Job(0, 200.0, 200.0), Job(1, 200.0, 200.0)]
-    return Outcome(_policy(**about), MESH_traffic, jobs, result, seconds, interval)
+    left = log or TriggerLog(), [6, 2, 0, 0], [3.0, 1.0, 0.0, 0.0], 40
+    return Outcome(_policy(**about), MESH_traffic, jobs, seconds, interval, *left)
 
 
 def test_by_hand() -> None:
@@ -391,10 +392,9 @@ def test_what_is_learned_is_told_to_the_source_and_to_those_that_trained_before(
         log.placed(job, 10.0, Reason.LOCAL, 0, node, 100.0, 20.0, 25.0)
     log.dropped(0, 20.0, Reason.NO_CAPACITY, 1, 1)
     log.lose(log.placed(0, 30.0, Reason.LOCAL, 0, 1, 100.0, 20.0, 25.0))
-    result = SimulationResult(log, [0] * 4, [0.0] * 4)
-    assert list(model_broadcasts(_outcome(result))) == [(2, 0), (3, 1), (3, 0), (3, 2), (2, 0), (2, 3)]
-    assert list(model_broadcasts(_outcome(result, learns=False))) == []
-    sent = traffic(_outcome(result))
+    assert list(model_broadcasts(_outcome(log))) == [(2, 0), (3, 1), (3, 0), (3, 2), (2, 0), (2, 3)]
+    assert list(model_broadcasts(_outcome(log, learns=False))) == []
+    sent = traffic(_outcome(log))
     assert (sent["models"], sent["model_megabytes"]) == (1.5, 1.5 * MODEL_BYTES / 1e6)
 
 
@@ -412,9 +412,10 @@ def _outcome_uplinks(
     policy: str, log: TriggerLog, synced: int = 0, interval: float = 30.0, paths: Mapping[Any, Path] = {}
 ) -> Outcome:
     jobs = [Job(0, 200.0, 200.0, megabytes=2.0), Job(1, 200.0, 200.0, megabytes=0.5)]
-    result = SimulationResult(log, [0] * 5, [0.0] * 5, synced)
     los = policy == "los"
-    return Outcome(_policy(listens=los, learns=los), _line(), jobs, result, 7200.0, interval, paths)
+    return Outcome(
+        _policy(listens=los, learns=los), _line(), jobs, 7200.0, interval, log, [0] * 5, [0.0] * 5, synced, paths
+    )
 
 
 def test_bytes_count_once_for_each_link() -> None:
@@ -455,7 +456,7 @@ def test_states_go_from_every_node_to_the_source() -> None:
     # To n0: 1 + 2 + 3 links, of which 0 + 1 + 2 are uplinks; to n1: 1 + 1 + 2, of which 0 + 1 + 2; none from afar.
     assert found["link_megabytes"] == pytest.approx((6 + 4) * STATE_BYTES / MEGA / 2)
     assert found["uplink_megabytes"] == pytest.approx((3 + 3) * STATE_BYTES / MEGA / 2)
-    half = replace(outcome, result=SimulationResult(log, [0] * 5, [0.0] * 5, 5))
+    half = replace(outcome, synced=5)
     less = link_traffic(half)
     assert less["link_megabytes"] == pytest.approx(found["link_megabytes"] / 2)
 
@@ -467,7 +468,7 @@ def test_real_runs_agree_with_what_nodes_sent(policy: str, name: str) -> None:
     if policy == "cloud" and name != "paper_b":
         return
     outcome = simulate(Scenario(testbed), policy, hours=1.0, seed=np.random.SeedSequence(1), record="paths")
-    bare = replace(outcome, result=replace(outcome.result, synced=0), interval=0.0)
+    bare = replace(outcome, synced=0, interval=0.0)
     over, sent = link_traffic(bare), traffic(bare)
     triggers = outcome.triggers()
     ran = triggers[triggers["end"] != "dropped"]

@@ -23,7 +23,6 @@ from edgeresearch.emulator.testbed import (
     Stream,
     StreamRule,
     Testbed,
-    first_fault,
     load,
     paper_b,
 )
@@ -45,7 +44,11 @@ def _fault(
 ) -> str | None:
     churn = Churn(changes=tuple(changes or ()), rates=tuple(rates or ()))
     parts: dict[str, Any] = {"links": tuple(links or ()), "streams": tuple(streams or ()), "stream_rule": rule}
-    return first_fault(Testbed(layers=layers or (EDGE, CLOUD), churn=churn, **parts), start)
+    try:
+        Testbed(layers=layers or (EDGE, CLOUD), churn=churn, **parts).check(start)
+    except InputError as error:
+        return str(error).removeprefix("testbed: ")
+    return None
 
 
 def _edge(**changes: Any) -> Layer:

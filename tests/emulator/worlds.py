@@ -1,16 +1,16 @@
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
 
-from edgeresearch.emulator.network import Link, Mesh, Node
-from edgeresearch.emulator.policies import make_policy
-from edgeresearch.emulator.simulation import Change, SimulationResult, Step, run_events
-from edgeresearch.emulator.view import SchedulingPolicy
-from edgeresearch.emulator.workload import Job, TrainingTimes
-from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.emulator.network import Job, Link, Mesh, Node
+from edgeresearch.emulator.policies import NodeView, SchedulingPolicy, make_policy
+from edgeresearch.emulator.results import Outcome
+from edgeresearch.emulator.simulation import Change, Record, TrainingTimes, run_events
+from edgeresearch.scheduling.runtime_model import Curve, complete
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 
 Maker = Callable[[Rules, Limits, Fitting], SchedulingPolicy]
@@ -26,6 +26,14 @@ def training_times(
 
 EVEN = training_times({"fast": Curve(0.0, 0.0, 1.0, 30.0), "slow": Curve(0.0, 0.0, 1.0, 70.0)}, noise=0.0, start=2.0)
 """Trainings end at whole seconds, where they run at the source."""
+
+
+def foresee(view: NodeView, node: int, limit: float) -> float:
+    """t_complete of the training that looks for a node, as only an oracle knows it; infinite where memory is short."""
+    ahead, there = view.foresight(), view.true_state(node)
+    if ahead.memory > there.memory:
+        return math.inf
+    return complete(ahead.job(there.kind, limit), ahead.send(node), ahead.overhead)
 
 
 @dataclass(frozen=True)
@@ -47,13 +55,12 @@ class Case:
         settings = self.rules, LIMITS, Fitting(refine=False)
         return make_policy(name, *settings) if isinstance(name, str) else name(*settings)
 
-    def run(
-        self, name: str | Maker, watch: Callable[[Step], None] | None = None, **changed: object
-    ) -> SimulationResult:
+    def run(self, name: str | Maker, record: Record = "triggers", **changed: object) -> Outcome:
         case = replace(self, **changed)  # type: ignore[arg-type]
         return run_events(
             case.mesh, case.jobs, case.policy(name), case.truth, seconds=case.seconds, interval=case.interval,
-            seed=np.random.SeedSequence(case.seed), loss=case.loss, changes=case.changes, drift=case.drift, watch=watch,
+            seed=np.random.SeedSequence(case.seed), loss=case.loss, changes=case.changes, drift=case.drift,
+            record=record,
         )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from edgeresearch.config import CityGrowth, Params, SchedulingStudy
 from edgeresearch.emulator.city import make_city, synthetic_places
-from edgeresearch.emulator.experiment import Scenario, simulate
 from edgeresearch.emulator.results import Outcome, traffic
 from edgeresearch.papers import city_growth
 from edgeresearch.papers.city_growth import Growth, growth, repeats, write

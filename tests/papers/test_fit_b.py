@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edgeresearch.config import LimitAdaptation, Params, SearchBudget
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.papers import limit_adaptation
 from edgeresearch.papers.fit_b import SPACE, Choice, Space, Span, Value, adjust, evaluate, fit, search
 from edgeresearch.papers.paper_b import published as paper_b

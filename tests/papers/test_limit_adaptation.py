@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from edgeresearch.config import LimitAdaptation
-from edgeresearch.emulator.experiment import Scenario
+from edgeresearch.emulator.api import Scenario
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.papers.limit_adaptation import adapt, course, means, plateau
 from edgeresearch.papers.paper_b import published as paper_b

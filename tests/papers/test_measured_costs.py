@@ -7,7 +7,7 @@ import pytest
 
 from edgeresearch import cli
 from edgeresearch.config import Params
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.errors import InputError
 from edgeresearch.papers import measured_costs, scheduling

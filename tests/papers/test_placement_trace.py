@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.network import Mesh
 from edgeresearch.papers import placement_trace
 from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep
-from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import JobHistory
 
 SEED = 11
 

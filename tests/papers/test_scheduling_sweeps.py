@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, compare_policies
+from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.emulator.testbed import Churn, Rate
 from edgeresearch.errors import InputError
 from edgeresearch.papers import scheduling_sweeps

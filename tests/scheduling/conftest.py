@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.messages import Availability, TrainingReport
+from edgeresearch.scheduling.runtime_model import JobHistory
 from edgeresearch.scheduling.settings import Fitting, Limits
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.scheduling.job_history import JobHistory, residual
 from edgeresearch.scheduling.messages import TrainingReport
+from edgeresearch.scheduling.runtime_model import JobHistory, residual
 from edgeresearch.scheduling.settings import Fitting, LimitRule, Limits
 
 Known = Callable[..., JobHistory]

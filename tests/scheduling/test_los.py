@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.los import best_fit, feasible, schedule
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import JobHistory
 from edgeresearch.scheduling.settings import Limits, Rules
 
 Node = Callable[..., Availability]

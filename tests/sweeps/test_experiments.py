@@ -14,7 +14,7 @@ import threadpoolctl  # type: ignore[import-untyped]
 from edgeresearch.config import Params
 from edgeresearch.data.registry import REQUEST_TRACES
 from edgeresearch.emulator import results
-from edgeresearch.emulator.experiment import Scenario, simulate
+from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.sweeps import spec

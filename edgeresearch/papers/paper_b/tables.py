@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from edgeresearch.config import SchedulingStudy
-from edgeresearch.emulator.experiment import Scenario
+from edgeresearch.emulator.api import Scenario
 from edgeresearch.errors import InputError
 from edgeresearch.io import read_table, write_csv
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS

@@ -15,16 +15,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 from pydantic import BaseModel
 
-from edgeresearch.emulator.network import Link, Mesh
-from edgeresearch.emulator.view import NodeView
-from edgeresearch.emulator.workload import Job, TrainingTimes
+from edgeresearch.emulator.network import Job, Link, Mesh
+from edgeresearch.emulator.policies import NodeView
+from edgeresearch.emulator.simulation import TrainingTimes
 from edgeresearch.papers.paper_b.labels import LAYERS
 from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep
 from edgeresearch.plotting import style
-from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.los import schedule
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
-from edgeresearch.scheduling.runtime_model import RuntimeModel
+from edgeresearch.scheduling.runtime_model import JobHistory, RuntimeModel
 from edgeresearch.scheduling.settings import Limits, Rules
 
 Box = tuple[float, float, float, float]

@@ -5,14 +5,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from edgeresearch.emulator.experiment import Scenario
+from edgeresearch.emulator.api import Scenario
 from edgeresearch.emulator.network import Link, Mesh, Node, first_of_layers, latency_over_time
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.papers.paper_b import testbed_figures as draw
 from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep, most_informative, placement_traces
-from edgeresearch.scheduling.job_history import JobHistory
 from edgeresearch.scheduling.los import schedule
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
+from edgeresearch.scheduling.runtime_model import JobHistory
 from edgeresearch.scheduling.settings import Rules
 
 Text = Callable[..., str]
