@@ -127,9 +127,9 @@ def world(nodes: int) -> World:
     """Return the common workload: a random geometric mesh of mean degree 6, one stream on each node."""
     rng = np.random.default_rng(0)
     kinds = np.where(rng.random(nodes) < SLOW, "slow", "fast").tolist()
-    nodes = [Node(f"n{i}", "edge", kind, 1000.0, 1024.0) for i, kind in enumerate(kinds)]
-    links = link_near(range(len(nodes)), degree=6.0, latency=0.01, bandwidth=100.0, rng=rng)
-    return Mesh(nodes, links), [Job(i, PERIOD, float(first)) for i, first in enumerate(rng.uniform(0, PERIOD, nodes))]
+    links = link_near(range(nodes), degree=6.0, latency=0.01, bandwidth=100.0, rng=rng)
+    mesh = Mesh([Node(f"n{i}", "edge", kind, 1000.0, 1024.0) for i, kind in enumerate(kinds)], links)
+    return mesh, [Job(i, PERIOD, float(first)) for i, first in enumerate(rng.uniform(0, PERIOD, nodes))]
 
 
 def ours(made: World, make: Callable[[], SchedulingPolicy], hours: float) -> TriggerLog:

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,29 +142,54 @@ def compare_policies(
     Returns:
         One row per trigger, and one row per run with its traffic; both with `streams`, `policy`, `repeat`.
     """
-    tasks = (
-        delayed(_run_cell)(scenario, streams=count, policy=policy, repeat=repeat, hours=hours, seed=seed)
-        for count, policy, repeat in itertools.product(streams, policies, range(repeats))
-    )
-    triggers, sent = zip(*parallel.run(tasks, workers), strict=True)
-    return pd.concat(triggers, ignore_index=True), pd.DataFrame(list(sent))
+    cells = itertools.product(streams, policies, range(repeats))
+    runs = [_Run(scenario, policy, count, repeat) for count, policy, repeat in cells]
+    done = parallel.run((delayed(_run)(run, hours, seed) for run in runs), workers)
+    return pd.concat([record.triggers for record in done], ignore_index=True), pd.DataFrame([r.sent for r in done])
 
 
-def _run_cell(
-    scenario: Scenario, *, streams: int, policy: str | SchedulingPolicy, repeat: int, hours: float, seed: int
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    outcome = simulate(scenario, policy, hours=hours, seed=run_seed(seed, streams, repeat), streams=streams)
-    about: dict[str, Any] = {"streams": streams, "policy": outcome.name, "repeat": repeat}
-    return outcome.triggers().assign(**about), {**about, **results.traffic(outcome)}
+class _Run(NamedTuple):
+    """One repeat of a policy on a testbed, as it is or with one more gateway of a layer."""
+
+    scenario: Scenario
+    policy: str | SchedulingPolicy
+    streams: int
+    repeat: int
+    layer: str = ""
+    record: Record = "triggers"
+
+
+class _Record(NamedTuple):
+    """What a run gave; traffic over links and what nodes did are there only if its paths were recorded."""
+
+    layer: str
+    triggers: pd.DataFrame
+    sent: dict[str, Any]
+    nodes: pd.DataFrame
+    decisions: list[str]
+
+
+def _run(run: _Run, hours: float, seed: int) -> _Record:
+    root = run_seed(seed, run.streams, run.repeat)
+    outcome = simulate(run.scenario, run.policy, hours=hours, seed=root, streams=run.streams, record=run.record)
+    about: dict[str, Any] = {"streams": run.streams, "policy": outcome.name, "repeat": run.repeat}
+    sent, nodes, decisions = {**about, **results.traffic(outcome)}, pd.DataFrame(), list[str]()
+    if run.record != "triggers":
+        sent |= results.link_traffic(outcome)
+        nodes = results.by_node(outcome).assign(policy=outcome.name)
+    if run.record == "decisions":
+        lines = results.decision_records(outcome.name, outcome)
+        decisions = [json.dumps(line, ensure_ascii=False) + "\n" for line in lines]
+    return _Record(run.layer, outcome.triggers().assign(**about), sent, nodes, decisions)
 
 
 WITHIN = 1.0
 """Percentage points above the lowest drop rate that still count as good enough."""
 CENTRAL = "least_loaded"
 """The policy that needs a centre which knows every node at every moment."""
-READS: Mapping[str, int] = {"least_loaded": 3_000_000, "oracle": 3_000_000}
-"""States of nodes that a policy may read in all runs together if it is not asked for by name: about a minute of one
-core with Paper B's 15 nodes, less with more."""
+READS = 3_000_000
+"""States of nodes that a policy with global knowledge may read in all runs together if it is not asked for by name:
+about a minute of one core with Paper B's 15 nodes, less with more."""
 MOST = 10_000_000
 """Triggers in all runs together; more are refused: they would take gigabytes."""
 FEW = 5_000
@@ -271,10 +295,13 @@ def emulate(
         InputError: The testbed or a setting is not usable; the message says why.
     """
     check_whole(streams=streams, nodes=nodes, repeats=repeats, seed=seed)
-    _check(streams, hours, repeats, interval, loss, seed)
-    cost = TrainingCost.of(training_cost)
-    place = _testbed(testbed, CitySettings.of(city), streams, nodes, cost.start, seed)
-    base = Scenario(place, interval, loss, cost, Rules.of(rules), Limits.of(limits), Fitting.of(fitting))
+    _check(streams, hours, repeats, seed)
+    given = EmulatorSettings(
+        interval=interval, loss=loss, training_cost=TrainingCost.of(training_cost), rules=Rules.of(rules),
+        limits=Limits.of(limits), fitting=Fitting.of(fitting), city=CitySettings.of(city),
+    )  # fmt: skip
+    place = _testbed(testbed, given, streams, nodes, seed)
+    base = Scenario.of(given, place)
     asked = None if policies is None else as_list(policies, "policy")
     for policy in asked or ():
         base.policy(policy)  # refuses unknown names
@@ -288,57 +315,44 @@ def emulate(
     triggers = repeats * hours * sum(3600 / job.period for job in jobs)
     chosen = _choose(asked, place, triggers, triggers * len(mesh.nodes), notes)
     more = _more_gateways(place)
-    runs = [_Run(base, name, policy, repeat) for name, policy in chosen.items() for repeat in range(repeats)]
+    first: Record = "decisions" if trace else "paths"
+    runs = [
+        _Run(base, policy, len(jobs), repeat, "", "paths" if repeat else first)
+        for policy in chosen.values()
+        for repeat in range(repeats)
+    ]
     runs += [
-        _Run(replace(base, testbed=other), "los", "los", repeat, layer)
+        _Run(replace(base, testbed=other), "los", len(jobs), repeat, layer)
         for layer, other in more.items()
         for repeat in range(repeats)
     ]
     few = triggers * len(chosen) <= FEW
-    work = partial(_run, streams=len(jobs), hours=hours, seed=seed, trace=trace)
-    done = _run_all(work, runs, 1 if few else workers or parallel.cores(), progress)
-    settings = {name: getattr(base, name) for name in ("training_cost", "rules", "limits", "fitting")}
+    done = parallel.iterate(
+        (delayed(_run)(run, hours, seed) for run in runs), 1 if few else workers or parallel.cores()
+    )
+    records = []
+    for at, run in enumerate(runs, start=1):
+        if progress is not None:
+            name = run.policy if isinstance(run.policy, str) else policy_name(run.policy)
+            what = f" with one more gateway of {run.layer}" if run.layer else ""
+            progress(f"run {at} of {len(runs)}: {name}{what}, repeat {run.repeat + 1}")
+        records.append(next(done))
     facts = {
         **{"testbed": _name(testbed), "streams": len(jobs), "nodes": len(mesh.nodes), "policies": list(chosen)},
         **{"hours": hours, "repeats": repeats, "seed": seed, "within": WITHIN},
-        "settings": {"interval": interval, "loss": loss}
-        | {name: section.model_dump(mode="json") for name, section in settings.items()},
+        "settings": given.model_dump(mode="json", exclude={"testbed", "city"}),
     }
-    return _assemble(place, mesh, jobs, list(zip(runs, done, strict=True)), more, notes, facts)
+    return _assemble(place, mesh, jobs, records, more, notes, facts)
 
 
-class _Run(NamedTuple):
-    """A policy on a testbed, as it is or with one more gateway of a layer."""
-
-    scenario: Scenario
-    name: str
-    policy: str | SchedulingPolicy
-    repeat: int
-    layer: str = ""
-
-
-class _Record(NamedTuple):
-    """What a run gave."""
-
-    triggers: pd.DataFrame
-    sent: dict[str, Any]
-    nodes: pd.DataFrame
-    decisions: list[str]
-
-
-def _check(streams: int | None, hours: float, repeats: int, interval: float, loss: float, seed: int) -> None:
+def _check(streams: int | None, hours: float, repeats: int, seed: int) -> None:
     for what, number, least in (("streams", streams, 1), ("repeats", repeats, 1), ("seed", seed, 0)):
         if number is not None and number < least:
             raise InputError(f"{what} {number} is below {least}; use {least} or more")
-    for what, value in (("hours", hours), ("interval", interval), ("loss", loss)):
-        if not isinstance(value, Real):
-            raise InputError(f"{what} is {value!r}; give a number")
+    if not isinstance(hours, Real):
+        raise InputError(f"hours is {hours!r}; give a number")
     if not 0 < hours < math.inf:
         raise InputError(f"hours {hours:g} is no time to run; give a number above 0")
-    if not 0 <= interval < math.inf:
-        raise InputError(f"interval {interval:g} is no time; give seconds, or 0 for states that are always fresh")
-    if not 0 <= loss < 1:
-        raise InputError(f"loss {loss:g} is no share of exchanges; give a number from 0 to below 1")
 
 
 def _name(testbed: str | Path | Testbed) -> str:
@@ -348,8 +362,9 @@ def _name(testbed: str | Path | Testbed) -> str:
 
 
 def _testbed(
-    testbed: str | Path | Testbed, city: CitySettings, streams: int | None, nodes: int | None, start: float, seed: int
+    testbed: str | Path | Testbed, given: EmulatorSettings, streams: int | None, nodes: int | None, seed: int
 ) -> Testbed:
+    start, city = given.training_cost.start, given.city
     if nodes is not None and str(testbed) != "city":
         name = _name(testbed)
         raise InputError(f"nodes {nodes} is the size of a city; {name} has its own; give it with the testbed city")
@@ -389,12 +404,9 @@ def _choose(
             raise InputError(f"policy cloud needs a layer named cloud; the testbed has {', '.join(layers)}")
         del chosen[CLOUD]
         notes.append(f"cloud: left out, as no layer has that name (layers: {', '.join(layers)})")
-    for name, most in READS.items() if policies is None else ():
-        if reads > most:
-            del chosen[name]
-            notes.append(
-                f"{name}: left out, as it would read {reads:,.0f} states of nodes; name it as policy to run it"
-            )
+    for name in (CENTRAL, "oracle") if policies is None and reads > READS else ():
+        del chosen[name]
+        notes.append(f"{name}: left out, as it would read {reads:,.0f} states of nodes; name it as policy to run it")
     if triggers * len(chosen) > MOST:
         raise InputError(
             f"{len(chosen)} policies would meet {triggers * len(chosen):,.0f} triggers in all, more than {MOST:,}; "
@@ -412,58 +424,27 @@ def _more_gateways(testbed: Testbed) -> dict[str, Testbed]:
     }
 
 
-def _run_all(
-    work: Callable[[_Run], _Record], runs: Sequence[_Run], workers: int, progress: Callable[[str], None] | None
-) -> list[_Record]:
-    done = parallel.iterate((delayed(work)(run) for run in runs), workers)
-    records = []
-    for at, run in enumerate(runs):
-        if progress is not None:
-            what = f" with one more gateway of {run.layer}" if run.layer else ""
-            progress(f"run {at + 1} of {len(runs)}: {run.name}{what}, repeat {run.repeat + 1}")
-        records.append(next(done))
-    return records
-
-
-def _run(run: _Run, *, streams: int, hours: float, seed: int, trace: bool) -> _Record:
-    trace = trace and not run.repeat and not run.layer
-    outcome = simulate(
-        run.scenario,
-        run.policy,
-        hours=hours,
-        seed=run_seed(seed, streams, run.repeat),
-        streams=streams,
-        record="decisions" if trace else "paths",
-    )
-    lines = results.decision_records(run.name, outcome) if trace else ()
-    return _Record(
-        outcome.triggers().assign(streams=streams, policy=run.name, repeat=run.repeat),
-        {"policy": run.name, **results.traffic(outcome), **results.link_traffic(outcome)},
-        results.by_node(outcome).assign(policy=run.name),
-        [json.dumps(line, ensure_ascii=False) + "\n" for line in lines],
-    )
-
-
 def _assemble(
     testbed: Testbed,
     mesh: Mesh,
     jobs: Sequence[Job],
-    done: Sequence[tuple[_Run, _Record]],
+    done: Sequence[_Record],
     more: Mapping[str, Testbed],
     notes: Sequence[str],
     facts: Mapping[str, Any],
 ) -> Emulation:
-    base = [record for run, record in done if not run.layer]
+    base = [record for record in done if not record.layer]
     if not any(len(record.triggers) for record in base):
         raise InputError(f"no stream triggers a training within {facts['hours']:g} h; give more hours")
     triggers = _concat(base)
     table = results.by_policy(triggers, pd.DataFrame([record.sent for record in base]), hours=facts["hours"])
     drops = results.drops_by_node(triggers, mesh)
-    changed = []
-    for at, layer in enumerate(testbed.layers):
-        if layer.name in more:
-            way = more[layer.name].layers[at].gateway_names[-1]
-            changed.append((layer.name, way, _concat([record for run, record in done if run.layer == layer.name])))
+    changed = [
+        (layer.name, layer.gateway_names[-1], _concat([record for record in done if record.layer == name]))
+        for name, other in more.items()
+        for layer in other.layers
+        if layer.name == name
+    ]
     gateways = results.gateway_gains(triggers[triggers["policy"] == "los"], changed)
     nodes = pd.concat([record.nodes for record in base]).groupby(["policy", "node", "layer"], sort=False)
     means = nodes[["trainings", "cpu_percent"]].mean().reset_index()

@@ -1,6 +1,5 @@
 """Paper B's testbed grown to the size of a city."""
 
-import gzip
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,14 +23,14 @@ from edgeresearch.emulator.testbed import PAPER_B, Testbed, load, paper_b
 from edgeresearch.errors import InputError
 from edgeresearch.settings import parsed
 
+Ints = npt.NDArray[np.int64]
+
 EARTH = 6_371_008.8
 """Mean radius, in metres."""
 PUBLISHED = ("POINT_1_LAT", "POINT_1_LNG")
 """Columns of the published file: the measuring point where the road of a sensor begins; several may share it."""
 OWN = ("latitude", "longitude")
 """Columns of a file of one's own."""
-
-
 SENSORS, POINTS, SPREAD = 449, 208, (2685.0, 3766.0)
 """Of Aarhus, measured on the published file: its sensors, the measuring points that they stand on, and the standard
 deviations of the sensors' places from west to east and from south to north, in metres."""
@@ -65,8 +64,14 @@ def read_places(file: str | Path | None, *, seed: int = 0) -> Places:
     """
     if file is None or not Path(file).is_file():
         return synthetic_places(seed)
-    table, names = _read(Path(file))
-    degrees = table.to_numpy(dtype=np.float64)
+    try:
+        table = pd.read_csv(file)
+        names = next((each for each in (PUBLISHED, OWN) if set(each) <= set(table.columns)), None)
+        degrees = table[list(names or ())].to_numpy(dtype=np.float64)
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}; give a CSV of places") from error
+    if names is None:
+        raise InputError(f"{file} lacks the columns {' and '.join(OWN)}; give the places in degrees")
     if not len(degrees) or not (np.abs(degrees) <= (90.0, 180.0)).all():
         raise InputError(f"{file} has no row, or a latitude or longitude out of range or missing; give degrees")
     if names == OWN:
@@ -77,11 +82,7 @@ def read_places(file: str | Path | None, *, seed: int = 0) -> Places:
 
 
 def to_metres(degrees: Floats) -> Floats:
-    """Return places in metres east and north of their mean: the equirectangular projection, exact enough for a city.
-
-    Args:
-        degrees: Latitude and longitude, `(places, 2)`.
-    """
+    """Return latitudes and longitudes, `(places, 2)`, in metres east and north of their mean, as on a flat map."""
     from_mean = np.radians(degrees - degrees.mean(axis=0))
     east = from_mean[:, 1] * math.cos(math.radians(float(degrees[:, 0].mean())))
     found: Floats = EARTH * np.column_stack([east, from_mean[:, 0]])
@@ -91,8 +92,7 @@ def to_metres(degrees: Floats) -> Floats:
 def synthetic_places(seed: int) -> Places:
     """Return a random city with as many sensors on as many measuring points, spread as far, as Aarhus.
 
-    Args:
-        seed: Draws the points (normal in both directions) and who stands at which; each has one sensor at least.
+    Points are normal in both directions; each has one sensor at least.
     """
     rng = np.random.default_rng([seed, SENSORS])
     points = rng.normal(0.0, SPREAD, (POINTS, 2))
@@ -126,22 +126,6 @@ def resize(places: Places, count: int) -> Places:
     return Places(every[nearest], f"{places.source}; mirrored copies of it, {count / len(own):.1f} cities", False)
 
 
-def _read(file: Path) -> tuple[pd.DataFrame, tuple[str, str]]:
-    try:
-        columns = pd.read_csv(file, nrows=0).columns
-        names = next((each for each in (PUBLISHED, OWN) if set(each) <= set(columns)), None)
-        if names is None:
-            raise InputError(f"{file} lacks the columns {' and '.join(OWN)}; give the places in degrees")
-        return pd.read_csv(file, usecols=list(names), dtype=np.float64)[list(names)], names
-    except (OSError, EOFError, ValueError, gzip.BadGzipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"cannot read {file}: {str(error).splitlines()[0]}; give a CSV of places") from error
-
-
-Ints = npt.NDArray[np.int64]
-
-
 def split_districts(metres: Floats, size: int) -> Ints:
     """Divide places into compact parts of `size` at most, as even as can be, by halving them along their longer side.
 
@@ -153,19 +137,20 @@ def split_districts(metres: Floats, size: int) -> Ints:
         Number of each place's part.
     """
     found = np.zeros(len(metres), dtype=np.int64)
-    parts = [(np.arange(len(metres)), -(-len(metres) // size))]
-    number = 0
-    while parts:
-        here, count = parts.pop()
-        if count == 1:
-            found[here] = number
-            number += 1
-            continue
+    numbers = itertools.count()
+
+    def halve(here: Ints, parts: int) -> None:
+        if parts == 1:
+            found[here] = next(numbers)
+            return
         side = int(np.argmax(np.ptp(metres[here], axis=0)))
-        left = count // 2
         here = here[np.argsort(metres[here, side], kind="stable")]
-        cut = round(len(here) * left / count)
-        parts += [(here[cut:], count - left), (here[:cut], left)]
+        left = parts // 2
+        cut = round(len(here) * left / parts)
+        halve(here[:cut], left)
+        halve(here[cut:], parts - left)
+
+    halve(np.arange(len(metres)), -(-len(metres) // size))
     return found
 
 
@@ -229,13 +214,6 @@ def number_nodes(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
     order = np.lexsort((-away, homes))
     rank = np.arange(len(homes)) - np.repeat(np.cumsum(count) - count, count)
     return order[np.lexsort((homes[order], rank))], sites
-
-
-def last_of_districts(homes: Ints) -> list[int]:
-    """Return the last edge node of each district, by the number of each node's district."""
-    found = np.zeros(int(homes.max()) + 1, dtype=np.int64)
-    np.maximum.at(found, homes, np.arange(len(homes)))
-    return found.tolist()
 
 
 NAME = "city"
@@ -353,7 +331,8 @@ def make_city(places: Places, settings: CitySettings) -> City:
     order, sites = number_nodes(chosen.metres, homes)
     homes = homes[order]
     ranked = Places(chosen.metres[order], chosen.source, chosen.real)
-    ways = (last_of_districts(homes), *(range(0, len(sites) * size, size) for size in sizes[1:]))
+    last = len(homes) - 1 - np.unique(homes[::-1], return_index=True)[1]
+    ways = (last.tolist(), *(range(0, len(sites) * size, size) for size in sizes[1:]))
     layers = []
     for layer, size, own in zip(base.layers, sizes, ways, strict=True):
         count = edge if layer is base.layers[0] else len(sites) * size

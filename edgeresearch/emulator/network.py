@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -224,25 +224,22 @@ class Routes:
     a node leaves or joins, as the protocol's do within seconds; a path is looked for when it is asked for.
     """
 
-    __slots__ = ("_away", "_layers", "_mesh", "_most", "_open", "_parts", "_small", "_ways")
-
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
         self._away: set[int] = set()
         self._open: csr_array | None = None
         self._parts: tuple[list[int], Numbers] | None = None
         self._layers: dict[tuple[int, str], list[int]] = {}
-        self._ways: dict[int, npt.NDArray[np.integer]] = {}
         count = len(mesh.nodes)
         self._small = np.dtype(np.int16 if count <= _SHORT else np.int32)
-        self._most = max(1, NEXT_HOP_BYTES // (count * self._small.itemsize or 1))
+        self._way = lru_cache(max(1, NEXT_HOP_BYTES // (count * self._small.itemsize or 1)))(self._find_way)
 
     def change(self, node: int, *, up: bool) -> None:
         """Let a node join or leave."""
         (self._away.discard if up else self._away.add)(node)
         self._open = self._parts = None
         self._layers.clear()
-        self._ways.clear()
+        self._way.cache_clear()
 
     def reaches(self, start: int, goal: int) -> bool:
         """Return whether there is a way; a node that is in the mesh reaches itself."""
@@ -286,16 +283,11 @@ class Routes:
             nodes.append(here)
         return nodes
 
-    def _way(self, goal: int) -> npt.NDArray[np.integer]:
+    def _find_way(self, goal: int) -> npt.NDArray[np.integer]:
         """The next hop of every node towards `goal`, `(nodes,)`; negative where there is none."""
-        way = self._ways.get(goal)
-        if way is None:
-            if len(self._ways) >= self._most:
-                del self._ways[next(iter(self._ways))]
-            # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
-            _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
-            way = self._ways[goal] = before[0].astype(self._small)
-        return way
+        # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
+        _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
+        return np.asarray(before[0].astype(self._small))
 
     def _find_parts(self) -> tuple[list[int], Numbers]:
         """Numbers of the parts that nodes lie in: as a list, for one of them, and as an array, for all."""
@@ -415,21 +407,19 @@ _BELOW = 1 - 1e-9  # sums are taken in another order than a transfer's
 
 
 class TransferLowerBound:
-    """Times that no transfer falls below, whichever way it takes, whatever moves, is shared, or is away."""
+    """Times that no transfer falls below, whichever way it takes, whatever moves, is shared, or is away.
+
+    Attributes:
+        seconds: Called with a node and megabytes, returns the least time from it to each node, `(nodes,)`, infinite
+            without a way; not to be changed.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         self._mesh = mesh
-        self._times: dict[tuple[int, float], Floats] = {}
-        self._most = max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1))
+        self.seconds = lru_cache(max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1)))(self._find)
 
-    def seconds(self, start: int, megabytes: float) -> Floats:
-        """Return the least time from a node to each other, `(nodes,)`, infinite without a way; not to be changed."""
-        times = self._times.get((start, megabytes))
-        if times is None:
-            if len(self._times) >= self._most:
-                del self._times[next(iter(self._times))]
-            far = self._mesh.latencies
-            took = far.data + 8 * megabytes * self._mesh.slowness.data
-            links = csr_array((took, far.indices, far.indptr), shape=far.shape)
-            times = self._times[start, megabytes] = dijkstra(links, indices=[start])[0] * _BELOW
-        return times
+    def _find(self, start: int, megabytes: float) -> Floats:
+        far = self._mesh.latencies
+        took = far.data + 8 * megabytes * self._mesh.slowness.data
+        links = csr_array((took, far.indices, far.indptr), shape=far.shape)
+        return np.asarray(dijkstra(links, indices=[start])[0] * _BELOW)

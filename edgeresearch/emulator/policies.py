@@ -282,6 +282,16 @@ def policy_name(policy: SchedulingPolicy) -> str:
 _ROUNDING = 1e-9
 
 
+class _Choice(NamedTuple):
+    """A limit on a node; the smallest choice is the best."""
+
+    held: float
+    away: bool
+    node: int
+    limit: float
+    seconds: float
+
+
 class Oracle:
     """Knows every node's true state and how long each training will take, and takes what holds the least CPU time.
 
@@ -295,9 +305,9 @@ class Oracle:
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
         steps = int(math.log(limits.ceiling / limits.floor) / 0.05) + 2
         grid = np.geomspace(limits.floor, limits.ceiling, steps).round(9)  # its last digits differ between processors
-        self.limits = sorted(grid.tolist())
+        self.limits = np.sort(grid)
         self.floor, self.ceiling = limits.floor, limits.ceiling
-        self._jobs: dict[str, tuple[float, list[float]]] = {}
+        self._jobs: dict[str, tuple[float, Floats]] = {}
 
     def decide(self, request: Request, view: NodeView) -> Decision:
         """Return what the node does that has the request now."""
@@ -318,31 +328,14 @@ class Oracle:
             return Decision(Reason.NO_CAPACITY)
         return Decision(Reason.CHOSEN, best.node, not best.away, best.limit, best.seconds)
 
-    def jobs(self, kind: str, ahead: Foresight) -> list[float]:
+    def jobs(self, kind: str, ahead: Foresight) -> Floats:
         """Return t_job without noise under each of `limits` on a node class; kept while trainings need as much work."""
-        work, jobs = self._jobs.get(kind, (math.nan, []))
+        work, jobs = self._jobs.get(kind, (math.nan, self.limits))
         if work != ahead.work:
-            jobs = [ahead.job_without_noise(kind, limit) for limit in self.limits]
+            # One by one: the last digit of numpy's power differs between processors.
+            jobs = np.array([ahead.job_without_noise(kind, limit) for limit in self.limits.tolist()])
             self._jobs[kind] = ahead.work, jobs
         return jobs
-
-
-class _Choice(NamedTuple):
-    """A limit on a node; the smallest choice is the best."""
-
-    held: float
-    away: bool
-    node: int
-    limit: float
-    seconds: float
-
-
-class _Step(NamedTuple):
-    """A limit on a node class, t_job under it, and the CPU time that this and every larger one hold at least."""
-
-    limit: float
-    job: float
-    rest: float
 
 
 class _Search:
@@ -351,7 +344,9 @@ class _Search:
     def __init__(self, oracle: Oracle, view: NodeView, period: float) -> None:
         self._oracle, self._view, self._period = oracle, view, period
         self._states, self._foresight = view.true_states(), view.foresight()
-        self._steps: dict[int, list[_Step]] = {}
+        self._steps: dict[int, list[tuple[float, float, float]]] = {}
+        """By node class, for each limit that meets the period without a transfer: it, t_job under it, and the CPU time
+        that this and every larger limit hold at least."""
 
     def best(self, node: int) -> _Choice | None:
         """Return the best limit on a node; None if all that is free there does not meet the period."""
@@ -373,9 +368,9 @@ class _Search:
     def least(self) -> Floats:
         """Return what the best of each node does not fall below, `(nodes,)`; infinite where there is surely none.
 
-        A transfer takes `Foresight.least_send` at least, and the smallest limit of the grid for each second of it.
+        A transfer takes `Foresight.least_send` at least, and the smallest limit that is quick enough for each second.
         """
-        states, ahead = self._states, self._foresight
+        states, ahead, period = self._states, self._foresight, self._period * (1 + _ROUNDING)
         send, most = ahead.least_send(), np.minimum(states.cpu, self._oracle.ceiling)
         able = self._view.reachable() & (most >= self._oracle.floor) & (states.memory >= ahead.memory)
         found = np.full(len(most), np.inf)
@@ -383,32 +378,18 @@ class _Search:
             nodes = np.flatnonzero(able & (states.kind == kind))
             if not len(nodes):
                 continue
+            jobs = self._oracle.jobs(name, ahead) * ahead.noise
+            fits = complete(jobs, 0.0, ahead.overhead) <= self._period
+            limits, jobs = self._oracle.limits[fits], jobs[fits]
+            alone = complete(jobs, 0.0, ahead.overhead)
+            rest = np.minimum.accumulate((limits * alone)[::-1])[::-1]
+            self._steps[kind] = list(zip(limits.tolist(), jobs.tolist(), rest.tolist(), strict=True))
             own, far = most[nodes], send[nodes]
-            whole = ahead.job(name, own) + far + ahead.overhead
-            steps = self._steps[kind] = self._feasible_steps(name)
-            held = np.minimum(own * whole, self._hold_at_least(steps, far))
-            found[nodes] = np.where(whole <= self._period * (1 + _ROUNDING), held * (1 - _ROUNDING), np.inf)
+            first = np.searchsorted(np.maximum.accumulate(period - alone), far)
+            whole = complete(ahead.job(name, own), far, ahead.overhead)
+            held = np.minimum(own * whole, np.append(rest, np.inf)[first] + np.append(limits, 0.0)[first] * far)
+            found[nodes] = np.where(whole <= period, held * (1 - _ROUNDING), np.inf)
         return found
-
-    def _hold_at_least(self, steps: Sequence[_Step], far: Floats) -> Floats:
-        """Return what steps hold at least with transfers of so many seconds, `(nodes,)`: the first may be too slow."""
-        if not steps:
-            return np.full(len(far), np.inf)
-        limits, jobs, rest = np.array([*steps, (0.0, 0.0, np.inf)]).T
-        spare = np.maximum.accumulate(self._period * (1 + _ROUNDING) - (jobs[:-1] + self._foresight.overhead))
-        first = np.searchsorted(spare, far)
-        return np.asarray(rest[first] + limits[first] * far)
-
-    def _feasible_steps(self, kind: str) -> list[_Step]:
-        """Return the limits that meet the period without a transfer on a node class, the smallest first."""
-        ahead, limits, steps, rest = self._foresight, self._oracle.limits, list[_Step](), math.inf
-        for limit, job in zip(reversed(limits), reversed(self._oracle.jobs(kind, ahead)), strict=True):
-            job *= ahead.noise
-            whole = complete(job, 0.0, ahead.overhead)
-            if whole <= self._period:
-                rest = min(rest, limit * whole)
-                steps.append(_Step(limit, job, rest))
-        return steps[::-1]
 
 
 class InSitu(LearningPolicy):

@@ -64,7 +64,7 @@ class Curve(NamedTuple):
         return max(0.0, math.pow(a / (seconds - d), 1 / c) - b)
 
 
-def complete(job: float, send: float, overhead: float) -> float:
+def complete(job: Numbers, send: Numbers | float, overhead: float) -> Numbers:
     """Return t_complete = t_job + t_send + (t_start + t_stop), in seconds (eq. 2); t_send is 0 on the local node."""
     return job + send + overhead
 

