@@ -13,6 +13,7 @@ from joblib import delayed
 
 from edgeresearch import parallel
 from edgeresearch.config import CityGrowth, SchedulingStudy
+from edgeresearch.emulator.api import Scenario, run_seed, simulate
 from edgeresearch.emulator.city import City, link_nearest, make_city, read_places
 from edgeresearch.emulator.results import MESSAGES, Outcome, traffic
 from edgeresearch.io import write_csv

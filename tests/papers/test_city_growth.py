@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from edgeresearch.config import CityGrowth, Params, SchedulingStudy
+from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.city import make_city, synthetic_places
 from edgeresearch.emulator.results import Outcome, traffic
 from edgeresearch.papers import city_growth
