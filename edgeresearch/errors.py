@@ -26,3 +26,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that can follow a message about an unknown name: `; did you mean …?`, or nothing if none is near."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def check_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise an `InputError` with the nearest and all known names, unless the name is one of them."""
+    names = list(known)
+    if name not in names:
+        raise InputError(f"unknown {what} {name!r}{nearest(name, names)}; known: {', '.join(names)}")

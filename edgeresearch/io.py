@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,15 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield draft
         draft.chmod(0o644)
         draft.replace(path)
+
+
+def check_file(path: Path) -> None:
+    """Look whether a file is there, before anything heavy is imported to read it; if not, the nearest is named."""
+    if path.is_dir():
+        raise InputError(f"{path} is a directory; name a file in it")
+    if not path.exists():
+        near = get_close_matches(path.name, [item.name for item in path.parent.glob("*")], n=1)
+        raise InputError(f"no file {path}; " + (f"nearest: {near[0]}" if near else "check the path"))
 
 
 @contextmanager

@@ -115,5 +115,4 @@ def test_what_is_called_the_study_is_its_extra() -> None:
         "markdown-it-py",
         "pillow",
         "ruamel.yaml.clib",
-        "statsmodels",
     }  # not by us, or here anyway

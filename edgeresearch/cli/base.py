@@ -3,13 +3,13 @@
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from typer import Argument, Option, Typer
 
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError, check_known
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -30,6 +30,18 @@ def option(text: str, default: str, *names: str) -> Any:
     return Option(*names, help=text, show_default=default)
 
 
+def own_file(text: str, name: str) -> Any:
+    """Make an argument that is a file; one that is not there is told before anything heavy is imported."""
+
+    def check(path: Path) -> Path:
+        from edgeresearch.io import check_file
+
+        check_file(path)
+        return path
+
+    return Argument(help=text, metavar=name, callback=check)
+
+
 ParamsFile = Annotated[Path | None, option("Settings.", "params.yaml, if it is here", "--params")]
 DataFolder = Annotated[Path | None, option("Where the data lies.", SET, "--folder")]
 Traces = Annotated[
@@ -41,7 +53,7 @@ TruthFile = Annotated[Path | None, option("Training times as measured in this fi
 TruthModel = Annotated[str | None, option("Whose training times: lstm or autoencoder.", "lstm")]
 
 ResultFolder = Annotated[Path, Option("--out", help="Folder of the results.")]
-TraceFile = Annotated[Path, Argument(help="CSV with a time and a value column.", metavar="TRACE.csv")]
+TraceFile = Annotated[Path, own_file("CSV with a time and a value column.", "TRACE.csv")]
 TimeColumn = Annotated[str | None, option("Time column.", GUESSED, "--time")]
 ValueColumn = Annotated[str | None, option("Value column.", GUESSED, "--value")]
 Step = Annotated[str | None, option("Distance of two rows, as 5min.", GUESSED, "--step")]
@@ -80,8 +92,7 @@ def given(**options: Any) -> dict[str, Any]:
 
 def refuse_others(what: str, known: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse a word that is not known, or an option that only another word takes (`known`: by word, as given)."""
-    if what not in known:
-        raise InputError(f"there is no experiment {what!r}{nearest(what, known)}; known: {', '.join(known)}")
+    check_known("experiment", what, known)
     others = [name for word, options in known.items() if word != what for name in given(**options)]
     if others:
         raise InputError(f"{what} takes no --{others[0]}; leave it out")
@@ -104,6 +115,17 @@ def stage_settings(params: Path | None, folder: Path | None = None) -> "Params":
     for name in THREADS:
         os.environ.setdefault(name, "1")
     return read_settings(params, folder)
+
+
+def check_early(policies: Iterable[str] | None, testbed: Path | None) -> None:
+    """Refuse a policy or a testbed's file that cannot be, before the emulator is imported, which takes a second."""
+    from edgeresearch.config import SchedulingStudy
+    from edgeresearch.settings import read_yaml
+
+    for name in policies or ():
+        check_known("policy", name, SchedulingStudy().policies)
+    if testbed and testbed.suffix:
+        read_yaml(testbed)
 
 
 def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str | None) -> "SchedulingStudy":

@@ -44,9 +44,7 @@ def claims(
 def report(
     open_: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
     out: Annotated[Path | None, base.option("Folder of the site.", "reports/site")] = None,
-    readme: Annotated[
-        Path | None, Option(help="Write the results into this file, between its markers, and nothing else.")
-    ] = None,
+    readme: Annotated[Path | None, Option(help="Write the results between this file's markers, no report.")] = None,
     params: base.ParamsFile = Path("params.yaml"),
 ) -> None:
     """Make the report: every claim, figure and table of both papers beside what came out, as pages to read or send."""

@@ -15,9 +15,7 @@ CALIBRATION = Path("data/calibration.json")
 @base.command("", "--mirror ../data --folder data/raw", "--source synthetic")
 def data(
     source: Annotated[str | None, base.option("auto, mirror, download or synthetic.", base.SET)] = None,
-    mirror: Annotated[
-        str | None, Option(envvar="EDGERESEARCH_DATA_MIRROR", help="Local folder that holds the files.")
-    ] = None,
+    mirror: Annotated[str | None, Option(envvar="EDGERESEARCH_DATA_MIRROR", help="Folder with the files.")] = None,
     folder: base.DataFolder = None,
     params: base.ParamsFile = None,
 ) -> None:
@@ -73,9 +71,7 @@ def notebooks(parameter: base.Parameters = None, params: base.ParamsFile = None)
 @base.command("", "--profile quick", "--timings data/measured/stage_seconds.csv")
 def reproduce(
     profile: Annotated[str, Option(help="paper for the full run, or the name of a file in profiles/.")] = "paper",
-    timings: Annotated[
-        Path | None, Option(help="Write the CPU and wall seconds of each stage that runs into this file.")
-    ] = None,
+    timings: Annotated[Path | None, Option(help="File that gets the seconds of each stage that runs.")] = None,
 ) -> None:
     """Run the pipeline as far as it is out of date, and say where the results lie."""
     from edgeresearch import pipeline
@@ -93,9 +89,7 @@ def compare(
     params: base.ParamsFile = None,
     folder: base.DataFolder = None,
     out: base.ProjectFolder = Path(),
-    timings: Annotated[
-        Path | None, Option(help="Write the CPU seconds into this file, and nothing else anywhere.")
-    ] = None,
+    timings: Annotated[Path | None, Option(help="File that gets the CPU seconds, the only result.")] = None,
 ) -> None:
     """Fit and judge every forecaster on request traces (Paper A, Table 2), and write scores and forecasts."""
     settings = base.stage_settings(params, folder)

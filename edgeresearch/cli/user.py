@@ -6,7 +6,7 @@ Their parameters are called as those of the function, so that all of them are ha
 from pathlib import Path
 from typing import Annotated
 
-from typer import Argument, Exit, Option
+from typer import Exit, Option
 
 from edgeresearch.cli import base
 from edgeresearch.errors import InputError, RunError
@@ -73,9 +73,7 @@ def elastic(
     min_pods: Annotated[int | None, base.option("Fewest pods.", "1", "--min")] = None,
     max_pods: Annotated[int | None, base.option("Most pods.", "1000", "--max")] = None,
     scale: Annotated[float | None, base.option("Scale to this mean, in requests per second.", "as it is")] = None,
-    unit: Annotated[
-        str | None, base.option("per-second, per-minute, per-hour or per-step.", "by the column's name")
-    ] = None,
+    unit: Annotated[str | None, base.option("per-second, per-minute, per-hour or per-step.", "by its column")] = None,
     repeats: Annotated[int | None, base.option("Draws of what is random.", "5")] = None,
     time: base.TimeColumn = None,
     value: base.ValueColumn = None,
@@ -112,24 +110,18 @@ def _show_testbed(wanted: bool) -> None:
 )
 def los(
     out: base.ResultFolder,
-    testbed: Annotated[
-        Path | None, base.option("YAML file of nodes, links and streams, or city.", "Paper B's testbed")
-    ] = None,
+    testbed: Annotated[Path | None, base.option("YAML file of the mesh, or city.", "Paper B's testbed")] = None,
     nodes: Annotated[int | None, base.option("Of the testbed city, in all its layers.", base.SET)] = None,
     streams: Annotated[int | None, base.option("How many.", "as the testbed says")] = None,
     hours: Annotated[float | None, base.option("Virtual time of each run.", "4")] = None,
     repeats: Annotated[int | None, base.option("Draws of what is random; the study has 20.", "5")] = None,
-    policies: Annotated[
-        list[str] | None, base.option("A policy; los is always run.", "all that fit and are quick", "--policy")
-    ] = None,
+    policies: Annotated[list[str] | None, base.option("A policy; los is added.", "all quick ones", "--policy")] = None,
     interval: Annotated[float | None, base.option("Seconds between exchanges of availability.", base.SET)] = None,
     truth: base.TruthFile = None,
     truth_model: base.TruthModel = None,
     seed: base.Seed = None,
     params: base.ParamsFile = None,
-    trace: Annotated[
-        bool, Option("--trace-decisions", help="Write each decision of the first repeat, and why it was taken.")
-    ] = False,
+    trace: Annotated[bool, Option("--trace-decisions", help="Write why each decision was taken.")] = False,
     show_testbed: Annotated[
         bool,
         Option("--show-testbed", callback=_show_testbed, is_eager=True, help="Show Paper B's testbed file and leave."),
@@ -140,6 +132,7 @@ def los(
     LOS and other policies place the same trainings, in virtual time.
     """
     settings = base.read_settings(params)
+    base.check_early(policies, testbed)
     study = base.with_measured_cost(settings.los, truth, truth_model)
     kept = {name: getattr(study, name) for name in ("loss", "training_cost", "rules", "limits", "fitting", "city")}
     kept |= {"testbed": testbed or study.testbed, "interval": study.interval if interval is None else interval}
@@ -160,7 +153,7 @@ def los(
     "stream.csv --column speed --column count --train 500 --every 250 --k 5 --out results",
 )
 def detect(
-    stream: Annotated[Path, Argument(help="CSV with a time column and one or more channels.", metavar="STREAM.csv")],
+    stream: Annotated[Path, base.own_file("CSV with a time column and one or more channels.", "STREAM.csv")],
     out: base.ResultFolder,
     identity: Annotated[str | None, base.option("lstm or autoencoder.", "lstm")] = None,
     threshold: Annotated[str | None, base.option("ema or quantile.", "ema")] = None,
@@ -184,7 +177,7 @@ def detect(
     "sweep.yaml --backend ray --address auto --retry --out results",
 )
 def sweep(
-    spec: Annotated[Path, Argument(help="YAML file, the spec: what is varied.", metavar="SPEC.yaml")],
+    spec: Annotated[Path, base.own_file("YAML file, the spec: what is varied.", "SPEC.yaml")],
     out: Annotated[Path, Option(help="Folder of the results; a stopped sweep continues there.")],
     backend: Annotated[str, Option(help="loky (this machine's cores), dask or ray.")] = "loky",
     workers: Annotated[int | None, base.option("Processes that are started.", "all cores")] = None,

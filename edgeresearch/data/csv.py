@@ -20,6 +20,7 @@ import pandas as pd
 
 from edgeresearch.data.trace import ROUNDS, Origin, Trace, find_runs, regular_index
 from edgeresearch.errors import InputError
+from edgeresearch.io import check_file
 from edgeresearch.provenance import sha256
 
 TraceLike: TypeAlias = str | Path | pd.DataFrame | pd.Series | Trace
@@ -271,11 +272,7 @@ def _from_memory(data: pd.DataFrame | pd.Series) -> _Table:
 
 def _read_table(path: Path) -> _Table:
     """Read a file as text cells."""
-    if path.is_dir():
-        raise InputError(f"{path} is a directory; name a CSV file in it")
-    if not path.exists():
-        near = get_close_matches(path.name, [item.name for item in path.parent.glob("*")], n=1)
-        raise InputError(f"no file {path}; " + (f"nearest: {near[0]}" if near else "check the path"))
+    check_file(path)
     content, notes = read_bytes(path), list[str]()
     if not content.strip():
         raise InputError(f"{path} is empty; give a CSV with a value in each row")

@@ -273,7 +273,7 @@ def test_fit_elastic_searches_from_the_settings_and_writes_nothing(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["elastc"], "error: there is no experiment 'elastc'; did you mean elastic?; known: elastic, los"),
+        (["elastc"], "error: unknown experiment 'elastc'; did you mean elastic?; known: elastic, los"),
         (["elastic", "--out", "a.csv"], "error: elastic takes no --out; leave it out"),
         (["los", "--trials", "0"], "error: los takes no --trials; leave it out"),
         (["los", "--neutral"], "error: los takes no --neutral; leave it out"),

@@ -345,7 +345,7 @@ def test_files_that_are_refused(read: Callable[..., object], content: bytes, mes
 @pytest.mark.parametrize("read", [read_trace, read_channels])
 def test_paths_that_are_refused(read: Callable[..., object], write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(_stamped([1, 2]))
-    assert _error(read, path.parent) == "FILE is a directory; name a CSV file in it"
+    assert _error(read, path.parent) == "FILE is a directory; name a file in it"
     assert _error(read, path.with_name("mien.csv")) == "no file FILE; nearest: mine.csv"
     assert _error(read, path.parent / "none" / "q.csv") == "no file FILE; check the path"
     packed = path.with_suffix(".csv.gz")

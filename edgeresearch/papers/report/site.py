@@ -22,7 +22,7 @@ SITE = Path("reports") / "site"
 """Where the site goes in the project folder."""
 
 PACKAGES = (
-    "edgeresearch numpy scipy pandas scikit-learn torch pytorch-lightning xgboost-cpu xgboost statsmodels river "
+    "edgeresearch numpy scipy pandas scikit-learn torch pytorch-lightning xgboost-cpu xgboost river "
     "networkx matplotlib seaborn papermill nbconvert itables dvc"
 )
 """Whose versions are named, where they are installed."""
