@@ -10,15 +10,14 @@ from scipy.ndimage import minimum_filter1d
 
 from bench.timing import Row, in_turn
 from edgeresearch.autoscaling.api import OWN_TRACE
-from edgeresearch.autoscaling.arrivals import spread
-from edgeresearch.autoscaling.policies import POLICIES
-from edgeresearch.autoscaling.replay import measure_load, simulate_policy
+from edgeresearch.autoscaling.policies import POLICIES, measure_load
+from edgeresearch.autoscaling.replay import simulate_policy, spread
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import make_targets
 
 CONFIG = OWN_TRACE
-Q_ACT = CONFIG.capacity.q_act
+Q_ACT = CONFIG.q_act
 DELAY = round(CONFIG.start_delay / CONFIG.dt)
 BOUND = 5.0
 LINEAR = 1.1

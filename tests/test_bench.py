@@ -123,7 +123,7 @@ def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_peers_are_the_pods_that_the_service_has() -> None:
     arrivals = np.maximum(elastic.world(3000)[0], 1)
-    wanted = elastic.CONFIG.capacity.pods_for(arrivals)
+    wanted = elastic.CONFIG.pods_for(arrivals)
     ready = simulate(arrivals, wanted, elastic.CONFIG, rng=np.random.default_rng(0)).ready
     for peer in elastic.PEERS.values():
         np.testing.assert_array_equal(peer(arrivals.astype(float)), ready)

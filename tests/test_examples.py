@@ -96,7 +96,7 @@ def test_the_autoscaling_policy_expands_at_once_and_shrinks_late(capsys: pytest.
     policy = names["Unhurried"]()
     assert isinstance(policy, er.ScalingPolicy)
     load = np.r_[10.0, 100.0, np.full(30, 10.0)]
-    seen = er.Observations(load, load, er.ExperimentConfig().capacity, 15.0, 3)
+    seen = er.Observations(load, load, er.ExperimentConfig(), 15.0, 3)
     pods = [policy.decide(er.Observation(seen.until(decision), 1)) for decision in range(len(load))]
     assert pods[0] < pods[1] == pods[20] > pods[21] == pods[0]
 

@@ -9,39 +9,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from edgeresearch.autoscaling.arrivals import interpolate_gaps, spread, to_requests_per_second, unit_seconds
-from edgeresearch.autoscaling.compare import (
-    WITHIN,
-    Advice,
-    advise,
+from edgeresearch.autoscaling.policies import Fixed, ScalingPolicy, measure_load, name_policies, reads_forecast
+from edgeresearch.autoscaling.replay import (
     average_periods,
+    interpolate_gaps,
+    mark_load_phases,
     replay_policies,
-    summarise,
+    spread,
+    to_requests_per_second,
     total_errors,
+    unit_seconds,
 )
-from edgeresearch.autoscaling.policies import (
-    POLICIES,
-    Fixed,
-    ScalingPolicy,
-    make_policy,
-    policy_name,
-    reads_forecast,
-)
-from edgeresearch.autoscaling.replay import mark_load_phases, measure_load
 from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
 from edgeresearch.data.csv import TraceLike, choose_season, format_duration, read_trace
-from edgeresearch.data.trace import Trace
+from edgeresearch.data.trace import Trace, make_features, make_targets
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.models import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
-from edgeresearch.settings import as_list, check_whole
+from edgeresearch.settings import check_whole
 
 if TYPE_CHECKING:
     from edgeresearch.forecasting.base import Forecaster
-    from edgeresearch.forecasting.evaluation import Split
 
 OWN_TRACE = ExperimentConfig(
     start_delay=30.0,
@@ -61,6 +52,11 @@ LONGEST = 3_000_000
 COMPARED = ("responsive", "hpa")
 """Policies that are always replayed, as the advice compares with them."""
 UNITS = ("per-second", "per-minute", "per-hour", "per-step")
+PAIR = ["strategy", "forecaster"]
+WITHIN = 0.5
+"""Percentage points above the lowest error rate that still count as good enough."""
+WORTH = 1.0
+"""Percent of the pod-hours that something less simple must save."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -76,7 +72,7 @@ class Replay(Result):
         notes: One line for each thing that was guessed.
         facts: What is written to `report.json`.
         advice: Which policy to take, with its numbers.
-        advised: That policy and its forecaster.
+        advised: That policy and its forecaster, "" where it reads none.
         course: One row per policy, forecaster and sync period, of the first repeat: `seconds` and `time` of its begin;
             `load`, its `forecast` (NaN without a forecaster) and what `failed`, in requests per second; pods `wanted`
             and `ready`; `cpu` and `memory` of all pods, in percent of their limits.
@@ -88,7 +84,7 @@ class Replay(Result):
     notes: tuple[str, ...]
     facts: Mapping[str, Any]
     advice: str
-    advised: Advice
+    advised: tuple[str, str]
     course: pd.DataFrame
     trace: Trace
     config: ExperimentConfig
@@ -149,13 +145,12 @@ def replay(
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
     """
-    named = _by_name(tuple(POLICIES) if policies is None else policies)
+    named = name_policies(policies, COMPARED)
     model_info(forecaster)
     check_whole(repeats=repeats, seed=seed, fill=fill)
     check_range("repeats", repeats, 1)
     check_range("seed", seed, 0)
-    if scale is not None:
-        check_range("scale", scale, 0, above=True)
+    check_range("scale", 1 if scale is None else scale, 0, above=True)
     trace = _read(trace, unit, fill, {"time": time, "value": value, "step": step})
     slot = trace.step.total_seconds()
     config = OWN_TRACE.replace(
@@ -163,67 +158,52 @@ def replay(
         **{"min_pods": min_pods, "max_pods": max_pods, "dt": slot / math.ceil(slot - 1e-9)},
     )
     trace = _newest(trace, config.dt)
-    config = config.replace(mean_qps=_mean_load(trace) if scale is None else scale)
+    # Scaled to its own mean load, a trace is as it was, to the last bit.
+    config = config.replace(mean_qps=float(to_requests_per_second(trace).mean()) if scale is None else scale)
     notes, cut = [*trace.notes], _first_replayed(trace, config)
     if slot <= 1 and not start_spread and repeats > 1:
         notes.append(f"repeats: 1, not {repeats}, as nothing is random; a spread of the start delays would be")
         repeats = 1
-    say, totals, course = progress or _ignore, [], []
+    if repeats == 2:
+        notes.append("repeats: the lowest and the highest of 2 say little of how far others would lie; take 5 or more")
+    say, totals, course = progress or (lambda _: None), [], []
     model, forecasts, fixed, peak = None, dict[str, Floats | None](), Fixed(), 0.0
     for repeat in range(repeats):
         placing, delays = np.random.SeedSequence(seed, spawn_key=(repeat,)).spawn(2)
         arrivals = spread(trace, np.random.default_rng(placing), dt=config.dt, mean=config.mean_qps)
-        parts = _split(trace, arrivals, config, cut)
-        replayed = arrivals[cut * config.sync_steps :]
+        features, replayed = _make_features(trace, arrivals, config, cut), arrivals[cut * config.sync_steps :]
+        times = features.index[cut:]
         if not repeat:
             peak = float(measure_load(replayed, config).max())
-            fixed = Fixed(pods=int(config.capacity.pods_for(parts.features["value"].iloc[:cut].max())))
+            fixed = Fixed(pods=int(config.pods_for(features["value"].iloc[:cut].max())))
             named = {name: fixed if policy == Fixed() else policy for name, policy in named.items()}
-            notes += _describe(trace, replayed, parts, config, fixed)
+            notes += _describe(trace, replayed, times[0], config, fixed)
             if any(map(reads_forecast, named.values())):
                 say(f"fitting {forecaster} on {cut} decisions")
-                model = _fit(forecaster, parts, config, seed, models or STUDY)
+                model = _fit(forecaster, features, cut, config, seed, models or STUDY)
         say(f"replaying {len(named)} policies, repeat {repeat + 1} of {repeats}")
         if model is not None:
-            forecasts = {forecaster: _forecast(model, parts)}
+            forecasts = {forecaster: _forecast(model, features, cut)}
             forecasts.setdefault("last_value", None)
         phases = mark_load_phases(replayed, config)
         for run in replay_policies(named, replayed, forecasts, config, seed=delays):
             pair = {"strategy": run.strategy, "forecaster": run.forecaster}
             totals.append({**pair, **total_errors(run.result, phases)})
             if not repeat:
-                times = parts.features.index[cut:]
-                forecast = _when_due(forecasts.get(run.forecaster), len(times), config.horizon)
+                # That of decision k is of the period before decision k + horizon.
+                forecast = pd.Series(forecasts.get(run.forecaster), dtype=float).shift(config.horizon - 1)
                 course.append(average_periods(run.result, config).assign(time=times, forecast=forecast, **pair))
-    table = summarise(pd.DataFrame(totals))
-    advised = advise(table)
-    advice = ("" if unit else _doubt_unit(trace, peak, config)) + advised.line
+    table = _summarise(pd.DataFrame(totals))
+    advised, advice = advise(table)
+    advice = ("" if unit else _doubt_unit(trace, peak, config)) + advice
+    same = config.model_dump(include={*ReplayConfig.model_fields} - {"clusters"})
     facts = {
         **{"strategies": list(named), "forecaster": forecaster, "seed": seed, "repeats": repeats, "scale": scale},
         **{"horizon": config.horizon, "window": config.window, "fill": fill, "within": WITHIN},
-        **{"fixed_pods": fixed.pods, "settings": config.model_dump(include=_REPORTED), "data": trace.describe()},
+        **{"fixed_pods": fixed.pods, "settings": same, "data": trace.describe()},
         **{"learnt_decisions": cut, "replayed_from": str(course[0]["time"].iloc[0]), "advice": advice},
     }
     return Replay(table, tuple(notes), facts, advice, advised, pd.concat(course, ignore_index=True), trace, config)
-
-
-_REPORTED = {*ReplayConfig.model_fields} - {"clusters"}
-
-
-def _ignore(_: str) -> None:
-    pass
-
-
-def _by_name(policies: str | ScalingPolicy | Iterable[str | ScalingPolicy]) -> dict[str, ScalingPolicy]:
-    named: dict[str, ScalingPolicy] = {}
-    for given in [*as_list(policies, "policy"), *COMPARED]:
-        policy = make_policy(given) if isinstance(given, str) else given
-        if isinstance(policy, type) or not isinstance(policy, ScalingPolicy):
-            raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(observation)")
-        name = policy_name(policy)
-        if named.setdefault(name, policy) != policy:
-            raise InputError(f"two policies are called {name!r}; give one of them an attribute 'name' of its own")
-    return named
 
 
 def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> Trace:
@@ -240,7 +220,7 @@ def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, An
 
 def _doubt_unit(trace: Trace, peak: float, config: ExperimentConfig) -> str:
     """Return a question where the unit was guessed and leaves so little load that one pod always does."""
-    if unit_seconds(trace.unit) is not None or config.capacity.pods_for(peak) > 1:
+    if unit_seconds(trace.unit) is not None or config.pods_for(peak) > 1:
         return ""
     return (
         f"the load never needs a second pod at q_max {config.q_max:g}, being {peak:.3g} requests per second at most; "
@@ -250,19 +230,13 @@ def _doubt_unit(trace: Trace, peak: float, config: ExperimentConfig) -> str:
 
 def _newest(trace: Trace, dt: float) -> Trace:
     rows = int(LONGEST * dt / trace.step.total_seconds())
-    if len(trace.frame) <= rows:
-        return trace
-    frame: pd.DataFrame = trace.frame.iloc[-rows:]
-    note = f"trace: the newest {rows} of {len(trace.frame)} rows are used, from {frame.index[0]} on"
-    return changed(trace, frame=frame, notes=(*trace.notes, note))
-
-
-def _mean_load(trace: Trace) -> float:
-    """Return the trace's own mean load; scaled to it, the trace is as it was, to the last bit."""
-    mean = float(to_requests_per_second(trace).mean())
-    if not mean:
+    if len(trace.frame) > rows:
+        frame: pd.DataFrame = trace.frame.iloc[-rows:]
+        note = f"trace: the newest {rows} of {len(trace.frame)} rows are used, from {frame.index[0]} on"
+        trace = changed(trace, frame=frame, notes=(*trace.notes, note))
+    if not to_requests_per_second(trace).any():
         raise InputError(f"the {len(trace.frame)} rows that are used, the newest, have no request; cut the file")
-    return mean
+    return trace
 
 
 def _first_replayed(trace: Trace, config: ExperimentConfig) -> int:
@@ -281,62 +255,49 @@ def _first_replayed(trace: Trace, config: ExperimentConfig) -> int:
     return cut
 
 
-def _split(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> "Split":
-    """Return what a forecaster sees, and is asked: the load when a pod that is started now is ready."""
-    from edgeresearch.data.trace import find_whole_windows, make_features, make_targets
-    from edgeresearch.forecasting.evaluation import Split
-
-    load, ahead = measure_load(arrivals, config), config.horizon
-    gap = pd.Timedelta(seconds=config.sync_period)
+def _make_features(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> pd.DataFrame:
+    """Return what a forecaster sees, one row per decision; what the part before the cut does not span is not learnt."""
+    load, gap = measure_load(arrivals, config), pd.Timedelta(seconds=config.sync_period)
     frame = pd.DataFrame({"load": load}, index=grid.regular_index(trace.frame.index[0], len(load), gap))
     seen = changed(trace, frame=frame, step=gap)
-    # A period that the training part does not span is not learnt, whatever the rest would show.
-    period = choose_season(None, changed(seen, frame=frame.iloc[:cut]), ahead)
-    known = make_features(seen, horizons=[ahead], season=period, fill_limit=0, span=cut)
-    whole = find_whole_windows(load, config.window)
-    return Split(seen, known, make_targets(load, [ahead]), whole, cut, (ahead,))
+    period = choose_season(None, changed(seen, frame=frame.iloc[:cut]), config.horizon)
+    return make_features(seen, horizons=[config.horizon], season=period, fill_limit=0, span=cut)
 
 
-def _fit(name: str, parts: "Split", config: ExperimentConfig, seed: int, models: ForecastSettings) -> "Forecaster":
-    columns = list(parts.features.columns)
+def _fit(
+    name: str, features: pd.DataFrame, cut: int, config: ExperimentConfig, seed: int, models: ForecastSettings
+) -> "Forecaster":
+    """Return the forecaster, fitted to what it is asked: the load when a pod that is started now is ready."""
+    columns = list(features.columns)
     if name == "seasonal_naive" and not any(column.startswith("season_lag_") for column in columns):
         raise InputError("forecaster seasonal_naive needs a season; the part that is learnt from spans no three days")
     if name.startswith("lstm"):
         import torch
 
         torch.set_num_threads(1)
-    rows = parts.test_start
-    model = build(name, columns=columns, rows=rows, settings=models.replace(window=config.window), seed=seed)
-    return model.fit(parts.features.to_numpy()[:rows], parts.training_targets)
+    model = build(name, columns=columns, rows=cut, settings=models.replace(window=config.window), seed=seed)
+    return model.fit(features.to_numpy()[:cut], make_targets(features["value"].iloc[:cut], [config.horizon]))
 
 
-def _forecast(model: "Forecaster", parts: "Split") -> Floats:
+def _forecast(model: "Forecaster", features: pd.DataFrame, cut: int) -> Floats:
     """Return what is forecast at each replayed decision; the model reads the decisions before, as it would live."""
     from edgeresearch.forecasting.evaluation import CONTEXT
 
-    begin = max(parts.test_start - CONTEXT, 0)
-    values = model.predict(parts.features.to_numpy()[begin:])
-    return np.asarray(values.reshape(len(values), -1)[parts.test_start - begin :, 0], dtype=np.float64)
+    begin = max(cut - CONTEXT, 0)
+    values = model.predict(features.to_numpy()[begin:])
+    return np.asarray(values.reshape(len(values), -1)[cut - begin :, 0], dtype=np.float64)
 
 
-def _when_due(forecast: Floats | None, decisions: int, horizon: int) -> Floats:
-    """Move forecasts to what they are of: that of decision k is of the period before decision k + horizon."""
-    due = np.full(decisions, np.nan)
-    if forecast is not None:
-        due[horizon - 1 :] = forecast[: decisions - horizon + 1]
-    return due
-
-
-def _describe(trace: Trace, arrivals: Ints, parts: "Split", config: ExperimentConfig, fixed: Fixed) -> list[str]:
+def _describe(trace: Trace, arrivals: Ints, begin: Any, config: ExperimentConfig, fixed: Fixed) -> list[str]:
     """Note what is replayed, and what makes it easy or hopeless."""
     if not arrivals.any():
         raise InputError(
             f"the last {1 - config.learn:.0%} of the trace, which is replayed, has no request; cut the file"
         )
     load = measure_load(arrivals, config)
-    needed = config.capacity.pods_for(load)
+    needed = config.pods_for(load)
     notes = [
-        f"replayed: from {parts.features.index[parts.test_start]} on; what is before trains the forecaster",
+        f"replayed: from {begin} on; what is before trains the forecaster",
         f"load: {load.mean():,.4g} requests per second on average, {load.max():,.4g} at most; at Q_max "
         f"{config.q_max:g} this takes {needed.min()} to {needed.max()} pods",
     ]
@@ -350,3 +311,82 @@ def _describe(trace: Trace, arrivals: Ints, parts: "Split", config: ExperimentCo
             "than real load; a finer trace is a harder test"
         )
     return [*notes, f"fixed: {fixed.pods} pods, the most that the load of the training part needed"]
+
+
+def _summarise(totals: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per strategy and forecaster: means over the repeats, and the lowest and highest of them."""
+    groups = totals.groupby(["strategy", "forecaster"], sort=False)
+    table = groups.mean()
+    for name in ("error_percent", "pod_hours"):
+        at = list(table.columns).index(name)
+        table.insert(at + 1, f"{name}_low", groups[name].min())
+        table.insert(at + 2, f"{name}_high", groups[name].max())
+    table.insert(0, "repeats", groups.size())
+    return table.reset_index()
+
+
+def label(strategy: str, forecaster: str) -> str:
+    """Return what a policy with a forecaster is called: `combined with lstm`."""
+    return f"{strategy} with {forecaster.replace('_', ' ')}" if forecaster else strategy
+
+
+def advise(table: pd.DataFrame) -> tuple[tuple[str, str], str]:
+    """Advise the policy of fewest pod-hours among those whose error rate is near the lowest (within `WITHIN` points).
+
+    The lowest is that of the policies that scale and can be had: not of the oracle, which is never advised, and not
+    of Fixed, which buys few errors with any number of pods, and is advised only where it is cheap. Where the pod-hours
+    are within `WORTH` percent of the fewest, the simplest is advised: one without a forecast before one with the last
+    value, and that before one with a model.
+
+    Args:
+        table: One row per strategy and forecaster with `error_percent` and `pod_hours`; Responsive and the HPA, where
+            they are among them, are what the advice is compared with.
+
+    Returns:
+        The policy and its forecaster, and the advice as a line with its numbers.
+    """
+    real = table[table["strategy"] != "oracle"]
+    real = real.assign(rank=real["forecaster"].map({"": 0, "last_value": 1}).fillna(2))
+    best = _cheapest(real[real["error_percent"] <= find_lowest_error(table) + WITHIN])
+    parts = [f"{label(*best[PAIR])}: {best['error_percent']:.1f} % errors at {best['pod_hours']:,.1f} pod-hours"]
+    for name in COMPARED:
+        for _, other in real[real["strategy"] == name].iterrows():
+            if best["strategy"] != name:
+                parts.append(_saving(best, other, "pod-hours " if len(parts) == 1 else ""))
+    line = ", ".join(parts) + _value_of_forecast(best, real)
+    line += f"; rule: fewest pod-hours (simplest within {WORTH:g} %) at most {WITHIN:g} points above the lowest error "
+    line += "rate of a strategy that scales"
+    return (str(best["strategy"]), str(best["forecaster"])), line
+
+
+def find_lowest_error(table: pd.DataFrame) -> float:
+    """Return the lowest error rate of the policies that scale and can be had."""
+    return float(table.loc[~table["strategy"].isin(["oracle", "fixed"]), "error_percent"].min())
+
+
+def _cheapest(near: pd.DataFrame) -> pd.Series:
+    cheap = near[near["pod_hours"] <= near["pod_hours"].min() * (1 + WORTH / 100)]
+    row: pd.Series = cheap.sort_values(["rank", "pod_hours"], kind="stable").iloc[0]
+    return row
+
+
+def _saving(best: pd.Series, other: pd.Series, noun: str) -> str:
+    change = 100 * (best["pod_hours"] / other["pod_hours"] - 1)
+    size = f"{abs(change):.1f}" if abs(change) < 10 else f"{abs(change):.0f}"
+    errors = f"{label(*other[PAIR])} ({other['error_percent']:.1f} %{' errors' if noun else ''})"
+    if size == "0.0":
+        return f"as many {noun}as {errors}"
+    return f"{size} % {'more' if change > 0 else 'fewer'} {noun}than {errors}"
+
+
+def _value_of_forecast(best: pd.Series, real: pd.DataFrame) -> str:
+    """Say what the forecast is worth: the same policy on the last value, or, if none is advised, the best with one."""
+    models, words = real[real["rank"] == 2], "with the last value instead"
+    if best["rank"] == 2:
+        models = real[(real["strategy"] == best["strategy"]) & (real["rank"] == 1)]
+    if models.empty:
+        return ""
+    other = _cheapest(models[models["error_percent"] <= models["error_percent"].min() + WITHIN])
+    if best["rank"] != 2:
+        words = f"the best on a model's forecast, {label(*other[PAIR])}"
+    return f"; {words}: {other['error_percent']:.1f} % at {other['pod_hours']:,.1f}"

@@ -1,8 +1,11 @@
-"""Autoscaling policies: from what is known at a decision to the number of pods wanted."""
+"""Autoscaling policies: what is known at a decision, and the number of pods that each wants then."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from numbers import Integral
 from types import MappingProxyType
 from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
@@ -11,48 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
-from edgeresearch.autoscaling.settings import Percent
-from edgeresearch.autoscaling.simulator import Floats, Ints
+from edgeresearch.autoscaling.settings import Percent, ReplayConfig
+from edgeresearch.autoscaling.simulator import Floats, Ints, as_counts
 from edgeresearch.errors import InputError, nearest
-from edgeresearch.settings import Section
-
-_ULP = 1 + 1e-12
-"""A load this little above a whole number of pods, relatively, is that number: it comes from rounding."""
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What an autoscaler plans a pod to serve, and the bounds of the number of pods; see `ReplayConfig.capacity`.
-
-    Attributes:
-        q_max: Highest load that a pod serves, in requests per second: the result of a `run_pressure_test`.
-        target_utilisation: Part of `q_max` that is planned with.
-        min_pods: Fewest pods.
-        max_pods: Most pods.
-    """
-
-    q_max: float
-    target_utilisation: float
-    min_pods: int
-    max_pods: int
-
-    @property
-    def q_act(self) -> float:
-        """Load that a pod is planned to serve, in requests per second: Q_act = .8 Q_max (Paper A, section 3)."""
-        return self.target_utilisation * self.q_max
-
-    def pods_for(self, load: npt.ArrayLike) -> Ints:
-        """Return P = ⌈Q / Q_act⌉, before bounds (Paper A, section 3): it plans with 0.8 of `q_max` (see `q_act`).
-
-        Args:
-            load: Loads Q in requests per second, any shape; not checked.
-        """
-        pods = np.divide(load, self.q_act * _ULP)
-        return np.ceil(pods, out=pods if pods.ndim else None).astype(np.int64)
-
-    def bound(self, pods: npt.ArrayLike) -> Ints:
-        """Return numbers of pods within the minimum and the maximum."""
-        return np.clip(np.asarray(pods, dtype=np.int64), self.min_pods, self.max_pods)
+from edgeresearch.settings import Section, as_list
 
 
 @dataclass(frozen=True)
@@ -65,7 +30,7 @@ class Observations:
             it.
         forecast: Load forecast at each decision, `(decisions,)`, never NaN: of the sync period `horizon` periods ahead,
             so that `forecast[k]` speaks of what `load[k + horizon]` will be.
-        capacity: What a pod is planned to serve, and the bounds of the number of pods.
+        capacity: What a pod is planned to serve (`pods_for`), and the bounds of the number of pods.
         sync_period: Time between two decisions, in seconds.
         horizon: Sync periods from a decision to the end of the one that a pod started now will be ready for.
         peak: The true highest load from each decision to the end of its horizon; None for all but the oracle.
@@ -73,7 +38,7 @@ class Observations:
 
     load: Floats
     forecast: Floats
-    capacity: Capacity
+    capacity: ReplayConfig
     sync_period: float
     horizon: int
     peak: Floats | None = None
@@ -113,10 +78,7 @@ class Observation:
         return (len(self.history.load) - 1) * self.history.sync_period
 
     def pods_for(self, load: float) -> int:
-        """Return the pods that a load needs where each is planned to serve `target_utilisation` (0.8) of `q_max`.
-
-        That is ⌈Q / Q_act⌉ (Paper A, section 3), before bounds.
-        """
+        """Return the ⌈Q / Q_act⌉ pods that a load needs, before bounds: each is planned to serve 0.8 of `q_max`."""
         return int(self.history.capacity.pods_for(load))
 
 
@@ -146,18 +108,20 @@ class ScalingPolicy(Protocol):
 
 
 class BuiltInPolicy(Section):
-    """Base of the policies that come with the package: they answer all decisions at once, or one by one."""
+    """Base of the policies that come with the package: they provide for some load, the present one if not said."""
 
-    name: ClassVar[str | None] = None
     reads_forecast: ClassVar[bool] = False
 
     def decide_all(self, observations: Observations) -> Ints:
         """Return the pods wanted from each decision to the next, `(decisions,)`."""
-        raise NotImplementedError
+        return observations.capacity.pods_for(self._load(observations))
 
     def decide(self, observation: Observation) -> int:
         """Return the pods wanted until the next decision."""
         return int(self.decide_all(observation.history)[-1])
+
+    def _load(self, observations: Observations) -> Floats:
+        return observations.load
 
 
 class HPA(BuiltInPolicy):
@@ -190,46 +154,31 @@ class HPA(BuiltInPolicy):
         # The load in pods: within the tolerance where current · (1 - tolerance) <= load <= current · (1 + tolerance).
         loads = (observations.load / capacity.q_act).tolist()
         needed = capacity.pods_for(observations.load).tolist()
-        few, many = 1 - self.tolerance, 1 + self.tolerance
+        few, many, low, high = 1 - self.tolerance, 1 + self.tolerance, capacity.min_pods, capacity.most_pods
         window = max(round(self.stabilisation / observations.sync_period), 1)
         current = int(capacity.bound(needed[0]))
         # Pods that precede the first period, then those of each sync: entry k is what there was a period before sync k.
         pods = [current] * max(round(self.period / observations.sync_period), 1)
         syncs = len(pods)
-        recommended: list[int] = []
-        low, high = few * current, many * current
-        held_at = 0  # newest sync that recommended as many pods as there are now: it holds against scaling down
+        highest = deque[tuple[int, int]]()  # recommendations of the window that no later one reaches, the highest first
         for now, desired in enumerate(needed):
-            if desired != current and low <= loads[now] <= high:
+            if few * current <= loads[now] <= many * current:
                 desired = current
-            recommended.append(desired)
-            if desired >= current:
-                held_at = now
-            elif held_at > now - window:
-                desired = current
-            else:
-                desired = max(recommended[max(now - window + 1, 0) :])
-            if desired != pods[now]:
-                desired = self._limited(desired, pods[now], capacity)
-            if desired != current:
-                current, low, high = desired, few * desired, many * desired
-                held_at = _newest_hold(recommended, current, max(now - window, -1))
+            while highest and highest[-1][1] <= desired:
+                highest.pop()
+            highest.append((now, desired))
+            if highest[0][0] <= now - window:
+                highest.popleft()
+            if desired < current:
+                desired = min(highest[0][1], current)
+            before = pods[now]  # at the beginning of the period, from which the policies count
+            if desired != before:
+                most = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
+                least = math.floor(before * (100 - self.down_percent) / 100)
+                desired = min(max(min(desired, most), least, low), high)
+            current = desired
             pods.append(current)
         return np.array(pods[syncs:], dtype=np.int64)
-
-    def _limited(self, desired: int, before: int, capacity: Capacity) -> int:
-        """Apply the policies, which count from the pods at the beginning of the period, and the bounds."""
-        most = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
-        least = math.floor(before * (100 - self.down_percent) / 100)
-        return min(max(min(desired, most), least, capacity.min_pods), capacity.max_pods)
-
-
-def _newest_hold(recommended: list[int], current: int, oldest: int) -> int:
-    """Return the newest sync after the oldest that recommended as many pods as there are, else the oldest."""
-    newest = len(recommended) - 1
-    while newest > oldest and recommended[newest] < current:
-        newest -= 1
-    return newest
 
 
 class Advance(BuiltInPolicy):
@@ -240,17 +189,12 @@ class Advance(BuiltInPolicy):
 
     reads_forecast = True
 
-    def decide_all(self, observations: Observations) -> Ints:
-        """Return the pods for the forecast."""
-        return observations.capacity.pods_for(observations.forecast)
+    def _load(self, observations: Observations) -> Floats:
+        return observations.forecast
 
 
 class Responsive(BuiltInPolicy):
     """Act on the present load, up and down (Paper A, Table 3: "Responsive reduction")."""
-
-    def decide_all(self, observations: Observations) -> Ints:
-        """Return the pods for the present load."""
-        return observations.capacity.pods_for(observations.load)
 
 
 class Combined(BuiltInPolicy):
@@ -262,9 +206,8 @@ class Combined(BuiltInPolicy):
 
     reads_forecast = True
 
-    def decide_all(self, observations: Observations) -> Ints:
-        """Return the pods for the larger of both."""
-        return observations.capacity.pods_for(np.maximum(observations.forecast, observations.load))
+    def _load(self, observations: Observations) -> Floats:
+        return np.maximum(observations.forecast, observations.load)
 
 
 class Fixed(BuiltInPolicy):
@@ -314,46 +257,27 @@ class Quantile(BuiltInPolicy):
             known[self.memory :] = rank_filter(errors, rank, size=self.memory, origin=back)[self.memory :]
         return margin
 
-    def decide_all(self, observations: Observations) -> Ints:
-        """Return the pods for the larger of the present load and the forecast with its margin."""
-        planned = observations.forecast + self.margin(observations)
-        return observations.capacity.pods_for(np.maximum(planned, observations.load))
+    def _load(self, observations: Observations) -> Floats:
+        return np.maximum(observations.forecast + self.margin(observations), observations.load)
 
 
 class Oracle(BuiltInPolicy):
     """Act on the true highest load up to the horizon: the only policy that sees the future."""
 
-    def decide_all(self, observations: Observations) -> Ints:
-        """Return the pods for the true peak.
-
-        Raises:
-            InputError: The observations hold no future.
-        """
+    def _load(self, observations: Observations) -> Floats:
         if observations.peak is None:
             raise InputError("the oracle needs the true peak of the load; let `replay` make the observations")
-        return observations.capacity.pods_for(observations.peak)
+        return observations.peak
 
 
 POLICIES: Mapping[str, type[BuiltInPolicy]] = MappingProxyType(
-    {
-        "advance": Advance,
-        "responsive": Responsive,
-        "combined": Combined,
-        "fixed": Fixed,
-        "hpa": HPA,
-        "quantile": Quantile,
-        "oracle": Oracle,
-    }
+    {kind.__name__.lower(): kind for kind in (Advance, Responsive, Combined, Fixed, HPA, Quantile, Oracle)}
 )
 """The built-in policies by name. `combined` is what Paper A calls LSTM."""
 
 
 def make_policy(name: str) -> BuiltInPolicy:
-    """Return a built-in policy with its default settings.
-
-    Raises:
-        InputError: There is none of that name.
-    """
+    """Return a built-in policy with its default settings."""
     if name not in POLICIES:
         raise InputError(f"unknown strategy {name!r}{nearest(name, POLICIES)}; known: {', '.join(POLICIES)}")
     return POLICIES[name]()
@@ -369,7 +293,118 @@ def policy_name(policy: ScalingPolicy) -> str:
     given = getattr(policy, "name", None)
     if given is not None:
         return str(given)
-    base = next((name for name, kind in POLICIES.items() if type(policy) is kind), type(policy).__name__.lower())
+    base = type(policy).__name__.lower()
     fields = policy.model_dump(exclude_unset=True) if isinstance(policy, BuiltInPolicy) else {}
     changed = ", ".join(f"{name}={value}" for name, value in fields.items())
     return f"{base}({changed})" if changed else base
+
+
+def name_policies(
+    given: str | ScalingPolicy | Iterable[str | ScalingPolicy] | None, more: Iterable[str] = ()
+) -> dict[str, ScalingPolicy]:
+    """Return policies, and more built-in ones, by how tables call them; None stands for all built-in ones."""
+    named: dict[str, ScalingPolicy] = {}
+    for each in [*as_list(tuple(POLICIES) if given is None else given, "policy"), *more]:
+        policy = make_policy(each) if isinstance(each, str) else each
+        if isinstance(policy, type) or not isinstance(policy, ScalingPolicy):
+            raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(observation)")
+        name = policy_name(policy)
+        if named.setdefault(name, policy) != policy:
+            raise InputError(f"two policies are called {name!r}; give one of them an attribute 'name' of its own")
+    return named
+
+
+def plan_pods(
+    policy: ScalingPolicy | str, arrivals: npt.ArrayLike, forecast: npt.ArrayLike | None, config: ReplayConfig
+) -> Ints:
+    """Return the pods that a policy wants in each step, within the bounds of the capacity, `(steps,)`.
+
+    A decision holds until the next one. It uses the load measured before it and the forecast made at it, and nothing
+    later; only the oracle is shown the future. What a policy raises comes with a note that names it.
+
+    Args:
+        policy: The policy, of which a copy is asked, or its name in `POLICIES`.
+        arrivals: Requests of each step, `(steps,)`.
+        forecast: See `observe`.
+        config: The capacity, the sync period, and the start delay, which gives the horizon.
+
+    Raises:
+        InputError: The policy is unknown or returns something else than a number per decision, or the arrivals or the
+            forecast are no such series.
+    """
+    policy = make_policy(policy) if isinstance(policy, str) else deepcopy(policy)
+    arrived = as_counts("arrivals", arrivals)
+    seen = observe(arrived, forecast, config)
+    if isinstance(policy, Oracle):
+        seen = replace(seen, peak=_peak_load(arrived, config))
+    try:
+        pods = np.asarray(policy.decide_all(seen)) if hasattr(policy, "decide_all") else _decide_each(policy, seen)
+    except Exception as error:
+        error.add_note(f"raised in the autoscaling policy {policy_name(policy)!r}")
+        raise
+    if pods.shape != seen.load.shape or pods.dtype.kind not in "iu":
+        raise InputError(
+            f"{type(policy).__name__} returned {pods.dtype} of shape {pods.shape} for {len(seen.load)} decisions; "
+            "return one whole number of pods for each"
+        )
+    return np.repeat(config.bound(pods), config.sync_steps)[: len(arrived)]
+
+
+def _decide_each(policy: ScalingPolicy, seen: Observations) -> Ints:
+    """Ask for one decision after another; the first finds the pods that the first load needs."""
+    capacity, wanted = seen.capacity, list[int]()
+    pods = int(capacity.bound(capacity.pods_for(seen.load[0])))
+    for decision in range(len(seen.load)):
+        answer = policy.decide(Observation(seen.until(decision), pods))
+        if not isinstance(answer, Integral):
+            raise InputError(
+                f"{type(policy).__name__} returned {answer!r} at decision {decision}; return a whole number of pods"
+            )
+        pods = min(max(int(answer), capacity.min_pods), capacity.most_pods)
+        wanted.append(pods)
+    return np.array(wanted, dtype=np.int64)
+
+
+def observe(arrivals: npt.ArrayLike, forecast: npt.ArrayLike | None, config: ReplayConfig) -> Observations:
+    """Return what policies know of a trace.
+
+    Args:
+        arrivals: Requests of each step, `(steps,)`.
+        forecast: Load that was forecast at each decision for `horizon` sync periods ahead, in requests per second,
+            `(decisions,)`; below 0 counts as 0. Where it is NaN (the forecaster has no past yet), and everywhere if
+            None, the last value stands in: the forecaster that adds nothing to the policy.
+        config: The capacity, the sync period and the start delay.
+    """
+    load = measure_load(arrivals, config)
+    expected = load
+    if forecast is not None:
+        expected = np.asarray(forecast, dtype=np.float64)
+        if expected.shape != load.shape:
+            raise InputError(
+                f"forecasts of shape {expected.shape} for {len(load)} decisions; give one forecast per decision"
+            )
+        expected = np.maximum(np.where(np.isnan(expected), load, expected), 0.0)
+        if not np.isfinite(expected).all():
+            raise InputError(f"the forecast at decision {int(expected.argmax())} is not finite; give a number or NaN")
+    return Observations(load, expected, config, config.sync_period, config.horizon)
+
+
+def measure_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Floats:
+    """Return the load as an autoscaler measures it (see `Observations.load`), in requests per second, `(decisions,)`.
+
+    There is a decision for each sync period that begins. It is what forecasters learn from: entry k is known at
+    decision k, and a forecast made then is to be of entry k + horizon (see `data.trace.make_targets`).
+    """
+    arrived, length = as_counts("arrivals", arrivals), config.sync_steps
+    starts = np.arange(0, len(arrived), length)
+    rates = np.add.reduceat(arrived, starts) / (np.minimum(length, len(arrived) - starts) * config.dt)
+    return np.concatenate([rates[:1], rates[:-1]])
+
+
+def _peak_load(arrived: Ints, config: ReplayConfig) -> Floats:
+    """Return the highest load of a step from each decision to the end of its horizon."""
+    from scipy.ndimage import maximum_filter1d  # loaded when needed: input errors need not wait for it
+
+    highest = np.maximum.reduceat(arrived, np.arange(0, len(arrived), config.sync_steps))
+    horizon = config.horizon
+    return np.asarray(maximum_filter1d(highest, horizon, origin=-(horizon // 2), mode="nearest") / config.dt)

@@ -1,24 +1,147 @@
-"""Replay a trace under a policy, and mark its phases."""
+"""Replay a trace under policies: its requests step by step, what becomes of them, and the errors of each phase."""
 
-import operator
-from collections.abc import Mapping
-from copy import deepcopy
-from dataclasses import replace
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from edgeresearch.autoscaling.policies import Observation, Observations, Oracle, ScalingPolicy, make_policy
+from edgeresearch.autoscaling.policies import ScalingPolicy, plan_pods, reads_forecast
 from edgeresearch.autoscaling.settings import ReplayConfig
-from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult, as_counts, as_load, simulate
+from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult, as_counts, simulate
+from edgeresearch.data import trace as grid
+from edgeresearch.data.csv import format_duration
+from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 
 Phases: TypeAlias = npt.NDArray[np.int8]
-
 PHASES: Mapping[str, int] = MappingProxyType({"stable": 0, "expansion": 1, "shrinkage": -1})
 """The phases by name, in the order of Paper A, Table 3, with the number that marks their steps."""
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PER = re.compile(r"(?:\bper\s+|/\s*)(\d+\s*)?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?)\b", re.IGNORECASE)
+_ABBREVIATED = re.compile(r"\b[rqt]p([smh])\b", re.IGNORECASE)
+_WORDS = re.compile("_|(?<=[a-z])(?=[A-Z])")
+"""Where one word of a column's name ends and the next begins: `requests_per_second`, `requestsPerSecond`."""
+
+
+def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: float | None = None) -> Ints:
+    """Spread a trace to whole requests per step.
+
+    The requests of a slot of the trace are rounded so that their sums stay right (error diffusion). They fall on the
+    slot's steps as a Poisson process would, given their number: multinomially, in proportion to a rate that runs
+    linearly between the middles of the slots. So each slot keeps its total exactly, and a trace of steps of its own is
+    left as it is.
+
+    Args:
+        trace: Request rates; the first column is used. Its unit gives the time it counts (see `unit_seconds`); without
+            one, values are counts per slot.
+        rng: Places the requests.
+        dt: Length of a step, in seconds, at most 1; a slot of the trace must be a multiple of it.
+        mean: Mean load above 0 to scale the trace to, in requests per second, as real traces differ in size by orders
+            of magnitude; None keeps it.
+
+    Returns:
+        `(slots · slot / dt,)`.
+
+    Raises:
+        InputError: The trace has gaps, negative values or, with a mean, no request; or a slot is no multiple of `dt`.
+    """
+    slot = trace.step.total_seconds()
+    steps = round(slot / dt)
+    if steps < 1 or abs(steps * dt - slot) > 1e-9 * slot:
+        raise InputError(f"{trace.name}: its step of {slot:g} s is no multiple of dt = {dt:g} s; change dt")
+    rate = to_requests_per_second(trace)
+    if mean is not None:
+        if not rate.any():
+            raise InputError(f"{trace.name} has no request to scale to {mean:g} per second; use another trace")
+        rate *= mean / rate.mean()
+    ends = np.floor(np.cumsum(rate * slot) + 0.5).astype(np.int64)
+    totals: Ints = np.diff(ends, prepend=np.int64(0))
+    if steps == 1:
+        return totals
+    middles = np.arange(len(rate)) + 0.5
+    weights = np.interp((np.arange(len(rate) * steps) + 0.5) / steps, middles, rate).reshape(-1, steps)
+    weights[weights.sum(axis=1) == 0] = 1.0
+    return rng.multinomial(totals, weights / weights.sum(axis=1, keepdims=True)).reshape(-1)
+
+
+def to_requests_per_second(trace: Trace) -> Floats:
+    """Return the first column of a trace, which must be whole, in requests per second, `(slots,)`."""
+    values = trace.values.to_numpy(dtype=np.float64, copy=True)
+    if not len(values):
+        raise InputError(f"{trace.name} is empty; use a trace with at least one value")
+    if not np.isfinite(values).all():
+        raise InputError(_describe_gaps(trace, values))
+    if values.min() < 0:
+        at = int(values.argmin())
+        raise InputError(f"{trace.name}: load {values[at]:g} at {trace.frame.index[at]} is negative; mend the trace")
+    return values / (unit_seconds(trace.unit) or trace.step.total_seconds())
+
+
+def unit_seconds(unit: str) -> float | None:
+    """Return the time that values of a unit count over, in seconds, or None if its name does not say.
+
+    That is 60 for `requests per minute`, `requests_per_minute`, `req/min` and `rpm`, and 300 for `messages per 5 min`.
+    """
+    words = _WORDS.sub(" ", unit)
+    if per := _PER.search(words):
+        return int(per[1] or 1) * _SECONDS[per[2][0].lower()]
+    short = _ABBREVIATED.search(words)
+    return _SECONDS[short[1].lower()] if short else None
+
+
+def interpolate_gaps(trace: Trace, limit: int) -> Trace:
+    """Interpolate gaps of at most `limit` steps linearly, between the value before and the value after.
+
+    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike the filling of
+    `make_features`, which carries the last value so that a forecaster sees nothing of what comes, this looks ahead:
+    what is filled is invented, and rather too easy to forecast. `repairs` count the steps, and `notes` say so.
+
+    Raises:
+        InputError: The limit is negative, or a gap is longer than it or has no value on one side.
+    """
+    if limit < 0:
+        raise InputError(f"fill {limit} is below 0; use 0 or more")
+    values = trace.values.to_numpy(dtype=np.float64, copy=True)
+    missing = np.isnan(values)
+    starts, lengths = grid.find_runs(missing)
+    # A gap at either end has nothing to be drawn to.
+    short = (lengths <= limit) & (starts > 0) & (starts + lengths < len(values))
+    known, steps = np.flatnonzero(~missing), np.flatnonzero(missing)[np.repeat(short, lengths)]
+    if len(steps):
+        values[steps] = np.interp(steps, known, values[known])
+    if np.isnan(values).any():
+        raise InputError(_describe_gaps(trace, values, limit))
+    if not len(steps):
+        return trace
+    frame = trace.frame.assign(**{str(trace.frame.columns[0]): values})
+    gaps = f"{len(starts)} gap{'s' if len(starts) > 1 else ''} of at most {lengths.max()}"
+    note = (
+        f"filled: {len(steps)} of {len(values)} steps, in {gaps}, by straight lines, easier to forecast than real load"
+    )
+    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}, notes=(*trace.notes, note))
+
+
+def _describe_gaps(trace: Trace, values: Floats, limit: int = 0) -> str:
+    missing = ~np.isfinite(values)
+    _, gaps = grid.find_runs(missing)
+    starts, lengths = grid.find_runs(~missing)
+    if not len(starts):
+        return f"{trace.name} has no observed value; use another trace"
+    at = int(lengths.argmax())
+    index = pd.DatetimeIndex(trace.frame.index)
+    first, last = index[[starts[at], starts[at] + lengths[at] - 1]]
+    return (
+        f"{trace.name}: {int(missing.sum())} of {len(values)} steps of {format_duration(trace.step)} are missing"
+        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let 'fill' "
+        f"interpolate gaps up to a length (the longest here is {gaps.max()}), or cut the file to its longest stretch "
+        f"without {'such ' if limit else ''}gaps, {first} to {last}"
+    )
 
 
 def simulate_policy(
@@ -29,191 +152,92 @@ def simulate_policy(
     config: ReplayConfig,
     rng: np.random.Generator,
 ) -> SimulationResult:
-    """Let a policy scale the service under a trace.
+    """Let a policy scale the service under a trace (see `plan_pods` and `simulate`).
 
     Args:
         policy: The policy, or its name in `POLICIES`.
         arrivals: Requests of each step, `(steps,)`.
-        forecast: See `observe`.
+        forecast: Load forecast at each decision (see `observe`); None for the last value.
         config: The service, the capacity and the sync period.
         rng: Draws the start delays. Policies are compared on generators of the same seed.
-
-    Raises:
-        InputError: See `plan_pods` and `simulate`.
     """
     return simulate(arrivals, plan_pods(policy, arrivals, forecast, config), config, rng=rng)
 
 
-def plan_pods(
-    policy: ScalingPolicy | str, arrivals: npt.ArrayLike, forecast: npt.ArrayLike | None, config: ReplayConfig
-) -> Ints:
-    """Return the pods that a policy wants in each step, within the bounds of the capacity, `(steps,)`.
+@dataclass(frozen=True)
+class PolicyRun:
+    """One policy with one forecaster, by their names (no forecaster is ""), and what happened."""
 
-    A decision holds until the next one. It uses the load measured before it and the forecast made at it, and nothing
-    later; only the oracle is shown the future. The first decision has no past: see `Observations.load`.
+    strategy: str
+    forecaster: str
+    result: SimulationResult
 
-    Args:
-        policy: See `simulate_policy`.
-        arrivals: Requests of each step, `(steps,)`.
-        forecast: See `observe`.
-        config: The capacity, the sync period, and the start delay, which gives the horizon.
 
-    Raises:
-        InputError: The policy is unknown or returns something else than a number per decision, or see `observe`.
+def replay_policies(
+    policies: Mapping[str, ScalingPolicy],
+    arrivals: Ints,
+    forecasts: Mapping[str, Floats | None],
+    config: ReplayConfig,
+    *,
+    seed: np.random.SeedSequence,
+) -> Iterator[PolicyRun]:
+    """Replay policies, by name, on the same arrivals and start delays of the same seed (see `simulate_policy`).
+
+    A policy that reads forecasts is replayed with those of each forecaster, any other once.
     """
-    policy = make_policy(policy) if isinstance(policy, str) else deepcopy(policy)
-    arrived = as_counts("arrivals", arrivals)
-    seen = observe(arrived, forecast, config)
-    if isinstance(policy, Oracle):
-        seen = replace(seen, peak=_peak_load(arrived, config))
-    pods = np.asarray(policy.decide_all(seen)) if hasattr(policy, "decide_all") else _decide_each(policy, seen)
-    if pods.shape != seen.load.shape or pods.dtype.kind not in "iu":
-        raise InputError(
-            f"{type(policy).__name__} returned {pods.dtype} of shape {pods.shape} for {len(seen.load)} decisions; "
-            "return one whole number of pods for each"
-        )
-    return np.repeat(config.capacity.bound(pods), config.sync_steps)[: len(arrived)]
+    for name, policy in policies.items():
+        for forecaster in forecasts if reads_forecast(policy) else ("",):
+            forecast, rng = forecasts.get(forecaster), np.random.default_rng(seed)
+            yield PolicyRun(name, forecaster, simulate_policy(policy, arrivals, forecast, config=config, rng=rng))
 
 
-def _decide_each(policy: ScalingPolicy, seen: Observations) -> Ints:
-    """Ask for one decision after another; the first finds the pods that the first load needs."""
-    capacity = seen.capacity
-    pods = int(capacity.bound(capacity.pods_for(seen.load[0])))
-    wanted = np.empty(len(seen.load), dtype=np.int64)
-    for decision in range(len(wanted)):
-        answer = policy.decide(Observation(seen.until(decision), pods))
-        try:
-            pods = min(max(operator.index(answer), capacity.min_pods), capacity.max_pods)
-        except TypeError:
-            raise InputError(
-                f"{type(policy).__name__} returned {answer!r} at decision {decision}; return a whole number of pods"
-            ) from None
-        wanted[decision] = pods
-    return wanted
+def average_periods(result: SimulationResult, config: ReplayConfig) -> pd.DataFrame:
+    """Return one row per sync period: its first second, load and failures per second, pods, and CPU and memory."""
+    starts = np.arange(0, len(result.arrived), config.sync_steps)
+    steps = np.diff(starts, append=len(result.arrived))
 
+    def mean(values: Any, unit: float = 1.0) -> Floats:
+        return np.asarray(np.add.reduceat(np.asarray(values, float), starts) / (steps * unit))
 
-def observe(arrivals: npt.ArrayLike, forecast: npt.ArrayLike | None, config: ReplayConfig) -> Observations:
-    """Return what policies know of a trace.
-
-    Args:
-        arrivals: Requests of each step, `(steps,)`.
-        forecast: Load that was forecast at each decision for `horizon` sync periods ahead, in requests per second,
-            `(decisions,)`; below 0 counts as 0. Where it is NaN (the forecaster has no past yet), and everywhere if
-            None, the last value stands in: the forecaster that adds nothing to the policy.
-        config: The capacity, the sync period and the start delay.
-
-    Raises:
-        InputError: The arrivals or the forecast are no such series.
-    """
-    load = measure_load(arrivals, config)
-    expected = load
-    if forecast is not None:
-        expected = np.asarray(forecast, dtype=np.float64)
-        if expected.shape != load.shape:
-            raise InputError(
-                f"forecasts of shape {expected.shape} for {len(load)} decisions; give one forecast per decision"
-            )
-        expected = as_load("forecast", np.maximum(np.where(np.isnan(expected), load, expected), 0.0))
-    return Observations(load, expected, config.capacity, config.sync_period, config.horizon)
-
-
-def measure_load(arrivals: npt.ArrayLike, config: ReplayConfig) -> Floats:
-    """Return the load as an autoscaler measures it: `Observations.load`.
-
-    It is what forecasters learn from: entry k is known at decision k, and a forecast made then is to be of entry
-    k + horizon (`data.trace.make_targets`).
-
-    Args:
-        arrivals: Requests of each step, `(steps,)`.
-        config: The sync period.
-
-    Returns:
-        Requests per second, `(decisions,)`, one decision for each sync period that begins.
-
-    Raises:
-        InputError: The arrivals are not whole numbers of at least 0.
-    """
-    arrived, length = as_counts("arrivals", arrivals), config.sync_steps
-    starts = np.arange(0, len(arrived), length)
-    rates = np.add.reduceat(arrived, starts) / (np.minimum(length, len(arrived) - starts) * config.dt)
-    return np.concatenate([rates[:1], rates[:-1]])
-
-
-def _peak_load(arrived: Ints, config: ReplayConfig) -> Floats:
-    """Return the highest load of a step from each decision to the end of its horizon."""
-    from scipy.ndimage import maximum_filter1d  # loaded when needed: input errors need not wait for it
-
-    highest = np.maximum.reduceat(arrived, np.arange(0, len(arrived), config.sync_steps))
-    horizon = config.horizon
-    return np.asarray(maximum_filter1d(highest, horizon, origin=-(horizon // 2), mode="nearest") / config.dt)
+    rates = {"load": mean(result.arrived, config.dt), "failed": mean(result.failed, config.dt)}
+    levels = {name: mean(getattr(result, name)) for name in ("wanted", "ready", "cpu", "memory")}
+    return pd.DataFrame({"seconds": starts * config.dt, **rates, **levels})
 
 
 def mark_load_phases(arrivals: npt.ArrayLike, config: ReplayConfig) -> Phases:
-    """Mark steps by the load itself, alike for all policies.
+    """Mark steps by the load itself, alike for all policies: numbers of `PHASES`, `(steps,)`.
 
-    Needed are P = ⌈Q / Q_act⌉ pods for the load Q, smoothed by a centred mean (at the ends, over the steps there are).
-    A step is in expansion if more pods are needed `config.phase_seconds` after it than were needed as long before it,
-    in shrinkage if fewer, else stable. It looks both ways, because a late expansion fails after the load has risen and
-    an early shrinkage before it has fallen.
-
-    Args:
-        arrivals: Requests of each step, `(steps,)`.
-        config: The capacity, the length of the mean (`smooth`) and how far the comparison looks either way.
-
-    Returns:
-        Numbers of `PHASES`, `(steps,)`.
-
-    Raises:
-        InputError: The arrivals are not whole numbers of at least 0.
+    Needed are P = ⌈Q / Q_act⌉ pods for the load Q, a centred mean of the arrivals over `config.smooth` seconds (at the
+    ends, over the steps there are). A step is in expansion if more pods are needed `config.phase_seconds` after it than
+    were needed as long before it, in shrinkage if fewer, else stable. It looks both ways, because a late expansion
+    fails after the load has risen and an early shrinkage before it has fallen.
     """
-    load = _smoothed(as_counts("arrivals", arrivals), round(config.smooth / config.dt / 2)) / config.dt
-    capacity, window = config.capacity, _phase_steps(config)
-    around = np.pad(capacity.bound(capacity.pods_for(load)), window, mode="edge")
+    arrived, half = as_counts("arrivals", arrivals), round(config.smooth / config.dt / 2)
+    # From whole sums: equal loads give equal means.
+    sums, steps = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(arrived)]), np.arange(len(arrived))
+    first, last = np.maximum(steps - half, 0), np.minimum(steps + half + 1, len(arrived))
+    load = np.asarray((sums[last] - sums[first]) / (last - first), dtype=np.float64) / config.dt
+    window = config.phase_steps
+    around = np.pad(config.bound(config.pods_for(load)), window, mode="edge")
     change: Phases = np.sign(around[2 * window :] - around[: -2 * window]).astype(np.int8)
     return change
 
 
 def mark_action_phases(wanted: npt.ArrayLike, config: ReplayConfig) -> Phases:
-    """Mark steps by the policy's own actions.
+    """Mark steps by the policy's own actions: numbers of `PHASES`, `(steps,)`.
 
     The headings of Paper A, Table 3, "Triggered expansion time" and "Trigger shrinkage", can be read so. A step is in
     expansion if the last change of the wanted pods, at most `config.phase_seconds` ago, added some; in shrinkage if it
     removed some; else stable.
-
-    Args:
-        wanted: Pods wanted in each step, `(steps,)`.
-        config: How long an action counts.
-
-    Returns:
-        Numbers of `PHASES`, `(steps,)`.
-
-    Raises:
-        InputError: The wanted pods are not whole numbers of at least 1.
     """
     change = np.diff(as_counts("wanted pods", wanted, 1), prepend=np.asarray(wanted)[:1])
     steps = np.arange(len(change))
     last = np.maximum.accumulate(np.where(change != 0, steps, 0))
-    return np.where(steps - last < _phase_steps(config), np.sign(change[last]), 0).astype(np.int8)
+    return np.where(steps - last < config.phase_steps, np.sign(change[last]), 0).astype(np.int8)
 
 
 def measure_phase_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
-    """Return the error rate of each phase (Paper A, Table 3).
-
-    Args:
-        result: What happened.
-        phases: Numbers of `PHASES`, `(steps,)`.
-
-    Returns:
-        For each of `PHASES`, the requests that failed in its steps among those that arrived in them, in percent; NaN
-        where none arrived.
-
-    Raises:
-        InputError: The numbers of steps differ.
-    """
-    if len(phases) != len(result.arrived):
-        raise InputError(
-            f"phases of {len(phases)} steps for {len(result.arrived)} steps of service; mark the trace that was served"
-        )
+    """Return the percentage of the requests in each of `PHASES` that failed (Paper A, Table 3); NaN of no request."""
     failed, rates = result.failed, {}
     for name, mark in PHASES.items():
         inside = phases == mark
@@ -222,13 +246,12 @@ def measure_phase_errors(result: SimulationResult, phases: Phases) -> dict[str, 
     return rates
 
 
-def _phase_steps(config: ReplayConfig) -> int:
-    return max(round(config.phase_seconds / config.dt), 1)
-
-
-def _smoothed(values: Ints, half: int) -> Floats:
-    """Return centred means over `half` steps either way, from whole sums: equal loads give equal means."""
-    steps = np.arange(len(values))
-    sums = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(values)])
-    first, last = np.maximum(steps - half, 0), np.minimum(steps + half + 1, len(values))
-    return np.asarray((sums[last] - sums[first]) / (last - first), dtype=np.float64)
+def total_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
+    """Return error rates over all steps, by cause and by phase, and pod-hours."""
+    arrived, causes = int(result.arrived.sum()), ("overload", "base", "drain")
+    return {
+        "error_percent": result.error_percent,
+        **{f"{cause}_percent": 100 * int(getattr(result, cause).sum()) / arrived for cause in causes},
+        "pod_hours": result.pod_hours,
+        **{f"{phase}_error_percent": error for phase, error in measure_phase_errors(result, phases).items()},
+    }

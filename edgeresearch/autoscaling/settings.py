@@ -10,22 +10,20 @@ from edgeresearch.errors import InputError
 from edgeresearch.settings import Fraction, Section, Share, each_once
 
 if TYPE_CHECKING:
-    from edgeresearch.autoscaling.policies import Capacity
+    import numpy as np
+    import numpy.typing as npt
 
 StrategyName = Literal["advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"]
 ForecasterName = Literal["lstm", "ridge", "last_value", "published"]
-Strategies = Annotated[tuple[StrategyName, ...], AfterValidator(each_once)]
-Forecasters = Annotated[tuple[ForecasterName, ...], AfterValidator(each_once)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+_ULP = 1 + 1e-12
+"""A load this little above a whole number of pods, relatively, is that number: it comes from rounding."""
 
 
 def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
     if 1.0 not in values or list(values) != sorted(set(values)):
         raise ValueError("name 1.0 among them, in ascending order, each only once")
     return values
-
-
-Leads = Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)]
 
 
 class Cluster(Section):
@@ -100,11 +98,7 @@ class ServiceConfig(Section):
         return int(self.q_max * self.timeout + 1e-9)
 
     def check_duration(self, steps: int) -> None:
-        """Raise unless a trace lasts longer than a pod takes to start.
-
-        Raises:
-            InputError: It does not.
-        """
+        """Raise an `InputError` unless a trace lasts longer than a pod takes to start."""
         if self.longest_start >= steps * self.dt:
             raise InputError(
                 f"a pod takes up to {self.longest_start:g} s to start, the trace lasts {steps * self.dt:g} s; "
@@ -152,11 +146,22 @@ class ReplayConfig(ServiceConfig):
         return self.max_pods or self.clusters.edge.nodes * self.clusters.edge.cores
 
     @property
-    def capacity(self) -> "Capacity":
-        """What a pod is planned to serve, and the bounds of the number of pods."""
-        from edgeresearch.autoscaling.policies import Capacity  # it imports numpy, for which settings need not wait
+    def q_act(self) -> float:
+        """Load that a pod is planned to serve, in requests per second: Q_act = .8 Q_max (Paper A, section 3)."""
+        return self.target_utilisation * self.q_max
 
-        return Capacity(self.q_max, self.target_utilisation, self.min_pods, self.most_pods)
+    def pods_for(self, load: "npt.ArrayLike") -> "npt.NDArray[np.int64]":
+        """Return P = ⌈Q / Q_act⌉, before bounds (Paper A, section 3), for loads Q in requests per second, any shape."""
+        import numpy as np  # here, as settings need not wait for it
+
+        pods = np.divide(load, self.q_act * _ULP)
+        return np.ceil(pods, out=pods if pods.ndim else None).astype(np.int64)
+
+    def bound(self, pods: "npt.ArrayLike") -> "npt.NDArray[np.int64]":
+        """Return numbers of pods within the minimum and the maximum."""
+        import numpy as np
+
+        return np.clip(np.asarray(pods, dtype=np.int64), self.min_pods, self.most_pods)
 
     @property
     def sync_steps(self) -> int:
@@ -165,16 +170,18 @@ class ReplayConfig(ServiceConfig):
 
     @property
     def horizon(self) -> int:
-        """How many sync periods ahead a forecast looks: as long as a pod takes to start, and one more.
-
-        A pod that is started now is ready for the last of these periods; for the ones before it is too late.
-        """
+        """How many sync periods ahead a forecast looks: for the last of them a pod started now is ready, not before."""
         return math.ceil(self.longest_start / self.sync_period - 1e-9) + 1
 
     @property
     def phase_seconds(self) -> float:
         """How far phases look either way, in seconds."""
         return self.phase_window * (self.longest_start + self.sync_period)
+
+    @property
+    def phase_steps(self) -> int:
+        """The same in steps, at least one."""
+        return max(round(self.phase_seconds / self.dt), 1)
 
     def with_start_delay(self, factor: float) -> Self:
         """Return the same with start delays that are `factor` times as long; the phases stay."""
@@ -199,22 +206,14 @@ class ExperimentConfig(ReplayConfig):
     """
 
     traces: Traces = (
-        "elb",
-        "wiki_de",
-        "nasa",
-        "worldcup98",
-        "goog",
-        "retailrocket",
-        "twitter_second",
-        "twitter_minute",
-        "paper_a",
-    )
+        "elb", "wiki_de", "nasa", "worldcup98", "goog", "retailrocket", "twitter_second", "twitter_minute", "paper_a"
+    )  # fmt: skip
     seconds: PositiveInt = 172800
     learn: Fraction = 0.5
     repeats: PositiveInt = 20
     synthetic_repeats: PositiveInt = 150
-    forecasters: Forecasters = ("lstm", "ridge", "last_value", "published")
-    strategies: Strategies = get_args(StrategyName)
-    leads: Leads = (0.5, 1.0, 2.0)
+    forecasters: Annotated[tuple[ForecasterName, ...], AfterValidator(each_once)] = get_args(ForecasterName)
+    strategies: Annotated[tuple[StrategyName, ...], AfterValidator(each_once)] = get_args(StrategyName)
+    leads: Annotated[tuple[PositiveFloat, ...], AfterValidator(_with_one)] = (0.5, 1.0, 2.0)
     window: PositiveInt = 60
     accuracy: Fraction = 0.931

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,79 +17,42 @@ MILLION = 1_000_000
 """Shares and fractions of a request are whole millionths, so that nothing is lost to rounding."""
 
 
-def check_range(name: str, value: float, low: float, high: float = np.inf, *, above: bool = False) -> None:
-    """Raise unless a number is finite and within its bounds; `above` refuses `low` itself.
-
-    Raises:
-        InputError: It is not.
-    """
+def check_range(name: str, value: float, low: float, *, above: bool = False) -> None:
+    """Raise an `InputError` unless a number is finite and at least `low`, or above it."""
     if not isinstance(value, Real):
         raise InputError(f"{name} is {value!r}; give a number")
-    if not np.isfinite(value) or value > high or value < low or (above and value == low):
-        bound = f"above {low:g}" if above else f"at least {low:g}"
-        bound += "" if np.isinf(high) else f" and at most {high:g}"
-        raise InputError(f"{name} is {value:g}; give a number {bound}")
+    if not np.isfinite(value) or value < low or (above and value == low):
+        raise InputError(f"{name} is {value:g}; give a number {'above' if above else 'at least'} {low:g}")
 
 
 def as_counts(name: str, values: npt.ArrayLike, low: int = 0) -> Ints:
-    """Return whole numbers of at least `low`, one per step; floats are taken where they are whole.
-
-    Raises:
-        InputError: The array is empty or has several dimensions, or a value is not finite, not whole, or too low.
-    """
-    given = _as_numbers(name, values)
-    result = given.astype(np.int64, copy=False)
-    if given.dtype.kind == "f":
-        _refuse(name, given, result != given, "is not a whole number; round the values, or `spread` a trace")
-    _refuse(name, result, result < low, f"is below {low}; give whole numbers of at least {low}")
-    return result
-
-
-def as_load(name: str, values: npt.ArrayLike) -> Floats:
-    """Return a load as floats, one per step.
-
-    Raises:
-        InputError: The array is empty or has several dimensions, or a value is negative or not finite.
-    """
-    result = _as_numbers(name, values).astype(np.float64, copy=False)
-    _refuse(name, result, result < 0, "is negative; a load is at least 0")
-    return result
-
-
-def _as_numbers(name: str, values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Return whole numbers of at least `low`, one per step, also from whole floats, or raise an `InputError`."""
     given = np.asarray(values)
     if given.ndim != 1 or not len(given) or given.dtype.kind not in "iuf":
         raise InputError(
             f"{name}: expected one number per step, got {given.dtype} of shape {given.shape}; pass one column"
         )
-    if given.dtype.kind == "f":
-        hint = "is not a finite number; fill the gap or take a stretch without gaps"
-        _refuse(name, given, ~np.isfinite(given), hint)
-    return given
-
-
-def _refuse(name: str, values: npt.NDArray[Any], wrong: npt.NDArray[np.bool_], why: str) -> None:
-    """Raise if a value is wrong, and name the first."""
+    with np.errstate(invalid="ignore"):  # of what is not finite
+        result = given.astype(np.int64, copy=False)
+    wrong = result < low
+    if result is not given:
+        wrong |= result != given
     if wrong.any():
         at = int(wrong.argmax())
-        raise InputError(f"{name}: {values[at]:g} at step {at} {why}")
+        raise InputError(
+            f"{name}: {given[at]:g} at step {at} is no whole number of at least {low}; mend it, or `spread` a trace"
+        )
+    return result
 
 
 def find_ready_pods(wanted: Ints, service: ServiceConfig, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Return the ready pods of each step, and the steps in which ready pods were removed.
+    """Return the ready pods of each step, `(steps,)`, and a step for each removed ready pod, in no order.
 
     Pods are slots: slot i is wanted while `wanted` is above i, so the newest pods go first. A slot runs from the step
     in which it becomes wanted to the step in which it no longer is, and is ready once its delay has passed; a pod that
     is removed while it starts was never ready. The pods of the first step are ready at once. With equal delays the
-    ready pods are the sliding minimum of the wanted ones.
-
-    Args:
-        wanted: Pods wanted in each step, `(steps,)`, at least 0.
-        service: Says how long pods take to start.
-        rng: Draws one delay per started pod, in order of time and, within a step, of slots; not used without spread.
-
-    Returns:
-        Ready pods, `(steps,)`, and a step for each removed ready pod, in no order.
+    ready pods are the sliding minimum of the wanted ones. With a spread, one delay per started pod is drawn, in order
+    of time and, within a step, of slots.
     """
     steps = len(wanted)
     at = np.flatnonzero(wanted[1:] != wanted[:-1]) + 1
@@ -138,22 +101,11 @@ def _service_rate(service: ServiceConfig, steps: int) -> Ints:
 
 @dataclass(frozen=True)
 class SimulationResult:
-    """Requests and pods of every step; all arrays are `(steps,)` but `removed`.
+    """Requests and pods of every step, `(steps,)` each; `removed` has a step for each ready pod removed, in no order.
 
-    At the end of every step, served + failed + waiting = arrived, summed from the first step on.
-
-    Attributes:
-        service: Its settings.
-        arrived: Requests that arrived.
-        wanted: Pods wanted.
-        ready: Pods that serve.
-        capacity: Requests that they can take.
-        waiting: Requests that wait at the end of the step.
-        served: Requests that succeeded.
-        base: Requests that failed whatever happened.
-        overload: Requests that failed because too many were waiting.
-        drain: Requests that failed with a removed pod.
-        removed: A step for each ready pod that was removed, in no order.
+    Requests that `arrived` are `served`, `waiting` at the end of the step, or have failed: by `overload`, because too
+    many were waiting, by `drain`, with a removed pod, or by `base`, whatever happened. At the end of every step, served
+    + failed + waiting = arrived, summed from the first step on. `capacity` is what the ready pods can take.
     """
 
     service: ServiceConfig
@@ -200,26 +152,23 @@ class SimulationResult:
         return _ratio(self.served + self.base + self.drain, self.capacity)
 
     @property
-    def pod_cpu(self) -> Floats:
-        """CPU of a ready pod, in percent of its limit: from `cpu_idle` when idle to 100 at full use."""
-        idle = self.service.cpu_idle
-        return idle + (100 - idle) * self.utilisation
-
-    @property
     def cpu(self) -> Floats:
-        """CPU of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 2)."""
-        return self._of_all(self.pod_cpu, self.service.cpu_idle)
+        """CPU of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 2).
 
-    @property
-    def pod_memory(self) -> Floats:
-        """Memory of a ready pod, in percent of its limit: idle, plus requests in flight, plus its part of the queue."""
-        full = _ratio(self.waiting, self.ready * self.service.queue_limit)
-        return self.service.memory_idle + self.service.memory_load * self.utilisation + self.service.memory_queue * full
+        A ready pod uses from `cpu_idle` percent when idle to 100 at full use.
+        """
+        idle = self.service.cpu_idle
+        return self._of_all(idle + (100 - idle) * self.utilisation, idle)
 
     @property
     def memory(self) -> Floats:
-        """Memory of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 3)."""
-        return self._of_all(self.pod_memory, self.service.memory_idle)
+        """Memory of the service, in percent of all its pods' limits; others than ready ones idle (Paper A, Fig. 3).
+
+        That of a ready pod is idle memory, plus what requests in flight need, plus its part of the queue.
+        """
+        idle, full = self.service.memory_idle, _ratio(self.waiting, self.ready * self.service.queue_limit)
+        busy = idle + self.service.memory_load * self.utilisation + self.service.memory_queue * full
+        return self._of_all(busy, idle)
 
     def _of_all(self, ready: Floats, idle: float) -> Floats:
         pods = self.wanted + self.draining
@@ -234,7 +183,7 @@ def _ratio(part: Ints, whole: Ints) -> Floats:
 
 
 def bounded_queue(net: Ints, room: Ints) -> Ints:
-    """Return the length of a bounded queue: W_t = min(max(W_{t-1} + net_t, 0), room_t), with W_{-1} = 0.
+    """Return the length of a bounded queue: W_t = min(max(W_{t-1} + net_t, 0), room_t), with W_{-1} = 0, `(steps,)`.
 
     Without the bound this is Lindley's recursion, a cumulative sum less its running minimum. That queue is never
     shorter than the bounded one, so only where it is busy does the bound need a second look: there the steps, which are
@@ -243,9 +192,6 @@ def bounded_queue(net: Ints, room: Ints) -> Ints:
     Args:
         net: Arrivals less capacity of each step, `(steps,)`.
         room: Most that may wait at the end of each step, `(steps,)`, at least 0.
-
-    Returns:
-        `(steps,)`.
     """
     total = np.cumsum(net)
     lowest = np.minimum.accumulate(total)
@@ -272,15 +218,11 @@ def _run_blocks(net: Ints, room: Ints) -> Ints:
     padding = (0, blocks * length - len(net))
     steps = np.ascontiguousarray(np.pad(net, padding).reshape(blocks, length).T)
     rooms = np.ascontiguousarray(np.pad(room, padding, mode="edge").reshape(blocks, length).T)
-    low = np.zeros(blocks, dtype=np.int64)
-    high = rooms.max(initial=0) - np.minimum(steps, 0).sum(axis=0)
+    state, before = np.zeros(blocks, dtype=np.int64), 0
+    ends = np.stack([state, rooms.max(initial=0) - np.minimum(steps, 0).sum(axis=0)])
     for step, bound in zip(steps, rooms, strict=True):
-        _take_step(low, step, bound)
-        _take_step(high, step, bound)
-    state = np.zeros(blocks, dtype=np.int64)
-    before = 0
-    ends = zip(steps.sum(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
-    for block, (shift, empty, endless) in enumerate(ends):
+        _take_step(ends, step, bound)
+    for block, (shift, empty, endless) in enumerate(zip(steps.sum(axis=0).tolist(), *ends.tolist(), strict=True)):
         state[block] = before
         before = min(max(before + shift, empty), endless)
     for step, bound in zip(steps, rooms, strict=True):
@@ -365,62 +307,38 @@ def _drain_losses(handled: Ints, base: Ints, ready: Ints, removed: Ints, service
     return losses
 
 
-@dataclass(frozen=True)
-class PressureTest:
-    """Result of a pressure test.
-
-    Attributes:
-        q_max: Highest load, in requests per second, up to which the error rate stayed within the bound.
-        load: Loads that were applied, ascending, `(levels,)`, in requests per second.
-        error: Share of the requests that failed at each, `(levels,)`. The last one is above the bound.
-    """
-
-    q_max: float
-    load: Floats
-    error: Floats
-
-
 def run_pressure_test(
-    service: ServiceConfig,
-    *,
-    rng: np.random.Generator,
-    bound: float = 0.05,
-    step: float = 0.5,
-    hold: float = 300.0,
-    highest: float = 1e4,
-) -> PressureTest:
-    """Raise the load on one pod, level by level, until its error rate crosses a bound (Paper A, section 3).
+    service: ServiceConfig, *, rng: np.random.Generator, bound: float = 0.05, step: float = 0.5, hold: float = 300.0
+) -> float:
+    """Raise the load on one pod until its error rate crosses a bound, and return Q_max (Paper A, section 3).
 
     Every level is `step` above the one before and lasts `hold` seconds; arrivals are Poisson.
 
     Args:
         service: Its settings; the start delay does not matter, as the pod is ready.
         rng: Draws the arrivals.
-        bound: Highest share of failed requests that counts as stable; it must exceed the base error.
+        bound: Highest share of failed requests that counts as stable, above the base error and below 1.
         step: Distance of two levels, in requests per second.
         hold: Duration of a level, in seconds.
-        highest: Load at which the test gives up, in requests per second.
+
+    Returns:
+        The highest level, in requests per second, up to which the error rate stayed within the bound.
 
     Raises:
-        InputError: A setting is out of range, the lowest level is above the bound, or no level up to `highest` is.
+        InputError: A setting is out of range, or the lowest level is above the bound.
     """
-    check_range("bound", bound, service.base_error, 1, above=True)
+    check_range("bound", bound, service.base_error, above=True)
+    check_range("1 - bound", 1 - bound, 0, above=True)
     check_range("step", step, 0, above=True)
-    check_range("hold", hold, service.dt)
     ready = service.replace(start_delay=0.0, start_spread=0.0)
-    loads: list[float] = []
-    errors: list[float] = []
-    while not errors or errors[-1] <= bound:
-        if loads and loads[-1] >= highest:
-            raise InputError(
-                f"the error rate stays within {bound:g} up to {loads[-1]:g} requests per second; raise `highest`"
-            )
-        loads.append(step * (len(loads) + 1))
-        arrivals = rng.poisson(loads[-1] * service.dt, round(hold / service.dt))
+    level, failed, arrived = 0, 0, 1
+    while failed <= bound * arrived:
+        level += 1
+        arrivals = rng.poisson(step * level * service.dt, round(hold / service.dt))
         result = simulate(arrivals, np.ones(len(arrivals), dtype=np.int64), ready, rng=rng)
-        errors.append(int(result.failed.sum()) / max(int(arrivals.sum()), 1))
-    if len(loads) == 1:
+        failed, arrived = int(result.failed.sum()), int(arrivals.sum())
+    if level == 1:
         raise InputError(
             f"the error rate is above {bound:g} at {step:g} requests per second already; use a smaller step"
         )
-    return PressureTest(loads[-2], np.array(loads), np.array(errors))
+    return step * (level - 1)

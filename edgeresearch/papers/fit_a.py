@@ -7,11 +7,9 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from edgeresearch.autoscaling.arrivals import spread
-from edgeresearch.autoscaling.compare import replay_policies
 from edgeresearch.autoscaling.experiment import PUBLISHED
-from edgeresearch.autoscaling.policies import make_policy
-from edgeresearch.autoscaling.replay import PHASES, mark_load_phases, measure_load, measure_phase_errors
+from edgeresearch.autoscaling.policies import make_policy, measure_load
+from edgeresearch.autoscaling.replay import PHASES, mark_load_phases, measure_phase_errors, replay_policies, spread
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.autoscaling.simulator import check_range
 from edgeresearch.data import synthetic

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from edgeresearch.autoscaling.compare import WITHIN, Advice, find_lowest_error, label
+from edgeresearch.autoscaling.api import WITHIN, find_lowest_error, label
 from edgeresearch.autoscaling.policies import POLICIES
 from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.models import MODELS
@@ -124,7 +124,12 @@ def draw_scaling(
 
 @style.styled
 def draw_tradeoff(
-    table: pd.DataFrame, *, title: str, note: str = "", advice: Advice | None = None, base_error: float | None = None
+    table: pd.DataFrame,
+    *,
+    title: str,
+    note: str = "",
+    advice: tuple[str, str] | None = None,
+    base_error: float | None = None,
 ) -> Figure:
     """Draw error rate against pod-hours for every strategy and forecaster, one panel per lead time.
 
@@ -153,7 +158,7 @@ def draw_tradeoff(
         *(_handle("_", _colour(name), _forecaster_label(name)) for name in dict.fromkeys(rows["forecaster"])),
     ]
     if advice is not None:
-        handles.append(_handle("X", style.INK, f"filled: {label(advice.strategy, advice.forecaster)}, advised"))
+        handles.append(_handle("X", style.INK, f"filled: {label(*advice)}, advised"))
         least = find_lowest_error(table)
         words = f"within {WITHIN:g} points of the best that scales"
         handles.append(axes[0].axhspan(least, least + WITHIN, color=style.GREY, alpha=0.2, lw=0, label=words))
@@ -170,13 +175,13 @@ def draw_tradeoff(
     return figure
 
 
-def _draw_points(axes: Axes, rows: pd.DataFrame, advice: Advice | None) -> None:
+def _draw_points(axes: Axes, rows: pd.DataFrame, advice: tuple[str, str] | None) -> None:
     for row in rows.to_dict("records"):
         colour, hours, errors = _colour(row["forecaster"]), row["pod_hours"], row["error_percent"]
         axes.vlines(hours, row["low"], row["high"], color=colour, lw=0.9)
         if "pod_hours_low" in row:
             axes.hlines(errors, row["pod_hours_low"], row["pod_hours_high"], color=colour, lw=0.9)
-        advised = advice is not None and (row["strategy"], row["forecaster"]) == (advice.strategy, advice.forecaster)
+        advised = (row["strategy"], row["forecaster"]) == advice
         fill, marker = colour if advised else "none", MARKERS.get(row["strategy"], "X")
         axes.plot(hours, errors, marker, color=colour, mfc=fill, ms=8, mew=1.6, zorder=3 if row["forecaster"] else 4)
 
@@ -218,7 +223,7 @@ def _compared(result: "Replay") -> tuple[str, str]:
     listed = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
     models = [pair for pair in listed if pair[1] not in ("", "last_value")]
     choices = [
-        (result.advised.strategy, result.advised.forecaster),
+        result.advised,
         *sorted(models, key=lambda pair: pair[0] != "combined"),
     ]
     return next((pair for pair in choices if pair != ("responsive", "")), ("hpa", ""))

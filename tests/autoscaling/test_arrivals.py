@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgeresearch.autoscaling.arrivals import find_longest_stretch, interpolate_gaps, spread, to_requests_per_second
+from edgeresearch.autoscaling.replay import interpolate_gaps, spread, to_requests_per_second
 from edgeresearch.data import trace as grid
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError
@@ -88,13 +88,6 @@ def test_scaling_to_a_mean_leaves_the_trace_and_follows_the_seed() -> None:
     assert source.values.tolist() == [10, 30, 50]
 
 
-def test_the_longest_stretch() -> None:
-    part = find_longest_stretch(trace([1.0, NAN, 2.0, 3.0, NAN, NAN, 4.0]))
-    assert part.values.tolist() == [2, 3]
-    assert part.frame.index[0] == pd.Timestamp("2024-01-01 00:02")
-    assert find_longest_stretch(trace([1.0, 2.0])).values.tolist() == [1, 2]
-
-
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [
@@ -104,8 +97,6 @@ def test_the_longest_stretch() -> None:
         (trace([1, np.inf]), {}, "mine: 1 of 2 steps of 1 min are missing"),
         (trace([1, -2]), {}, "mine: load -2 at 2024-01-01 00:01:00 is negative"),
         (trace([0, 0]), {"mean": 5}, "mine has no request to scale to 5 per second"),
-        (trace([1]), {"mean": 0}, "mean load is 0"),
-        (trace([1]), {"dt": 2}, "dt is 2"),
         (trace([1], 1.5), {}, "mine: its step of 1.5 s is no multiple of dt = 1 s"),
         (trace([1], 0.5), {}, "mine: its step of 0.5 s is no multiple of dt = 1 s"),
     ],

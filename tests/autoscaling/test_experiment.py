@@ -9,13 +9,13 @@ import pytest
 from edgeresearch.autoscaling.experiment import (
     READINGS,
     ExperimentResult,
+    fit_forecasters,
     forecast_load,
     make_arrivals,
-    prepare_scenario,
     run_experiment,
     run_experiments,
 )
-from edgeresearch.autoscaling.policies import POLICIES
+from edgeresearch.autoscaling.policies import POLICIES, measure_load
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import Trace
@@ -51,22 +51,35 @@ def test_a_real_trace_is_cut_to_its_newest_seconds_and_spread_anew(stand_in: Tra
     assert np.array_equal(one.reshape(-1, 60).sum(axis=1), two.reshape(-1, 60).sum(axis=1))
 
 
+def test_the_longest_stretch_is_drawn(stand_in: Trace) -> None:
+    values = stand_in.frame.iloc[:6].copy()
+    values.iloc[[1, 5]] = np.nan
+    drawn = make_arrivals(replace(stand_in, name="elb", frame=values), SMALL)(np.random.default_rng(0))
+    per_minute, expected = drawn.reshape(3, 60).sum(axis=1), values.iloc[2:5, 0]
+    assert per_minute / per_minute.sum() == pytest.approx((expected / expected.sum()).to_numpy(), rel=1e-2)
+    with pytest.raises(InputError, match="elb has no observed value; use another trace"):
+        make_arrivals(replace(stand_in, name="elb", frame=values.iloc[1:2]), SMALL)
+
+
 def test_only_the_published_forecast_knows_what_comes(stand_in: Trace) -> None:
-    scenario = prepare_scenario(stand_in, ONCE, lstm=LSTM, seed=[1])
-    arrivals = scenario.draw(np.random.default_rng(0))
+    arrivals, horizons = make_arrivals(stand_in, ONCE)(np.random.default_rng(0)), [ONCE.horizon]
+    cut = len(arrivals) // 2 // ONCE.sync_steps
+    fitted = fit_forecasters(measure_load(arrivals, ONCE)[:cut], horizons, ONCE, lstm=LSTM, seed=1)
     changed = arrivals.copy()
     changed[-1800:] = 0
-    first, second = (forecast_load(scenario, each, np.random.default_rng(5)) for each in (arrivals, changed))
-    known, horizon = (7200 - 1800) // 30, SMALL.horizon
+    first, second = (
+        forecast_load(measure_load(each, ONCE), cut, horizons, fitted, ONCE, np.random.default_rng(5))
+        for each in (arrivals, changed)
+    )
+    known = (7200 - 1800) // 30
     for name, same in (("ridge", True), ("published", False)):
-        pair = (each[name][horizon][:known] for each in (first, second))
+        pair = (each[name][ONCE.horizon][:known] for each in (first, second))
         assert np.array_equal(*pair, equal_nan=True) == same, name
 
 
 def test_a_short_trace_is_refused(stand_in: Trace) -> None:
-    message = "paper_a: 10 sync periods to learn from; window 10 .* use more seconds"
-    with pytest.raises(InputError, match=message):
-        prepare_scenario(stand_in, SMALL.replace(seconds=600), lstm=LSTM, seed=[0])
+    with pytest.raises(InputError, match="10 sync periods to learn from; window 10 .*; use a longer trace, more sec"):
+        run_experiment(stand_in, SMALL.replace(seconds=600), lstm=LSTM, seed=0)
 
 
 def test_every_policy_runs_with_every_forecaster_that_it_reads(result: ExperimentResult) -> None:

@@ -13,7 +13,6 @@ from edgeresearch.autoscaling.policies import (
     HPA,
     POLICIES,
     BuiltInPolicy,
-    Capacity,
     Combined,
     Fixed,
     Observation,
@@ -25,11 +24,12 @@ from edgeresearch.autoscaling.policies import (
     policy_name,
     reads_forecast,
 )
+from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats
 from edgeresearch.errors import InputError
 
 BLIND = [name for name in POLICIES if name != "oracle"]
-PLAIN = Capacity(10.0, 1.0, 1, 1000)
+PLAIN = ReplayConfig(q_max=10.0, target_utilisation=1.0, max_pods=1000)
 
 
 def see(
@@ -43,16 +43,16 @@ def see(
 
 
 def test_the_papers_rule_and_its_bounds() -> None:
-    capacity = Capacity(25.0, 0.8, 1, 1000)
+    capacity = PLAIN.replace(q_max=25.0, target_utilisation=0.8)
     assert capacity.q_act == 20
     assert capacity.pods_for([0, 1, 20, 20.5, 40, 41]).tolist() == [0, 1, 1, 2, 2, 3]
     assert capacity.pods_for(15.0) == 1
-    assert replace(PLAIN, min_pods=2, max_pods=4).bound([0, 2, 100]).tolist() == [2, 2, 4]
+    assert PLAIN.replace(min_pods=2, max_pods=4).bound([0, 2, 100]).tolist() == [2, 2, 4]
 
 
 @given(pods=st.integers(1, 10**6), q_max=st.floats(1e-3, 1e6), share=st.sampled_from([0.8, 0.7, 1 / 3, 1.0]))
 def test_a_whole_multiple_is_not_rounded_up(pods: int, q_max: float, share: float) -> None:
-    capacity = Capacity(q_max, share, 1, 10**7)
+    capacity = PLAIN.replace(q_max=q_max, target_utilisation=share)
     load = pods * capacity.q_act
     for near in (np.nextafter(load, 0), load, np.nextafter(load, np.inf)):
         assert capacity.pods_for(near) == pods
@@ -60,7 +60,7 @@ def test_a_whole_multiple_is_not_rounded_up(pods: int, q_max: float, share: floa
 
 
 def pods(load: list[float], policy: HPA | None = None, min_pods: int = 1, max_pods: int = 1000) -> list[int]:
-    seen = replace(see(load), capacity=replace(PLAIN, min_pods=min_pods, max_pods=max_pods))
+    seen = replace(see(load), capacity=PLAIN.replace(min_pods=min_pods, max_pods=max_pods))
     answer: list[int] = (policy or HPA()).decide_all(seen).tolist()
     return answer
 
@@ -87,7 +87,7 @@ def read_word_for_word(seen: Observations, policy: HPA) -> list[int]:
             desired = min(desired, max(started + policy.up_pods, math.ceil(started * (1 + policy.up_percent / 100))))
         else:
             desired = max(desired, math.floor(started * (1 - policy.down_percent / 100)))
-        desired = min(max(desired, capacity.min_pods), capacity.max_pods)
+        desired = min(max(desired, capacity.min_pods), capacity.most_pods)
         changes.append((now, desired - current))
         current = desired
         result.append(current)
@@ -144,7 +144,7 @@ def test_the_hpa_equals_its_documentation_read_word_for_word(
     load: list[float], sync_period: float, bounds: tuple[int, int], window: float, period: float, down: float
 ) -> None:
     hpa = HPA(tolerance=0.125, stabilisation=window, period=period, down_percent=down)
-    seen = replace(see(load, sync_period=sync_period), capacity=Capacity(10.0, 1.0, *bounds))
+    seen = replace(see(load, sync_period=sync_period), capacity=PLAIN.replace(min_pods=bounds[0], max_pods=bounds[1]))
     assert hpa.decide_all(seen).tolist() == read_word_for_word(seen, hpa)
 
 

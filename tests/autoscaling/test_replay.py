@@ -7,15 +7,22 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from edgeresearch.autoscaling.api import OWN_TRACE
-from edgeresearch.autoscaling.policies import POLICIES, Advance, Combined, Observation, Observations, ScalingPolicy
+from edgeresearch.autoscaling.policies import (
+    POLICIES,
+    Advance,
+    Combined,
+    Observation,
+    Observations,
+    ScalingPolicy,
+    measure_load,
+    observe,
+    plan_pods,
+)
 from edgeresearch.autoscaling.replay import (
     PHASES,
     mark_action_phases,
     mark_load_phases,
-    measure_load,
     measure_phase_errors,
-    observe,
-    plan_pods,
     simulate_policy,
 )
 from edgeresearch.autoscaling.settings import ReplayConfig
@@ -77,8 +84,6 @@ def test_errors_by_phase() -> None:
     assert list(rates) == ["stable", "expansion", "shrinkage"]
     assert (rates["stable"], rates["expansion"]) == (0, pytest.approx(100 * 40 / 60))
     assert np.isnan(rates["shrinkage"])
-    with pytest.raises(InputError, match="phases of 3 steps for 5 steps of service"):
-        measure_phase_errors(result, np.zeros(3, dtype=np.int8))
 
 
 def draw_load(seed: int, steps: int, mean: float = 60) -> Ints:
@@ -105,7 +110,7 @@ def test_a_forecast_speaks_of_the_period_at_the_horizon() -> None:
     perfect = np.full(len(load), np.nan)
     perfect[:-ahead] = load[ahead:]
     np.testing.assert_array_equal(
-        plan("advance", arrivals, perfect)[::15][:-ahead], np.maximum(CONFIG.capacity.pods_for(load[ahead:]), 1)
+        plan("advance", arrivals, perfect)[::15][:-ahead], np.maximum(CONFIG.pods_for(load[ahead:]), 1)
     )
 
 
@@ -225,9 +230,9 @@ ONES = [1] * 30
     ("policy", "arrivals", "forecast", "message"),
     [
         ("lstm", ONES, None, "unknown strategy 'lstm'; known: advance, responsive, combined"),
-        ("advance", [1, -1] * 15, None, "arrivals: -1 at step 1 is below 0"),
+        ("advance", [1, -1] * 15, None, "arrivals: -1 at step 1 is no whole number of at least 0"),
         ("advance", ONES, [1.0], r"forecasts of shape \(1,\) for 2 decisions"),
-        ("advance", ONES, [1.0, np.inf], "forecast: inf at step 1 is not a finite number"),
+        ("advance", ONES, [1.0, np.inf], "the forecast at decision 1 is not finite; give a number or NaN"),
         (Answering([1, 1.5]), ONES, None, "Answering returned 1.5 at decision 1; return a whole number of pods"),
         (Answering([None]), ONES, None, "Answering returned None at decision 0; return a whole number of pods"),
         *[
@@ -242,3 +247,9 @@ def test_bad_input_is_refused_in_one_line(
     with pytest.raises(InputError, match=message) as caught:
         plan_pods(policy, arrivals, forecast, CONFIG)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_policy_raises_names_it() -> None:
+    with pytest.raises(IndexError) as caught:
+        plan_pods(Answering([1]), ONES, None, CONFIG)
+    assert caught.value.__notes__ == ["raised in the autoscaling policy 'answering'"]

@@ -70,7 +70,7 @@ def test_the_horizon_is_the_start_delay_and_one_period(
 
 
 def test_the_edge_cluster_bounds_the_pods_and_a_longer_start_keeps_the_phases() -> None:
-    assert STUDY.capacity.max_pods == STUDY.clusters.edge.nodes * STUDY.clusters.edge.cores == 36
+    assert STUDY.most_pods == STUDY.clusters.edge.nodes * STUDY.clusters.edge.cores == 36
     slow = STUDY.with_start_delay(2)
     assert (slow.start_delay, slow.start_spread) == (2 * STUDY.start_delay, 2 * STUDY.start_spread)
     assert slow.phase_seconds == pytest.approx(STUDY.phase_seconds)

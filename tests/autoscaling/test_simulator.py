@@ -1,6 +1,7 @@
 """A service of pods under a stream of requests, step by step, against loops that are plain to read."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from edgeresearch.autoscaling.simulator import (
     Ints,
     SimulationResult,
     as_counts,
-    as_load,
     bounded_queue,
     check_range,
     find_ready_pods,
@@ -28,20 +28,19 @@ PLAIN = ServiceConfig(start_delay=30, start_spread=0, base_error=0.03, timeout=1
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "above", "message"),
+    ("value", "above", "message"),
     [
-        (-1, 0, np.inf, False, "share is -1; give a number at least 0"),
-        (0, 0, np.inf, True, "share is 0; give a number above 0"),
-        (2, 0, 1, True, "share is 2; give a number above 0 and at most 1"),
-        (np.nan, 0, 1, False, "share is nan; give a number at least 0 and at most 1"),
-        (np.inf, 0, np.inf, False, "share is inf; give a number at least 0"),
+        (-1, False, "share is -1; give a number at least 0"),
+        (0, True, "share is 0; give a number above 0"),
+        (np.nan, False, "share is nan; give a number at least 0"),
+        (np.inf, False, "share is inf; give a number at least 0"),
+        ("1", False, "share is '1'; give a number"),
     ],
 )
-def test_a_range_holds_its_bounds(value: float, low: float, high: float, above: bool, message: str) -> None:
-    for inside in (0.0, 0.5, 1.0):
-        check_range("share", inside, 0, 1)
+def test_a_range_holds_its_bounds(value: Any, above: bool, message: str) -> None:
+    check_range("share", 0.0, 0)
     with pytest.raises(InputError) as caught:
-        check_range("share", value, low, high, above=above)
+        check_range("share", value, 0, above=above)
     assert str(caught.value) == message
 
 
@@ -51,25 +50,23 @@ def test_whole_numbers_of_any_type_are_counts() -> None:
     for values in ([1, 2, 3], [1.0, 2.0, 3.0], given.astype(np.uint8)):
         assert as_counts("n", values).dtype == np.int64
         assert as_counts("n", values).tolist() == [1, 2, 3]
-    assert as_load("load", [0, 2]).dtype == np.float64
 
 
 @pytest.mark.parametrize(
-    ("read", "values", "message"),
+    ("values", "message"),
     [
-        (as_counts, [1, -2], "n: -2 at step 1 is below 0"),
-        (as_counts, [1.0, 2.5], "n: 2.5 at step 1 is not a whole number"),
-        (as_counts, [1.0, np.nan], "n: nan at step 1 is not a finite number"),
-        (as_counts, [], "n: expected one number per step"),
-        (as_counts, [[1, 2]], "n: expected one number per step"),
-        (as_counts, ["a"], "n: expected one number per step"),
-        (as_load, [1.0, -0.5], "n: -0.5 at step 1 is negative"),
-        (as_load, [np.inf], "n: inf at step 0 is not a finite number"),
+        ([1, -2], "n: -2 at step 1 is no whole number of at least 0; mend it, or `spread` a trace"),
+        ([1.0, 2.5], "n: 2.5 at step 1 is no whole number"),
+        ([1.0, np.nan], "n: nan at step 1 is no whole number"),
+        ([np.inf], "n: inf at step 0 is no whole number"),
+        ([], "n: expected one number per step"),
+        ([[1, 2]], "n: expected one number per step"),
+        (["a"], "n: expected one number per step"),
     ],
 )
-def test_what_is_no_series_of_numbers_is_refused_in_one_line(read: object, values: object, message: str) -> None:
+def test_what_is_no_series_of_numbers_is_refused_in_one_line(values: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        read("n", values)  # type: ignore[operator]
+        as_counts("n", values)
     assert "\n" not in str(caught.value)
 
 
@@ -96,10 +93,10 @@ def test_requests_by_fate(result: SimulationResult) -> None:
 
 def test_utilisation_cpu_and_memory(result: SimulationResult) -> None:
     assert result.utilisation.tolist() == pytest.approx([0.5, 1, 1, 1, 25 / 30, 0, 0, 1, 0.5])
-    assert result.pod_cpu[:2].tolist() == [60, 100]
+    assert result.cpu[:2].tolist() == [60, 100]
     # One of three pods works, two start and idle.
     assert result.cpu[2] == pytest.approx((100 + 2 * 20) / 3)
-    assert result.pod_memory[:3].tolist() == [60, 80, 95]
+    assert result.memory[:2].tolist() == [60, 80]
     assert result.memory[2] == pytest.approx((95 + 2 * 40) / 3)
     # Two drain beside one that is idle.
     assert result.memory[6] == 40
@@ -109,7 +106,7 @@ def test_percentages_stay_within_the_limits() -> None:
     rng = np.random.default_rng(3)
     wanted = rng.integers(1, 9, 300)
     result = simulate(rng.poisson(60, 300), wanted, PLAIN.replace(q_max=12.7, start_delay=3), rng=rng)
-    for values, low in ((result.pod_cpu, 10), (result.cpu, 10), (result.pod_memory, 40), (result.memory, 40)):
+    for values, low in ((result.cpu, 10), (result.memory, 40)):
         assert values.min() >= low
         assert values.max() <= 100
 
@@ -123,7 +120,7 @@ def test_nothing_arrived() -> None:
     result = simulate([0] * 5, [1] * 5, PLAIN.replace(start_delay=0, q_max=0.3), rng=np.random.default_rng(0))
     assert np.isnan(result.error_percent)
     assert result.utilisation.tolist() == [0] * 5
-    assert result.pod_memory.tolist() == [40] * 5
+    assert result.memory.tolist() == [40] * 5
 
 
 WANTED = st.lists(st.integers(0, 6), min_size=1, max_size=60).map(lambda pods: np.array(pods, dtype=np.int64))
@@ -306,8 +303,8 @@ def test_arguments_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("arrivals", "wanted", "message"),
     [
-        ([1, -1], [1, 1], "arrivals: -1 at step 1 is below 0"),
-        ([1, 1], [1, 0], "wanted pods: 0 at step 1 is below 1"),
+        ([1, -1], [1, 1], "arrivals: -1 at step 1 is no whole number of at least 0"),
+        ([1, 1], [1, 0], "wanted pods: 0 at step 1 is no whole number of at least 1"),
         ([1, 1], [1, 1, 1], "2 steps of arrivals, but 3 of wanted pods"),
         ([1, 1], [1, 1], "a pod takes up to 30 s to start, the trace lasts 2 s"),
     ],
@@ -353,23 +350,20 @@ def test_large_numbers_do_not_overflow() -> None:
     ("changes", "bound", "q_max"), [({}, 0.05, 20), ({"dt": 0.25}, 0.05, 20), ({"base_error": 0}, 0.5, 40)]
 )
 def test_a_pressure_test_finds_what_a_pod_can_do(changes: dict[str, float], bound: float, q_max: float) -> None:
-    test, again = (run_pressure_test(PLAIN.replace(**changes), rng=np.random.default_rng(0), bound=bound) for _ in "ab")
-    assert test.q_max == test.load[-2] == pytest.approx(q_max, rel=0.06)
-    assert (test.error[:-1] <= bound).all()
-    assert test.error[-1] > bound
-    # Far below its capacity only the base error is left.
-    assert test.error[5:20] == pytest.approx(changes.get("base_error", 0.03), abs=0.01)
-    assert again.error.tolist() == test.error.tolist()
+    first, again = (
+        run_pressure_test(PLAIN.replace(**changes), rng=np.random.default_rng(0), bound=bound) for _ in "ab"
+    )
+    assert first == again == pytest.approx(q_max, rel=0.06)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"bound": 0.03}, "bound is 0.03; give a number above 0.03"),
+        ({"bound": 1}, "1 - bound is 0; give a number above 0"),
         ({"step": 0}, "step is 0"),
-        ({"hold": 0.5}, "hold is 0.5"),
+        ({"hold": 0.1}, "arrivals: expected one number per step"),
         ({"step": 100}, "at 100 requests per second already; use a smaller step"),
-        ({"highest": 10}, "up to 10 requests per second; raise `highest`"),
     ],
 )
 def test_pressure_test_refuses_in_one_line(options: dict[str, float], message: str) -> None:

@@ -50,7 +50,7 @@ def test_scaling_shows_load_forecast_pods_and_errors_where_responsive_failed_mos
 def test_without_a_forecast_the_hpa_stands_beside(result: Replay) -> None:
     few = result.table[result.table["forecaster"] == ""]
     short = result.course[result.course["time"] < "2024-03-01 02:40"]
-    advised = replace(result.advised, strategy="responsive", forecaster="")
+    advised = ("responsive", "")
     top, first, *_ = figures(replace(result, table=few, course=short, advised=advised))["load"].axes
     assert [line.get_label() for line in top.lines] == ["load"]
     assert first.get_ylabel() == "hpa\npods"

@@ -22,7 +22,7 @@ from edgeresearch.provenance import machine_line
 
 if TYPE_CHECKING:
     from edgeresearch.autoscaling.experiment import ExperimentResult
-    from edgeresearch.autoscaling.policies import Capacity
+    from edgeresearch.autoscaling.settings import ReplayConfig
     from edgeresearch.forecasting.evaluation import Comparison
 
 TIMINGS = Path("data") / "measured" / "fit_seconds.csv"
@@ -293,7 +293,7 @@ def split_pod_premium(table: pd.DataFrame, forecaster: str = "lstm") -> pd.DataF
     return pd.DataFrame(parts).reset_index()
 
 
-def count_extra_pods(course: pd.DataFrame, horizon: int, capacity: "Capacity") -> dict[str, float]:
+def count_extra_pods(course: pd.DataFrame, horizon: int, capacity: "ReplayConfig") -> dict[str, float]:
     """Return what Combined's further pods are, and how many of them were needed.
 
     Args:

@@ -148,21 +148,21 @@ def test_pods_that_combined_adds_and_those_that_were_needed(
     load: list[float], forecast: list[float], numbers: list[float]
 ) -> None:
     config = ExperimentConfig(start_delay=30.0, start_spread=0.0)
-    assert (config.horizon, config.capacity.q_act) == (2, 16)
+    assert (config.horizon, config.q_act) == (2, 16)
     known, ahead = np.array(load), np.array(forecast)
     when_due = np.concatenate([np.full(2, np.nan), ahead[:-2]])
     course = pd.concat(
         pd.DataFrame(
             {
                 "strategy": name,
-                "wanted": config.capacity.bound(config.capacity.pods_for(seen)),
+                "wanted": config.bound(config.pods_for(seen)),
                 "known": known,
                 "forecast": when_due,
             }
         )
         for name, seen in (("combined", np.maximum(ahead, known)), ("responsive", known))
     )
-    counts = tables.count_extra_pods(course, config.horizon, config.capacity)
+    counts = tables.count_extra_pods(course, config.horizon, config)
     assert list(counts) == ["ratio", "moves", "above", "perfect", "needed"]
     assert list(counts.values()) == pytest.approx(numbers, nan_ok=True)
 
