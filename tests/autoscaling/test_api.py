@@ -70,7 +70,7 @@ def test_every_policy_is_replayed_and_the_files_say_how() -> None:
     assert result.advice in result._repr_html_()
     assert repr(result).startswith(f"Replay: {result.advice}\n")
     assert repr(result).endswith(f"\n[table: 10 rows x 15 columns; {len(result.notes)} notes]")
-    assert len(repr(result)) < 2000
+    assert len(repr(result)) < 4000
 
 
 def test_it_is_repeatable_and_the_seed_counts() -> None:
