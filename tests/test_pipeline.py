@@ -26,7 +26,7 @@ STAGES: dict[str, Any] = yaml.safe_load(TEXT)["stages"]
 KEPT = ("reports/notebooks", "reports/site", "data/processed")
 """What DVC keeps; all else that stages make is tracked by git, or neither."""
 STARTS = {
-    "fetch": ["data/download.py"],
+    "fetch": ["data/datasets.py"],
     "figure1": ["papers/paper_a/architecture.py"],
     "compare": ["forecasting"],
     "replay": ["autoscaling/experiment.py", "forecasting"],
