@@ -16,8 +16,8 @@ from mkdocs.structure.pages import Page
 from typer.cli import get_docs_for_click
 
 from edgeresearch.cli import app
+from edgeresearch.papers.claims.audit import PAPERS, read_claims
 from edgeresearch.papers.claims.rules import VERDICTS
-from edgeresearch.papers.claims.table import PAPERS, read_claims
 from edgeresearch.papers.report.findings import write_findings
 from edgeresearch.papers.report.provenance import read_stages
 

@@ -22,8 +22,7 @@ from pydantic import BaseModel
 from edgeresearch.cli import app
 from edgeresearch.config import Params
 from edgeresearch.emulator.testbed import Testbed
-from edgeresearch.papers.claims.records import RECORDS
-from edgeresearch.papers.claims.table import read_claims
+from edgeresearch.papers.claims.audit import RECORDS, read_claims
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -22,8 +22,8 @@ def claims(
     from rich.table import Table
     from rich.text import Text
 
+    from edgeresearch.papers.claims.audit import FILE, format_value, read_claims, select_claims
     from edgeresearch.papers.claims.rules import VERDICTS
-    from edgeresearch.papers.claims.table import FILE, format_value, read_claims, select_claims
 
     table = select_claims(read_claims(reports / FILE), paper, verdict)
     shown = Table(title=f"{len(table)} claims", title_justify="left", show_lines=True)
@@ -74,7 +74,7 @@ def export(
 ) -> None:
     """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
     from edgeresearch.errors import InputError
-    from edgeresearch.papers.claims.table import FILE, read_claims
+    from edgeresearch.papers.claims.audit import FILE, read_claims
     from edgeresearch.papers.report.export import write_exports
     from edgeresearch.papers.report.published import paper_tables
 

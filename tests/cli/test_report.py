@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from edgeresearch import cli, pipeline
 from edgeresearch.cli.report import COLOURS
+from edgeresearch.papers.claims.audit import COLUMNS
 from edgeresearch.papers.claims.rules import VERDICTS
-from edgeresearch.papers.claims.table import COLUMNS
 from edgeresearch.papers.report.readme import BEGIN, END
 from edgeresearch.papers.report.site import build_site
 

@@ -1,18 +1,46 @@
-"""The audit: every claim beside what was measured, with a verdict that follows from its rule."""
+"""The audit of both papers: every claim beside what was measured, with the verdict that follows from its rule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import atomic, write_csv, write_json
-from edgeresearch.papers.claims.measures import AbsentError, Results, Settings
-from edgeresearch.papers.claims.record import Claim, Fit
-from edgeresearch.papers.claims.records import RECORDS
-from edgeresearch.papers.claims.rules import Evidence, judge, plain
-from edgeresearch.papers.claims.table import COLUMNS, FILE, count_verdicts, render_page
+from edgeresearch.papers.claims.measures import AbsentError, Claim, Results, Settings
+from edgeresearch.papers.claims.records_a import RECORDS_A
+from edgeresearch.papers.claims.records_b import RECORDS_B
+from edgeresearch.papers.claims.rules import (
+    FITTED,
+    MEANING,
+    RELATIONS,
+    REPRODUCED,
+    SET,
+    VERDICTS,
+    Evidence,
+    Fit,
+    judge,
+    plain,
+)
+
+RECORDS: tuple[Claim, ...] = (*RECORDS_A, *RECORDS_B)
+"""The claims of both papers."""
+
+FILE = "claims.csv"
+"""Of the audit, in the folder of the reports."""
+
+COLUMNS = (
+    "id", "paper", "where", "kind", "claim", "published", "measured", "low", "high", "seeds", "data", "verdict",
+    "reason", "stage", "figure", "notebook", "unit", "fitted",
+)  # fmt: skip
+"""Of that file."""
+
+PAPERS: Mapping[str, str] = {
+    "A": "Elastic scheduling of micro-modules on LSTM forecasts",
+    "B": "Local-optimistic scheduling of periodic model training",
+}
+"""What the papers are about, by their letters."""
 
 
 def judge_claims(records: Sequence[Claim], home: Path, settings: Settings) -> pd.DataFrame:
@@ -54,6 +82,83 @@ def write_claims(home: Path, reports: Path, settings: Settings) -> pd.DataFrame:
         draft.write_text(render_page(table), encoding="utf-8")
     write_json(count_verdicts(table), reports / "metrics" / "claims.json")
     return table
+
+
+def read_claims(path: Path) -> pd.DataFrame:
+    """Read the audit; text everywhere, empty where a cell is.
+
+    Args:
+        path: `reports/claims.csv`.
+
+    Raises:
+        InputError: The file is missing or no CSV, has not the columns `COLUMNS`, or a verdict is unknown.
+    """
+    again = "run edgeresearch reproduce first"
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise InputError(f"cannot read {path}: {reason}; {again}") from error
+    absent = [name for name in COLUMNS if name not in table]
+    if absent:
+        raise InputError(f"{path} has no column {', '.join(absent)}; {again}")
+    odd = sorted(set(table["verdict"]) - set(VERDICTS))
+    if odd:
+        raise InputError(f"{path}: unknown verdict {odd[0]!r}; known: {', '.join(VERDICTS)}")
+    return table
+
+
+def select_claims(table: pd.DataFrame, paper: str | None = None, verdict: str | None = None) -> pd.DataFrame:
+    """Return the claims of one paper, or of one verdict, or of both.
+
+    Raises:
+        InputError: There is no such paper or verdict; the message names those that there are.
+    """
+    for column, value, known in (("paper", paper, tuple(PAPERS)), ("verdict", verdict, VERDICTS)):
+        if value is not None and value not in known:
+            raise InputError(f"unknown {column} {value!r}{nearest(value, known)}; known: {', '.join(known)}")
+        table = table if value is None else table[table[column] == value]
+    return table
+
+
+def count_verdicts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count verdicts by `A`, `B` and `both`: `claims`, each verdict, and `reproduced_unaided`.
+
+    Unaided are those whose value settings were neither fitted on nor set to.
+    """
+    parts = {paper: table[table["paper"] == paper] for paper in PAPERS} | {"both": table}
+    return {
+        name: {
+            "claims": len(part),
+            **{verdict.replace(" ", "_"): int((part["verdict"] == verdict).sum()) for verdict in VERDICTS},
+            "reproduced_unaided": int(((part["verdict"] == REPRODUCED) & ~part["fitted"].isin([FITTED, SET])).sum()),
+        }
+        for name, part in parts.items()
+    }
+
+
+def format_value(row: Mapping[Any, str], name: str) -> str:
+    """Return a number of a claim with few digits, its unit, and the interval if it is ours; words as they are.
+
+    Args:
+        row: The claim's.
+        name: `published` or `measured`.
+    """
+    try:
+        text = f"{float(row[name]):.4g}"
+    except ValueError:
+        return row[name]
+    if name == "measured" and row["low"]:
+        text += f" ({float(row['low']):.4g} to {float(row['high']):.4g})"
+    return f"{text} {row['unit']}".strip()
+
+
+def render_page(table: pd.DataFrame) -> str:
+    """Return the audit as Markdown: counts at the top, then one table per paper, links relative to the reports."""
+    lines = ["# Claims audit", "", *_summary(table)]
+    for paper, title in PAPERS.items():
+        lines += ["", f"## Paper {paper}: {title[:1].lower()}{title[1:]}", "", *_rows(table[table["paper"] == paper])]
+    return "\n".join(lines) + "\n"
 
 
 def _find(claim: Claim, results: Results) -> Evidence:
@@ -103,3 +208,46 @@ def _format(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {plain(each)}" for name, each in value.items())
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _summary(table: pd.DataFrame) -> Iterator[str]:
+    counts = count_verdicts(table)
+    both = counts["both"]
+    yield (
+        f"{both['claims']} claims of two papers, each beside what was measured here. Every verdict follows from a rule "
+        "that the claim's record names (`edgeresearch/papers/claims/`: `records_a.py`, `records_b.py`, `rules.py`); "
+        "none is written by hand."
+    )
+    yield ""
+    yield f"| verdict | A | B | both | {' | '.join(f'of both, {each}' for each in RELATIONS)} | which means |"
+    yield f"|---|{'---:|' * (3 + len(RELATIONS))}---|"
+    for verdict in VERDICTS:
+        part = table[table["verdict"] == verdict]
+        numbers = [counts[name][verdict.replace(" ", "_")] for name in counts]
+        numbers += [(part["fitted"] == each).sum() for each in RELATIONS]
+        yield f"| {verdict} | {' | '.join(map(str, numbers))} | {MEANING[verdict]} |"
+    yield ""
+    yield (
+        f"Of the {both['reproduced']} that are reproduced, {both['reproduced_unaided']} were neither fitted nor set "
+        f"(A: {counts['A']['reproduced_unaided']}, B: {counts['B']['reproduced_unaided']}). *Fitted*: settings were "
+        "chosen to meet the published value, which shows that it can be reached, and predicts nothing. *Set*: the "
+        "published value is a setting here. *Held out*: it had no part in a fit, though it had been seen."
+    )
+
+
+def _rows(part: pd.DataFrame) -> Iterator[str]:
+    yield "| id | claim | published | measured (95 %) | data | verdict | why |"
+    yield "|---|---|---|---|---|---|---|"
+    for row in part.to_dict("records"):
+        figure = row["figure"]
+        place = f"[{row['where']}]({figure.removeprefix('reports/')})" if figure else row["where"]
+        cells = (
+            f"{row['id']}<br>{place}",
+            row["claim"],
+            format_value(row, "published"),
+            format_value(row, "measured"),
+            row["data"] + (f"; {row['seeds']} seeds" if row["seeds"] not in ("", "1") else ""),
+            f"**{row['verdict']}**" + (f" ({row['fitted']})" if row["fitted"] else ""),
+            row["reason"],
+        )
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,21 +1,20 @@
-"""How claims are measured: from the results of a run to the evidence that rules judge."""
+"""Claims, and how they are measured: from the results of a run to the evidence that rules judge."""
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import pandas as pd
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.claims.rules import NAN, Case, Evidence, Reading, plain
+from edgeresearch.papers.claims.rules import NAN, Case, Evidence, Fit, Reading, Rule, plain
 from edgeresearch.settings import Section
 
 Interval = tuple[float, float, float]
 """A number and the ends of its 95 % interval; those are NaN where there is none."""
-
 
 Settings = Mapping[str, Any] | Section
 """Settings as plain values or as objects; parts are enough where the claims ask for no others."""
@@ -70,6 +69,45 @@ class Measure(Protocol):
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A number, ranking or sentence of a paper, and how it is checked. There is no field for a verdict.
+
+    Attributes:
+        id: Such as `A-T2-RF-MSE`.
+        where: Its place, such as `Table 2`.
+        claim: What the paper says, in other words, one sentence.
+        published: Its value: a number, words, or several values by name.
+        measure: Where ours comes from.
+        paper: `A` or `B`.
+        kind: `number`, `ranking`, `statement` or `contradiction`.
+        rule: What makes a verdict of the two values.
+        stage: The stage of the pipeline that makes ours.
+        unit: Of the value.
+        fit: Whether settings were chosen with the published value in view, or what tells it from the settings of the
+            results; None where it is no matter of settings.
+        figure: Path of the figure that shows it, else empty.
+        notebook: Name of the notebook that shows it, else empty.
+        caveat: What a reader must know beside the verdict.
+    """
+
+    id: str
+    where: str
+    claim: str
+    published: Any
+    measure: Measure
+    _: KW_ONLY
+    paper: str
+    kind: str
+    rule: Rule
+    stage: str
+    unit: str = ""
+    fit: Fit | Callable[[Results], Fit] | None = None
+    figure: str = ""
+    notebook: str = ""
+    caveat: str = ""
+
+
+@dataclass(frozen=True)
 class Except:
     """All values of a column but these."""
 
@@ -112,13 +150,17 @@ class Selection:
     describe: Callable[[pd.DataFrame, Results], str] = describe_traces
     combine: str = "only"
 
+    def at(self, **rows: Any) -> Self:
+        """Return the same of these rows, by columns beside those that are chosen already or instead of them."""
+        return replace(self, rows={**self.rows, **rows})
+
     def select(self, results: Results, rows: Rows) -> pd.DataFrame:
         """Return rows of the table."""
-        return select_rows(results.read(self.file), rows, self.file)
+        return _select_rows(results.read(self.file), rows, self.file)
 
     def number(self, part: pd.DataFrame, rows: Rows) -> Interval:
         """Return the number of the rows that `rows` selected; the least and the greatest keep their interval."""
-        values = select_column(part, self.value).astype(float)
+        values = _select_column(part, self.value).astype(float)
         if self.combine == "only" and len(part) != 1:
             raise InputError(f"{self.file} has {len(part)} rows with {_describe(rows)}; select one, or combine them")
         if values.isna().all():
@@ -126,7 +168,7 @@ class Selection:
         if self.combine in ("sum", "spread"):
             return float(values.sum() if self.combine == "sum" else values.max() - values.min()), NAN, NAN
         at: Any = values.idxmax() if self.combine == "max" else values.idxmin()
-        low, high = (float(select_column(part, name)[at]) for name in self.interval) if self.interval else (NAN, NAN)
+        low, high = (float(_select_column(part, name)[at]) for name in self.interval) if self.interval else (NAN, NAN)
         return float(values[at]), low, high
 
     def evidence(self, parts: list[pd.DataFrame], results: Results, **more: Any) -> Evidence:
@@ -187,7 +229,7 @@ class Order(Selection):
         table = self.select(results, self.rows)
         for name, group in table.groupby(self.each, sort=False) if self.each else [("", table)]:
             try:
-                chosen = [select_rows(group, rows, self.file) for rows in self.sequence]
+                chosen = [_select_rows(group, rows, self.file) for rows in self.sequence]
             except AbsentError as absent:
                 lacking = str(absent)
                 continue
@@ -234,7 +276,7 @@ class Count(Selection):
                 raise AbsentError("there are synthetic stand-ins alone, no real data")
         cases = tuple(
             Case(str(name), bool(self.holds(value)), False, _format(value))
-            for name, value in zip(table[self.each], select_column(table, self.value), strict=True)
+            for name, value in zip(table[self.each], _select_column(table, self.value), strict=True)
         )
         return self.evidence([table], results, cases=cases)
 
@@ -249,7 +291,7 @@ class Cells:
 
     def find(self, results: Results) -> Evidence:
         """Return the cells by their columns."""
-        part = select_rows(results.read(self.file), self.rows, self.file)
+        part = _select_rows(results.read(self.file), self.rows, self.file)
         cells = {name: plain(part[name].iloc[0]) for name in self.columns}
         return Evidence(cells=cells, data="settings")
 
@@ -311,8 +353,8 @@ def compare_places(places: Mapping[str, str]) -> Known:
     return check(len(set(places.values())) == 1, shown, shown)
 
 
-def select_rows(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:
-    """Return the rows of a table that have the values asked for, or raise `AbsentError` with the table's name."""
+def _select_rows(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:
+    """Return the rows that have the values asked for, or raise `AbsentError` with the table's name."""
     asked = np.ones(len(table), dtype=bool)
     for key, wanted in rows.items():
         hits = table[key].isin(_values(wanted)).to_numpy()
@@ -322,7 +364,7 @@ def select_rows(table: pd.DataFrame, rows: Rows, name: str) -> pd.DataFrame:
     return table[asked]
 
 
-def select_column(table: pd.DataFrame, column: Column) -> pd.Series:
+def _select_column(table: pd.DataFrame, column: Column) -> pd.Series:
     """Return a column of a table, or what is made of some."""
     return table[column] if isinstance(column, str) else column(table)
 

@@ -8,6 +8,7 @@ the published value does not change the verdict; it stands beside it, and such c
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import comb, isnan
 from numbers import Real
 from typing import Any
@@ -27,6 +28,17 @@ MEANING: Mapping[str, str] = {
 """What each verdict means, in short."""
 
 VERDICTS = tuple(MEANING)
+
+FITTED, SET, HELD_OUT = RELATIONS = ("fitted", "set", "held out")
+"""How settings and a published value are related: chosen to meet it, put in as it is, or chosen without it."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the settings behind a value and the published one are related: one of `RELATIONS`, and why."""
+
+    relation: str
+    why: str
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,11 @@ def within(evidence: Evidence, published: float, *, points: float = 0) -> Judgem
 
     verdicts = [judge_distance(each, published, points) for each in evidence.readings]
     return _combine(evidence.readings, verdicts, f" (tolerance {points:.3g})", compare)
+
+
+def near(points: float) -> Rule:
+    """Return the rule `within` for a tolerance."""
+    return partial(within, points=points)
 
 
 def judge_distance(value: Reading, published: float, tolerance: float) -> str:

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from edgeresearch.papers.claims.rules import CONTRADICTED, NOT, REPRODUCED, VERDICTS
-from edgeresearch.papers.claims.table import FITTED, SET, format_value
+from edgeresearch.papers.claims.audit import format_value
+from edgeresearch.papers.claims.rules import CONTRADICTED, FITTED, NOT, REPRODUCED, SET, VERDICTS
 
 MISSED = "not reproduced or contradicted"
 """What the two verdicts that say no are counted as."""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from edgeresearch import io
 from edgeresearch.errors import InputError
-from edgeresearch.papers.claims.table import read_claims
+from edgeresearch.papers.claims.audit import read_claims
 from edgeresearch.papers.report.audit import describe_claim
 
 NONE = "–"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgeresearch.errors import InputError
 from edgeresearch.io import atomic
-from edgeresearch.papers.claims.table import FILE, PAPERS, read_claims
+from edgeresearch.papers.claims.audit import FILE, PAPERS, read_claims
 from edgeresearch.papers.report.audit import describe_claim, tally
 from edgeresearch.papers.report.templates import environment
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgeresearch.io import gathered
-from edgeresearch.papers.claims.table import FILE, PAPERS, read_claims
+from edgeresearch.papers.claims.audit import FILE, PAPERS, read_claims
 from edgeresearch.papers.report import provenance, templates
 from edgeresearch.papers.report.audit import MISSED, describe_claim, tally
 from edgeresearch.papers.report.figures import find_figures, read_drawing

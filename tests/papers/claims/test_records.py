@@ -9,12 +9,10 @@ from typing import Any
 import pytest
 
 from edgeresearch.papers.claims import records_a, records_b, rules
-from edgeresearch.papers.claims.measures import Cell, Count, Known, Order, Results
-from edgeresearch.papers.claims.record import Claim, Fit
-from edgeresearch.papers.claims.records import RECORDS
+from edgeresearch.papers.claims.audit import COLUMNS, RECORDS
+from edgeresearch.papers.claims.measures import Cell, Claim, Count, Known, Order, Results
 from edgeresearch.papers.claims.records_b import fit_of_streams, fit_of_target
-from edgeresearch.papers.claims.rules import CONTRADICTED, NOT, UNTESTABLE
-from edgeresearch.papers.claims.table import COLUMNS, FITTED, HELD_OUT, RELATIONS
+from edgeresearch.papers.claims.rules import CONTRADICTED, FITTED, HELD_OUT, NOT, RELATIONS, UNTESTABLE, Fit
 from edgeresearch.papers.paper_a import published as paper_a
 from edgeresearch.papers.paper_b import published as paper_b
 

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from edgeresearch.papers.claims.audit import read_claims
 from edgeresearch.papers.claims.rules import VERDICTS
-from edgeresearch.papers.claims.table import read_claims
 from edgeresearch.papers.report.audit import MISSED, describe_claim, tally
 
 ROW = dict.fromkeys(("published", "measured", "low", "high", "seeds", "data", "unit", "fitted"), "")

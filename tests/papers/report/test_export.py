@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.claims.table import read_claims
+from edgeresearch.papers.claims.audit import read_claims
 from edgeresearch.papers.report.export import (
     _LATEX,
     latex,

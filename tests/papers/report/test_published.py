@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.claims.records import RECORDS
-from edgeresearch.papers.claims.table import read_claims
+from edgeresearch.papers.claims.audit import RECORDS, read_claims
 from edgeresearch.papers.report.published import (
     NONE,
     PLACES,

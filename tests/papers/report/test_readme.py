@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.claims.records import RECORDS
+from edgeresearch.papers.claims.audit import RECORDS
 from edgeresearch.papers.report.readme import BEGIN, END, ROWS, render_results, write_readme
 
 ROOT = Path(__file__).parents[3]

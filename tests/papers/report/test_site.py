@@ -7,8 +7,8 @@ import pytest
 
 from edgeresearch.config import Params, load
 from edgeresearch.errors import InputError
+from edgeresearch.papers.claims.audit import PAPERS
 from edgeresearch.papers.claims.rules import VERDICTS
-from edgeresearch.papers.claims.table import PAPERS
 from edgeresearch.papers.report.notebook_page import BACK
 from edgeresearch.papers.report.site import build_site
 from edgeresearch.papers.report.templates import FOLDER
