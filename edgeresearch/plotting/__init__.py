@@ -7,10 +7,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MODULES = {
-    "Detection": "detection",
-    "Comparison": "forecast",
+    "Comparison": "series",
+    "Detection": "series",
     "Emulation": "emulation",
-    "Forecast": "forecast",
+    "Forecast": "series",
     "Replay": "replay",
     "SweepResult": "sweep",
 }

@@ -1,13 +1,8 @@
 """The figures of a replay, a user's or the study's: scaling over time, and errors against pod-hours."""
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -21,57 +16,49 @@ from edgeresearch.plotting import style
 if TYPE_CHECKING:
     from edgeresearch.autoscaling.api import Replay
 
+Run = tuple[str, str]
+"""A strategy and its forecaster."""
+
 POINTS = 240
 """Sync periods that are still legible side by side."""
 
-MARKERS: Mapping[str, str] = MappingProxyType(
-    {
-        **{"advance": "^", "responsive": "o", "combined": "D", "fixed": "s"},
-        **{"hpa": "v", "quantile": "P", "oracle": "*"},
-    }
-)
-COLOURS: Mapping[str, str] = MappingProxyType(
-    {"": style.INK, "last_value": style.GREY, "ridge": style.GREEN, "published": style.BLUE}
-)
+MARKERS = {"advance": "^", "responsive": "o", "combined": "D", "fixed": "s", "hpa": "v", "quantile": "P", "oracle": "*"}
+"""Marker of a strategy; others are crosses."""
+COLOURS = {"": style.INK, "last_value": style.GREY, "ridge": style.GREEN, "published": style.BLUE}
 """Colour of a forecaster; others are orange."""
 OTHERS = {"published": "published accuracy", "": "no forecast"}
+"""What forecasters are called that are no models."""
 
 
 def figures(result: "Replay") -> dict[str, Figure]:
     """Draw a user's replay: errors against pod-hours, and the advised policy beside Responsive over time."""
-    title, config = result.trace.label, result.config
-    table = result.table.rename(columns={"error_percent_low": "low", "error_percent_high": "high"})
+    name, config, base = result.trace.label, result.config, result.config.base_error
     tradeoff = draw_tradeoff(
-        table,
-        title=f"{title}: errors against pod-hours",
+        result.table.rename(columns={"error_percent_low": "low", "error_percent_high": "high"}),
+        title=f"{name}: errors against pod-hours",
         note="Lower left is better. Lines: the range of the repeats.",
         advice=result.advised,
-        base_error=100 * config.base_error,
+        base_error=100 * base,
     )
+    listed: list[Run] = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
+    # Beside Responsive: what is advised or, if that is Responsive, the first on a model's forecast, else the HPA
+    modelled = sorted((run for run in listed if run[1] not in ("", "last_value")), key=lambda run: run[0] != "combined")
+    choices = [result.advised, *modelled, ("hpa", "")]
+    own = {run[0]: run for run in reversed(listed) if run[0] not in POLICIES}  # each with its first forecaster
+    compared = next(run for run in choices if run != ("responsive", ""))
+    runs = list(dict.fromkeys([compared, *reversed(own.values()), ("responsive", "")]))
     gap = format_duration(pd.Timedelta(seconds=config.sync_period))
-    runs = list(dict.fromkeys([_compared(result), *_own(result), ("responsive", "")]))
     note = f"Means of {gap}, the time between two decisions."
     if any(forecaster for _, forecaster in runs):
         note += f" A forecast stands at the time that it is of, {config.horizon} decisions after it was made."
-    scaling = draw_scaling(
-        result.course,
-        runs,
-        title=f"{title}: where responsive failed most requests",
-        note=note,
-        base_error=config.base_error,
-    )
-    return {"tradeoff": tradeoff, "load": scaling}
+    title = f"{name}: where responsive failed most requests"
+    load = draw_scaling(result.course, runs, title=title, note=note, base_error=base)
+    return {"tradeoff": tradeoff, "load": load}
 
 
 @style.styled
 def draw_scaling(
-    course: pd.DataFrame,
-    runs: Sequence[tuple[str, str]],
-    *,
-    title: str,
-    note: str = "",
-    points: int = POINTS,
-    base_error: float = 0.0,
+    course: pd.DataFrame, runs: list[Run], *, title: str, note: str = "", points: int = POINTS, base_error: float = 0.0
 ) -> Figure:
     """Draw load, forecast, pods wanted and ready, and errors on one time axis, where Responsive failed most requests.
 
@@ -86,34 +73,38 @@ def draw_scaling(
         points: Sync periods that are shown.
         base_error: Share of the requests that fails whatever happens; it does not count for where most failed.
     """
+    dated = "time" in course
+    course = course.assign(at=course["time"] if dated else course["seconds"] / 3600)
     frames = {run: course[(course["strategy"] == run[0]) & (course["forecaster"] == run[1])] for run in runs}
     judged = frames.get(("responsive", ""), frames[runs[0]])
-    worst = _worst((judged["failed"] - base_error * judged["load"]).to_numpy(), points)
-    shown = {run: frame.iloc[worst : worst + points] for run, frame in frames.items()}
+    failed = (judged["failed"] - base_error * judged["load"]).rolling(min(points, len(judged))).sum()
+    end = int(failed.argmax()) + 1
+    shown = {run: frame.iloc[max(end - points, 0) : end] for run, frame in frames.items()}
     figure, axes = style.canvas(2 + len(runs), 1, size=(10, 3.5 + 2 * len(runs)), sharex=True)
-    top, bottom = axes[0], axes[-1]
-    first = next(iter(shown.values()))
-    top.step(_times(first), first["load"], where="post", color=style.INK, lw=1.0, label="load")
+    top, *middle, bottom = axes
+    first = shown[runs[0]]
+    step: Any = {"where": "post"}
+    top.step(first["at"], first["load"], color=style.INK, lw=1.0, label="load", **step)
     for (_, forecaster), part in shown.items():
         if part["forecast"].notna().any():
-            words = f"forecast by {_forecaster_label(forecaster)}"
-            top.step(_times(part), part["forecast"].clip(lower=0), where="post", color=style.PINK, lw=1.2, label=words)
+            words = f"forecast by {_label_forecaster(forecaster)}"
+            top.step(part["at"], part["forecast"].clip(lower=0), color=style.PINK, lw=1.2, label=words, **step)
             break
-    for at, (run, part) in enumerate(shown.items()):
-        times, colour, look = _times(part), (style.ORANGE, style.BLUE, style.GREEN)[at % 3], {"where": "post"}
-        axes[1 + at].step(times, part["wanted"], color=colour, label="wanted", **look)  # type: ignore[arg-type]
-        axes[1 + at].fill_between(times, part["ready"], step="post", color=colour, alpha=0.3, lw=0, label="ready")
-        axes[1 + at].set(ylabel=f"{label(*run)}\npods", ylim=(0, 1.35 * max(part["wanted"].max(), 1)))
-        axes[1 + at].yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        failed = 100 * part["failed"] / part["load"].clip(lower=1e-9)
-        bottom.step(times, failed, color=colour, lw=2.6 - 0.8 * at, label=label(*run), **look)  # type: ignore[arg-type]
+    for at, (each, (run, part)) in enumerate(zip(middle, shown.items(), strict=True)):
+        colour = (style.ORANGE, style.BLUE, style.GREEN)[at % 3]
+        each.step(part["at"], part["wanted"], color=colour, label="wanted", **step)
+        each.fill_between(part["at"], part["ready"], step="post", color=colour, alpha=0.3, lw=0, label="ready")
+        each.set(ylabel=f"{label(*run)}\npods", ylim=(0, 1.35 * max(part["wanted"].max(), 1)))
+        each.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        percent = 100 * part["failed"] / part["load"].clip(lower=1e-9)
+        bottom.step(part["at"], percent, color=colour, lw=2.6 - 0.8 * at, label=label(*run), **step)
     top.set_ylabel("requests\nper second")
     bottom.set_ylabel("requests\nthat fail (%)")
     for each in axes:
         each.legend(loc="upper right", ncols=3)
     for each in (top, bottom):
         each.set_ylim(0, 1.25 * each.get_ylim()[1])
-    if "time" in first:
+    if dated:
         style.dates(bottom)
     else:
         bottom.set_xlabel("time (hours)")
@@ -124,12 +115,7 @@ def draw_scaling(
 
 @style.styled
 def draw_tradeoff(
-    table: pd.DataFrame,
-    *,
-    title: str,
-    note: str = "",
-    advice: tuple[str, str] | None = None,
-    base_error: float | None = None,
+    table: pd.DataFrame, *, title: str, note: str = "", advice: Run | None = None, base_error: float | None = None
 ) -> Figure:
     """Draw error rate against pod-hours for every strategy and forecaster, one panel per lead time.
 
@@ -143,106 +129,63 @@ def draw_tradeoff(
         advice: The policy that is advised; it is filled, and the band of what is good enough is drawn.
         base_error: Requests that fail whatever happens, in percent.
     """
-    rows, left_out = _without_far(table.assign(forecaster=table["forecaster"].replace("none", "")))
-    panels: list[tuple[Any, pd.DataFrame]] = (
-        [(lead, part) for lead, part in rows.groupby("lead")] if "lead" in rows else [(None, rows)]
-    )
+    rows, left_out = _leave_out_far(table.assign(forecaster=table["forecaster"].replace("none", "")))
+    panels: dict[Any, pd.DataFrame] = dict(list(rows.groupby("lead"))) if "lead" in rows else {None: rows}
     figure, axes = style.canvas(1, len(panels), size=(max(8.0, 1.5 + 3.4 * len(panels)), 5.0), sharex=True, sharey=True)
-    for each, (lead, part) in zip(axes, panels, strict=True):
-        if lead is not None:
-            each.set_title(f"start delay × {lead:g}")
-        _draw_points(each, part, advice)
+    for each, (lead, part) in zip(axes, panels.items(), strict=True):
+        each.set_title("" if lead is None else f"start delay × {lead:g}")
         each.set_xlabel("pod-hours")
-    handles = [
-        *(_handle(MARKERS.get(name, "X"), style.INK, name) for name in dict.fromkeys(rows["strategy"])),
-        *(_handle("_", _colour(name), _forecaster_label(name)) for name in dict.fromkeys(rows["forecaster"])),
+        colours = [COLOURS.get(name, style.ORANGE) for name in part["forecaster"]]
+        each.vlines(part["pod_hours"], part["low"], part["high"], colors=colours, lw=0.9)
+        if "pod_hours_low" in part:
+            each.hlines(part["error_percent"], part["pod_hours_low"], part["pod_hours_high"], colors=colours, lw=0.9)
+        for colour, row in zip(colours, part.to_dict("records"), strict=True):
+            run = row["strategy"], row["forecaster"]
+            look = _look(MARKERS.get(run[0], "X"), colour, filled=run == advice)
+            each.plot(row["pod_hours"], row["error_percent"], **look, zorder=3 if run[1] else 4)
+    handles: list[Any] = [
+        *(Line2D([], [], **_look(MARKERS.get(name, "X"), style.INK), label=name) for name in rows["strategy"].unique()),
+        *(
+            Line2D([], [], **_look("_", COLOURS.get(name, style.ORANGE)), label=_label_forecaster(name))
+            for name in rows["forecaster"].unique()
+        ),
     ]
     if advice is not None:
-        handles.append(_handle("X", style.INK, f"filled: {label(*advice)}, advised"))
+        words = f"filled: {label(*advice)}, advised"
+        handles.append(Line2D([], [], **_look("X", style.INK, filled=True), label=words))
         least = find_lowest_error(table)
         words = f"within {WITHIN:g} points of the best that scales"
         handles.append(axes[0].axhspan(least, least + WITHIN, color=style.GREY, alpha=0.2, lw=0, label=words))
     if base_error is not None:
         words = f"base errors ({base_error:g} %)"
         handles.append(axes[0].axhline(base_error, color=style.INK, lw=0.9, ls=":", label=words))
-        bottom, top = axes[0].get_ylim()
-        axes[0].set_ylim(bottom, max(top, base_error + 3 * WITHIN))
+        axes[0].set_ylim(top=max(axes[0].get_ylim()[1], base_error + 3 * WITHIN))
     axes[0].set_ylabel("requests that fail (%)")
     style.numbers(axes[0].yaxis)
-    _scale_pod_hours(axes[0], rows["pod_hours"])
+    style.numbers(axes[0].xaxis)
+    if rows["pod_hours"].max() > 3 * rows["pod_hours"].min():  # Fixed may take many times the pods of the others
+        axes[0].set_xscale("log")
+        axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
+        axes[0].xaxis.set_minor_locator(NullLocator())
+        axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
     style.legend(figure, " ".join(filter(None, [note, left_out])), handles=handles, columns=4)
     figure.suptitle(title, x=0.01, ha="left")
     return figure
 
 
-def _draw_points(axes: Axes, rows: pd.DataFrame, advice: tuple[str, str] | None) -> None:
-    for row in rows.to_dict("records"):
-        colour, hours, errors = _colour(row["forecaster"]), row["pod_hours"], row["error_percent"]
-        axes.vlines(hours, row["low"], row["high"], color=colour, lw=0.9)
-        if "pod_hours_low" in row:
-            axes.hlines(errors, row["pod_hours_low"], row["pod_hours_high"], color=colour, lw=0.9)
-        advised = (row["strategy"], row["forecaster"]) == advice
-        fill, marker = colour if advised else "none", MARKERS.get(row["strategy"], "X")
-        axes.plot(hours, errors, marker, color=colour, mfc=fill, ms=8, mew=1.6, zorder=3 if row["forecaster"] else 4)
+def _look(marker: str, colour: str, *, filled: bool = False) -> dict[str, Any]:
+    return {"ls": "", "marker": marker, "color": colour, "mfc": colour if filled else "none", "ms": 8, "mew": 1.6}
 
 
-def _handle(marker: str, colour: str, words: str) -> Any:
-    filled = colour if words.startswith("filled") else "none"
-    return Line2D([], [], ls="", marker=marker, color=colour, mfc=filled, ms=8, mew=1.6, label=words)
-
-
-def _colour(forecaster: str) -> str:
-    return COLOURS.get(forecaster, style.ORANGE)
-
-
-def _forecaster_label(forecaster: str) -> str:
+def _label_forecaster(forecaster: str) -> str:
     return OTHERS.get(forecaster) or MODELS[forecaster].label
 
 
-def _without_far(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def _leave_out_far(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return the rows without those of Fixed if it errs more than all others, and a sentence that says so."""
     fixed = rows["strategy"] == "fixed"
     worst: Any = rows[fixed & (rows["lead"] == 1)] if "lead" in rows else rows[fixed]
     if worst.empty or not worst["error_percent"].iloc[0] > rows.loc[~fixed, "error_percent"].max():
         return rows, ""
     error, hours = worst["error_percent"].iloc[0], worst["pod_hours"].iloc[0]
     return rows[~fixed], f"Not drawn: Fixed, {error:.1f} % at {hours:.1f} pod-hours."
-
-
-def _scale_pod_hours(axes: Axes, values: pd.Series) -> None:
-    """Use a logarithmic axis with round numbers where Fixed takes many times the pods of the others."""
-    style.numbers(axes.xaxis)
-    if values.max() > 3 * values.min():
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-
-
-def _compared(result: "Replay") -> tuple[str, str]:
-    """Return the advised policy or, if that is Responsive, the first on a model's forecast, else the HPA."""
-    listed = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
-    models = [pair for pair in listed if pair[1] not in ("", "last_value")]
-    choices = [
-        result.advised,
-        *sorted(models, key=lambda pair: pair[0] != "combined"),
-    ]
-    return next((pair for pair in choices if pair != ("responsive", "")), ("hpa", ""))
-
-
-def _own(result: "Replay") -> list[tuple[str, str]]:
-    """Return the user's own policies, each with the first of its forecasters."""
-    listed = zip(result.table["strategy"], result.table["forecaster"], strict=True)
-    first = {strategy: forecaster for strategy, forecaster in reversed(list(listed)) if strategy not in POLICIES}
-    return list(first.items())[::-1]
-
-
-def _times(rows: pd.DataFrame) -> Any:
-    return rows["time"] if "time" in rows else rows["seconds"] / 3600
-
-
-def _worst(failed: npt.NDArray[np.float64], points: int) -> int:
-    """Return where the stretch begins in which most failed."""
-    if len(failed) <= points:
-        return 0
-    total = np.cumsum(failed)
-    return int(np.argmax(total[points:] - total[:-points])) + 1

@@ -2,13 +2,11 @@
 
 import math
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from io import BytesIO
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -24,30 +22,19 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from edgeresearch.io import atomic
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 BLUE, ORANGE, GREEN, RED, PINK, BROWN, _, GREY, _, SKY = sns.color_palette("colorblind").as_hex()
 INK = "#222222"
 
-COLOURS: Mapping[str, str] = MappingProxyType(
-    {"paper": BLUE, "paper's LSTM": ORANGE, "naive": GREY, "strong": GREEN, "project": PINK}
-)
+COLOURS: Mapping[str, str] = {"paper": BLUE, "paper's LSTM": ORANGE, "naive": GREY, "strong": GREEN, "project": PINK}
 """Colour of a model by its role; each role also has a marker of its own."""
-
-MARKERS: Mapping[str, str] = MappingProxyType(
-    {"paper": "o", "paper's LSTM": "D", "naive": "s", "strong": "^", "project": "P"}
-)
-
-ROLE_WORDS: Mapping[str, str] = MappingProxyType(
-    {
-        "paper": "the paper's baselines",
-        "paper's LSTM": "the paper's LSTM",
-        "naive": "naive",
-        "strong": "stronger baselines",
-        "project": "this project's LSTM",
-    }
-)
+MARKERS: Mapping[str, str] = {"paper": "o", "paper's LSTM": "D", "naive": "s", "strong": "^", "project": "P"}
+ROLE_WORDS: Mapping[str, str] = {
+    "paper": "the paper's baselines",
+    "paper's LSTM": "the paper's LSTM",
+    "naive": "naive",
+    "strong": "stronger baselines",
+    "project": "this project's LSTM",
+}
 """What the roles are called in legends."""
 
 _SETTINGS: Any = {
@@ -55,7 +42,6 @@ _SETTINGS: Any = {
     "savefig.dpi": 150,
     "font.size": 10,
     "axes.titlesize": 11,
-    "axes.labelsize": 10,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
     "legend.fontsize": 9,
@@ -76,15 +62,8 @@ def theme() -> Iterator[None]:
         yield
 
 
-def styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Make a function draw under `theme`."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
-        with theme():
-            return draw(*args, **kwargs)
-
-    return drawn
+styled = theme()
+"""Makes a function draw under `theme`."""
 
 
 class Drawing(Figure):

@@ -12,7 +12,7 @@ from edgeresearch.emulator.api import Emulation
 from edgeresearch.emulator.city import make_city, synthetic_places
 from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.plotting import emulation
-from edgeresearch.plotting.emulation import DEEP, PLACES, places, policies
+from edgeresearch.plotting.emulation import DEEP, PLACES, draw_places, draw_policies
 
 DATA = Path(__file__).parents[1] / "emulator" / "data"
 
@@ -42,7 +42,7 @@ def _words(axes: Axes) -> list[str]:
 
 
 def test_every_policy_side_by_side(report: Emulation) -> None:
-    figure = policies(report)
+    figure = draw_policies(report)
     left, middle, right = figure.axes
     assert figure.get_suptitle() == "Paper B, 10 streams, 2 × 1 h: every policy on the same streams"
     assert [label.get_text() for label in left.get_yticklabels()] == ["los", "in_situ", "random", "cloud"]
@@ -56,29 +56,28 @@ def test_every_policy_side_by_side(report: Emulation) -> None:
 
 def test_many_hops_are_one(report: Emulation) -> None:
     far = report.triggers.assign(hops=report.triggers["hops"] + DEEP)
-    (box,) = policies(replace(report, triggers=far)).legends
+    (box,) = draw_policies(replace(report, triggers=far)).legends
     words = [text.get_text() for text in box.get_texts()]
     assert [word for word in words if word.endswith("hops")] == [f"{DEEP} or more hops"]
 
 
 def test_a_mesh_of_one_layer_has_links_alone(islands: Emulation) -> None:
-    _, middle, _ = policies(islands).axes
+    _, middle, _ = draw_policies(islands).axes
     assert middle.get_xlabel() == "sent over the links (MB per hour)"
     assert _lengths(middle) == pytest.approx(islands.table["link_megabytes"].tolist())
-    left = places(islands).axes[0]
+    left = draw_places(islands).axes[0]
     legend = left.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["has streams", "link"]
 
 
 def test_the_mesh_has_every_node_and_link(report: Emulation) -> None:
-    left, right, bar = places(report).axes
+    left, right, bar = draw_places(report).axes
     assert _words(left) == [node.name for node in report.mesh.nodes]
-    assert len(left.lines) == len(report.mesh.nodes)
-    inside, upward = (len(each.get_segments()) for each in left.collections)  # type: ignore[attr-defined]
-    assert (inside, upward) == (len(report.mesh.links) - 2, 2)
-    squares = [line for line in left.lines if line.get_marker() == "s"]
-    assert len(squares) == 3
+    inside, upward, circles, squares = left.collections
+    links = [len(each.get_segments()) for each in (inside, upward)]  # type: ignore[attr-defined]
+    assert links == [len(report.mesh.links) - 2, 2]
+    assert [len(each.get_offsets()) for each in (circles, squares)] == [len(report.mesh.nodes) - 3, 3]
     assert bar.get_ylabel() == "% of the node's CPU"
     assert right.get_title(loc="left") == "where los drops, and why"
     mine = report.drops[report.drops["policy"] == "los"].groupby("node")["percent"].sum()
@@ -88,10 +87,10 @@ def test_the_mesh_has_every_node_and_link(report: Emulation) -> None:
 
 def test_a_large_mesh_is_drawn_without_names(report: Emulation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(emulation, "ROUND", 5)
-    left = places(report).axes[0]
+    left = draw_places(report).axes[0]
     assert _words(left) == []
-    assert len(left.lines) == len(report.mesh.nodes)
-    assert all(each.get_rasterized() for each in [*left.lines, *left.collections])
+    assert sum(len(each.get_offsets()) for each in left.collections[2:]) == len(report.mesh.nodes)
+    assert all(each.get_rasterized() for each in left.collections)
 
 
 def test_a_city_is_drawn_where_it_stands(report: Emulation) -> None:
@@ -99,25 +98,25 @@ def test_a_city_is_drawn_where_it_stands(report: Emulation) -> None:
     mesh = made.mesh(np.random.default_rng(0))
     jobs = made.jobs(mesh, np.random.default_rng(0))
     nodes = pd.DataFrame({"policy": "los", "node": [node.name for node in mesh.nodes], "cpu_percent": 1.0})
-    left = places(replace(report, testbed=made, mesh=mesh, jobs=jobs, nodes=nodes)).axes[0]
-    at = np.array([np.ravel(line.get_xydata()) for line in left.lines])
-    assert at == pytest.approx(made.positions())
+    left = draw_places(replace(report, testbed=made, mesh=mesh, jobs=jobs, nodes=nodes)).axes[0]
+    at = np.concatenate([np.asarray(each.get_offsets()) for each in left.collections[2:]])
+    assert np.array(sorted(at.tolist())) == pytest.approx(np.array(sorted(made.positions().tolist())))
 
 
 def test_only_the_worst_nodes_are_drawn(report: Emulation, monkeypatch: pytest.MonkeyPatch) -> None:
     assert PLACES == 12
     monkeypatch.setattr(emulation, "PLACES", 2)
-    right = places(report).axes[1]
+    right = draw_places(report).axes[1]
     count = report.drops.loc[report.drops["policy"] == "los", "node"].nunique() - 2
     assert right.get_title(loc="left") == f"where los drops, and why; {count} more nodes drop some"
     assert len(right.get_yticklabels()) == 2
 
 
 def test_no_drop_is_said(report: Emulation) -> None:
-    right = places(replace(report, drops=report.drops.iloc[:0])).axes[1]
+    right = draw_places(replace(report, drops=report.drops.iloc[:0])).axes[1]
     assert _words(right) == ["los drops nothing"]
     nothing = report.triggers.assign(end="dropped")
-    assert _lengths(policies(replace(report, triggers=nothing)).axes[2]) == []
+    assert _lengths(draw_policies(replace(report, triggers=nothing)).axes[2]) == []
 
 
 def test_the_same_bytes_twice(report: Emulation, tmp_path: Path) -> None:
@@ -125,4 +124,4 @@ def test_the_same_bytes_twice(report: Emulation, tmp_path: Path) -> None:
         report.save(tmp_path / name)
     for name in ("policies.png", "policies.svg", "places.png", "places.svg"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
-    assert report.plot().get_suptitle() == policies(report).get_suptitle()
+    assert report.plot().get_suptitle() == draw_policies(report).get_suptitle()

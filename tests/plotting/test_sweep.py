@@ -32,7 +32,7 @@ def _row(value: float, half: float = 0.5, **settings: Any) -> dict[str, Any]:
 
 
 def _drawn(report: SweepResult) -> Any:
-    return sweep.sweep_figure(report)
+    return sweep.draw_sweep(report)
 
 
 def _words(figure: Any) -> str:
@@ -108,7 +108,7 @@ def test_points_of_a_hypercube_are_drawn_where_they_are() -> None:
 
 def test_words_in_a_hypercube_make_it_a_heat_map() -> None:
     rows = [_row(5.0, a="x", b=2.5), _row(6.0, a="y", b=3.5)]
-    assert [text.get_text() for text in sweep.sweep_figure(_report(rows, cube=True)).axes[0].texts] == [
+    assert [text.get_text() for text in sweep.draw_sweep(_report(rows, cube=True)).axes[0].texts] == [
         "5\n± 0.5",
         "6\n± 0.5",
     ]
@@ -119,7 +119,7 @@ def test_synthetic_data_are_told(real: list[bool | None], told: bool) -> None:
     report = _report(
         [_row(1.0, a=1)], cells=pd.DataFrame({"key": ["k", "l"], "a": 1, "seed": 0, "real": real, "error": None})
     )
-    assert ("the data are synthetic" in _words(sweep.sweep_figure(report))) == told
+    assert ("the data are synthetic" in _words(sweep.draw_sweep(report))) == told
 
 
 def test_files_have_the_same_bytes_each_time(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""The figures of one series: what comes next, which forecaster says it best, and where something was odd."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from edgeresearch.anomaly.api import Detection
+from edgeresearch.data.csv import format_duration
+from edgeresearch.forecasting.api import Forecast
+from edgeresearch.forecasting.evaluation import Comparison
+from edgeresearch.forecasting.models import MODELS
+from edgeresearch.plotting import style
+from edgeresearch.plotting.style import BLUE, INK, ORANGE, RED
+
+STRETCH = 200
+"""Steps of a forecast that are still legible."""
+BINS = 1500
+"""Points along the time axis that can still be told apart."""
+CHANNELS = 6
+"""Channels that are drawn."""
+
+
+def figures(result: Forecast | Comparison | Detection) -> dict[str, Figure]:
+    """Return the figure by the name of its file: `forecast`, `comparison` or `detect`."""
+    if isinstance(result, Forecast):
+        return {"forecast": draw_forecast(result)}
+    if isinstance(result, Comparison):
+        return {"comparison": draw_comparison(result)}
+    return {"detect": draw_detection(result)}
+
+
+@style.styled
+def draw_forecast(result: Forecast) -> Figure:
+    """Draw the last `STRETCH` judged steps, true against forecast, and the steps after the trace's end."""
+    figure, (axes,) = style.canvas(size=(10.0, 4.0))
+    past, future, step = result.backtest[result.backtest["horizon"] == 1], result.future, result.trace.step
+    last = past["time"].max()
+    past = past[past["time"] > last - STRETCH * step]
+    past = past.set_index("time").reindex(pd.date_range(past["time"].min(), last, freq=step))  # gaps stay gaps
+    label = MODELS[result.model].label if result.model in MODELS else result.model
+    axes.fill_between(past.index, past["low"], past["high"], color=BLUE, alpha=0.18, lw=0, label="95 % of past errors")
+    axes.plot(past.index, past["truth"], color=INK, lw=1.0, label="true")
+    axes.plot(past.index, past["forecast"], color=BLUE, label=f"{label}, 1 step ahead")
+    axes.vlines(future["time"], future["low"], future["high"], color=ORANGE, lw=1.2, alpha=0.6)
+    axes.plot(future["time"], future["forecast"], color=ORANGE, marker="o", ms=3, label="coming steps, with their 95 %")
+    axes.axvline(result.trace.frame.index[-1], color=INK, lw=0.8, ls=":")
+    style.dates(axes)
+    axes.set(xlabel=f"time (steps of {format_duration(step)})", ylabel=result.trace.unit, title=result.trace.label)
+    axes.legend(loc="upper left", ncols=4, bbox_to_anchor=(0, -0.16))
+    return figure
+
+
+@style.styled
+def draw_comparison(result: Comparison) -> Figure:
+    """Draw the mean squared error of each model with its interval, relative to the last value, by horizon."""
+    panels = dict(list(result.describe_scores().iloc[::-1].groupby("horizon")))
+    lines = max(map(len, panels.values()))
+    figure, axes = style.canvas(columns=len(panels), size=(2.5 + 3.5 * len(panels), 1.5 + 0.3 * lines), sharey=True)
+    for each, (horizon, rows) in zip(axes, panels.items(), strict=True):
+        naive = (rows["mse"] / (1 - rows["skill"])).mean()  # skill is 1 - MSE / that of the last value
+        each.hlines(rows["label"], rows["mse_low"] / naive, rows["mse_high"] / naive, color=BLUE, lw=2, alpha=0.5)
+        each.plot(rows["mse"] / naive, rows["label"], "o", color=BLUE)
+        each.axvline(1, color=INK, lw=0.8, ls=":")
+        each.set(xlabel="MSE relative to the last value", title=f"{horizon} step{'s' if horizon > 1 else ''} ahead")
+    figure.suptitle(result.trace.label, x=0.01, ha="left")
+    return figure
+
+
+@style.styled
+def draw_detection(detection: Detection) -> Figure:
+    """Draw the first channels, and below them scores and threshold; alarms are marked in both.
+
+    Long streams are drawn in bins: the range of each channel, the highest score, and the threshold where that score is
+    nearest to it or farthest above.
+    """
+    values, scores = detection.values, detection.scores
+    names, times, alarmed = values.columns[:CHANNELS], values.index, scores["alarm"].to_numpy()
+    figure, axes = style.canvas(len(names) + 1, size=(10.0, 2.9 + 1.3 * len(names)), sharex=True)
+    *channels, bottom = axes
+    bins = np.arange(len(times)) // -(-len(times) // BINS)
+    starts = times[np.unique(bins, return_index=True)[1]]
+    for name, each in zip(names, channels, strict=True):
+        part = values[name].groupby(bins).agg(["min", "mean", "max"])
+        each.fill_between(starts, part["min"], part["max"], color=BLUE, alpha=0.3, lw=0)
+        each.plot(starts, part["mean"], color=BLUE, lw=0.8)
+        each.plot(times[alarmed], values[name][alarmed], ".", color=RED, ms=5)
+        each.set_ylabel(str(name))
+    threshold = scores["threshold"].replace(np.inf, np.nan)
+    ratio = (scores["score"] / threshold.where(threshold > 0)).fillna(-1.0)
+    closest = ratio.groupby(bins).idxmax()
+    bottom.plot(scores["time"][closest], scores["score"][closest], color=INK, lw=0.8, label="score")
+    bottom.plot(scores["time"][closest], threshold[closest], color=ORANGE, label="threshold")
+    bottom.plot(scores["time"][alarmed], scores["score"][alarmed], ".", color=RED, ms=5, label="alarm")
+    median = scores["score"].median()
+    bottom.set_yscale("symlog", linthresh=median if median > 0 else 1.0)
+    bottom.set_ylabel("score")
+    ready = times[scores["training"].eq(0).to_numpy()][-1]
+    for each in axes:
+        each.axvspan(times[0], ready, color=style.GREY, alpha=0.2, lw=0, label="first training")
+    style.dates(bottom)
+    more = f"; {CHANNELS} of {len(values.columns)} channels" if len(values.columns) > CHANNELS else ""
+    figure.suptitle(f"{detection.name}: {detection.verdict}{more}", x=0.01, ha="left")
+    style.legend(figure, handles=bottom.get_legend_handles_labels()[0])
+    return figure
