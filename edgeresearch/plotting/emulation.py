@@ -1,7 +1,7 @@
 """The figures of LOS on a user's own mesh: every policy side by side, and where LOS runs and drops trainings."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def draw_policies(result: Emulation) -> Figure:
     shallow = result.triggers.assign(hops=result.triggers["hops"].clip(upper=DEEP))
     shares = results.hop_shares(shallow, "triggers").query("hops != ''").astype({"hops": int})
     shares = shares.pivot(index="policy", columns="hops", values="share_percent")
-    shares.columns = [f"{n}{' or more' * (n == DEEP)} hop{'s' * (n != 1)}" for n in shares.columns]
+    shares.columns = [f"{n}{' or more' * (n == DEEP)} hop{'s' * (n != 1)}" for n in map(int, shares.columns)]
     shades = mpl.colormaps["viridis"](np.linspace(0.1, 0.95, max(len(shares.columns), 1)))
     _stack(right, shares, names, dict(zip(shares.columns, shades, strict=False)))
     right.set(xlim=(0, 100), xlabel="triggers that ran, by hops (%)")
@@ -99,7 +99,7 @@ def _title(result: Emulation) -> str:
     return f"{Path(facts['testbed']).name}, {streams}, {facts['repeats']} × {facts['hours']:g} h"
 
 
-def _stack(axes: Axes, shares: pd.DataFrame, names: Sequence[str], colours: Mapping[str, Any]) -> None:
+def _stack(axes: Axes, shares: pd.DataFrame, names: list[str], colours: Mapping[str, Any]) -> None:
     """Stack the columns that have a colour, one bar for each of the names, the first one at 0."""
     shares = shares.reindex(index=names, columns=list(colours)).fillna(0.0)
     shares = shares.loc[:, shares.any()]
@@ -123,8 +123,8 @@ def _draw_mesh(axes: Axes, result: Emulation) -> None:
     rims, widths = np.where(is_source, GREEN, INK), np.where(is_source & few, 2.4, 0.8)
     scale: Any = {"cmap": "Blues", "vmin": 0, "vmax": max(busy.max(), 1)}
     for marker, part in (("o", ~is_gateway), ("s", is_gateway)):
-        look: Any = {"marker": marker, "edgecolors": rims[part], "linewidths": widths[part], "zorder": 2}
-        drawn = axes.scatter(*at[part].T, 170 if few else 16, busy[part], **scale, **look)
+        look = {"edgecolors": rims[part], "linewidths": widths[part], "zorder": 2, **scale}
+        drawn = axes.scatter(at[part, 0], at[part, 1], 170 if few else 16, busy[part], marker=marker, **look)
     axes.figure.colorbar(drawn, ax=axes, label="% of the node's CPU", shrink=0.6)
     if few:
         for name, place in zip(names, at, strict=True):

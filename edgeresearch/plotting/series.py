@@ -1,5 +1,7 @@
 """The figures of one series: what comes next, which forecaster says it best, and where something was odd."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -53,7 +55,7 @@ def draw_forecast(result: Forecast) -> Figure:
 @style.styled
 def draw_comparison(result: Comparison) -> Figure:
     """Draw the mean squared error of each model with its interval, relative to the last value, by horizon."""
-    panels = dict(list(result.describe_scores().iloc[::-1].groupby("horizon")))
+    panels: dict[Any, pd.DataFrame] = dict(list(result.describe_scores().iloc[::-1].groupby("horizon")))
     lines = max(map(len, panels.values()))
     figure, axes = style.canvas(columns=len(panels), size=(2.5 + 3.5 * len(panels), 1.5 + 0.3 * lines), sharey=True)
     for each, (horizon, rows) in zip(axes, panels.items(), strict=True):

@@ -91,7 +91,7 @@ UNCALIBRATED = Fit(
 NEXT_STEP = {"horizon": 1, "trace": OTHER_TRACES}
 
 
-def scores(metric: str, *models: str, **ways: bool) -> Order:
+def scores(metric: str, *models: str, **ways: Any) -> Order:
     """Return whether forecasters are in order by a metric, the lowest first, on each trace (see `Order` for `ways`)."""
     return Order(
         file=TABLE2,
