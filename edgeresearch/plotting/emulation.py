@@ -133,7 +133,7 @@ def _draw_mesh(axes: Axes, result: Emulation) -> None:
         for each in axes.collections:
             each.set_rasterized(True)
     axes.set_axis_off()
-    axes.margins(0.1)
+    axes.margins(0.05)
     plain: Any = {"ls": "", "mfc": "none", "ms": 8}
     handles = [Line2D([], [], marker="o", mec=GREEN, mew=2.4, label="has streams", **plain)]
     if len(layers) > 1:
