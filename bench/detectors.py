@@ -15,9 +15,8 @@ import numpy as np
 from river.anomaly import HalfSpaceTrees
 
 from bench.timing import Row, in_turn
-from edgeresearch.anomaly.base import Array
 from edgeresearch.anomaly.detectors import IFTM
-from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
+from edgeresearch.anomaly.identity import Array, AutoencoderIdentity, LSTMIdentity
 from edgeresearch.data import synthetic
 
 TREES = "river's HalfSpaceTrees(25 trees, height 8)"

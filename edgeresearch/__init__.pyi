@@ -1,14 +1,14 @@
 # The public names, by room. `edgeresearch/__init__.py` reads them from here, and so do type checkers.
 from .anomaly.api import Detection as Detection
 from .anomaly.api import detect as detect
-from .anomaly.base import Identity as Identity
-from .anomaly.base import Threshold as Threshold
 from .anomaly.detectors import IFTM as IFTM
 from .anomaly.detectors import Detector as Detector
+from .anomaly.identity import AutoencoderIdentity as AutoencoderIdentity
+from .anomaly.identity import Identity as Identity
+from .anomaly.identity import LSTMIdentity as LSTMIdentity
 from .anomaly.model_store import ModelStore as ModelStore
-from .anomaly.settings import AutoencoderIdentity as AutoencoderIdentity
-from .anomaly.settings import LSTMIdentity as LSTMIdentity
-from .anomaly.settings import MovingThreshold as MovingThreshold
+from .anomaly.thresholds import MovingThreshold as MovingThreshold
+from .anomaly.thresholds import Threshold as Threshold
 from .autoscaling.api import Replay as Replay
 from .autoscaling.api import replay as replay
 from .autoscaling.policies import HPA as HPA

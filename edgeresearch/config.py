@@ -16,21 +16,16 @@ from pydantic import (
     PositiveInt,
 )
 
-from edgeresearch.anomaly.settings import (
-    AutoencoderIdentity,
-    Injection,
-    LSTMIdentity,
-    MovingThreshold,
-    QuantileThreshold,
-    Schedule,
-)
+from edgeresearch.anomaly.evaluation import Injection, Schedule
+from edgeresearch.anomaly.identity import AutoencoderIdentity, LSTMIdentity
+from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold
 from edgeresearch.autoscaling.settings import ExperimentConfig
 from edgeresearch.data.registry import DataSettings
 from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, Policies, PolicyName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import ForecastSettings
 from edgeresearch.parallel import cores
-from edgeresearch.profiling.settings import CalibrationPlan
+from edgeresearch.profiling.cpu_limit import CalibrationPlan
 from edgeresearch.settings import Counts, Fraction, Section, each_once, merge, parsed, read_yaml, refuse_unknown
 
 PAPER = "paper"

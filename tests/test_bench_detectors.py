@@ -1,3 +1,4 @@
+import copy
 import importlib.util
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def test_what_is_timed_is_the_same_both_ways(subjects: list[detectors.Subject]) 
     for subject in subjects:
         alarms = subject.detector.predict(subject.rows)
         scores = subject.detector.score_samples(subject.rows)
-        before = subject.detector.online_.copy()
+        before = copy.deepcopy(subject.detector)
         assert detectors.streamed(subject.detector, list(subject.rows)) == alarms.sum()
         assert [before.update(row).score for row in subject.rows] == scores.tolist()
 

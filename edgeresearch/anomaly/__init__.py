@@ -1,1 +1,1 @@
-"""Anomaly detection on sensor streams: IFTM's identity functions and thresholds, the model store, and the stream."""
+"""Anomaly detection on sensor streams: IFTM's identity functions and thresholds, the model store, and detectors."""

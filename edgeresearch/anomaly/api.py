@@ -9,26 +9,16 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-from edgeresearch.anomaly.base import Identity, Threshold, has_value
-from edgeresearch.anomaly.evaluation import find_runs
-from edgeresearch.anomaly.prequential import ScoredStream, apply_threshold, score_prequential
-from edgeresearch.anomaly.settings import (
-    AutoencoderIdentity,
-    LSTMIdentity,
-    MovingThreshold,
-    QuantileThreshold,
-    Schedule,
-)
+from edgeresearch.anomaly.evaluation import Schedule, apply_threshold, score_prequential
+from edgeresearch.anomaly.identity import AutoencoderIdentity, Identity, LSTMIdentity
+from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold, Threshold
 from edgeresearch.data.csv import Channels, read_channels
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.result import Result
-from edgeresearch.settings import Section, parsed
+from edgeresearch.settings import parsed
 
 IDENTITIES: Mapping[str, Identity] = {"lstm": LSTMIdentity(), "autoencoder": AutoencoderIdentity()}
-THRESHOLDS: Mapping[str, type[MovingThreshold] | type[QuantileThreshold]] = {
-    "ema": MovingThreshold,
-    "quantile": QuantileThreshold,
-}
+THRESHOLDS: Mapping[str, Any] = {"ema": MovingThreshold, "quantile": QuantileThreshold}
 SCHEDULE = Schedule()
 Stream: TypeAlias = str | Path | pd.DataFrame | pd.Series
 
@@ -111,24 +101,17 @@ def detect(
     schedule = parsed({"train": train, "every": every or None}, Schedule, "detect")
     channels = _read(stream, time, columns)
     frame, notes = channels.frame, [*channels.notes, *_find_constant(channels)]
-    rows = frame.to_numpy(dtype=np.float64)
-    count = int(has_value(rows).sum())
-    if count <= train:
-        raise InputError(
-            f"{channels.name} has {count} samples, the training alone takes {train}; give a longer stream or a shorter "
-            "training ('train')"
-        )
-    root = np.random.SeedSequence(seed)
-    scores, cuts = score_prequential(function, rows, schedule=schedule, seed=root, accelerator="cpu", progress=progress)
+    rows, root = frame.to_numpy(dtype=np.float64), np.random.SeedSequence(seed)
+    scores, cuts = score_prequential(function, rows, schedule=schedule, seed=root, progress=progress)
     scored = apply_threshold(scores, cuts, judge)
     notes.append(f"training: on the first {train} samples, up to {frame.index[cuts[0] - 1]}; judged is the rest")
-    samples = _tabulate_samples(frame.index, scored)
+    training = np.searchsorted(cuts, np.arange(len(rows)), side="right")
+    judgement = {"score": scores, "threshold": scored.levels, "alarm": scored.alarms, "training": training}
+    samples = pd.DataFrame({"time": frame.index, **judgement})
     alarms = _tabulate_alarms(samples)
-    judged = int(np.isfinite(scores[cuts[0] :]).sum())
-    verdict = (
-        f"{len(alarms)} alarms, {int(scored.alarms.sum())} of {judged} judged samples "
-        f"({100 * scored.alarms.sum() / judged:.2g} %); {len(cuts)} trainings"
-    )
+    judged, raised = int(np.isfinite(scores[cuts[0] :]).sum()), int(scored.alarms.sum())
+    share = f"{raised} of {judged} judged samples ({100 * raised / judged:.2g} %)"
+    verdict = f"{len(alarms)} alarms, {share}; {len(cuts)} trainings"
     facts = {
         **{"identity": _name(identity), "threshold": _name(threshold), "train": train, "every": every, "seed": seed},
         **{"identity_settings": _settings(function), "threshold_settings": _settings(judge)},
@@ -145,17 +128,17 @@ def _choose(name: str, known: Mapping[str, Any], what: str) -> Any:
 
 
 def _make_threshold(threshold: str | Threshold, k: float | None, quantile: float | None) -> Threshold:
-    kind: type[Section] | None = _choose(threshold, THRESHOLDS, "threshold") if isinstance(threshold, str) else None
     given = {}
     for setting, value, owner in (("k", k, "ema"), ("quantile", quantile, "quantile")):
+        if value is not None and threshold != owner:
+            was = f"{setting} is a setting of the threshold {owner}, not of {_name(threshold)}"
+            raise InputError(f"{was}; leave it out")
         if value is not None:
-            if threshold != owner:
-                raise InputError(
-                    f"{setting} is a setting of the threshold {owner}, not of {_name(threshold)}; leave it out"
-                )
             given[setting] = value
-    made: Any = threshold if kind is None else parsed(given, kind, f"threshold {threshold}")
-    return made  # type: ignore[no-any-return]
+    if not isinstance(threshold, str):
+        return threshold
+    made: Threshold = parsed(given, _choose(threshold, THRESHOLDS, "threshold"), f"threshold {threshold}")
+    return made
 
 
 def _name(chosen: object) -> str:
@@ -201,17 +184,9 @@ def _find_constant(channels: Channels) -> list[str]:
     return [f"note: {', '.join(still)} never change"] if still else []
 
 
-def _tabulate_samples(times: pd.Index, scored: ScoredStream) -> pd.DataFrame:
-    training = np.searchsorted(scored.cuts, np.arange(len(times)), side="right")
-    columns = {"score": scored.scores, "threshold": scored.levels, "alarm": scored.alarms, "training": training}
-    return pd.DataFrame({"time": times, **columns})
-
-
 def _tabulate_alarms(samples: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for begin, end in find_runs(samples["alarm"].to_numpy()):
-        part = samples.iloc[begin:end]
-        times = {"begin": part["time"].iloc[0], "end": part["time"].iloc[-1]}
-        ratio = (part["score"] / part["threshold"]).max()
-        rows.append({**times, "samples": end - begin, "score": part["score"].max(), "ratio": ratio})
-    return pd.DataFrame(rows, columns=["begin", "end", "samples", "score", "ratio"])
+    raised = samples["alarm"]
+    run = (raised & ~raised.shift(fill_value=False)).cumsum()[raised]
+    alarms = samples[raised].assign(ratio=samples["score"] / samples["threshold"]).groupby(run)
+    times = {"begin": ("time", "first"), "end": ("time", "last"), "samples": ("time", "size")}
+    return alarms.agg(**times, score=("score", "max"), ratio=("ratio", "max")).reset_index(drop=True)

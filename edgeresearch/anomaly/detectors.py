@@ -5,6 +5,7 @@ import importlib
 import math
 from abc import ABC, abstractmethod
 from collections import deque
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -12,24 +13,28 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
-from edgeresearch.anomaly.base import (
+from edgeresearch.anomaly.identity import (
     Array,
+    AutoencoderIdentity,
     FittedIdentity,
     Identity,
     Mask,
     Scale,
     Scorer,
-    Threshold,
-    ThresholdState,
+    StreamingScorer,
     as_samples,
-    check_channels,
-    column_names,
     has_value,
+    warmed_up,
     width_error,
 )
-from edgeresearch.anomaly.inference import StreamingScorer
-from edgeresearch.anomaly.settings import AutoencoderIdentity, FixedThreshold, MovingThreshold, QuantileThreshold
-from edgeresearch.anomaly.thresholds import threshold_levels
+from edgeresearch.anomaly.thresholds import (
+    FixedThreshold,
+    MovingThreshold,
+    QuantileThreshold,
+    Threshold,
+    ThresholdState,
+    threshold_levels,
+)
 from edgeresearch.errors import InputError
 
 AUTOENCODER, MOVING = AutoencoderIdentity(), MovingThreshold()
@@ -42,56 +47,14 @@ HIGHEST = 1e6
 
 
 class Verdict(NamedTuple):
-    """What a detector says of one sample.
+    """What a detector says of one sample: its score, the threshold that it was compared with, whether it was greater.
 
-    Attributes:
-        score: The higher, the less normal; NaN for a sample without any value.
-        threshold: What it was compared with.
-        alarm: Whether it was greater.
+    The higher a score, the less normal; NaN for a sample without any value.
     """
 
     score: float
     threshold: float
     alarm: bool
-
-
-class OnlineDetector:
-    """A scorer and a threshold at work on one stream, without scikit-learn: what runs beside a sensor."""
-
-    def __init__(self, scorer: Scorer, threshold: ThresholdState) -> None:
-        self._scorer = scorer
-        self._threshold = threshold
-
-    def update(self, sample: Any) -> Verdict:
-        """Score the next sample, `(channels,)`, compare, then learn from it; what is not finite is missing.
-
-        Raises:
-            InputError: It has another number of values than the model has channels, or one is no number.
-        """
-        score = self._scorer.step(sample)
-        threshold = self._threshold
-        level = threshold.level
-        if score - score == 0.0:  # finite
-            threshold.update(score)
-        return Verdict(score, level, score > level)
-
-    def run(self, rows: Array) -> tuple[Array, Array]:
-        """Do for many samples what `update` does for one; return scores and thresholds."""
-        scores = self._scorer.run(rows)
-        return scores, threshold_levels(self._threshold, scores)
-
-    def scores(self, rows: Array) -> Array:
-        """Return the scores that samples would get if they came next; nothing changes."""
-        scores: Array = self._scorer.copy().run(rows)
-        return scores
-
-    def copy(self) -> "OnlineDetector":
-        """Return an independent copy."""
-        return OnlineDetector(self._scorer.copy(), copy.deepcopy(self._threshold))
-
-    def swap(self, scorer: Scorer) -> None:
-        """Go on with another scorer; the threshold stays and adapts."""
-        self._scorer = scorer
 
 
 class Detector(BaseEstimator, ABC):
@@ -130,38 +93,64 @@ class Detector(BaseEstimator, ABC):
         """
         rows = as_samples(X)
         self.n_features_in_ = rows.shape[1]
-        self.names_ = column_names(X)
-        scorer, scores = self.learn(rows)
-        threshold = self.threshold.start()
-        threshold_levels(threshold, scores)
-        self.online_ = OnlineDetector(scorer, threshold)
+        self.names_ = _column_names(X)
+        self.scorer_, scores = self.learn(rows)
+        self.state_: ThresholdState = self.threshold.start()
+        threshold_levels(self.state_, scores)
         return self
 
     def update(self, sample: Any) -> Verdict:
-        """Take the next sample: score it, compare with the threshold so far, then learn from it."""
+        """Take the next sample, `(channels,)`: score it, compare with the threshold so far, then learn from it.
+
+        Raises:
+            InputError: It has another number of values than there are channels, or one is no number.
+        """
         try:
-            online: OnlineDetector = self.online_
+            scorer, state = self.scorer_, self.state_
         except AttributeError:  # check_is_fitted would cost half of what the rest does
             raise NotFittedError(f"this {type(self).__name__} has not seen training samples; call fit first") from None
-        return online.update(sample)
+        score, level = scorer.step(sample), state.level
+        if score - score == 0.0:  # finite
+            state.update(score)
+        return Verdict(score, level, score > level)
+
+    def run(self, X: Any) -> tuple[Array, Array]:
+        """Do for many samples what `update` does for one; return scores and thresholds."""
+        check_is_fitted(self)
+        scores = self.scorer_.run(self._rows(X))
+        return scores, threshold_levels(self.state_, scores)
 
     def score_samples(self, X: Any) -> Array:
         """Return the scores of the samples that come next, `(samples,)`; the higher, the less normal."""
         check_is_fitted(self)
-        scores: Array = self.online_.scores(self._rows(X))
-        return scores
+        return self.scorer_.copy().run(self._rows(X))
 
     def predict(self, X: Any) -> Mask:
         """Return whether each of the samples that come next is an alarm, `(samples,)`."""
-        check_is_fitted(self)
-        scores, levels = self.online_.copy().run(self._rows(X))
-        alarms: Mask = scores > levels
+        scores = self.score_samples(X)
+        alarms: Mask = scores > threshold_levels(copy.deepcopy(self.state_), scores)
         return alarms
 
     def _rows(self, X: Any) -> Array:
-        return check_channels(X, self.n_features_in_, self.names_)
+        """Return samples, if they have the channels of the training and, where both have any, their names."""
+        rows, names, known = as_samples(X), _column_names(X), self.names_
+        if known is not None and names is not None and names != known:
+            new, gone = [name for name in names if name not in known], [name for name in known if name not in names]
+            what = [f"new {', '.join(new)}"] * bool(new) + [f"missing {', '.join(gone)}"] * bool(gone)
+            raise InputError(
+                f"columns differ from those in training: {'; '.join(what or ['another order'])}; give "
+                f"{', '.join(known)}, or train a new model"
+            )
+        if rows.shape[1] != self.n_features_in_:
+            raise width_error(rows.shape[1], self.n_features_in_)
+        return rows
 
 
+def _column_names(X: Any) -> list[str] | None:
+    return [str(column) for column in X.columns] if hasattr(X, "columns") else None
+
+
+@dataclass(eq=False, repr=False)
 class IFTM(Detector):
     """Identity function and threshold model: an alarm where a sample is reconstructed worse than its past allows.
 
@@ -172,24 +161,17 @@ class IFTM(Detector):
             if detector.update(sample).alarm:
                 ...
 
-    Args:
+    Attributes:
         identity: The identity function: `AutoencoderIdentity`, `LSTMIdentity` or a user's own.
         threshold: The threshold: `MovingThreshold`, `QuantileThreshold` or a user's own.
         accelerator: Where to train, as Lightning names it.
         random_state: Seed of the training.
     """
 
-    def __init__(
-        self,
-        identity: Identity = AUTOENCODER,
-        threshold: Threshold = MOVING,
-        accelerator: str = "auto",
-        random_state: int = 0,
-    ) -> None:
-        self.identity = identity
-        self.threshold = threshold
-        self.accelerator = accelerator
-        self.random_state = random_state
+    identity: Identity = AUTOENCODER
+    threshold: Threshold = MOVING
+    accelerator: str = "auto"
+    random_state: int = 0
 
     def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Train the identity function."""
@@ -200,36 +182,19 @@ class IFTM(Detector):
     def swap(self, model: FittedIdentity, recent: Any) -> Self:
         """Go on with a newer model, whose state warms up on the newest samples; the threshold stays and adapts."""
         check_is_fitted(self)
-        self.online_.swap(warmed_up(model, self._rows(recent)))
-        self.model_ = model
+        self.scorer_, self.model_ = warmed_up(model, self._rows(recent)), model
         return self
 
 
-def warmed_up(model: FittedIdentity, recent: Array) -> Scorer:
-    """Start a model on a stream and let it take recent samples, so that its state is that of the stream.
-
-    Raises:
-        InputError: The samples have other channels than the model.
-    """
-    if recent.shape[1] != model.channels:
-        raise width_error(recent.shape[1], model.channels)
-    scorer = model.start()
-    scorer.run(recent)
-    return scorer
-
-
+@dataclass(eq=False, repr=False)
 class LastValue(Detector):
     """IFTM with the last sample in place of a trained identity function: what training has to beat.
 
     The error is that of the identity functions: root mean square of the scaled deviation over the channels seen. The
     scale is that of the training samples.
-
-    Args:
-        threshold: Judges the errors.
     """
 
-    def __init__(self, threshold: Threshold = MOVING) -> None:
-        self.threshold = threshold
+    threshold: Threshold = MOVING
 
     def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Learn the scale."""
@@ -275,6 +240,7 @@ class StepwiseScorer(ABC):
         return copy.deepcopy(self)
 
 
+@dataclass(eq=False, repr=False)
 class RobustZ(Detector):
     """The modified z-score, |x - median| / (1.4826 MAD), against a rolling window; the largest over the channels.
 
@@ -282,16 +248,15 @@ class RobustZ(Detector):
     Where the MAD is 0, more than half of the values being equal, 1.2533 times the mean absolute deviation takes its
     place; where that is 0 too, any other value gets the highest score, which is a million.
 
-    Args:
+    Attributes:
         window: Values of a channel that a sample is compared with.
         least: Values of a channel before it is scored.
         threshold: A fixed cutoff as usual, or any other.
     """
 
-    def __init__(self, window: int = 288, least: int = 30, threshold: Threshold = CUTOFF) -> None:
-        self.window = window
-        self.least = least
-        self.threshold = threshold
+    window: int = 288
+    least: int = 30
+    threshold: Threshold = CUTOFF
 
     def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Fill the windows."""
@@ -333,68 +298,46 @@ def _median(ordered: Array) -> float:
     return float(ordered[half] + ordered[-half - 1]) / 2
 
 
+@dataclass(eq=False, repr=False)
 class HalfSpaceTrees(Detector):
     """River's half-space trees, which learn from every sample; a quantile of the past scores judges the next ones.
 
     Scores lie between 0 and 1, so that no score may reach a threshold of mean + k standard deviations.
 
-    Each channel's range is that of the training samples and a margin on either side: the trees cannot tell apart what
-    lies beyond it. A missing value is replaced by the channel's training median.
+    25 trees of height 8. Each channel's range is that of the training samples and half of it on either side: the trees
+    cannot tell apart what lies beyond. A missing value is replaced by the channel's training median.
 
-    Args:
-        trees: Number of trees.
-        height: Their height.
+    Attributes:
         window: Samples after which the trees forget.
-        margin: Of the range, in training ranges.
         threshold: Judges the scores.
         random_state: Seed of the trees.
     """
 
-    def __init__(
-        self,
-        trees: int = 25,
-        height: int = 8,
-        window: int = 250,
-        margin: float = 0.5,
-        threshold: Threshold = RARE,
-        random_state: int = 0,
-    ) -> None:
-        self.trees = trees
-        self.height = height
-        self.window = window
-        self.margin = margin
-        self.threshold = threshold
-        self.random_state = random_state
+    window: int = 250
+    threshold: Threshold = RARE
+    random_state: int = 0
 
     def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Grow the trees."""
         filled, medians = _fill_with_medians(rows)
         low, high = np.min(filled, axis=0), np.max(filled, axis=0)
-        margin = self.margin * np.where(high > low, high - low, 1.0)
-        limits = zip((low - margin).tolist(), (high + margin).tolist(), strict=True)
-        trees = importlib.import_module("river.anomaly").HalfSpaceTrees(
-            n_trees=self.trees,
-            height=self.height,
-            window_size=self.window,
-            limits=dict(enumerate(limits)),
-            seed=self.random_state,
-        )
+        margin = 0.5 * np.where(high > low, high - low, 1.0)
+        limits = dict(enumerate(zip((low - margin).tolist(), (high + margin).tolist(), strict=True)))
+        make = importlib.import_module("river.anomaly").HalfSpaceTrees
+        trees = make(n_trees=25, height=8, window_size=self.window, limits=limits, seed=self.random_state)
         scorer = _TreesScorer(trees, medians)
         return scorer, scorer.run(rows)
 
 
+@dataclass(eq=False, repr=False)
 class ECOD(Detector):
     """PyOD's ECOD, which compares a sample with the distribution of the training samples and learns nothing further.
 
     A missing value is replaced by the channel's training median. Every sample is compared alone: ECOD's scores depend
     on the samples that are scored together.
-
-    Args:
-        threshold: Judges the scores.
     """
 
-    def __init__(self, threshold: Threshold = MOVING) -> None:
-        self.threshold = threshold
+    threshold: Threshold = MOVING
 
     def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Learn the distribution."""

@@ -16,19 +16,18 @@ needs no other protocol than a folder:
 Nothing that could run code is read: no pickle; a kind is looked up in a table, never imported.
 """
 
+import contextlib
 import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import fsspec  # type: ignore[import-untyped, unused-ignore]
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from edgeresearch.anomaly.base import FittedIdentity
-from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
+from edgeresearch.anomaly.identity import FittedAutoencoder, FittedIdentity, FittedLSTM
 from edgeresearch.errors import InputError
 from edgeresearch.provenance import sha256
 
@@ -36,31 +35,19 @@ FORMAT = 1
 KINDS: Mapping[str, type[FittedIdentity]] = {kind.kind: kind for kind in (FittedAutoencoder, FittedLSTM)}
 _MANIFEST = re.compile(r"(\d{8})\.json")
 _OWN = re.compile(r"(\d{8})-[0-9a-f]{32}\.(safetensors|draft)")
+_FIELDS = {"kind", "settings", "about", "arrays_sha256"}
 
 
-@dataclass(frozen=True)
-class StoredModel:
-    """A version of a model in the store.
-
-    Attributes:
-        version: Its number, from 1.
-        model: The model.
-        about: What was published with it.
-    """
+class StoredModel(NamedTuple):
+    """A version of a model in the store: its number, from 1, the model, and what was published with it."""
 
     version: int
     model: FittedIdentity
     about: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Lookup:
-    """The newest good version of a model, and what had to be left aside.
-
-    Attributes:
-        published: The newest good version; None where there is none.
-        refused: One line for each newer version that was left aside.
-    """
+class Lookup(NamedTuple):
+    """The newest good version of a model, if there is one, and a line for each newer version that was left aside."""
 
     published: StoredModel | None
     refused: tuple[str, ...] = ()
@@ -119,13 +106,8 @@ class ModelStore:
             raise InputError(f"cannot publish a {type(model).__name__}; give its class with `kinds`")
         folder = self._folder(name)
         data = safetensors.numpy.save({key: array.copy(order="C") for key, array in model.arrays().items()})
-        content = {
-            "format": FORMAT,
-            "kind": model.kind,
-            "settings": model.settings(),
-            "about": dict(about or {}),
-            "arrays_sha256": sha256(data),
-        }
+        facts = {"kind": model.kind, "settings": model.settings(), "about": dict(about or {})}
+        content = {"format": FORMAT, **facts, "arrays_sha256": sha256(data)}
         _canonical(content)
         try:
             self._fs.makedirs(folder, exist_ok=True)
@@ -162,22 +144,13 @@ class ModelStore:
         return StoredModel(version, model, content["about"])
 
     def latest(self, name: str, *, after: int = 0) -> Lookup:
-        """Look for the newest good version.
-
-        Args:
-            name: Of the stream's model.
-            after: The version in use; only newer ones are looked at.
-
-        Returns:
-            The newest good version after it, or None, and which ones had to be left aside for what reason.
+        """Look for the newest good version after the one in use.
 
         Raises:
             InputError: The storage cannot be listed.
         """
         refused: list[str] = []
-        for version in reversed(self.versions(name)):
-            if version <= after:
-                break
+        for version in (version for version in reversed(self.versions(name)) if version > after):
             try:
                 return Lookup(self.load(name, version), tuple(refused))
             except InputError as error:
@@ -189,7 +162,8 @@ class ModelStore:
         version = max(self._numbers(folder), default=0) + 1
         arrays = f"{version:08d}-{uuid.uuid4().hex}.safetensors"
         self._fs.pipe_file(f"{folder}/{arrays}", data)
-        manifest = _signed({**content, "version": version, "arrays": arrays})
+        whole = {**content, "version": version, "arrays": arrays}
+        manifest = _canonical({**whole, "sha256": sha256(_canonical(whole))})
         if max(self._numbers(folder), default=0) < version and _create(self._fs, folder, version, manifest):
             # A number is free again where it was taken and has been removed since: others were quicker by `keep`.
             if max(self._numbers(folder), default=version) < version + self._keep:
@@ -233,9 +207,8 @@ class ModelStore:
         if not isinstance(content, dict) or not isinstance(content.get("format"), int):
             raise foreign
         if content["format"] > FORMAT:
-            raise InputError(
-                f"{path} has format {content['format']}, this version reads up to {FORMAT}; use a newer edgeresearch"
-            )
+            newer = f"{path} has format {content['format']}, this version reads up to {FORMAT}"
+            raise InputError(f"{newer}; use a newer edgeresearch")
         checksum = content.pop("sha256", None)
         if checksum != sha256(_canonical(content)):
             raise InputError(f"{path} is damaged: its checksum differs; publish a new version")
@@ -253,20 +226,12 @@ class ModelStore:
                 _remove(self._fs, f"{folder}/{file}")
 
 
-_FIELDS = {"kind", "settings", "about", "arrays_sha256"}
-
-
 def _canonical(content: Any) -> bytes:
     try:
         return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:
-        raise InputError(
-            f"JSON cannot hold what is known of the model: {error}; give text and finite numbers"
-        ) from error
-
-
-def _signed(content: Mapping[str, Any]) -> bytes:
-    return _canonical({**content, "sha256": sha256(_canonical(content))})
+        what = f"JSON cannot hold what is known of the model: {error}"
+        raise InputError(f"{what}; give text and finite numbers") from error
 
 
 def _create(fs: fsspec.AbstractFileSystem, folder: str, version: int, data: bytes) -> bool:
@@ -298,7 +263,5 @@ def _linked(fs: fsspec.AbstractFileSystem, folder: str, version: int, data: byte
 
 
 def _remove(fs: fsspec.AbstractFileSystem, path: str) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):  # another publisher was quicker
         fs.rm_file(path)
-    except FileNotFoundError:
-        pass  # another publisher was quicker

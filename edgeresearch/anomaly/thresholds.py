@@ -1,18 +1,51 @@
-"""Adaptive thresholds of IFTM at work on a stream (Paper B, section VI.A); their settings stand in `settings`."""
+"""Adaptive thresholds of IFTM (Paper B, section VI.A): their settings, and what of them is at work on a stream.
+
+A score is compared with the level first and shown to the threshold afterwards: none has a part in its own threshold.
+"""
 
 import math
 from dataclasses import dataclass
+from typing import Annotated, Protocol, Self
 
 import numpy as np
+import numpy.typing as npt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
-from edgeresearch.anomaly.base import Array, ThresholdState
-from edgeresearch.anomaly.settings import MovingThreshold, QuantileThreshold
+from edgeresearch.settings import Fraction, Section
 
 HUGE = 1e100
 """A moving variance takes scores up to here: the square of greater ones could be infinite, and stay so."""
 
 
-def threshold_levels(state: ThresholdState, scores: Array) -> Array:
+class Threshold(Protocol):
+    """How scores are judged, such as `MovingThreshold`.
+
+    One that alarms on every new maximum:
+
+    class Highest:
+        def start(self): return Highest()
+        level = 0.0
+        def update(self, score): self.level = max(self.level, score)
+    """
+
+    def start(self) -> "ThresholdState":
+        """Begin a stream without history."""
+
+
+class ThresholdState(Protocol):
+    """A threshold at work on one stream.
+
+    Attributes:
+        level: The next score is an alarm if it is greater.
+    """
+
+    level: float
+
+    def update(self, score: float) -> None:
+        """Learn from a score, a finite number, that has been judged."""
+
+
+def threshold_levels(state: ThresholdState, scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the level that each score is compared with, and leave the threshold as it is after the last.
 
     Args:
@@ -27,6 +60,42 @@ def threshold_levels(state: ThresholdState, scores: Array) -> Array:
     return np.array(levels, dtype=np.float64)
 
 
+class FixedThreshold(Section):
+    """The same threshold for ever: a score above the level is an alarm. It is its own state."""
+
+    level: float
+
+    def start(self) -> Self:
+        """Begin a stream."""
+        return self
+
+    def update(self, score: float) -> None:
+        """Learn nothing."""
+
+
+class MovingThreshold(Section):
+    """Exponential moving mean + k standard deviations of the past scores.
+
+    Attributes:
+        k: Standard deviations above the mean.
+        memory: Scores over which mean and deviation forget; the first ones are weighted equally.
+        warm_up: Scores before the first that can be an alarm.
+        clip: Whether a score above the threshold counts as the threshold, so that an anomaly does not hide the next
+            one. The threshold still follows scores that stay high.
+        floor: Least standard deviation, relative to 1 + mean: without it a constant stream would alarm on rounding.
+    """
+
+    k: NonNegativeFloat = 4.0
+    memory: Annotated[float, Field(ge=1)] = 300.0
+    warm_up: PositiveInt = 30
+    clip: bool = True
+    floor: NonNegativeFloat = 1e-6
+
+    def start(self) -> "MovingState":
+        """Begin a stream without history."""
+        return MovingState(self)
+
+
 @dataclass
 class MovingState:
     """A moving mean and deviation at work; in the form of Welford, whose variance is never negative.
@@ -34,8 +103,7 @@ class MovingState:
     Attributes:
         threshold: Its settings.
         level: Mean + k standard deviations; infinite during the warm-up.
-        mean: Of the past scores.
-        variance: Of the past scores.
+        mean, variance: Of the past scores.
         seen: Number of past scores.
     """
 
@@ -60,6 +128,60 @@ class MovingState:
         if seen >= own.warm_up:
             spread, least = math.sqrt(variance), own.floor * (1 + abs(mean))
             self.level = mean + own.k * (spread if spread > least else least)
+
+
+class QuantileThreshold(Section):
+    """A multiple of a high quantile of the past scores, estimated by P² sketches of five numbers each.
+
+    P² alone remembers everything equally; so that the threshold adapts, two sketches work half a window apart: the
+    older one decides, and after `window` scores the younger one takes its place.
+
+    Attributes:
+        quantile: Share of the scores that lie below it.
+        factor: The threshold is so many times the quantile.
+        window: Scores that a sketch takes, at least twice the warm-up.
+        warm_up: Scores before the first that can be an alarm, at least five.
+        floor: Added to the threshold: without it a constant stream would alarm on rounding.
+    """
+
+    quantile: Fraction = 0.99
+    factor: PositiveFloat = 1.5
+    window: PositiveInt = 1000
+    warm_up: Annotated[int, Field(ge=5)] = 100
+    floor: NonNegativeFloat = 1e-6
+
+    @model_validator(mode="after")
+    def _window_holds_two_warm_ups(self) -> Self:
+        if self.window < 2 * self.warm_up:
+            raise ValueError(f"window is {self.window}; give at least twice the warm-up")
+        return self
+
+    def start(self) -> "QuantileState":
+        """Begin a stream without history."""
+        return QuantileState(self)
+
+
+class QuantileState:
+    """Two sketches at work; the level is factor x quantile + floor, and infinite during the warm-up."""
+
+    def __init__(self, threshold: QuantileThreshold) -> None:
+        self.threshold = threshold
+        self.older = Sketch(threshold.quantile)
+        self.younger: Sketch | None = None
+        self.level = math.inf
+
+    def update(self, score: float) -> None:
+        """Learn from a score."""
+        own = self.threshold
+        self.older.update(score)
+        if self.younger is not None:
+            self.younger.update(score)
+            if self.older.count >= own.window:
+                self.older, self.younger = self.younger, None
+        if self.younger is None and self.older.count >= own.window - own.window // 2:
+            self.younger = Sketch(own.quantile)
+        if self.older.count >= own.warm_up:
+            self.level = own.factor * self.older.value + own.floor
 
 
 class Sketch:
@@ -116,33 +238,3 @@ class Sketch:
             height = heights[i] + (up if way > 0 else -down)
         heights[i] = height
         places[i] += way
-
-
-class QuantileState:
-    """Two sketches at work.
-
-    Attributes:
-        threshold: Its settings.
-        older: Sets the level.
-        younger: Takes its place when the older is full.
-        level: Factor x quantile; infinite during the warm-up.
-    """
-
-    def __init__(self, threshold: QuantileThreshold) -> None:
-        self.threshold = threshold
-        self.older = Sketch(threshold.quantile)
-        self.younger: Sketch | None = None
-        self.level = math.inf
-
-    def update(self, score: float) -> None:
-        """Learn from a score."""
-        own = self.threshold
-        self.older.update(score)
-        if self.younger is not None:
-            self.younger.update(score)
-            if self.older.count >= own.window:
-                self.older, self.younger = self.younger, None
-        if self.younger is None and self.older.count >= own.window - own.window // 2:
-            self.younger = Sketch(own.quantile)
-        if self.older.count >= own.warm_up:
-            self.level = own.factor * self.older.value + own.floor

@@ -1,66 +1,53 @@
-"""Training of the identity functions in torch, imported when `LSTMIdentity.fit` or another one is called."""
+"""The networks of the identity functions and their training in torch, imported when an identity function is fitted."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
 from edgeresearch import nn as networks
-from edgeresearch.anomaly.base import Array, Scale, Weights, as_samples, has_value
-from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
-from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
-from edgeresearch.errors import InputError, RunError
+from edgeresearch.errors import RunError
+
+Values = npt.NDArray[Any]
+Weights = Mapping[str, Values]
 
 
-def fit_autoencoder(
-    identity: AutoencoderIdentity,
-    samples: Any,
+def train_autoencoder(
+    samples: Values, seen: Values, *, hidden: int, epochs: int, batch: int, learning_rate: float, seed: int, **how: Any
+) -> Weights:
+    """Train an autoencoder and return its weights: on the CPU the same ones for the same samples and seed.
+
+    Samples are scaled and without gaps, and `seen` tells which of their values were measured; both are
+    `(samples, channels)`. The settings are those of `AutoencoderIdentity`; `how` takes `start` and `accelerator` of
+    `train`. The seed draws the first weights and the order of the samples.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = AutoencoderNetwork(samples.shape[1], hidden, learning_rate, generator)
+    return train(network, networks.Batches(_tensors(samples, seen), batch, generator), epochs, **how)
+
+
+def train_lstm(
+    samples: Values,
+    seen: Values,
     *,
+    hidden: int,
+    epochs: int,
+    sequence_length: int,
+    batch: int,
+    warm_up: int,
+    learning_rate: float,
     seed: int,
-    start: FittedAutoencoder | None = None,
-    accelerator: str = "auto",
-) -> FittedAutoencoder:
-    """Train on samples in time order (see `Identity.fit`); scale and weights come from them alone.
-
-    On the CPU the same samples and seed give the same model.
-
-    Raises:
-        InputError: There is no sample with a value, or `start` is of another width or kind.
-        RunError: The training diverged.
-    """
-    rows = _with_value(samples, least=1)
-    scale = Scale.fit(rows)
-    hidden = identity.hidden or -(-rows.shape[1] // 2)
+    **how: Any,
+) -> Weights:
+    """Train an LSTM as `train_autoencoder` does (see `LSTMIdentity`); the seed also draws offsets of the sequences."""
     generator = torch.Generator().manual_seed(seed)
-    network = AutoencoderNetwork(rows.shape[1], hidden, identity.learning_rate, generator)
-    _load_start(network, start, FittedAutoencoder)
-    batches = networks.Batches(_tensors(rows, scale), identity.batch, generator)
-    train(network, batches, identity.epochs, accelerator=accelerator)
-    return FittedAutoencoder(scale, _weights(network), hidden)
-
-
-def fit_lstm(
-    identity: LSTMIdentity, samples: Any, *, seed: int, start: FittedLSTM | None = None, accelerator: str = "auto"
-) -> FittedLSTM:
-    """Train on samples in time order, as `fit_autoencoder` does; the seed is also of the offsets of the sequences.
-
-    Raises:
-        InputError: There are fewer than two samples with a value, or `start` is of another width or kind.
-        RunError: The training diverged.
-    """
-    rows = _with_value(samples, least=2)
-    scale = Scale.fit(rows)
-    generator = torch.Generator().manual_seed(seed)
-    network = LSTMNetwork(rows.shape[1], identity.hidden, identity.learning_rate, identity.warm_up, generator)
-    _load_start(network, start, FittedLSTM)
-    segments = [slice(0, len(rows))]
-    batches = networks.Chunks(_tensors(rows, scale), segments, identity.sequence_length, identity.batch, generator)
-    train(network, batches, identity.epochs, accelerator=accelerator)
-    return FittedLSTM(scale, _weights(network), identity.hidden)
+    network = LSTMNetwork(samples.shape[1], hidden, learning_rate, warm_up, generator)
+    tensors, whole = _tensors(samples, seen), [slice(0, len(samples))]
+    return train(network, networks.Chunks(tensors, whole, sequence_length, batch, generator), epochs, **how)
 
 
 class _AdamModule(lightning.LightningModule):
@@ -97,14 +84,12 @@ class AutoencoderNetwork(_AdamModule):
 
 
 class LSTMNetwork(_AdamModule):
-    """Past samples → LSTM → the sample that comes.
+    """Past samples → LSTM → the sample that comes; the generator draws the first weights.
 
     A sample is reconstructed from the state that the samples before it left, so a stretch of a stream trains at every
-    step. The head does not start from the sample before, as forecasts often do: an outlier would then spoil the
-    reconstruction of what follows it in proportion to its size.
-
-    Steps within the warm-up at the head of a stretch count for the state, not for the loss. The generator draws the
-    first weights.
+    step; those within the warm-up at its head count for the state, not for the loss. The head does not start from the
+    sample before, as forecasts often do: an outlier would then spoil the reconstruction of what follows it in
+    proportion to its size.
     """
 
     def __init__(
@@ -119,10 +104,7 @@ class LSTMNetwork(_AdamModule):
         networks.draw_weights(self, hidden, generator)
 
     def forward(self, stretches: Tensor) -> Tensor:
-        """Reconstruct each step from those before it: `(batch, steps, channels)` → the same shape.
-
-        The first step is reconstructed from an empty state.
-        """
+        """Reconstruct each step from those before it, the first from an empty state: `(batch, steps, channels)`."""
         states, _ = self.lstm(stretches)
         before = nn.functional.pad(states[:, :-1], (0, 0, 1, 0))
         reconstruction: Tensor = self.head(before)
@@ -145,59 +127,28 @@ def train(
     batches: networks.Batches | networks.Chunks,
     epochs: int,
     *,
+    start: Weights | None = None,
     accelerator: str = "auto",
-) -> None:
-    """Train as `edgeresearch.nn.train` does, but on one thread: the same weights on the CPU, whatever ran before.
+) -> Weights:
+    """Train as `edgeresearch.nn.train` does, but on one thread, from its own weights or `start`; return the weights.
+
+    Sums over several threads round differently from run to run; small networks gain nothing from them.
 
     Raises:
         RunError: A weight is no finite number afterwards.
     """
-    with _one_thread():
-        networks.train(module, batches, epochs, accelerator=accelerator)
-    if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
-        raise RunError(f"training the {type(module).__name__} diverged; lower its learning rate")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums over several threads round differently from run to run; small networks gain nothing from them."""
+    if start is not None:
+        module.load_state_dict({name: torch.from_numpy(np.array(weights)) for name, weights in start.items()})
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        networks.train(module, batches, epochs, accelerator=accelerator)
     finally:
         torch.set_num_threads(threads)
+    if not all(bool(torch.isfinite(weight).all()) for weight in module.parameters()):
+        raise RunError(f"training the {type(module).__name__} diverged; lower its learning rate")
+    return {name: weights.detach().cpu().numpy().copy() for name, weights in module.state_dict().items()}
 
 
-def _with_value(samples: Any, least: int) -> Array:
-    rows = as_samples(samples)
-    rows = rows[has_value(rows)]
-    if len(rows) < least:
-        raise InputError(f"{len(rows)} samples have a value, training needs {least}; wait for more samples")
-    return rows
-
-
-def _tensors(rows: Array, scale: Scale) -> tuple[torch.Tensor, torch.Tensor]:
-    filled, seen = scale.apply(rows, np.zeros(rows.shape[1]))
-    return torch.from_numpy(filled.astype(np.float32)), torch.from_numpy(seen.astype(np.float32))
-
-
-def _load_start(
-    network: lightning.LightningModule, start: Any, kind: type[FittedAutoencoder] | type[FittedLSTM]
-) -> None:
-    """Take the weights of a fitted model as the first ones."""
-    if start is None:
-        return
-    if not isinstance(start, kind):
-        raise InputError(f"cannot go on from a {type(start).__name__}; give a {kind.__name__} or none")
-    given = {name: torch.from_numpy(np.array(weights)) for name, weights in start.weights.items()}
-    wanted = {name: weights.shape for name, weights in network.state_dict().items()}
-    if {name: weights.shape for name, weights in given.items()} != wanted:
-        raise InputError(
-            f"cannot go on from a model of {start.channels} channels and width {start.hidden}; train a new one"
-        )
-    network.load_state_dict(given)
-
-
-def _weights(network: lightning.LightningModule) -> Weights:
-    return {name: weights.detach().cpu().numpy().copy() for name, weights in network.state_dict().items()}
+def _tensors(*arrays: Values) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(array.astype(np.float32)) for array in arrays)

@@ -276,7 +276,8 @@ def calibrate(
     check(out.parent)  # before minutes of trainings
     study, limits = settings.anomaly, sorted(set(limit or ())) or None
     plan = study.calibration.replace(**base.given(limits=limits, repeats=repeats, samples=samples))
-    run: dict[str, Any] = {"plan": plan, "seed": settings.seed, "lstm": study.lstm, "autoencoder": study.autoencoder}
+    identities = {"lstm": study.lstm, "autoencoder": study.autoencoder}
+    run: dict[str, Any] = {"plan": plan, "seed": settings.seed, "identities": identities}
     with base.status("starting") as status:
         result = training_cost.calibrate(settings.data.folder, out, throttle=throttle, progress=status.update, **run)
     base.show(result.table(), result.throttle)

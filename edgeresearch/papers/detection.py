@@ -14,10 +14,20 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
-from edgeresearch.anomaly.base import Array, Identity, Mask, Scale, Threshold, training_rows
 from edgeresearch.anomaly.detectors import ECOD, Detector, HalfSpaceTrees, LastValue, RobustZ
-from edgeresearch.anomaly.evaluation import Injected, Scores, best_event_f1, inject, score
-from edgeresearch.anomaly.prequential import apply_threshold, run_prequential, score_prequential
+from edgeresearch.anomaly.evaluation import (
+    Injected,
+    Scores,
+    apply_threshold,
+    best_event_f1,
+    inject,
+    run_prequential,
+    score,
+    score_prequential,
+    training_rows,
+)
+from edgeresearch.anomaly.identity import Array, Identity, Mask, Scale
+from edgeresearch.anomaly.thresholds import Threshold
 from edgeresearch.config import AnomalyStudy, DetectorName
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
@@ -130,9 +140,7 @@ def run_detectors(
         if name in IFTM:
             identity, threshold = IFTM[name]
             if identity not in errors:
-                errors[identity] = score_prequential(
-                    identities[identity], values, schedule=study, seed=seed, accelerator="cpu"
-                )
+                errors[identity] = score_prequential(identities[identity], values, schedule=study, seed=seed)
             scored = apply_threshold(*errors[identity], thresholds[threshold])
         else:
             baseline = make_baseline(name, study, int(seed.generate_state(1)[0]))

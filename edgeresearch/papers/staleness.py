@@ -11,19 +11,21 @@ from pyarrow import BufferReader
 from pyarrow.parquet import ParquetFile
 
 from edgeresearch import parallel
-from edgeresearch.anomaly.base import Array, Mask, Scale, Threshold, newest_samples, training_rows
-from edgeresearch.anomaly.evaluation import count_false_alarms, event_f1, inject, score
-from edgeresearch.anomaly.retraining import (
+from edgeresearch.anomaly.evaluation import (
     ModelUse,
-    always,
+    count_false_alarms,
+    event_f1,
     follow_models,
+    inject,
     make_training,
-    never,
-    recorded,
+    newest_samples,
+    score,
     select_errors,
     train_versions,
+    training_rows,
 )
-from edgeresearch.anomaly.thresholds import threshold_levels
+from edgeresearch.anomaly.identity import Array, Mask, Scale
+from edgeresearch.anomaly.thresholds import Threshold, threshold_levels
 from edgeresearch.config import AnomalyStudy
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
@@ -331,17 +333,17 @@ def _errors_by_policy(
     task: _Task, study: AnomalyStudy, scenario: DriftScenario, seed: np.random.SeedSequence
 ) -> dict[Cell, tuple[ModelUse, Array]]:
     """Return which model is in use at each sample, and its errors, for every policy and bound."""
-    train = make_training(study.lstm, seed, warm_start=False, accelerator="cpu")
+    train = make_training(study.lstm, seed, warm_start=False)
     versions = train_versions(scenario.rows, train, schedule=study)
-    decisions = {NEVER: never, ALWAYS: always(0.0)}
-    decisions |= {cell: recorded(outcomes, first=2) for cell, outcomes in task.outcomes.items()}
-    uses = {cell: follow_models(scenario.rows, decide, schedule=study) for cell, decide in decisions.items()}
+    outcomes: dict[Cell, Outcomes] = {NEVER: (None,), ALWAYS: (0.0,), **task.outcomes}
+    uses = {cell: follow_models(scenario.rows, each, schedule=study) for cell, each in outcomes.items()}
     errors = {cell: (use, select_errors(versions, use)) for cell, use in uses.items()}
     if task.data == TRAFFIC:
-        alone = train(newest_samples(scenario.clean[: versions.cuts[0]], study.train), None, 1)
+        cut = training_rows(scenario.rows, study)[0]
+        alone = train(newest_samples(scenario.clean[:cut], study.train), None, 1)
         errors[CLEAN] = uses[NEVER], alone.start().run(scenario.rows)
         if task.repeat < study.staleness.warm_seeds:
-            go_on = make_training(study.lstm, seed, accelerator="cpu")
+            go_on = make_training(study.lstm, seed)
             warm = train_versions(scenario.rows, go_on, schedule=study)
             errors[WARM] = uses[ALWAYS], select_errors(warm, uses[ALWAYS])
     return errors

@@ -11,37 +11,42 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, PositiveInt
 
 from edgeresearch.errors import InputError
+from edgeresearch.settings import Section, ascending
 
 PERIOD = 0.1
 """Seconds in which a limit is kept, as the kernel and containers have it."""
-SMALLEST, LARGEST = 10.0, 1000.0
-"""Millicores: below, the kernel takes no quota; above, one thread has no use for them."""
-
 METHODS = ("auto", "cgroup", "signals")
-"""How limits can be kept."""
+Millicores = Annotated[int, Field(ge=10, le=1000)]
+"""Below 10 the kernel takes no quota; above 1000 one thread has no use for them."""
 
 
-class Throttle(Protocol):
-    """A way to limit the CPU of a process."""
+class CalibrationPlan(Section):
+    """What `edgeresearch calibrate` measures.
 
-    @property
-    def name(self) -> str:
-        """Of the method, in results."""
-        ...
+    Attributes:
+        limits: CPU limits in ascending order, four or more: one is held out, three identify the parameters of eq. 1.
+        repeats: Trainings of each model under each limit.
+        samples: Cached samples of a training.
+    """
 
-    def limit(self, pid: int, millicores: float) -> AbstractContextManager[None]:
-        """Limit a process of this user inside the block; it is free again behind it.
-
-        Raises:
-            InputError: The limit is out of range.
-        """
-        ...
+    limits: Annotated[tuple[Millicores, ...], Field(min_length=4), AfterValidator(ascending)] = (
+        100,
+        150,
+        250,
+        400,
+        600,
+        850,
+    )
+    repeats: PositiveInt = 3
+    samples: Annotated[int, Field(ge=2)] = 1000
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,7 @@ class CgroupQuota:
 
     Attributes:
         name: Of the method, in results.
-        parent: Folder in which groups are made.
-        home: Folder of the group to which processes go back.
+        parent, home: Folder in which groups are made, and that of the group to which processes go back.
         settings: Files of a group and what is written into them, in order; `{quota}` and `{period}` in microseconds.
     """
 
@@ -64,20 +68,19 @@ class CgroupQuota:
 
     @contextmanager
     def limit(self, pid: int, millicores: float) -> Iterator[None]:
-        """Limit a process inside the block."""
-        _check(millicores)
+        """Limit a process of this user inside the block; it is free again behind it."""
         period = round(1e6 * PERIOD)
         group = self.parent / f"edgeresearch-{os.getpid()}-{pid}"
         group.mkdir()
         try:
             for name, text in self.settings.items():
-                _write(group / name, text.format(quota=round(period * millicores / 1000), period=period))
-            _write(group / "cgroup.procs", str(pid))
+                (group / name).write_text(text.format(quota=round(period * millicores / 1000), period=period))
+            (group / "cgroup.procs").write_text(str(pid))
             yield
         finally:
             for member in (group / "cgroup.procs").read_text().split():
                 with contextlib.suppress(ProcessLookupError):
-                    _write(self.home / "cgroup.procs", member)
+                    (self.home / "cgroup.procs").write_text(member)
             group.rmdir()
 
 
@@ -89,16 +92,19 @@ class DutyCycle:
 
     @contextmanager
     def limit(self, pid: int, millicores: float) -> Iterator[None]:
-        """Limit a process inside the block."""
-        _check(millicores)
-        over = threading.Event()
-        thread = threading.Thread(target=_cycle, args=(pid, PERIOD * millicores / 1000, over), daemon=True)
+        """Limit a process as `CgroupQuota.limit` does."""
+        over, running = threading.Event(), PERIOD * millicores / 1000
+        thread = threading.Thread(target=_cycle, args=(pid, running, over), daemon=True)
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
+
+
+Throttle: TypeAlias = CgroupQuota | DutyCycle
+"""A way to limit the CPU of a process."""
 
 
 def choose_throttle(method: str = "auto", process: str | Path = "/proc/self") -> Throttle:
@@ -113,21 +119,16 @@ def choose_throttle(method: str = "auto", process: str | Path = "/proc/self") ->
     """
     if method not in METHODS:
         raise InputError(f"unknown throttle {method!r}; known: {', '.join(METHODS)}")
-    for quota in [] if method == "signals" else find_quotas(Path(process)):
-        if _works(quota):
-            return quota
-    if method == "cgroup":
+    quota = next(filter(_works, find_quotas(Path(process))), None) if method != "signals" else None
+    if method == "cgroup" and quota is None:
         raise InputError("no cgroup with a CPU quota can be made here; run as root, or take the throttle 'signals'")
-    return DutyCycle()
+    return quota or DutyCycle()
 
 
 def find_quotas(process: Path) -> list[CgroupQuota]:
-    """Return where the kernel's tables say that a quota could be set, version 1 before version 2.
+    """Return where the kernel's tables of a process (`/proc/self`) say that a quota could be set, version 1 before 2.
 
     Of version 2 it is the nearest group above the process that hands the cpu controller down; none is changed to do so.
-
-    Args:
-        process: Folder in which the kernel describes a process, such as `/proc/self`.
     """
     try:
         mounts, groups = _mounts(process / "mountinfo"), _groups(process / "cgroup")
@@ -144,34 +145,23 @@ def find_quotas(process: Path) -> list[CgroupQuota]:
             settings = {"cpu.shares": "262144", "cpu.cfs_period_us": "{period}", "cpu.cfs_quota_us": "{quota}"}
             found.append(CgroupQuota("cgroup v1, cpu.cfs_quota_us", home, home, settings))
             continue
-        for parent in [home, *home.parents]:
-            if not parent.is_relative_to(place):
-                break
-            if _delegates_cpu(parent):
-                settings = {"cpu.weight": "10000", "cpu.max": "{quota} {period}"}
-                found.append(CgroupQuota("cgroup v2, cpu.max", parent, home, settings))
-                break
+        above = [parent for parent in (home, *home.parents) if parent.is_relative_to(place) and _delegates_cpu(parent)]
+        settings = {"cpu.weight": "10000", "cpu.max": "{quota} {period}"}
+        found += [CgroupQuota("cgroup v2, cpu.max", parent, home, settings) for parent in above[:1]]
     return sorted(found, key=lambda quota: quota.name)
 
 
 def _mounts(path: Path) -> list[tuple[str, Path, Path, Sequence[str]]]:
     """Return type, root, mount point and options of each cgroup file system."""
-    found: list[tuple[str, Path, Path, Sequence[str]]] = []
-    for line in path.read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        if right.startswith("cgroup"):
-            fields, (kind, _, options) = left.split(), right.split()[:3]
-            found.append((kind, Path(fields[3]), Path(fields[4]), options.split(",")))
-    return found
+    lines = [line.partition(" - ") for line in path.read_text().splitlines()]
+    parts = [(left.split(), right.split()[:3]) for left, _, right in lines if right.startswith("cgroup")]
+    return [(kind, Path(at[3]), Path(at[4]), options.split(",")) for at, (kind, _, options) in parts]
 
 
 def _groups(path: Path) -> dict[str, str]:
     """Return the path of the process's group by controller; that of version 2 has none."""
-    found: dict[str, str] = {}
-    for line in path.read_text().splitlines():
-        _, controllers, inside = line.split(":", 2)
-        found |= dict.fromkeys(controllers.split(","), inside)
-    return found
+    lines = [line.split(":", 2) for line in path.read_text().splitlines()]
+    return {name: inside for _, names, inside in lines for name in names.split(",")}
 
 
 def _delegates_cpu(group: Path) -> bool:
@@ -184,7 +174,7 @@ def _delegates_cpu(group: Path) -> bool:
 def _works(quota: CgroupQuota) -> bool:
     idle = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        with quota.limit(idle.pid, LARGEST):
+        with quota.limit(idle.pid, 1000):
             return True
     except OSError:
         return False
@@ -204,12 +194,3 @@ def _cycle(pid: int, running: float, over: threading.Event) -> None:
                     over.wait(PERIOD - running)
         finally:
             os.kill(pid, signal.SIGCONT)
-
-
-def _check(millicores: float) -> None:
-    if not SMALLEST <= millicores <= LARGEST:
-        raise InputError(f"a CPU limit of {millicores:g} millicores; give {SMALLEST:g} to {LARGEST:g}")
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="ascii")

@@ -5,51 +5,42 @@ import math
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from edgeresearch import provenance
-from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
+from edgeresearch.anomaly.api import IDENTITIES
+from edgeresearch.anomaly.identity import Array, Identity
 from edgeresearch.data import datasets
-from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.io import write_json
-from edgeresearch.profiling.cpu_limit import PERIOD, Throttle, choose_throttle
-from edgeresearch.profiling.settings import CalibrationPlan
+from edgeresearch.profiling.cpu_limit import PERIOD, CalibrationPlan, Throttle, choose_throttle
 from edgeresearch.scheduling.runtime_model import Curve, fit
 from edgeresearch.settings import Section, parsed
-
-if TYPE_CHECKING:
-    from edgeresearch.anomaly.base import Array, Identity
 
 MIN_CPU_SECONDS = 1.0
 """CPU seconds of a run: a training that needs less is done several times in a row, or the length of a quota's period
 would show in its time."""
-MIN_LIMITS = 4
-"""Different limits that it takes: one inside is held out, and three identify the parameters of eq. 1."""
 MIN_GRANTED = 0.9
 """Share of its limit that a process should have had of the CPU; with less, other work was in the way."""
-_LSTM, _AUTOENCODER, _PLAN = LSTMIdentity(), AutoencoderIdentity(), CalibrationPlan()
+KINDS: Mapping[str, Literal["traffic", "pollution"]] = {"lstm": "traffic", "autoencoder": "pollution"}
+"""What each identity function is trained on, as in Paper B."""
+_PLAN = CalibrationPlan()
 
 
 class Run(Section):
-    """A training measured under a limit, or the mean of several in a row.
+    """A training measured under a limit in millicores, or the mean of several `trainings` in a row.
 
-    Attributes:
-        limit: In millicores.
-        repeat: From 0.
-        seconds: Of a training.
-        cpu_seconds: What the process had of them.
-        trainings: How many were done in a row.
-        load: Processes that wanted to run on the machine, averaged over the minute before.
+    Of its `seconds` the process had the CPU for `cpu_seconds`; `load` is how many processes wanted to run on the
+    machine, averaged over the minute before.
     """
 
     limit: PositiveFloat
@@ -89,11 +80,9 @@ class Extrapolation(Deviation):
 
 
 class SampledRange(Section):
-    """Where eq. 1 rests on measurements; elsewhere it extrapolates.
+    """Where eq. 1 rests on measurements, from the limit `low` to `high`; elsewhere it extrapolates.
 
-    Attributes:
-        low, high: Smallest and largest measured limit, in millicores.
-        below, above: Deviation at the smallest and at the largest limit, each fitted on the others.
+    `below` and `above` are the deviations at these two limits, each fitted on the others.
     """
 
     low: PositiveFloat
@@ -112,8 +101,7 @@ class ModelCalibration(Section):
         sampled: Where the curve rests on measurements.
         noise: Standard deviation of the logarithm of a run's duration around the curve.
         granted: Median share of its limit that a run had of the CPU.
-        data: Series that it was trained on.
-        real: Whether that series is the published one.
+        data, real: Series that it was trained on, and whether that is the published one.
         runs: All runs.
     """
 
@@ -129,11 +117,13 @@ class ModelCalibration(Section):
 
 
 class Calibration(Section):
-    """Contents of `data/calibration.json`.
+    """Contents of a calibration file.
+
+    The committed one, `data/calibration.json`, was measured with an autoencoder of 40 epochs in batches of 32, which
+    has had 20 epochs in batches of 64 since; the LSTM was as it is.
 
     Attributes:
-        throttle: How limits were kept.
-        period: Seconds in which they were kept.
+        throttle, period: How limits were kept, and in how many seconds.
         machine: What it was measured on.
         load: Lowest, median and highest load of the machine during the measurement.
         samples: Cached samples of a training.
@@ -149,19 +139,18 @@ class Calibration(Section):
 
     def rounded(self) -> dict[str, Any]:
         """Return plain values for JSON, floats with six significant digits."""
-        plain: dict[str, Any] = _round_floats(self.model_dump(mode="json"))
+        plain: dict[str, Any] = json.loads(self.model_dump_json(), parse_float=lambda text: float(f"{float(text):.6g}"))
         return plain
 
     def table(self) -> pd.DataFrame:
         """Return a row per model and limit: median of the measured seconds, eq. 1, and how far it is off in percent."""
-        rows: list[dict[str, Any]] = []
+        rows = []
         for name, each in self.models.items():
             for limit in sorted({run.limit for run in each.runs}):
                 seconds = float(np.median([run.seconds for run in each.runs if run.limit == limit]))
                 predicted = each.curve.seconds(limit)
-                off = 100 * (predicted / seconds - 1)
-                rows.append({"model": name, "millicores": limit, "seconds": seconds, "eq. 1": predicted, "off %": off})
-        return pd.DataFrame(rows)
+                rows.append([name, limit, seconds, predicted, 100 * (predicted / seconds - 1)])
+        return pd.DataFrame(rows, columns=["model", "millicores", "seconds", "eq. 1", "off %"])
 
     def notes(self) -> list[str]:
         """Say of each model how far eq. 1 holds, and how busy the machine was."""
@@ -175,21 +164,15 @@ class Calibration(Section):
                 f"{region.above.limit:g} by {region.above.median_percent:.1f} %"
             )
             if each.granted < MIN_GRANTED:
-                notes.append(
-                    f"note: {name} had {100 * each.granted:.0f} % of its limits, so these times are too long; measure "
-                    "again when the machine is idle"
-                )
+                had = f"{name} had {100 * each.granted:.0f} % of its limits, so these times are too long"
+                notes.append(f"note: {had}; measure again when the machine is idle")
         low, median, high = self.load
-        cores = self.machine["cores"]
-        return [*notes, f"load of the machine: {median:.1f} (from {low:.1f} to {high:.1f}) on {cores} cores"]
+        load = f"load of the machine: {median:.1f} (from {low:.1f} to {high:.1f})"
+        return [*notes, f"{load} on {self.machine['cores']} cores"]
 
 
-@dataclass(frozen=True)
-class TrainingJob:
-    """What is trained: an identity function on the cached samples, `(samples, channels)`."""
-
-    identity: "Identity"
-    samples: "Array"
+Job: TypeAlias = Callable[..., object]
+"""Trains once, with a `seed`."""
 
 
 def calibrate(
@@ -199,8 +182,7 @@ def calibrate(
     plan: CalibrationPlan = _PLAN,
     throttle: str = "auto",
     seed: int = 0,
-    lstm: LSTMIdentity = _LSTM,
-    autoencoder: AutoencoderIdentity = _AUTOENCODER,
+    identities: Mapping[str, Identity] = IDENTITIES,
     progress: Callable[[str], None] | None = None,
 ) -> Calibration:
     """Measure the trainings of both identity functions on this machine, and write the file if all went well.
@@ -210,39 +192,32 @@ def calibrate(
     Args:
         folder: The data folder that `fetch` filled.
         out: The file, such as `data/calibration.json`.
-        plan: What is measured; at least `MIN_LIMITS` limits.
+        plan: What is measured.
         throttle: How limits are kept, one of `cpu_limit.METHODS`.
         seed: Of the order and the trainings.
-        lstm: The one identity function.
-        autoencoder: The other.
+        identities: Settings of `lstm` and `autoencoder`.
         progress: Receives a line before each training.
 
     Raises:
         InputError: The data is missing or shorter, a setting makes no sense, or the file cannot be written.
         RunError: A training failed.
     """
-    _check_limits(plan.limits)
-    traces = {
-        "lstm": _first_sensor(folder, "traffic", plan.samples),
-        "autoencoder": _first_sensor(folder, "pollution", plan.samples),
-    }
-    identities: dict[str, Identity] = {"lstm": lstm, "autoencoder": autoencoder}
-    jobs = {name: TrainingJob(identities[name], traces[name].frame.to_numpy()[: plan.samples]) for name in traces}
+    jobs, traces = {}, {}
+    for name, identity in identities.items():
+        (trace,) = datasets.load_sensors(folder, KINDS[name], 1)
+        if plan.samples > len(trace.frame):
+            raise InputError(f"{plan.samples} samples; {trace.name} has {len(trace.frame)}, give no more")
+        traces[name] = trace
+        jobs[name] = partial(identity.fit, trace.frame.to_numpy()[: plan.samples], accelerator="cpu")
     chosen = choose_throttle(throttle)
-    measured = measure(jobs, plan.limits, plan.repeats, throttle=chosen, seed=seed, progress=progress)
+    measured = measure(jobs, plan, throttle=chosen, seed=seed, progress=progress)
     loads = [run.load for runs in measured.values() for run in runs]
+    load = min(loads), float(np.median(loads)), max(loads)
     versions = provenance.versions(["torch", "pytorch-lightning"])
-    result = Calibration(
-        throttle=chosen.name,
-        period=PERIOD,
-        machine=provenance.machine() | {name.replace("-", "_"): number for name, number in versions.items()},
-        load=(min(loads), float(np.median(loads)), max(loads)),
-        samples=plan.samples,
-        models={
-            name: fit_runs(runs, data=traces[name].name, real=traces[name].origin.real)
-            for name, runs in measured.items()
-        },
-    )
+    machine = provenance.machine() | {name.replace("-", "_"): number for name, number in versions.items()}
+    models = {name: fit_runs(measured[name], data=trace.name, real=trace.origin.real) for name, trace in traces.items()}
+    about: dict[str, Any] = {"machine": machine, "load": load, "samples": plan.samples, "models": models}
+    result = Calibration(throttle=chosen.name, period=PERIOD, **about)
     write_json(result.rounded(), out)
     return result
 
@@ -255,138 +230,80 @@ def read(path: str | Path) -> Calibration:
     """
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; measure with 'edgeresearch calibrate'") from error
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}; measure anew with 'edgeresearch calibrate'") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or f"no JSON, {error}"
+        raise InputError(f"cannot read {path}: {reason}; measure with 'edgeresearch calibrate'") from error
     if not isinstance(data, Mapping):
         raise InputError(f"{path} holds a {type(data).__name__}, no calibration; measure with 'edgeresearch calibrate'")
     return parsed(data, Calibration, str(path))
 
 
 def measure(
-    jobs: Mapping[str, TrainingJob],
-    limits: Sequence[float],
-    repeats: int,
+    jobs: Mapping[str, Job],
+    plan: CalibrationPlan,
     *,
     throttle: Throttle,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, list[Run]]:
-    """Train every job under every limit, in one process on one thread, and measure how long it takes.
+    """Train every job, by name, under every limit, in one process on one thread; return its runs by limit and repeat.
 
     The limit holds from the order to train on. The order of all trainings of a repeat is drawn, so that what else
-    happens on the machine falls on no limit in particular.
-
-    Args:
-        jobs: What is trained, by name.
-        limits: Millicores.
-        repeats: Trainings of each under each limit.
-        throttle: Keeps the limits.
-        seed: Of the order and the trainings.
-        progress: Receives a line before each training.
-
-    Returns:
-        The runs of each job, by limit and repeat.
+    happens on the machine falls on no limit in particular. The other arguments are those of `calibrate`.
 
     Raises:
-        InputError: A limit is out of range or comes twice, or there is nothing to measure.
         RunError: A training failed.
     """
-    if not jobs or not limits or repeats < 1 or len(set(limits)) < len(limits):
-        raise InputError("name at least one model and one limit, each once, and one repeat or more")
     rng = np.random.default_rng(seed)
     measured: dict[str, list[Run]] = {name: [] for name in jobs}
-    with _start_worker(jobs) as (pid, connection):
-        counts = {name: _count_trainings(connection, name, seed) for name in jobs}
-        for repeat in range(repeats):
-            todo = [(name, float(limit)) for name in jobs for limit in limits]
-            for i in rng.permutation(len(todo)):
-                name, limit = todo[i]
-                if progress:
-                    progress(f"repeat {repeat + 1} of {repeats}: {name} with {limit:g} millicores")
-                load = os.getloadavg()[0]
-                with throttle.limit(pid, limit):
-                    connection.send((name, seed + repeat, counts[name]))
-                    seconds, used = _receive_times(connection)
-                about = {"limit": limit, "repeat": repeat, "trainings": counts[name], "load": load}
-                measured[name].append(Run(**about, seconds=seconds, cpu_seconds=used))
+    try:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
+            pid, counts = worker.submit(os.getpid).result(), {}
+            for name, job in jobs.items():
+                worker.submit(time_trainings, job, seed).result()  # not counted: libraries load what they need
+                _, used = worker.submit(time_trainings, job, seed).result()
+                counts[name] = max(1, math.ceil(MIN_CPU_SECONDS / used))
+            for repeat in range(plan.repeats):
+                todo = [(name, float(limit)) for name in jobs for limit in plan.limits]
+                for name, limit in (todo[i] for i in rng.permutation(len(todo))):
+                    if progress:
+                        progress(f"repeat {repeat + 1} of {plan.repeats}: {name} with {limit:g} millicores")
+                    about = {"limit": limit, "repeat": repeat, "trainings": counts[name], "load": os.getloadavg()[0]}
+                    with throttle.limit(pid, limit):
+                        run = worker.submit(time_trainings, jobs[name], seed + repeat, counts[name]).result()
+                    measured[name].append(Run(**about, seconds=run[0], cpu_seconds=run[1]))
+    except BrokenProcessPool:
+        raise RunError("the process that trains ended; what it wrote stands above") from None
     return {name: sorted(runs, key=lambda run: (run.limit, run.repeat)) for name, runs in measured.items()}
 
 
-@contextmanager
-def _start_worker(jobs: Mapping[str, TrainingJob]) -> Iterator[tuple[int, Connection]]:
-    """Yield the process that trains and the connection to it."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=serve_trainings, args=(theirs, dict(jobs)), daemon=True)
-    process.start()
-    theirs.close()
-    assert process.pid is not None  # it has started
-    try:
-        yield process.pid, ours
-        ours.send(None)
-        process.join(60)
-    finally:
-        process.kill()
-        process.join()
-        ours.close()
-
-
-def _count_trainings(connection: Connection, name: str, seed: int) -> int:
-    """Return how many trainings make a run: as many as take `MIN_CPU_SECONDS` without a limit.
-
-    The first one is not counted: libraries load what they need.
-    """
-    for _ in range(2):
-        connection.send((name, seed, 1))
-        _, used = _receive_times(connection)
-    return max(1, math.ceil(MIN_CPU_SECONDS / used))
-
-
-def _receive_times(connection: Connection) -> tuple[float, float]:
-    try:
-        times: tuple[float, float] = connection.recv()
-    except EOFError:
-        raise RunError("the process that trains ended; what it wrote stands above") from None
-    return times
-
-
-def serve_trainings(connection: Connection, jobs: Mapping[str, TrainingJob]) -> None:
-    """Train on order, in the process that is limited: an order is a name, a seed and how often; None ends it.
-
-    The answer is the time and the CPU time of a training, in seconds.
-    """
-    while (order := connection.recv()) is not None:
-        name, seed, count = order
-        begin, used = time.perf_counter(), time.process_time()
-        for _ in range(count):
-            jobs[name].identity.fit(jobs[name].samples, seed=seed, accelerator="cpu")
-        connection.send(((time.perf_counter() - begin) / count, (time.process_time() - used) / count))
+def time_trainings(job: Job, seed: int, count: int = 1) -> tuple[float, float]:
+    """Train `count` times in a row; return the time and the CPU time of a training, in seconds."""
+    begin, used = time.perf_counter(), time.process_time()
+    for _ in range(count):
+        job(seed=seed)
+    return (time.perf_counter() - begin) / count, (time.process_time() - used) / count
 
 
 def fit_runs(runs: Sequence[Run], *, data: str, real: bool) -> ModelCalibration:
-    """Fit eq. 1 to the runs of one identity function on some data, real or not, and judge it on runs held out.
-
-    Raises:
-        InputError: There are too few limits.
-    """
+    """Fit eq. 1 to the runs of one identity function on some data, real or not, and judge it on runs held out."""
     limits, repeats = sorted({run.limit for run in runs}), sorted({run.repeat for run in runs})
-    _check_limits(limits)
     curve = _fit_curve(runs)
-    by_limit = {limit: _errors_held_out(runs, [run for run in runs if run.limit == limit]) for limit in limits}
-    by_repeat = [_errors_held_out(runs, [run for run in runs if run.repeat == repeat]) for repeat in repeats]
-    below, above = (
-        Extrapolation(limit=limit, factor=factor, **_deviation(by_limit[limit]))
-        for limit, factor in ((limits[0], limits[1] / limits[0]), (limits[-1], limits[-1] / limits[-2]))
-    )
-    noise = np.std([np.log(run.seconds / curve.seconds(run.limit)) for run in runs])
+    by_limit = {limit: _held_out(runs, "limit", limit) for limit in limits}
+    inside = np.concatenate([by_limit[limit] for limit in limits[1:-1]])
+    low, second, *_, last, high = limits
+    edges = {"below": (low, second / low), "above": (high, high / last)}
+    outside = {
+        name: Extrapolation(limit=limit, factor=factor, **_deviation(by_limit[limit]))
+        for name, (limit, factor) in edges.items()
+    }
+    others = [_held_out(runs, "repeat", repeat) for repeat in repeats] if len(repeats) > 1 else []
     return ModelCalibration(
         curve=FittedCurve(**curve._asdict()),
-        held_out_limits=Deviation(**_deviation(np.concatenate([by_limit[limit] for limit in limits[1:-1]]))),
-        held_out_repeats=Deviation(**_deviation(np.concatenate(by_repeat))) if len(repeats) > 1 else None,
-        sampled=SampledRange(low=limits[0], high=limits[-1], below=below, above=above),
-        noise=float(noise),
+        held_out_limits=Deviation(**_deviation(inside)),
+        held_out_repeats=Deviation(**_deviation(np.concatenate(others))) if others else None,
+        sampled=SampledRange(low=low, high=high, **outside),
+        noise=float(np.std([np.log(run.seconds / curve.seconds(run.limit)) for run in runs])),
         granted=float(np.median([1000 * run.cpu_seconds / run.seconds / run.limit for run in runs])),
         data=data,
         real=real,
@@ -394,39 +311,17 @@ def fit_runs(runs: Sequence[Run], *, data: str, real: bool) -> ModelCalibration:
     )
 
 
-def _check_limits(limits: Sequence[float]) -> None:
-    if len(limits) < MIN_LIMITS:
-        raise InputError(f"{len(limits)} limits; eq. 1 and a limit held out take at least {MIN_LIMITS} different ones")
-
-
-def _first_sensor(folder: str | Path, kind: Literal["traffic", "pollution"], samples: int) -> Trace:
-    (trace,) = datasets.load_sensors(folder, kind, 1)
-    if not 2 <= samples <= len(trace.frame):
-        raise InputError(f"{samples} samples; {trace.name} has {len(trace.frame)}, give 2 or more of them")
-    return trace
-
-
 def _fit_curve(runs: Sequence[Run]) -> Curve:
     return fit([run.limit for run in runs], [run.seconds for run in runs])
 
 
-def _errors_held_out(runs: Sequence[Run], held: Sequence[Run]) -> "Array":
-    """Return the relative errors on runs held out, of the fit to all others; none if nothing else is left."""
-    rest = [run for run in runs if run not in held]
-    if not rest:
-        return np.array([])
-    curve = _fit_curve(rest)
+def _held_out(runs: Sequence[Run], field: str, value: float) -> Array:
+    """Return the relative errors on the runs whose field has a value, of the fit to all others."""
+    curve = _fit_curve([run for run in runs if getattr(run, field) != value])
+    held = [run for run in runs if getattr(run, field) == value]
     return np.array([abs(curve.seconds(run.limit) / run.seconds - 1) for run in held])
 
 
-def _deviation(errors: "Array") -> dict[str, Any]:
+def _deviation(errors: Array) -> dict[str, Any]:
     percent = {"median_percent": 100 * float(np.median(errors)), "worst_percent": 100 * float(errors.max())}
     return {**percent, "runs": len(errors)}
-
-
-def _round_floats(value: Any) -> Any:
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {key: _round_floats(each) for key, each in value.items()}
-    return [_round_floats(each) for each in value] if isinstance(value, list) else value

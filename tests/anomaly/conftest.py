@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgeresearch.anomaly.base import Array, Scale
-from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
+from edgeresearch.anomaly.identity import Array, FittedAutoencoder, FittedLSTM, Scale
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 
 import edgeresearch as er
 from edgeresearch import cli
-from edgeresearch.anomaly.settings import FixedThreshold
+from edgeresearch.anomaly.thresholds import FixedThreshold
 from edgeresearch.errors import InputError
 
 ROWS, JUMP = 400, slice(300, 304)
@@ -123,7 +123,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "train": ({"train": 1}, "detect: train is 1; input should be greater than or equal to 2"),
     "every": ({"every": -1}, "detect: every is -1"),
     "seed": ({"seed": -1}, "seed -1 is negative"),
-    "too short": ({"train": 400}, "has 400 samples, the training alone takes 400; give a longer stream"),
+    "too short": ({"train": 400}, "400 samples have a value, the training takes the first 400; give more"),
     "columns": ({"columns": ["sped"]}, "has no column 'sped'"),
     "time": ({"time": "when"}, "has no column 'when'"),
     "words": ({"stream": pd.DataFrame({"a": ["x"] * ROWS})}, "has no numeric column"),
@@ -171,7 +171,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("time,a\n2024-01-01,1\n2024-01-02,1,2\n", "line 3: 3 columns where there were 2 before"),
         ("time,a\n2024-01-01,1\n2024-01-02,inf\n", "'inf' is no finite number"),
         ("time,a\n2024-01-01,1\n2024-01-02,1\n", "never change"),
-        ("time,a\n2024-01-01,1\n2024-01-02,2\n", "has 2 samples, the training alone takes 1000"),
+        ("time,a\n2024-01-01,1\n2024-01-02,2\n", "2 samples have a value, the training takes the first 1000"),
     ],
 )
 def test_a_bad_file_is_one_line(capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:

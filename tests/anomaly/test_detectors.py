@@ -16,7 +16,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from edgeresearch.anomaly.base import Array, FittedIdentity, Scale, Scorer, Threshold
 from edgeresearch.anomaly.detectors import (
     ECOD,
     HIGHEST,
@@ -28,16 +27,23 @@ from edgeresearch.anomaly.detectors import (
     RobustZ,
     StepwiseScorer,
     modified_z,
+)
+from edgeresearch.anomaly.identity import (
+    Array,
+    AutoencoderIdentity,
+    FittedIdentity,
+    LSTMIdentity,
+    Scale,
+    Scorer,
     warmed_up,
 )
-from edgeresearch.anomaly.settings import (
-    AutoencoderIdentity,
+from edgeresearch.anomaly.thresholds import (
     FixedThreshold,
-    LSTMIdentity,
     MovingThreshold,
     QuantileThreshold,
+    Threshold,
+    threshold_levels,
 )
-from edgeresearch.anomaly.thresholds import threshold_levels
 from edgeresearch.errors import InputError
 
 Make = Callable[..., Any]
@@ -51,7 +57,7 @@ DETECTORS: dict[str, Detector] = {
     "lstm-quantile": IFTM(LSTM, QUANTILE, "cpu", 3),
     "last_value": LastValue(),
     "robust": RobustZ(window=50, least=10),
-    "trees": HalfSpaceTrees(trees=10, height=6, window=50),
+    "trees": HalfSpaceTrees(window=50),
     "ecod": ECOD(),
 }
 
@@ -164,6 +170,10 @@ def test_columns_must_be_those_of_training(make: Make) -> None:
         detector.predict(frame.assign(noise=1.0))
     with pytest.raises(InputError, match="missing time"):
         detector.score_samples(frame[["speed", "count"]])
+    with pytest.raises(InputError, match="new rest; missing time; give"):
+        detector.predict(frame.rename(columns={"time": "rest"}))
+    with pytest.raises(InputError, match="in training: another order; give speed, count, time, or train a new model"):
+        detector.predict(frame[["count", "speed", "time"]])
     assert np.isfinite(detector.update(frame.iloc[0]).score)
 
 
@@ -300,17 +310,17 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _trees(detector: HalfSpaceTrees) -> Recording:
-    scorer: Any = detector.online_._scorer
+    scorer: Any = detector.scorer_
     trees: Recording = scorer._library
     return trees
 
 
 def test_the_trees_score_before_they_learn_and_never_see_a_gap(stand_in: None) -> None:
     rows = np.array([[1.0, 10.0], [2.0, np.nan], [np.nan, np.nan], [3.0, 30.0]])
-    detector = HalfSpaceTrees(trees=7, height=3, window=9, margin=0.25, random_state=5).fit(rows)
+    detector = HalfSpaceTrees(window=9, random_state=5).fit(rows)
     trees = _trees(detector)
-    limits = {0: (0.5, 3.5), 1: (5.0, 35.0)}
-    assert trees.settings == {"n_trees": 7, "height": 3, "window_size": 9, "limits": limits, "seed": 5}
+    limits = {0: (0.0, 4.0), 1: (0.0, 40.0)}
+    assert trees.settings == {"n_trees": 25, "height": 8, "window_size": 9, "limits": limits, "seed": 5}
     assert trees.learnt == [{0: 1.0, 1: 10.0}, {0: 2.0, 1: 20.0}, {0: 3.0, 1: 30.0}]
     assert detector.update([4.0, np.nan]).score == 4.0 + 20.0 + 3000
     assert trees.learnt[-1] == {0: 4.0, 1: 20.0}

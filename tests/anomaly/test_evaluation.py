@@ -11,19 +11,20 @@ from sklearn.metrics import f1_score
 from edgeresearch.anomaly.evaluation import (
     KINDS,
     LENGTHS,
+    LONGEST_EVENT,
     Injected,
+    Injection,
     auc_pr,
     best_event_f1,
     count_false_alarms,
     detection_delays,
     event_f1,
-    find_runs,
+    find_spans,
     inject,
     point_adjusted_f1,
     point_f1,
     score,
 )
-from edgeresearch.anomaly.settings import LONGEST_EVENT, Injection
 from edgeresearch.errors import InputError
 
 
@@ -56,7 +57,7 @@ def test_only_labelled_samples_are_touched(rows: int, channels: int, seed: int, 
     injected = _inject(values, seed, plan=plan)
     assert_array_equal(values, before)
     assert_array_equal(injected.values[~injected.labels], before[~injected.labels])
-    assert [(event.begin, event.end) for event in injected.events] == list(find_runs(injected.labels))
+    assert [(event.begin, event.end) for event in injected.events] == list(find_spans(injected.labels))
     for event in injected.events:
         rest = [each for each in range(channels) if each not in event.channels]
         part = slice(event.begin, event.end)
@@ -166,7 +167,7 @@ ALARMS = _mask("x...xx......x.......")
 
 
 def test_a_known_example_by_hand() -> None:
-    assert list(find_runs(LABELS)) == [(2, 6), (10, 12), (16, 19)]
+    assert list(find_spans(LABELS)) == [(2, 6), (10, 12), (16, 19)]
     # 2 samples found, 2 false (one at 0, one at 12), 7 missed.
     assert point_f1(LABELS, ALARMS) == pytest.approx(2 * 2 / (2 * 2 + 2 + 7))
     # Of 3 events one is found; the alarms at 0 and at 12 touch none.
@@ -247,18 +248,10 @@ def test_without_detections_or_events() -> None:
     assert calm.false_alarms_per_day == 3.0
 
 
-@pytest.mark.parametrize(
-    ("labels", "scores", "alarms"), [([True], [1.0, 2.0], [True]), ([], [], []), ([[True]], [[1.0]], [[True]])]
-)
-def test_unequal_or_empty_input_is_refused(labels: list[bool], scores: list[float], alarms: list[bool]) -> None:
-    with pytest.raises(ValueError, match="equally many samples"):
-        score(labels, scores, alarms, interval=1.0)
-
-
 @given(Masks, Masks)
 def test_bounds_and_order(labels: np.ndarray, alarms: np.ndarray) -> None:
     again = np.zeros(len(labels), dtype=bool)
-    for begin, end in find_runs(labels):
+    for begin, end in find_spans(labels):
         assert begin < end
         again[begin:end] = True
     assert_array_equal(again, labels)

@@ -18,7 +18,7 @@ import pytest
 import safetensors.numpy
 from numpy.testing import assert_array_equal
 
-from edgeresearch.anomaly.inference import FittedAutoencoder
+from edgeresearch.anomaly.identity import FittedAutoencoder
 from edgeresearch.anomaly.model_store import KINDS, ModelStore
 from edgeresearch.errors import InputError
 
@@ -428,9 +428,8 @@ PUBLISHER = textwrap.dedent(
     """
     import os, sys
     import numpy as np
-    from edgeresearch.anomaly.inference import FittedAutoencoder
+    from edgeresearch.anomaly.identity import FittedAutoencoder, Scale
     from edgeresearch.anomaly.model_store import ModelStore
-    from edgeresearch.anomaly.base import Scale
 
     def model(stamp):
         shapes = FittedAutoencoder.shapes(40, 60)

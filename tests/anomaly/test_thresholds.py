@@ -9,9 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from edgeresearch.anomaly.base import Threshold
-from edgeresearch.anomaly.settings import FixedThreshold, MovingThreshold, QuantileThreshold
-from edgeresearch.anomaly.thresholds import HUGE, Sketch, threshold_levels
+from edgeresearch.anomaly.thresholds import (
+    HUGE,
+    FixedThreshold,
+    MovingThreshold,
+    QuantileThreshold,
+    Sketch,
+    Threshold,
+    threshold_levels,
+)
 from edgeresearch.errors import InputError
 
 THRESHOLDS: dict[str, Threshold] = {

@@ -14,9 +14,14 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 from torch import Tensor, nn
 
-from edgeresearch.anomaly.base import Identity, Scale
-from edgeresearch.anomaly.inference import FittedAutoencoder, FittedLSTM
-from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
+from edgeresearch.anomaly.identity import (
+    AutoencoderIdentity,
+    FittedAutoencoder,
+    FittedLSTM,
+    Identity,
+    LSTMIdentity,
+    Scale,
+)
 from edgeresearch.anomaly.training import AutoencoderNetwork, LSTMNetwork, squared_error, train
 from edgeresearch.data import datasets
 from edgeresearch.errors import InputError, RunError

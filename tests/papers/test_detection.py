@@ -12,7 +12,7 @@ from numpy.testing import assert_array_equal
 from edgeresearch import cli
 from edgeresearch.anomaly.detectors import CUTOFF, HalfSpaceTrees
 from edgeresearch.anomaly.evaluation import Injected, inject
-from edgeresearch.anomaly.settings import MovingThreshold, QuantileThreshold
+from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold
 from edgeresearch.config import AnomalyStudy, Params, merge
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError

@@ -51,7 +51,7 @@ def test_it_says_what_it_took_and_where_it_extrapolates(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "cannot read .*mine.json: No such file or directory; measure with 'edgeresearch calibrate'"),
-        ("{", "mine.json is no JSON: .*; measure anew with 'edgeresearch calibrate'"),
+        ("{", "mine.json: no JSON, .*; measure with 'edgeresearch calibrate'"),
         ("[]", "mine.json holds a list, no calibration"),
         ("{}", "mine.json: .*"),
     ],

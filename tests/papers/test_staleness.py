@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from edgeresearch import cli
-from edgeresearch.anomaly.base import Array, FittedIdentity, newest_samples, training_rows
-from edgeresearch.anomaly.evaluation import count_false_alarms, event_f1
-from edgeresearch.anomaly.retraining import (
+from edgeresearch.anomaly.evaluation import (
+    count_false_alarms,
+    event_f1,
     follow_models,
     make_training,
-    recorded,
+    newest_samples,
     select_errors,
     train_versions,
+    training_rows,
 )
+from edgeresearch.anomaly.identity import Array, FittedIdentity
 from edgeresearch.anomaly.thresholds import threshold_levels
 from edgeresearch.config import AnomalyStudy, Params, merge
 from edgeresearch.data.trace import Origin, Trace
@@ -393,8 +395,8 @@ def test_a_policy_is_its_outcomes_on_the_models_of_the_stream() -> None:
     study = _study()
     task, scenario, training = _by_hand(102, 1, study)
     rows, blocks = module._score_task(task, study)
-    train = make_training(study.lstm, training, warm_start=False, accelerator="cpu")
-    use = follow_models(scenario.rows, recorded(task.outcomes[Cell("los", 4)], first=2), schedule=study)
+    train = make_training(study.lstm, training, warm_start=False)
+    use = follow_models(scenario.rows, task.outcomes[Cell("los", 4)], schedule=study)
     errors = select_errors(train_versions(scenario.rows, train, schedule=study), use)
     alarms = errors > threshold_levels(study.ema.start(), errors)
     begin = training_rows(scenario.rows, study)[0]

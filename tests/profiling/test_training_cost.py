@@ -1,11 +1,12 @@
 """How long trainings take under CPU limits, measured."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import Pipe
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,20 @@ import pandas as pd
 import pytest
 
 from edgeresearch import cli
-from edgeresearch.anomaly.base import Array
-from edgeresearch.anomaly.settings import AutoencoderIdentity, LSTMIdentity
+from edgeresearch.anomaly.identity import AutoencoderIdentity, LSTMIdentity
 from edgeresearch.data.trace import Origin, Trace
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.profiling import training_cost as module
-from edgeresearch.profiling.cpu_limit import DutyCycle
-from edgeresearch.profiling.settings import CalibrationPlan
+from edgeresearch.profiling.cpu_limit import CalibrationPlan, DutyCycle
 from edgeresearch.profiling.training_cost import (
     Calibration,
     ModelCalibration,
     Run,
-    TrainingJob,
     calibrate,
     fit_runs,
     measure,
     read,
-    serve_trainings,
+    time_trainings,
 )
 from edgeresearch.scheduling.runtime_model import Curve
 
@@ -91,8 +89,10 @@ def test_what_is_held_out() -> None:
     assert _fit(wrong).held_out_limits.worst_percent == pytest.approx(100 / 3, abs=3)
     single = _fit(_runs(repeats=1))
     assert (single.held_out_repeats, single.held_out_limits.runs) == (None, 4)
-    with pytest.raises(InputError, match="3 limits; eq. 1 and a limit held out take at least 4"):
-        _fit(_runs(limits=LIMITS[:3]))
+    with pytest.raises(InputError, match="limits is .* should have at least 4 items"):
+        CalibrationPlan(limits=LIMITS[:3])
+    with pytest.raises(InputError, match="samples is 1; input should be greater than or equal to 2"):
+        CalibrationPlan(samples=1)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (None, "cannot read .*; measure with 'edgeresearch calibrate'"),
-        ("{", "is no JSON"),
+        ("{", "no JSON, "),
         ("[]", "holds a list, no calibration"),
         ('{"throtle": 1}', "unknown key throtle; did you mean throttle"),
         ("{}", "throttle"),
@@ -160,7 +160,9 @@ def streams(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A folder that seems to hold one sensor of each kind, of 60 samples."""
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)))
     origin = Origin("synthetic", "made.csv", "0" * 64, False)
-    monkeypatch.setattr(module.datasets, "list_sensors", lambda folder, kind: [7] if (folder / kind).exists() else [])
+    monkeypatch.setattr(
+        module.datasets, "list_sensors", lambda folder, kind: [7] if Path(folder, kind).exists() else []
+    )
     for kind in ("traffic", "pollution"):
         trace = Trace(f"{kind}_7", frame, pd.Timedelta("5min"), "", origin, {})
         monkeypatch.setattr(module.datasets, f"load_{kind}", lambda folder, sensor, trace=trace: trace)
@@ -173,9 +175,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What would be measured; nothing is."""
     asked: dict[str, Any] = {}
 
-    def measured(jobs: Any, limits: Any, repeats: int, **options: Any) -> dict[str, list[Run]]:
-        asked.update(options, jobs=jobs, limits=limits, repeats=repeats)
-        return {name: _runs(limits=tuple(limits)) for name in jobs}
+    def measured(jobs: Any, plan: CalibrationPlan, **options: Any) -> dict[str, list[Run]]:
+        asked.update(options, jobs=jobs, limits=plan.limits, repeats=plan.repeats)
+        return {name: _runs(limits=plan.limits) for name in jobs}
 
     monkeypatch.setattr(module, "measure", measured)
     return asked
@@ -190,8 +192,9 @@ def test_a_whole_calibration(streams: Path, tmp_path: Path, asked: dict[str, Any
     assert set(calibration.machine) == {"processor", "cores", "system", "python", "torch", "pytorch_lightning"}
     assert (asked["limits"], asked["repeats"], asked["seed"], asked["throttle"]) == (LIMITS, 3, 5, DutyCycle())
     jobs = asked["jobs"]
-    assert (jobs["lstm"].identity, jobs["autoencoder"].identity) == (LSTMIdentity(), AutoencoderIdentity())
-    assert len(jobs["lstm"].samples) == calibration.samples == 50
+    trained = [job.func.__self__ for job in jobs.values()]
+    assert trained == [LSTMIdentity(), AutoencoderIdentity()]
+    assert [len(job.args[0]) for job in jobs.values()] == [50, 50] == [calibration.samples] * 2
     models = calibration.models
     assert (models["lstm"].data, models["autoencoder"].data) == ("traffic_7", "pollution_7")
     assert models["lstm"].real is False
@@ -200,9 +203,7 @@ def test_a_whole_calibration(streams: Path, tmp_path: Path, asked: dict[str, Any
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"plan": CalibrationPlan(limits=(100, 200, 300), samples=50)}, "3 limits; .* at least 4"),
         ({"plan": CalibrationPlan(samples=61)}, "61 samples; traffic_7 has 60"),
-        ({"plan": CalibrationPlan(samples=1)}, "1 samples"),
         ({"throttle": "docker"}, "unknown throttle"),
         ({"folder": Path("nowhere")}, "0 traffic sensors in nowhere, not 1; fetch the data first"),
     ],
@@ -230,14 +231,11 @@ def test_the_command(
     text = capsys.readouterr().out
     for part in ("SIGSTOP", "lstm: limits held out are off by", "calibration: mine.json"):
         assert part in text
-    for options, message in ((["--limit", "200", "--limit", "100"], "2 limits"), (["--repeats", "0"], "repeats is 0")):
+    for options, message in ((["--limit", "200", "--limit", "100"], "limits is"), (["--repeats", "0"], "repeats is 0")):
         with pytest.raises(SystemExit) as caught:
             cli.main([*words, *options])
         assert caught.value.code == 2
         assert message in capsys.readouterr().err
-
-
-ROWS = np.zeros((20, 2))
 
 
 @dataclass(frozen=True)
@@ -247,9 +245,9 @@ class Busy:
     cpu: float = 0.02
     fails: bool = False
 
-    def fit(self, samples: Any, *, seed: int, start: Any = None, accelerator: str = "auto") -> Any:
+    def fit(self, seed: int) -> None:
         if self.fails:
-            raise SystemExit(3)
+            os._exit(3)
         begin = time.process_time()
         while time.process_time() - begin < self.cpu:
             pass
@@ -271,24 +269,15 @@ class Spy:
         self.active -= 1
 
 
-@dataclass
-class Recorder:
-    """An identity function that remembers its trainings; for the worker in this process."""
-
-    seen: list[tuple[Array, int]] = field(default_factory=list)
-
-    def fit(self, samples: Any, *, seed: int, start: Any = None, accelerator: str = "auto") -> Any:
-        self.seen.append((samples, seed))
-
-
 def test_trainings_are_measured_under_every_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     spy, lines = Spy(), list[str]()
-    jobs = {"one": TrainingJob(Busy(0.02), ROWS), "two": TrainingJob(Busy(0.3), ROWS)}
+    jobs = {"one": Busy(0.02).fit, "two": Busy(0.3).fit}
     monkeypatch.setattr(module, "MIN_CPU_SECONDS", 0.05)
-    measured = measure(jobs, [300, 100, 200], 2, throttle=spy, seed=1, progress=lines.append)
+    plan = CalibrationPlan(limits=(100, 200, 300, 400), repeats=2)
+    measured = measure(jobs, plan, throttle=spy, seed=1, progress=lines.append)
     for runs in measured.values():
-        assert [(run.limit, run.repeat) for run in runs] == [(r, k) for r in (100.0, 200.0, 300.0) for k in (0, 1)]
-    assert len(spy.seen) == len(lines) == 12
+        assert [(run.limit, run.repeat) for run in runs] == [(float(r), k) for r in plan.limits for k in (0, 1)]
+    assert len(spy.seen) == len(lines) == 16
     assert spy.active == 0
     assert len({pid for pid, _ in spy.seen}) == 1, "one process trains all"
     for run in measured["one"]:
@@ -298,35 +287,23 @@ def test_trainings_are_measured_under_every_limit(monkeypatch: pytest.MonkeyPatc
         assert run.trainings == 1
         assert 0.3 <= run.cpu_seconds <= run.seconds * 1.01
         assert run.load >= 0
-    first, second = ([line.split(": ")[1] for line in lines[6 * k : 6 * k + 6]] for k in (0, 1))
+    first, second = ([line.split(": ")[1] for line in lines[8 * k : 8 * k + 8]] for k in (0, 1))
     assert sorted(first) == sorted(second)
     assert first != second, "the order is drawn within a repeat"
-    assert all(line.startswith("repeat 1 of 2") for line in lines[:6])
-
-
-@pytest.mark.parametrize(("jobs", "limits", "repeats"), [(0, [100], 1), (1, [], 1), (1, [100], 0), (1, [100, 100], 1)])
-def test_nothing_to_measure(jobs: int, limits: list[float], repeats: int) -> None:
-    with pytest.raises(InputError, match="name at least one model and one limit"):
-        measure({"one": TrainingJob(Busy(), ROWS)} if jobs else {}, limits, repeats, throttle=Spy())
+    assert all(line.startswith("repeat 1 of 2") for line in lines[:8])
 
 
 def test_a_training_that_fails_is_an_error() -> None:
     with pytest.raises(RunError, match="the process that trains ended"):
-        measure({"one": TrainingJob(Busy(fails=True), ROWS)}, [100], 1, throttle=Spy())
+        measure({"one": Busy(fails=True).fit}, CalibrationPlan(), throttle=Spy())
 
 
-def test_the_worker_trains_on_order_and_ends() -> None:
-    ours, theirs = Pipe()
-    recorder, rows = Recorder(), np.random.default_rng(0).normal(size=(200, 3))
-    for order in (("one", 7, 1), ("one", 8, 3), ("real", 7, 1), None):
-        ours.send(order)
-    jobs = {"one": TrainingJob(recorder, ROWS), "real": TrainingJob(AutoencoderIdentity(epochs=1), rows)}
-    serve_trainings(theirs, jobs)
-    assert [seed for _, seed in recorder.seen] == [7, 8, 8, 8]
-    assert all(samples is ROWS for samples, _ in recorder.seen)
-    for _ in range(2):
-        seconds, used = ours.recv()
+def test_the_times_are_those_of_a_training() -> None:
+    seeds: list[int] = []
+    for seed, count in ((7, 1), (8, 3)):
+        seconds, used = time_trainings(lambda seed: seeds.append(seed), seed, count)
         assert 0 <= used <= seconds + 0.05
-    seconds, used = ours.recv()
+    assert seeds == [7, 8, 8, 8]
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    seconds, used = time_trainings(partial(AutoencoderIdentity(epochs=1).fit, rows, accelerator="cpu"), 7)
     assert 0 < used <= seconds * 1.5
-    assert not ours.poll()

@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
-from edgeresearch.anomaly.base import Array
 from edgeresearch.anomaly.evaluation import Event
+from edgeresearch.anomaly.identity import Array
 from edgeresearch.data.trace import Trace
 from edgeresearch.papers.detection import DetectorOutput
 from edgeresearch.papers.paper_b.labels import ANOMALIES, DETECTORS, GENERATED

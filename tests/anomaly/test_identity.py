@@ -1,4 +1,4 @@
-"""Trained identity functions in numpy, sample by sample."""
+"""Samples and their scale, and trained identity functions in numpy, sample by sample."""
 
 import copy
 import math
@@ -9,14 +9,26 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
-from edgeresearch.anomaly.base import Array, FittedIdentity, Scale, Scorer
-from edgeresearch.anomaly.inference import BLOCK, FittedAutoencoder, FittedLSTM, root_mean_square
+from edgeresearch.anomaly.identity import (
+    BLOCK,
+    Array,
+    FittedAutoencoder,
+    FittedIdentity,
+    FittedLSTM,
+    Scale,
+    Scorer,
+    as_samples,
+    has_value,
+    root_mean_square,
+)
 from edgeresearch.anomaly.training import AutoencoderNetwork, LSTMNetwork
 from edgeresearch.errors import InputError
 
@@ -41,7 +53,12 @@ def _network(model: Any) -> AutoencoderNetwork | LSTMNetwork:
 
 
 def test_using_a_model_needs_no_torch() -> None:
-    code = "import sys, edgeresearch.anomaly.api, edgeresearch.anomaly.retraining; assert 'torch' not in sys.modules"
+    code = "import sys, edgeresearch.anomaly.api, edgeresearch.anomaly.detectors; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_settings_load_neither_scipy_nor_scikit_learn() -> None:
+    code = "import sys, edgeresearch.anomaly.evaluation; assert not {'scipy', 'sklearn', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -310,3 +327,70 @@ def test_an_lstm_started_late_comes_near_in_the_end(make: Make, gappy: Make) -> 
     apart = np.abs(make("lstm").start().run(rows[100:]) - make("lstm").start().run(rows)[100:])
     assert apart[0] > 0
     assert apart[-50:].max() < apart[:5].max() / 50
+
+
+values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([np.nan, np.inf, -np.inf]))
+streams = st.tuples(st.integers(1, 20), st.integers(1, 4)).flatmap(
+    lambda shape: arrays(np.float64, shape, elements=values)
+)
+
+
+@pytest.mark.parametrize("X", [[[1, 2], [3, None]], pd.DataFrame({"a": [1, 3], "b": [2, np.nan]})])
+def test_samples_become_floats(X: object) -> None:
+    rows = as_samples(X)
+    assert rows.dtype == np.float64
+    assert_array_equal(rows, [[1.0, 2.0], [3.0, np.nan]])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([1.0, 2.0], r"samples have shape \(2,\); give rows"),
+        (np.zeros((2, 2, 2)), r"samples have shape \(2, 2, 2\)"),
+        ([[]], r"samples have shape \(1, 0\)"),
+        ([["a"]], "samples must be numbers: .*; drop or convert the column"),
+        ([[1, 2], [3]], "samples must be numbers"),
+        ([[object()]], "samples must be numbers"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_refused(X: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_samples(X)
+
+
+def test_the_scale_is_mean_and_deviation_of_what_was_seen() -> None:
+    scale = Scale.fit(
+        np.array([[1.0, 5.0, np.nan], [3.0, np.nan, np.nan], [np.nan, 7.0, np.nan], [np.inf, 6.0, -np.inf]])
+    )
+    assert_allclose(scale.centre, [2.0, 6.0, 0.0])
+    assert_allclose(scale.spread, [1.0, np.sqrt(2 / 3), 1.0])
+
+
+@pytest.mark.parametrize("value", [0.0, 7.0, -1e9, 0.1])
+def test_a_constant_channel_keeps_its_unit(value: float) -> None:
+    scale = Scale.fit(np.full((1000, 1), value))
+    assert_allclose(scale.centre, [value])
+    assert scale.spread.tolist() == [1.0]
+
+
+@given(streams, st.integers(0, 20))
+def test_what_is_missing_gets_the_last_value_seen_in_pieces_too(rows: Array, cut: int) -> None:
+    scale = Scale.fit(rows)
+    assert np.isfinite(scale.centre).all()
+    assert (scale.spread > 0).all()
+    last = np.arange(rows.shape[1], dtype=float)
+    filled, seen = scale.apply(rows, last)
+    assert_array_equal(seen, np.isfinite(rows))
+    scaled = (rows - scale.centre) * (1 / scale.spread)
+    assert_array_equal(filled[seen], scaled[seen])
+    before = np.vstack([last, filled[:-1]])
+    assert_array_equal(filled[~seen], before[~seen])
+    first, _ = scale.apply(rows[:cut], last)
+    second, _ = scale.apply(rows[cut:], first[-1] if len(first) else last)
+    assert_array_equal(np.vstack([first, second]), filled)
+
+
+def test_rows_without_a_value_are_no_samples() -> None:
+    rows = np.array([[np.nan, np.nan], [np.nan, 1.0], [np.inf, -np.inf], [0.0, 0.0]])
+    assert has_value(rows).tolist() == [False, True, False, True]
+    assert has_value(np.empty((0, 2))).shape == (0,)

@@ -1,21 +1,31 @@
-"""Trained identity functions in numpy, sample by sample: no torch is needed where a model is only used.
+"""Identity functions of IFTM (Paper B, section VI.A): their settings, and trained models at work on a stream.
 
-`FittedAutoencoder` and `FittedLSTM` hold scale and weights; `start` makes the scorer of one stream.
+A sample is one value per channel. A value that is not finite (NaN, ±inf) is missing: in its place the channel's last
+seen value is used, and it does not count in the error. A row without any value is no sample: it has no error, nothing
+is learnt from it, and no state changes.
+
+`AutoencoderIdentity` and `LSTMIdentity` train in torch; what they return, `FittedAutoencoder` and `FittedLSTM`, holds
+scale and weights and works in numpy, sample by sample: no torch is needed where a model is only used.
 """
 
 import copy
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from functools import reduce
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from edgeresearch.anomaly.base import Array, Mask, Scale, Scorer, Weights, has_value, width_error
 from edgeresearch.errors import InputError
+from edgeresearch.settings import Section
+
+Array: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+Weights: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
 BLOCK = 128
 """Samples that an LSTM takes at a time, in buffers that stay."""
@@ -23,14 +33,210 @@ BLOCK = 128
 _add_up: Any = np.add.reduce  # its arguments by position are faster, and unknown to the type checker
 
 
+class Identity(Protocol):
+    """An identity function that can be trained, such as `LSTMIdentity`. IFTM and the experiments need `fit` alone.
+
+    What `fit` returns must have `channels` and `start`; the rest of `FittedIdentity` is for a `ModelStore`. One that
+    reconstructs every sample as the training mean:
+
+        class Mean:
+            channels = 3
+            def fit(self, samples, *, seed, start=None, accelerator="auto"): self.mean = samples.mean(0); return self
+            def start(self): return self
+            def step(self, sample): return float(abs(sample - self.mean).max())
+            def run(self, rows): return np.array([self.step(row) for row in rows])
+            def copy(self): return self
+    """
+
+    def fit(self, samples: Any, *, seed: int, start: Any = None, accelerator: str = "auto") -> "FittedIdentity":
+        """Train on samples in time order and return the fitted model.
+
+        Args:
+            samples: `(samples, channels)`; what is not finite is missing.
+            seed: Of the first weights and the order of the samples.
+            start: A fitted model whose weights are the first ones; fresh ones where None.
+            accelerator: Where to train, as Lightning names it: `cpu`, `gpu`, `auto`.
+        """
+
+
+class FittedIdentity(Protocol):
+    """A trained identity function, as a `ModelStore` keeps it."""
+
+    kind: ClassVar[str]
+
+    @property
+    def channels(self) -> int:
+        """Values of a sample."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the hyper-parameters, as JSON can hold them."""
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return every learned array by name."""
+
+    @classmethod
+    def restore(cls, settings: Mapping[str, Any], arrays: Weights) -> Self:
+        """Make the model again from what `settings` and `arrays` returned; raise `ValueError` if they do not fit."""
+
+    def start(self) -> "Scorer":
+        """Begin a stream without history."""
+
+
+class Scorer(Protocol):
+    """What scores the samples of one stream, with the history that it has: a trained identity function, or another."""
+
+    def step(self, sample: Any) -> float:
+        """Take the next sample, `(channels,)`, and return its score; NaN for a row without any value."""
+
+    def run(self, rows: Array) -> Array:
+        """Take the next samples, `(samples, channels)`, and return the scores that `step` would give."""
+
+    def copy(self) -> Self:
+        """Return an independent copy."""
+
+
+class AutoencoderIdentity(Section):
+    """Identity function sample → tanh bottleneck → sample: Paper B's for the air pollution streams.
+
+    Attributes:
+        hidden: Width of the bottleneck; half of the channels, rounded up, where None.
+        epochs: Passes over the samples.
+        batch: Samples in a batch.
+        learning_rate: Step of Adam.
+    """
+
+    hidden: PositiveInt | None = None
+    epochs: PositiveInt = 20
+    batch: PositiveInt = 64
+    learning_rate: PositiveFloat = 0.01
+
+    def fit(self, samples: Any, *, seed: int, start: Any = None, accelerator: str = "auto") -> "FittedAutoencoder":
+        """Train on samples in time order (see `Identity.fit`); scale and weights come from them alone.
+
+        On the CPU the same samples and seed give the same model.
+
+        Raises:
+            InputError: There is no sample with a value, or `start` is of another width or kind.
+            RunError: The training diverged.
+        """
+        from edgeresearch.anomaly.training import train_autoencoder
+
+        return _fit(
+            FittedAutoencoder, train_autoencoder, self, samples, start, least=1, seed=seed, accelerator=accelerator
+        )
+
+
+class LSTMIdentity(Section):
+    """Identity function past samples → LSTM → the next sample: Paper B's for the traffic streams.
+
+    Attributes:
+        hidden: Width of the hidden state.
+        epochs: Passes over the samples.
+        sequence_length: Samples of a training sequence.
+        batch: Sequences in a batch.
+        warm_up: Samples at the head of a sequence that shape the state but do not count in the loss.
+        learning_rate: Step of Adam.
+    """
+
+    hidden: PositiveInt = 16
+    epochs: PositiveInt = 20
+    sequence_length: PositiveInt = 50
+    batch: PositiveInt = 4
+    warm_up: NonNegativeInt = 5
+    learning_rate: PositiveFloat = 0.01
+
+    def fit(self, samples: Any, *, seed: int, start: Any = None, accelerator: str = "auto") -> "FittedLSTM":
+        """Train on samples in time order, two or more, as `AutoencoderIdentity.fit` does."""
+        from edgeresearch.anomaly.training import train_lstm
+
+        return _fit(FittedLSTM, train_lstm, self, samples, start, least=2, seed=seed, accelerator=accelerator)
+
+
+def as_samples(X: Any) -> Array:
+    """Return samples as floats of shape `(samples, channels)`.
+
+    Raises:
+        InputError: They are not numbers in two dimensions, or have no channel.
+    """
+    try:
+        rows = np.asarray(X, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"samples must be numbers: {error}; drop or convert the column") from None
+    if rows.ndim != 2 or rows.shape[1] == 0:
+        raise InputError(f"samples have shape {rows.shape}; give rows of samples, one column per channel")
+    return rows
+
+
+def width_error(given: int, channels: int) -> InputError:
+    """Return the error that a sample has another number of values than the model has channels."""
+    was = f"a sample has {given} values where there were {channels} before"
+    return InputError(f"{was}; drop the new ones or train a new model")
+
+
+def has_value(rows: Array) -> Mask:
+    """Tell which rows have a value at all."""
+    mask: Mask = reduce(np.logical_or, np.isfinite(rows).T)  # by columns: numpy is slow along short rows
+    return mask
+
+
+def warmed_up(model: FittedIdentity, recent: Array) -> Scorer:
+    """Start a model on a stream and let it take recent samples, so that its state is that of the stream.
+
+    Raises:
+        InputError: The samples have other channels than the model.
+    """
+    if recent.shape[1] != model.channels:
+        raise width_error(recent.shape[1], model.channels)
+    scorer = model.start()
+    scorer.run(recent)
+    return scorer
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Centre and spread of each channel: models see `(sample - centre) / spread`.
+
+    Attributes:
+        centre: Mean of the values seen in training; 0 where there is none. Shape `(channels,)`.
+        spread: Their standard deviation; 1 where it is 0 (a constant channel) or nothing was seen.
+    """
+
+    centre: Array
+    spread: Array
+
+    @classmethod
+    def fit(cls, rows: Array) -> Self:
+        """Learn from training samples alone, `(samples, channels)`."""
+        seen = np.isfinite(rows)
+        count = np.maximum(seen.sum(axis=0), 1)
+        centre = np.where(seen, rows, 0.0).sum(axis=0) / count
+        deviation = np.sqrt((np.where(seen, rows - centre, 0.0) ** 2).sum(axis=0) / count)
+        negligible = 1e-12 * np.maximum(np.abs(centre), 1.0)
+        return cls(centre, np.where(deviation > negligible, deviation, 1.0))
+
+    def apply(self, rows: Array, last: Array) -> tuple[Array, Mask]:
+        """Scale samples and fill what is missing.
+
+        Args:
+            rows: Samples, each with a value at least in one channel.
+            last: Scaled value of each channel before the first sample.
+
+        Returns:
+            Scaled samples without gaps, and which values were seen, both `(samples, channels)`.
+        """
+        seen = np.isfinite(rows)
+        with np.errstate(invalid="ignore"):
+            scaled = (rows - self.centre) * (1 / self.spread)
+        if seen.all():
+            return scaled, seen
+        newest = np.maximum.accumulate(np.where(seen, np.arange(1, len(rows) + 1)[:, None], 0), axis=0)
+        return np.take_along_axis(np.vstack([last, scaled]), newest, axis=0), seen
+
+
 class StreamingScorer(ABC):
     """Scores a stream by how well each sample is reconstructed: the root mean square of the scaled deviation.
 
-    `_z` holds the scaled sample before, `_new` the one that came.
-
-    Args:
-        scale: Of the channels.
-        *more: What else the subclass takes.
+    `_z` holds the scaled sample before, `_new` the one that came; `more` is what else the subclass takes.
     """
 
     def __init__(self, scale: Scale, *more: Any) -> None:
@@ -74,14 +280,12 @@ class StreamingScorer(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle by the parts and what the stream changed: the buffers are views of one another."""
-        return type(self), self._parts, np.concatenate(self._memory())
+        return type(self), self._parts, self._memory()
 
-    def __setstate__(self, memory: Array) -> None:
+    def __setstate__(self, memory: tuple[Array, ...]) -> None:
         """Take what a stream changed."""
-        begin = 0
-        for own in self._memory():
-            own[:] = memory[begin : begin + len(own)]
-            begin += len(own)
+        for own, given in zip(self._memory(), memory, strict=True):
+            own[:] = given
 
     def copy(self) -> Self:
         """Return an independent copy."""
@@ -150,8 +354,10 @@ class StreamingLSTM(StreamingScorer):
     """
 
     def __init__(self, scale: Scale, weights: Weights, hidden: int) -> None:
+        from scipy.special import expit  # here: settings stand in this module, and scipy takes long to load
+
         super().__init__(scale, weights, hidden)
-        self._weights, self._width = _joined(weights), hidden
+        self._weights, self._width, self._sigmoid = _joined(weights), hidden, expit
         self._squashed = np.empty(hidden)
         self._one = _buffers(hidden, self._channels, 1)
         self._hidden, self._z = self._one.inputs[0, :hidden], self._one.inputs[0, hidden:-1]
@@ -182,17 +388,15 @@ class StreamingLSTM(StreamingScorer):
         return residual
 
     def _carry(self, source: "_Buffers", row: int, target: "_Buffers") -> None:
-        """Copy hidden state and memory from a row of one set of buffers to the head of another, or of the same.
-
-        A sample's memory never takes the place of the one before: numpy might multiply in another order then.
-        """
+        """Copy hidden state and memory from a row of one set of buffers to the head of another, or of the same."""
+        # A sample's memory never takes the place of the one before: numpy might multiply in another order then.
         target.inputs[0, : self._width] = source.inputs[row, : self._width]
         target.memory[0] = source.memory[row]
 
     def _advance(self, steps: Sequence[tuple[Any, ...]]) -> None:
         """Take the samples of some steps one after another: the reconstruction, then memory and hidden state anew."""
         weights, squashed = self._weights, self._squashed
-        multiply, sigmoid, tanh = np.multiply, expit, np.tanh
+        multiply, sigmoid, tanh = np.multiply, self._sigmoid, np.tanh
         for inputs, sums, gates, raw, candidate, memory, keep, after, cell, out, hidden in steps:
             inputs.dot(weights, sums)
             sigmoid(gates, gates)
@@ -203,19 +407,12 @@ class StreamingLSTM(StreamingScorer):
 
 
 class _Buffers(NamedTuple):
-    """What an LSTM works on for some steps: a row for each, and one more of what the last one leaves.
+    """What an LSTM works on for some steps: a row for each, and one more of what the last one leaves."""
 
-    Attributes:
-        inputs: Hidden state, sample, 1.
-        sums: Forget and input gate by turns, output gate, candidate with the other sign, reconstruction.
-        memory: Memory, and candidate with the other sign as imaginary part.
-        steps: Views of these that `StreamingLSTM._advance` takes: to make them anew would cost as much as to use them.
-    """
-
-    inputs: Array
-    sums: Array
-    memory: npt.NDArray[np.complex128]
-    steps: list[tuple[Any, ...]]
+    inputs: Array  # hidden state, sample, 1
+    sums: Array  # forget and input gate by turns, output gate, candidate with the other sign, reconstruction
+    memory: npt.NDArray[np.complex128]  # memory, and candidate with the other sign as imaginary part
+    steps: list[tuple[Any, ...]]  # views of these for `_advance`: to make them anew would cost as much as to use them
 
 
 def _buffers(width: int, channels: int, count: int) -> _Buffers:
@@ -259,8 +456,7 @@ def _affine(inputs: Array, stacked: Array) -> Array:
 def _joined(weights: Weights) -> Array:
     """Weights of an LSTM and of its head in one: `(hidden state + channels + 1, 4 · width + channels)`.
 
-    Torch's gates (input, forget, candidate, output) come in the order of `_Buffers.sums`. The head sees the hidden
-    state and the 1 alone.
+    Torch's gates (input, forget, candidate, output) come in the order of `_Buffers`. The head sees no sample.
     """
     bias = weights["lstm.bias_ih_l0"].astype(np.float64) + weights["lstm.bias_hh_l0"]
     stacked = np.vstack([weights["lstm.weight_hh_l0"].T, weights["lstm.weight_ih_l0"].T, bias]).astype(np.float64)
@@ -286,6 +482,7 @@ class _FittedNetwork(ABC):
     hidden: int
 
     kind: ClassVar[str]
+    scorer: ClassVar[type[StreamingScorer]]
 
     @property
     def channels(self) -> int:
@@ -300,6 +497,10 @@ class _FittedNetwork(ABC):
         """Return weights and scale by name."""
         return {**self.weights, "centre": self.scale.centre, "spread": self.scale.spread}
 
+    def start(self) -> Scorer:
+        """Begin a stream without history."""
+        return self.scorer(self.scale, self.weights, self.hidden)
+
     @classmethod
     @abstractmethod
     def shapes(cls, channels: int, hidden: int) -> dict[str, tuple[int, ...]]:
@@ -312,15 +513,13 @@ class _FittedNetwork(ABC):
         Raises:
             ValueError: They do not fit together, or an array holds something else than finite numbers.
         """
-        if set(settings) != {"channels", "hidden"} or not all(
-            type(value) is int and value > 0 for value in settings.values()
-        ):
+        known = set(settings) == {"channels", "hidden"}
+        if not known or not all(type(size) is int and size > 0 for size in settings.values()):
             raise ValueError(f"settings of a {cls.kind} are positive integers channels and hidden, not {settings}")
         channels, hidden = settings["channels"], settings["hidden"]
         shapes = {**cls.shapes(channels, hidden), "centre": (channels,), "spread": (channels,)}
-        given = {name: array.shape for name, array in arrays.items()}
-        wrong = sorted(name for name in shapes.keys() | given if shapes.get(name) != given.get(name))
-        if wrong:
+        given = _shapes(arrays)
+        if wrong := sorted(name for name in shapes.keys() | given if shapes.get(name) != given.get(name)):
             raise ValueError(f"arrays missing, unknown or of another shape: {', '.join(wrong)}")
         if not all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays.values()):
             raise ValueError("an array holds something else than finite numbers")
@@ -335,6 +534,7 @@ class FittedAutoencoder(_FittedNetwork):
     """A fitted autoencoder."""
 
     kind: ClassVar[str] = "autoencoder"
+    scorer = StreamingAutoencoder
 
     @classmethod
     def shapes(cls, channels: int, hidden: int) -> dict[str, tuple[int, ...]]:
@@ -346,16 +546,13 @@ class FittedAutoencoder(_FittedNetwork):
             "decoder.bias": (channels,),
         }
 
-    def start(self) -> Scorer:
-        """Begin a stream without history."""
-        return StreamingAutoencoder(self.scale, self.weights, self.hidden)
-
 
 @dataclass(frozen=True)
 class FittedLSTM(_FittedNetwork):
     """A fitted LSTM."""
 
     kind: ClassVar[str] = "lstm"
+    scorer = StreamingLSTM
 
     @classmethod
     def shapes(cls, channels: int, hidden: int) -> dict[str, tuple[int, ...]]:
@@ -369,6 +566,36 @@ class FittedLSTM(_FittedNetwork):
             "head.bias": (channels,),
         }
 
-    def start(self) -> Scorer:
-        """Begin a stream without history."""
-        return StreamingLSTM(self.scale, self.weights, self.hidden)
+
+Fitted = TypeVar("Fitted", bound=_FittedNetwork)
+
+
+def _fit(
+    kind: type[Fitted],
+    train: Callable[..., Weights],
+    identity: Section,
+    samples: Any,
+    start: Any,
+    *,
+    least: int,
+    **how: Any,
+) -> Fitted:
+    """Scale the samples that have a value, and train a network on them, from the weights of `start` if there is one."""
+    rows = as_samples(samples)
+    rows = rows[has_value(rows)]
+    if len(rows) < least:
+        raise InputError(f"{len(rows)} samples have a value, training needs {least}; wait for more samples")
+    settings, channels = dict(identity), rows.shape[1]
+    hidden = settings["hidden"] = settings["hidden"] or -(-channels // 2)
+    if start is not None and not isinstance(start, kind):
+        raise InputError(f"cannot go on from a {type(start).__name__}; give a {kind.__name__} or none")
+    if start is not None and _shapes(start.weights) != kind.shapes(channels, hidden):
+        was = f"{start.channels} channels and width {start.hidden}"
+        raise InputError(f"cannot go on from a model of {was}; train a new one")
+    scale, first = Scale.fit(rows), None if start is None else start.weights
+    arrays = scale.apply(rows, np.zeros(channels))
+    return kind(scale, train(*arrays, **settings, start=first, **how), hidden)
+
+
+def _shapes(arrays: Weights) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in arrays.items()}
