@@ -38,11 +38,11 @@ from .forecasting.api import apply_forecaster as apply_forecaster
 from .forecasting.api import compare_forecasters as compare_forecasters
 from .forecasting.api import forecast as forecast
 from .forecasting.base import Forecaster as Forecaster
+from .forecasting.baselines import Windowed as Windowed
 from .forecasting.evaluation import Comparison as Comparison
 from .forecasting.lstm import PaperLSTM as PaperLSTM
 from .forecasting.lstm import ResidualLSTM as ResidualLSTM
 from .forecasting.settings import ForecastSettings as ForecastSettings
-from .forecasting.windowed import Windowed as Windowed
 from .result import Result as Result
 from .scheduling.los import LOS as LOS
 from .scheduling.los import LearningPolicy as LearningPolicy

@@ -3,6 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import pytorch_lightning as lightning
@@ -10,15 +11,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+MAX_GRADIENT_NORM = 1.0
+"""Of all gradients together; larger ones are scaled down to it."""
+
 
 class WindowLSTM(lightning.LightningModule):
     """Paper A's network (Figure 1): a window of past QPS → LSTM → last hidden state → next value, trained on the MSE.
 
-    Args:
-        hidden: Width of the hidden state.
-        targets: Numbers that are forecast.
-        learning_rate: Step of Adam.
-        generator: Draws the first weights.
+    It forecasts `targets` numbers and is trained by Adam; `generator` draws the first weights.
     """
 
     def __init__(self, hidden: int, targets: int, learning_rate: float, generator: torch.Generator) -> None:
@@ -115,12 +115,9 @@ class SequenceLSTM(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW under a one-cycle schedule, which needs some steps to rise and to fall."""
-        optimizer = torch.optim.AdamW(
-            self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
-        )
-        cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.learning_rate, max(self.total_steps, 10), pct_start=0.2
-        )
+        rate, steps = self.learning_rate, max(self.total_steps, 10)
+        optimizer = torch.optim.AdamW(self.parameters(), lr=rate, weight_decay=self.weight_decay, fused=True)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, steps, pct_start=0.2)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": cycle, "interval": "step"}}
 
 
@@ -131,10 +128,7 @@ def draw_weights(module: nn.Module, hidden: int, generator: torch.Generator) -> 
         nn.init.uniform_(weight, -bound, bound, generator=generator)
 
 
-MAX_GRADIENT_NORM = 1.0
-"""Of all gradients together; larger ones are scaled down to it."""
-
-
+@dataclass
 class Batches:
     """Rows of tensors in a fresh random order every epoch, drawn from one generator.
 
@@ -145,25 +139,24 @@ class Batches:
         limit: Rows drawn for an epoch; all where None.
     """
 
-    def __init__(
-        self, tensors: tuple[Tensor, ...], size: int, generator: torch.Generator, *, limit: int | None = None
-    ) -> None:
-        self._tensors = tensors
-        self._size = size
-        self._generator = generator
-        self._rows = min(len(tensors[0]), limit or len(tensors[0]))
+    tensors: tuple[Tensor, ...]
+    size: int
+    generator: torch.Generator
+    limit: int | None = None
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""
-        return -(-self._rows // self._size)
+        rows = len(self.tensors[0])
+        return -(-min(rows, self.limit or rows) // self.size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches of an epoch."""
-        order = torch.randperm(len(self._tensors[0]), generator=self._generator)[: self._rows]
-        for rows in torch.split(order, self._size):
-            yield tuple(tensor[rows] for tensor in self._tensors)
+        order = torch.randperm(len(self.tensors[0]), generator=self.generator)[: self.limit]
+        for rows in torch.split(order, self.size):
+            yield tuple(tensor[rows] for tensor in self.tensors)
 
 
+@dataclass
 class Chunks:
     """Random stretches of a long series, as many as cover it once an epoch, from segments without outage.
 
@@ -175,34 +168,35 @@ class Chunks:
         generator: Draws order and offsets.
     """
 
-    def __init__(
-        self, tensors: tuple[Tensor, ...], segments: list[slice], length: int, size: int, generator: torch.Generator
-    ) -> None:
-        self._tensors = tensors
-        self._size = size
-        self._generator = generator
+    tensors: tuple[Tensor, ...]
+    segments: list[slice]
+    length: int
+    size: int
+    generator: torch.Generator
+
+    def __post_init__(self) -> None:
+        """Group the chunks, as first step and its bounds, by their length."""
         self._groups: dict[int, list[tuple[int, int, int]]] = {}
-        for segment in segments:
+        for segment in self.segments:
             steps = segment.stop - segment.start
-            span = min(length, steps)
-            count = -(-steps // span)
+            span = min(self.length, steps)
             last = segment.stop - span
-            starts = [(min(segment.start + k * span, last), segment.start, last) for k in range(count)]
-            self._groups.setdefault(span, []).extend(starts)
+            starts = [min(segment.start + k * span, last) for k in range(-(-steps // span))]
+            self._groups.setdefault(span, []).extend((start, segment.start, last) for start in starts)
 
     def __len__(self) -> int:
         """Return the batches of an epoch."""
-        return sum(-(-len(starts) // self._size) for starts in self._groups.values())
+        return sum(-(-len(starts) // self.size) for starts in self._groups.values())
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield the batches of an epoch."""
         for span, starts in self._groups.items():
             first, low, high = torch.tensor(starts).T
-            shift = torch.randint(-(span // 2), span // 2 + 1, (len(first),), generator=self._generator)
-            first = torch.clamp(first + shift, low, high)[torch.randperm(len(first), generator=self._generator)]
-            for some in torch.split(first, self._size):
+            shift = torch.randint(-(span // 2), span // 2 + 1, (len(first),), generator=self.generator)
+            first = torch.clamp(first + shift, low, high)[torch.randperm(len(first), generator=self.generator)]
+            for some in torch.split(first, self.size):
                 steps = some[:, None] + torch.arange(span)
-                yield tuple(tensor[steps] for tensor in self._tensors)
+                yield tuple(tensor[steps] for tensor in self.tensors)
 
 
 def train(
@@ -237,12 +231,9 @@ def train(
     chosen: Any = module.configure_optimizers()
     scheduled = isinstance(chosen, dict)
     optimizer = chosen["optimizer"] if scheduled else chosen
-    best = _Best(validate, patience) if validate else None
-    if best:
-        best.update(module, 0)
-    module.train()
-    for epoch in range(1, epochs + 1):
-        for number, batch in enumerate(batches):
+    best, lowest, weights = epochs, float("inf"), None
+    for epoch in range(epochs + 1):
+        for number, batch in enumerate(batches if epoch else ()):
             loss: Any = module.training_step(fabric.to_device(batch), number)
             optimizer.zero_grad()
             fabric.backward(loss)
@@ -250,28 +241,16 @@ def train(
             optimizer.step()
             if scheduled:
                 chosen["lr_scheduler"]["scheduler"].step()
-        if best and best.update(module, epoch):
-            break
-    if best:
-        module.load_state_dict(best.weights)
-    module.cpu().eval()
-    return best.epoch if best else epochs
-
-
-class _Best:
-    """Keeps the weights of the epoch with the lowest validation loss."""
-
-    def __init__(self, validate: Callable[[Any], float], patience: int) -> None:
-        self.validate, self.patience = validate, patience
-        self.epoch, self.loss = 0, float("inf")
-        self.weights: dict[str, Tensor] = {}
-
-    def update(self, module: lightning.LightningModule, epoch: int) -> bool:
-        """Judge the module after an epoch; returns whether it has not been better for too long."""
-        module.eval()
-        with torch.inference_mode():
-            loss = self.validate(module)
+        if validate:
+            module.eval()
+            with torch.inference_mode():
+                found = validate(module)
+            if found < lowest:
+                best, lowest, weights = epoch, found, copy.deepcopy(module.state_dict())
+            if epoch - best >= patience:
+                break
         module.train()
-        if loss < self.loss:
-            self.loss, self.epoch, self.weights = loss, epoch, copy.deepcopy(module.state_dict())
-        return epoch - self.epoch >= self.patience
+    if weights:
+        module.load_state_dict(weights)
+    module.cpu().eval()
+    return best

@@ -26,7 +26,7 @@ from edgeresearch.data import trace as grid
 from edgeresearch.data.csv import TraceLike, choose_season, format_duration, read_trace
 from edgeresearch.data.trace import Trace, make_features, make_targets
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.models import build, model_info
+from edgeresearch.forecasting.base import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
 from edgeresearch.settings import check_whole

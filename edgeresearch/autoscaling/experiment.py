@@ -27,8 +27,7 @@ from edgeresearch.data import trace as grid
 from edgeresearch.data.registry import STAND_IN
 from edgeresearch.data.trace import Trace, make_targets
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Forecaster
-from edgeresearch.forecasting.models import build
+from edgeresearch.forecasting.base import Forecaster, build
 from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings
 from edgeresearch.stats import interval
 

@@ -12,7 +12,7 @@ import pandas as pd
 from edgeresearch.data.csv import TraceLike, format_duration, read_trace
 from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, Forecaster
+from edgeresearch.forecasting.base import MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.evaluation import (
     CONTEXT,
     Comparison,
@@ -22,7 +22,6 @@ from edgeresearch.forecasting.evaluation import (
     past_error_interval,
     split,
 )
-from edgeresearch.forecasting.models import MODELS, build, model_info, model_name
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
 

@@ -1,15 +1,25 @@
-"""What a forecaster is: rows of time steps in, forecasts out; and its live twin."""
+"""What a forecaster is, its live twin, and the forecasters by name.
 
-from collections.abc import Callable
+Names and labels are known without torch or scikit-learn; only making a model imports what it is made of.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from edgeresearch.data.trace import find_runs
+from edgeresearch.errors import InputError, nearest
+from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+
+ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+FOREST_ROWS = 8000
 
 
 @runtime_checkable
@@ -95,23 +105,144 @@ class WindowStream:
         self._forecast = forecast
         self._window = window
         self._targets = targets
-        self._rows = np.empty((0, 0))
-        self._start = self._stop = 0
+        self._rows: Array | None = None
 
     def update(self, row: npt.ArrayLike) -> Array:
         """Take the newest row and forecast from it."""
-        newest = np.asarray(row, dtype=np.float64).ravel()
-        if np.isnan(newest[0]):
-            self._start = self._stop = 0
+        newest = np.asarray(row, dtype=np.float64).reshape(1, -1)
+        if np.isnan(newest[0, 0]):
+            self._rows = None
             return np.full(self._targets, np.nan)
-        if len(self._rows) == 0:
-            self._rows = np.empty((4 * self._window, len(newest)))
-        if self._stop == len(self._rows):  # the window has slid to the end of the buffer: move it back, rarely
-            kept = self._rows[self._start + 1 :].copy()
-            self._start, self._stop = 0, len(kept)
-            self._rows[: len(kept)] = kept
-        self._rows[self._stop] = newest
-        self._stop += 1
-        self._start = max(self._start, self._stop - self._window)
-        forecast: Array = self._forecast(self._rows[self._start : self._stop])[-1]
+        self._rows = newest if self._rows is None else np.concatenate([self._rows, newest])[-self._window :]
+        forecast: Array = self._forecast(self._rows)[-1]
         return forecast
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What is known of a forecaster before it is made.
+
+    Attributes:
+        label: How tables and figures call it.
+        role: `paper` for Paper A's baselines, `paper's LSTM`, `naive`, `strong` for baselines that the paper lacks,
+            `project` for ours, `own` for an object that a user hands over.
+        random: Whether its result depends on a seed.
+    """
+
+    label: str
+    role: str
+    random: bool
+
+
+MODELS: Mapping[str, ModelInfo] = {
+    "random_forest": ModelInfo("random forest", "paper", True),
+    "ridge": ModelInfo("ridge regression", "paper", False),
+    "logistic": ModelInfo("logistic regression", "paper", False),
+    "xgboost": ModelInfo("XGBoost", "paper", True),
+    "lstm_paper": ModelInfo("LSTM (paper)", "paper's LSTM", True),
+    "last_value": ModelInfo("last value", "naive", False),
+    "seasonal_naive": ModelInfo("seasonal naive", "naive", False),
+    "ridge_calendar": ModelInfo("ridge + calendar", "strong", False),
+    "xgboost_calendar": ModelInfo("XGBoost + calendar", "strong", True),
+    "lstm": ModelInfo("LSTM (project)", "project", True),
+    "lstm_huber": ModelInfo("LSTM (project, Huber)", "project", True),
+}
+
+
+def model_name(model: str | Forecaster) -> str:
+    """Return the name of a model; an object goes by the name of its class."""
+    return model if isinstance(model, str) else type(model).__name__
+
+
+def model_info(model: str | Forecaster) -> ModelInfo:
+    """Return what is known of a model.
+
+    Raises:
+        InputError: There is no model of that name, or the object cannot be fitted.
+    """
+    if isinstance(model, str):
+        if model not in MODELS:
+            raise InputError(f"unknown model {model!r}{nearest(model, MODELS)}; known: {', '.join(MODELS)}")
+        return MODELS[model]
+    name = model_name(model)
+    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
+        raise InputError(f"{name} is no forecaster: hand over an object with fit and predict, such as Mine()")
+    if name in MODELS:
+        raise InputError(f"a class of your own cannot be called {name}, as a model here; rename it")
+    return ModelInfo(name, "own", random=False)
+
+
+def build(
+    model: str | Forecaster,
+    *,
+    columns: Sequence[str],
+    rows: int,
+    settings: ForecastSettings = STUDY,
+    seed: int = 0,
+) -> Forecaster:
+    """Make an unfitted forecaster.
+
+    Args:
+        model: One of `MODELS`; or an object, which is copied.
+        columns: Columns of the feature table (`make_features`); the seasonal ones tell what a season is.
+        rows: Rows that it will be fitted on; a tree of the forest sees at most `FOREST_ROWS` of them.
+        settings: Its window, the share of the rows on which it makes its choices, and its own settings.
+        seed: Seed of whatever is random in it.
+
+    Raises:
+        InputError: There is no model of that name.
+    """
+    model_info(model)
+    if not isinstance(model, str):
+        return deepcopy(model)
+    window, share = settings.window, settings.validation_share
+    if model == "lstm_paper":
+        from edgeresearch.forecasting.lstm import PaperLSTM
+
+        return PaperLSTM(window, random_state=seed, **dict(settings.lstm_paper))
+    if model in ("lstm", "lstm_huber"):
+        from edgeresearch.forecasting.lstm import ResidualLSTM
+
+        own: dict[str, Any] = {**dict(settings.lstm), "loss": "huber" if model == "lstm_huber" else "mse"}
+        return ResidualLSTM(window, fraction=share, random_state=seed, **own)
+
+    from edgeresearch.forecasting.baselines import (
+        BinnedLogistic,
+        BoostedTrees,
+        Holdout,
+        LastValue,
+        SeasonalNaive,
+        Windowed,
+    )
+
+    calendar = model.endswith("calendar")
+    if model == "last_value":
+        return LastValue()
+    if model == "seasonal_naive":
+        return SeasonalNaive([at for at, column in enumerate(columns) if column.startswith("season_lag_")] or [0])
+    if model == "logistic":
+        return Windowed(BinnedLogistic(), window)
+    if model.startswith("xgboost"):
+        return Windowed(BoostedTrees(fraction=share, random_state=seed), window, calendar, residual=calendar)
+    if model.startswith("ridge"):
+        from sklearn.linear_model import Ridge
+        from sklearn.model_selection import GridSearchCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        search = GridSearchCV(
+            make_pipeline(StandardScaler(), Ridge()),
+            {"ridge__alpha": ALPHAS},
+            cv=Holdout(share),
+            scoring="neg_mean_squared_error",
+            error_score="raise",
+        )
+        return Windowed(search, window, calendar)
+
+    from sklearn.ensemble import RandomForestRegressor
+
+    cap = FOREST_ROWS if rows - window > FOREST_ROWS else None
+    forest = RandomForestRegressor(
+        settings.forest.trees, max_features=1 / 3, min_samples_leaf=5, max_samples=cap, random_state=seed, n_jobs=1
+    )
+    return Windowed(forest, window)

@@ -11,8 +11,7 @@ import pandas as pd
 
 from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, Forecaster, Mask
-from edgeresearch.forecasting.models import MODELS, ModelInfo, build, model_info, model_name
+from edgeresearch.forecasting.base import MODELS, Array, Forecaster, Mask, ModelInfo, build, model_info, model_name
 from edgeresearch.forecasting.settings import STUDY, BootstrapSettings, ForecastSettings
 from edgeresearch.provenance import sha256
 from edgeresearch.result import Result

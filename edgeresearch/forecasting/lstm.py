@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, Self, TypeAlias
+from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,8 @@ from scipy.signal import lfilter
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from edgeresearch.forecasting.base import Array, Mask, WindowStream, find_segments, make_lags
+from edgeresearch.forecasting.baselines import SequenceRegressor, check_whole, first_validation_row
 from edgeresearch.forecasting.settings import STUDY
-from edgeresearch.forecasting.windowed import SequenceRegressor, check_whole, first_validation_row
 from edgeresearch.nn import Batches, Chunks, SequenceLSTM, WindowLSTM, train
 
 
@@ -46,16 +46,7 @@ class NumpyLSTM:
         return np.zeros((members, 1, hidden)), np.zeros((members, 1, hidden))
 
     def step(self, projected: Array, hidden: Array, memory: Array) -> tuple[Array, Array]:
-        """Advance by one step.
-
-        Args:
-            projected: `(members, 1, 4 · hidden)`, the step's features times `inputs` plus `bias`.
-            hidden: Hidden state h of the step before.
-            memory: Memory C of the step before.
-
-        Returns:
-            The new hidden state and memory.
-        """
+        """Return the next hidden state h and memory C, from those before and the step's `inputs · features + bias`."""
         width = hidden.shape[2]
         gates = np.tanh(projected + hidden @ self.recurrent)
         sigmoid = gates[:, :, : 3 * width] * 0.5 + 0.5
@@ -76,16 +67,16 @@ class NumpyLSTM:
 
 def export_weights(module: SequenceLSTM) -> NumpyLSTM:
     """Take the weights of a trained module; the members' mean is the forecast."""
-    order, halves = [0, 1, 3, 2], np.array([0.5, 0.5, 0.5, 1.0])
     weights = {name: tensor.detach().cpu().numpy().astype(np.float64) for name, tensor in module.state_dict().items()}
     members, width = len(module.lstms), weights["heads.0.weight"].shape[1]
-    scale = np.repeat(halves, width)
-    rows = np.concatenate([np.arange(gate * width, (gate + 1) * width) for gate in order])
+    # torch's gates stand in the order i, f, C', o
+    rows = np.concatenate([np.arange(gate * width, (gate + 1) * width) for gate in (0, 1, 3, 2)])
+    halves = np.repeat([0.5, 0.5, 0.5, 1.0], width)
     inputs, recurrent, bias = [], [], []
     for k in range(members):
-        inputs.append((weights[f"lstms.{k}.weight_ih_l0"][rows] * scale[:, None]).T)
-        recurrent.append((weights[f"lstms.{k}.weight_hh_l0"][rows] * scale[:, None]).T)
-        bias.append((weights[f"lstms.{k}.bias_ih_l0"] + weights[f"lstms.{k}.bias_hh_l0"])[rows] * scale)
+        inputs.append((weights[f"lstms.{k}.weight_ih_l0"][rows] * halves[:, None]).T)
+        recurrent.append((weights[f"lstms.{k}.weight_hh_l0"][rows] * halves[:, None]).T)
+        bias.append((weights[f"lstms.{k}.bias_ih_l0"] + weights[f"lstms.{k}.bias_hh_l0"])[rows] * halves)
     return NumpyLSTM(
         inputs=np.ascontiguousarray(np.concatenate(inputs, axis=1)),
         recurrent=np.ascontiguousarray(np.stack(recurrent)),
@@ -95,6 +86,7 @@ def export_weights(module: SequenceLSTM) -> NumpyLSTM:
     )
 
 
+@dataclass(eq=False, repr=False)
 class PaperLSTM(SequenceRegressor):
     """Paper A, section 3: an LSTM over a sliding window of past QPS, trained on the MSE, forecasts the next value.
 
@@ -112,25 +104,14 @@ class PaperLSTM(SequenceRegressor):
         random_state: Seed of the weights and of the order of windows.
     """
 
-    def __init__(
-        self,
-        window: int = STUDY.window,
-        hidden: int = STUDY.lstm_paper.hidden,
-        epochs: int = STUDY.lstm_paper.epochs,
-        batch: int = STUDY.lstm_paper.batch,
-        learning_rate: float = STUDY.lstm_paper.learning_rate,
-        max_windows: int = STUDY.lstm_paper.max_windows,
-        accelerator: str = "auto",
-        random_state: int | None = None,
-    ) -> None:
-        self.window = window
-        self.hidden = hidden
-        self.epochs = epochs
-        self.batch = batch
-        self.learning_rate = learning_rate
-        self.max_windows = max_windows
-        self.accelerator = accelerator
-        self.random_state = random_state
+    window: int = STUDY.window
+    hidden: int = STUDY.lstm_paper.hidden
+    epochs: int = STUDY.lstm_paper.epochs
+    batch: int = STUDY.lstm_paper.batch
+    learning_rate: float = STUDY.lstm_paper.learning_rate
+    max_windows: int = STUDY.lstm_paper.max_windows
+    accelerator: str = "auto"
+    random_state: int | None = None
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Train on windows of column 0 of `X`, `(rows, features)`; `y` is `(rows,)` or `(rows, targets)`.
@@ -169,8 +150,8 @@ class PaperLSTM(SequenceRegressor):
         return torch.from_numpy(((windows - self.mean_) / self.scale_).astype(np.float32))[..., None]
 
 
-Base: TypeAlias = Literal["ridge", "last"]
 FLOOR = 0.1
+"""Part of the training mean in the local scale."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +164,7 @@ class Variant:
             the whole series.
     """
 
-    base: Base = "ridge"
+    base: Literal["ridge", "last"] = "ridge"
     scaled: bool = True
 
     def __str__(self) -> str:
@@ -236,7 +217,7 @@ class ResidualTarget:
         penalties: Sequence[Sequence[float]],
         cut: int,
     ) -> Self:
-        """Fit on the rows before `cut`; the rows from there on choose the ridge penalty.
+        """Fit on the rows before `cut`; those from there on choose among each target's ridge `penalties`.
 
         Args:
             rows: `(rows, features)`, column 0 the value.
@@ -245,7 +226,7 @@ class ResidualTarget:
             variant: Which base, which scale.
             window: Values that the ridge regression reads.
             memory: Steps over which the local scale forgets.
-            penalties: For each target the ridge penalties to try; a single one is taken as it is.
+            penalties: For each target those to try; a single one is taken as it is.
             cut: First row that is not fitted.
         """
         changes = np.concatenate([np.diff(rows[part, 0]) for part in parts if part.start < cut])
@@ -276,28 +257,18 @@ class ResidualTarget:
         return replace(draft, centre=features.mean(axis=0), spread=np.where(deviation > 1e-12, deviation, 1.0))
 
     def apply(self, rows: Array) -> tuple[Array, Array, Array]:
-        """Do for a stretch without outage what the network needs.
-
-        Returns:
-            Base `(rows, targets)`, unit of the network's output `(rows, targets)`, and its inputs `(rows, inputs)`.
-        """
+        """Return base and unit of the network's output, both `(rows, targets)`, and its inputs `(rows, inputs)`."""
         base, scale, features = self._raw(rows)
         return base, scale[:, None] * self.residual, squash((features - self.centre) / self.spread)
 
     def step(self, lags: Array, row: Array, change: float, power: float) -> tuple[Array, Array, Array, float]:
-        """Do for one step what `apply` does for many.
+        """Do for one step what `apply` does for many, and return the local mean squared change, `power`, besides.
 
-        Args:
-            lags: `(window,)`, oldest first, the newest among them.
-            row: `(features,)`.
-            change: Newest value less the one before.
-            power: Local mean squared change up to the step before.
-
-        Returns:
-            Base `(targets,)`, unit `(targets,)`, the network's inputs `(inputs,)`, and the local mean squared change.
+        The `lags` stand oldest first, the newest value among them; `change` is that value less the one before.
         """
         power += self.decay * (change * change - power)
-        scale = self._scale(power)
+        floor = (1 - FLOOR) * power + FLOOR * self.variance
+        scale = math.sqrt(floor if self.variant.scaled else self.variance)
         value = row[0]
         shift = lags @ self.weights[: self.window] + row[1:] @ self.weights[self.window :] + self.intercept
         features = np.empty(len(self.centre))
@@ -308,27 +279,19 @@ class ResidualTarget:
         features[-1] = math.log(scale)
         return value + shift, scale * self.residual, squash((features - self.centre) / self.spread), power
 
-    def _scale(self, power: float) -> float:
-        return math.sqrt((1 - FLOOR) * power + FLOOR * self.variance if self.variant.scaled else self.variance)
-
     def _scales(self, values: Array) -> Array:
         if not self.variant.scaled:
             return np.full(len(values), np.sqrt(self.variance))
         squares = np.diff(values, prepend=values[0]) ** 2
         smooth, _ = lfilter([self.decay], [1, self.decay - 1], squares, zi=[(1 - self.decay) * self.variance])
-        scales: Array = np.sqrt((1 - FLOOR) * smooth + FLOOR * self.variance)
-        return scales
+        return np.asarray(np.sqrt((1 - FLOOR) * smooth + FLOOR * self.variance))
 
     def _base(self, rows: Array) -> Array:
         shift = self.intercept
         if self.weights.any():
-            shift = (
-                make_lags(rows[:, 0], self.window) @ self.weights[: self.window]
-                + rows[:, 1:] @ self.weights[self.window :]
-                + shift
-            )
-        base: Array = rows[:, :1] + shift
-        return base
+            lags, known = make_lags(rows[:, 0], self.window), rows[:, 1:]
+            shift = lags @ self.weights[: self.window] + known @ self.weights[self.window :] + shift
+        return np.asarray(rows[:, :1] + shift)
 
     def _raw(self, rows: Array) -> tuple[Array, Array, Array]:
         values, scale, base = rows[:, 0], self._scales(rows[:, 0]), self._base(rows)
@@ -388,6 +351,7 @@ WARM_UP = 1440
 """Rows before those that judge a trial which its networks read, to fill their state."""
 
 
+@dataclass(eq=False, repr=False)
 class ResidualLSTM(SequenceRegressor):
     """Forecast = base forecast + local scale x LSTM, the mean of several members.
 
@@ -416,53 +380,33 @@ class ResidualLSTM(SequenceRegressor):
         random_state: Seed of weights, offsets and order.
     """
 
-    def __init__(
-        self,
-        window: int = STUDY.window,
-        hidden: int = STUDY.lstm.hidden,
-        epochs: int = STUDY.lstm.epochs,
-        chunk: int = STUDY.lstm.chunk,
-        batch: int = STUDY.lstm.batch,
-        learning_rate: float = STUDY.lstm.learning_rate,
-        weight_decay: float = 0.01,
-        members: int = STUDY.lstm.members,
-        loss: Literal["mse", "huber"] = "mse",
-        delta: float = 0.5,
-        variants: Sequence[Variant] = VARIANTS,
-        memory: float = 60.0,
-        fraction: float = STUDY.validation_share,
-        patience: int = STUDY.lstm.patience,
-        accelerator: str = "auto",
-        random_state: int | None = None,
-    ) -> None:
-        self.window = window
-        self.hidden = hidden
-        self.epochs = epochs
-        self.chunk = chunk
-        self.batch = batch
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.members = members
-        self.loss = loss
-        self.delta = delta
-        self.variants = variants
-        self.memory = memory
-        self.fraction = fraction
-        self.patience = patience
-        self.accelerator = accelerator
-        self.random_state = random_state
+    window: int = STUDY.window
+    hidden: int = STUDY.lstm.hidden
+    epochs: int = STUDY.lstm.epochs
+    chunk: int = STUDY.lstm.chunk
+    batch: int = STUDY.lstm.batch
+    learning_rate: float = STUDY.lstm.learning_rate
+    weight_decay: float = 0.01
+    members: int = STUDY.lstm.members
+    loss: Literal["mse", "huber"] = "mse"
+    delta: float = 0.5
+    variants: Sequence[Variant] = VARIANTS
+    memory: float = 60.0
+    fraction: float = STUDY.validation_share
+    patience: int = STUDY.lstm.patience
+    accelerator: str = "auto"
+    random_state: int | None = None
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Choose on the newest rows, then train on all: `X` `(rows, features)`, `y` `(rows,)` or `(rows, targets)`."""
         rows, targets = self._check_training(X, y)
-        random = check_random_state(self.random_state)
-        seeds = [int(seed) for seed in random.randint(2**31 - 1, size=2)]
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=2)
         parts = find_segments(~np.isnan(rows[:, 0]))
         cut = first_validation_row(len(rows), self.fraction)
         fit_target = partial(ResidualTarget.fit, rows, targets, parts, window=self.window, memory=self.memory)
         every = [PENALTIES] * targets.shape[1]
         bases = [fit_target(variant=variant, penalties=every, cut=cut) for variant in self.variants]
-        trials = [self._try(rows, targets, parts, cut, base, seeds[0]) for base in bases]
+        trials = [self._try(rows, targets, parts, cut, base, int(seeds[0])) for base in bases]
         best = min(trials, key=lambda trial: float(np.mean(trial.ratios)))
         if not _is_clearly_lower(best.ratios, trials[0].ratios):
             best = trials[0]
@@ -472,7 +416,7 @@ class ResidualLSTM(SequenceRegressor):
         penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.target.penalty]  # 0: too few rows to choose
         self.residual_target_ = fit_target(variant=self.variant_, penalties=penalties, cut=len(rows))
         self.targets_ = targets.shape[1]
-        module, _ = self._train(rows, targets, parts, self.residual_target_, seeds[1], epochs=best.epochs)
+        module, _ = self._train(rows, targets, parts, self.residual_target_, int(seeds[1]), best.epochs)
         self.network_ = export_weights(module)
         return self
 
@@ -492,7 +436,7 @@ class ResidualLSTM(SequenceRegressor):
     ) -> "_Trial":
         """Train before `cut` and judge on the rows after it."""
         before = [slice(part.start, min(part.stop, cut)) for part in parts if part.start < cut]
-        module, epochs = self._train(rows, targets, before, target, seed, cut=cut)
+        module, epochs = self._train(rows, targets, before, target, seed, self.epochs, cut)
         network, begin = export_weights(module), max(0, cut - WARM_UP)
         judged = rows[begin:]
         forecast = np.full((len(judged), targets.shape[1]), np.nan)
@@ -507,8 +451,7 @@ class ResidualLSTM(SequenceRegressor):
         parts: list[slice],
         target: ResidualTarget,
         seed: int,
-        *,
-        epochs: int | None = None,
+        epochs: int,
         cut: int | None = None,
     ) -> tuple[SequenceLSTM, int]:
         """Train on `parts`, for so many epochs or, with a `cut`, until the rows after it are forecast no better."""
@@ -528,24 +471,23 @@ class ResidualLSTM(SequenceRegressor):
             warm_up=min(10, self.chunk // 4),
             generator=generator,
         )
-        if cut is None:
-            passes = self.epochs if epochs is None else epochs
-            return module, train(module, chunks, passes, accelerator=self.accelerator)
-        start = max(0, cut - 4 * self.chunk)
+        start = max(0, (cut or 0) - 4 * self.chunk)
 
         def validate(trained: SequenceLSTM) -> float:
             forecast = trained(inputs[None, start:].to(trained.device)).mean(dim=0)[0, cut - start :].cpu()
             return float(trained.error(forecast, goals[cut:], known[cut:]))
 
-        until: dict[str, Any] = {"validate": validate, "patience": self.patience}
-        return module, train(module, chunks, self.epochs, **until, accelerator=self.accelerator)
+        judge = None if cut is None else validate
+        return module, train(
+            module, chunks, epochs, validate=judge, patience=self.patience, accelerator=self.accelerator
+        )
 
     def _ratios(self, rows: Array, targets: Array, forecast: Array) -> Array:
         """Log ratios of the error to the last value's, block by block, so that no single burst decides."""
         power = 2 if self.loss == "mse" else 1
         ratios = []
-        for target in range(targets.shape[1]):
-            known = ~np.isnan(targets[:, target]) & ~np.isnan(forecast[:, target])
+        for target, both in enumerate((targets + forecast).T):
+            known = ~np.isnan(both)
             ours = np.abs(forecast[known, target] - targets[known, target]) ** power
             naive = np.abs(rows[known, 0] - targets[known, target]) ** power
             for a, b in zip(np.array_split(ours, BLOCKS), np.array_split(naive, BLOCKS), strict=True):
@@ -609,15 +551,15 @@ class ResidualStream:
 
 def _tensors(rows: Array, targets: Array, target: ResidualTarget) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return what the network reads, what it is to answer, and where an answer is known."""
-    inputs = np.zeros((len(rows), len(target.centre)), dtype=np.float32)
-    goals = np.full(targets.shape, np.nan)
+    inputs, goals = np.zeros((len(rows), len(target.centre))), np.full(targets.shape, np.nan)
     for part in find_segments(~np.isnan(rows[:, 0])):
         base, unit, inputs[part] = target.apply(rows[part])
         goals[part] = (targets[part] - base) / unit
     known = ~np.isnan(goals)
-    goals[~known] = 0.0
-    arrays = (inputs, goals.astype(np.float32), known.astype(np.float32))
-    return torch.from_numpy(arrays[0]), torch.from_numpy(arrays[1]), torch.from_numpy(arrays[2])
+    read, answer, weight = (
+        torch.from_numpy(each.astype(np.float32)) for each in (inputs, np.where(known, goals, 0), known)
+    )
+    return read, answer, weight
 
 
 def _forecast(rows: Array, target: ResidualTarget, network: NumpyLSTM) -> Array:

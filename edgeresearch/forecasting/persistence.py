@@ -34,9 +34,8 @@ from xgboost.core import XGBoostError
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
-from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, LastValue, SeasonalNaive
+from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive, Windowed
 from edgeresearch.forecasting.lstm import NumpyLSTM, PaperLSTM, ResidualLSTM, ResidualTarget, Variant
-from edgeresearch.forecasting.windowed import Holdout, Windowed
 from edgeresearch.io import atomic, write_json
 from edgeresearch.nn import WindowLSTM
 from edgeresearch.provenance import sha256

@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from edgeresearch.autoscaling.api import WITHIN, find_lowest_error, label
 from edgeresearch.autoscaling.policies import POLICIES
 from edgeresearch.data.csv import format_duration
-from edgeresearch.forecasting.models import MODELS
+from edgeresearch.forecasting.base import MODELS
 from edgeresearch.plotting import style
 
 if TYPE_CHECKING:

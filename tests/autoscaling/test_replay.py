@@ -28,7 +28,7 @@ from edgeresearch.autoscaling.replay import (
 from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, simulate
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.models import build
+from edgeresearch.forecasting.base import build
 from edgeresearch.forecasting.settings import ForecastSettings
 
 CONFIG = OWN_TRACE.replace(q_max=10, target_utilisation=1.0)

@@ -14,7 +14,7 @@ from edgeresearch.autoscaling.settings import (
     StrategyName,
 )
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.models import MODELS
+from edgeresearch.forecasting.base import MODELS
 
 STUDY = ExperimentConfig()
 

@@ -8,8 +8,7 @@ import pytest
 import torch
 from sklearn.utils.estimator_checks import check_estimator
 
-from edgeresearch.forecasting.base import Array, Forecaster
-from edgeresearch.forecasting.models import build
+from edgeresearch.forecasting.base import Array, Forecaster, build
 from edgeresearch.forecasting.settings import ForecastSettings, ForestSettings, LSTMSettings, PaperLSTMSettings
 
 COLUMNS = ("value", "day_sin_1", "season_lag_1", "season_lag_5")

@@ -14,11 +14,9 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.multioutput import MultiOutputRegressor
 
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, Forecaster, Stream, WindowStream, find_segments, make_lags
-from edgeresearch.forecasting.baselines import BinnedLogistic, LastValue
+from edgeresearch.forecasting.base import MODELS, Array, Forecaster, Stream, WindowStream, find_segments, make_lags
+from edgeresearch.forecasting.baselines import BinnedLogistic, Holdout, LastValue, Windowed, check_whole
 from edgeresearch.forecasting.lstm import PaperLSTM
-from edgeresearch.forecasting.models import MODELS
-from edgeresearch.forecasting.windowed import Holdout, Windowed, check_whole
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -13,8 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from edgeresearch.forecasting.base import Array
-from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, LastValue, SeasonalNaive
-from edgeresearch.forecasting.windowed import Holdout, first_validation_row
+from edgeresearch.forecasting.baselines import (
+    BinnedLogistic,
+    BoostedTrees,
+    Holdout,
+    LastValue,
+    SeasonalNaive,
+    first_validation_row,
+)
 
 NAN = float("nan")
 

@@ -16,7 +16,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 from edgeresearch.data.trace import Origin, Trace, regular_index
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import evaluation as module
-from edgeresearch.forecasting.base import Array
+from edgeresearch.forecasting.base import MODELS, Array
 from edgeresearch.forecasting.evaluation import (
     Comparison,
     Split,
@@ -26,7 +26,6 @@ from edgeresearch.forecasting.evaluation import (
     past_error_interval,
     split,
 )
-from edgeresearch.forecasting.models import MODELS
 from edgeresearch.forecasting.settings import (
     BootstrapSettings,
     ForecastSettings,

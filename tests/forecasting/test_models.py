@@ -14,9 +14,8 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
 
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import Array, Forecaster
+from edgeresearch.forecasting.base import FOREST_ROWS, MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM
-from edgeresearch.forecasting.models import FOREST_ROWS, MODELS, build, model_info, model_name
 from edgeresearch.forecasting.settings import ForecastSettings, ForestSettings, LSTMSettings, PaperLSTMSettings
 
 
@@ -90,7 +89,7 @@ def test_an_object_is_copied_and_goes_by_its_class() -> None:
 
 
 def test_labels_are_known_before_anything_heavy_is_imported() -> None:
-    code = "import sys; from edgeresearch.forecasting import api, evaluation, models; print(*sys.modules)"
+    code = "import sys; from edgeresearch.forecasting import api, base, evaluation; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "pytorch_lightning", "sklearn", "xgboost", "scipy", "matplotlib"} & set(found.stdout.split())
 

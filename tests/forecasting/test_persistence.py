@@ -19,10 +19,8 @@ from sklearn.tree import DecisionTreeRegressor
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import persistence
-from edgeresearch.forecasting.base import Array, Forecaster
-from edgeresearch.forecasting.baselines import BinnedLogistic, LastValue
-from edgeresearch.forecasting.models import MODELS
-from edgeresearch.forecasting.windowed import Windowed
+from edgeresearch.forecasting.base import MODELS, Array, Forecaster
+from edgeresearch.forecasting.baselines import BinnedLogistic, LastValue, Windowed
 
 LEARNT = [name for name in MODELS if name not in ("last_value", "seasonal_naive")]
 

@@ -50,7 +50,7 @@ TABLE_2: Mapping[str, Scores] = MappingProxyType(
         PAPER_LSTM: Scores("LSTM", 11.2, 0.90, 0.931),
     }
 )
-"""Table 2, by the names of the models (`forecasting.models.MODELS`)."""
+"""Table 2, by the names of the models (`forecasting.base.MODELS`)."""
 
 FOOTNOTES = (
     "Published values are of the paper's own trace, which was never published: only their order and ratios can be "
