@@ -471,11 +471,12 @@ class ResidualLSTM(SequenceRegressor):
             warm_up=min(10, self.chunk // 4),
             generator=generator,
         )
-        start = max(0, (cut or 0) - 4 * self.chunk)
+        first = cut or 0
+        start = max(0, first - 4 * self.chunk)
 
         def validate(trained: SequenceLSTM) -> float:
-            forecast = trained(inputs[None, start:].to(trained.device)).mean(dim=0)[0, cut - start :].cpu()
-            return float(trained.error(forecast, goals[cut:], known[cut:]))
+            forecast = trained(inputs[None, start:].to(trained.device)).mean(dim=0)[0, first - start :].cpu()
+            return float(trained.error(forecast, goals[first:], known[first:]))
 
         judge = None if cut is None else validate
         return module, train(
