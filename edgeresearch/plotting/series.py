@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from edgeresearch.anomaly.api import Detection
 from edgeresearch.data.csv import format_duration
 from edgeresearch.forecasting.api import Forecast
+from edgeresearch.forecasting.base import MODELS
 from edgeresearch.forecasting.evaluation import Comparison
-from edgeresearch.forecasting.models import MODELS
 from edgeresearch.plotting import style
 from edgeresearch.plotting.style import BLUE, INK, ORANGE, RED
 
