@@ -257,6 +257,36 @@ def test_a_download_with_another_checksum_is_not_kept(refused: Left, monkeypatch
     assert "and was not kept" in line
 
 
+EARLY = (
+    *("forecast none.csv --out out", "elastic none.csv --out out", "detect none.csv --out out"),
+    *("los --policy los --policy cluod --out out", "los --testbed none.yaml --out out", "sweep none.yaml --out out"),
+    *("data --params none.yaml", "data --source web", "compare elb --params none.yaml", "replay --params none.yaml"),
+    *("table los --params none.yaml", "emulate limits --params none.yaml", "fit elastic --params none.yaml"),
+    *("anomaly stale", "calibrate --params none.yaml", "report --params none.yaml", "notebook none -p x"),
+    *("export --params none.yaml --out out", "fit lost"),
+)
+
+
+def test_what_is_wrong_at_first_sight_is_told_before_anything_heavy_is_imported(here: Path) -> None:
+    code = """
+import sys
+from edgeresearch.cli import main
+for words in sys.argv[1:]:
+    try:
+        main(words.split())
+    except SystemExit as left:
+        print(left.code, words, "pandas" in sys.modules)
+print(*sys.modules)
+"""
+    env = os.environ | {"PYTHONPATH": str(Path(edgeresearch.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code, *EARLY], env=env, capture_output=True, text=True, check=True)
+    *left, modules = done.stdout.splitlines()
+    assert left == [f"2 {words} False" for words in EARLY]
+    assert done.stderr.count("error: ") == done.stderr.count("\n") == len(EARLY)
+    assert not {"pandas", "scipy", "sklearn", "torch", "matplotlib"} & set(modules.split())
+    assert os.listdir() == []
+
+
 def test_a_saved_model_that_does_not_fit(refused: Left, capsys: pytest.CaptureFixture[str]) -> None:
     Path("trace.csv").write_bytes(_text(_csv(900)))
     with pytest.raises(SystemExit) as done:

@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Option
 
 from edgeresearch.cli import base
+from edgeresearch.errors import InputError
 
 COLOURS = ("green", "yellow", "red", "magenta", "dim")
 """Of the verdicts, in the order of `rules.VERDICTS`."""
@@ -57,11 +58,11 @@ def report(
 
         print(f"readme: {write_readme(readme, Path('reports'))}")
         return
+    settings, home = base.read_settings(params), Path().absolute()
     from edgeresearch.papers.report.site import build_site
 
-    home = Path().absolute()
     profile = home.name if home.parent.name == "build" else "own"  # a profile's workspace is build/NAME
-    page = build_site(Path(), base.read_settings(params).model_dump(), Params().model_dump(), profile, out)
+    page = build_site(Path(), settings.model_dump(), Params().model_dump(), profile, out)
     print(f"report: {page}")
     if open_ and not webbrowser.open(page.absolute().as_uri()):
         base.warn(f"no browser could be opened; open {page} in one")
@@ -73,12 +74,11 @@ def export(
     params: base.ParamsFile = Path("params.yaml"),
 ) -> None:
     """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
-    from edgeresearch.errors import InputError
+    reports, settings = Path("reports"), base.read_settings(params)
     from edgeresearch.papers.claims.audit import FILE, read_claims
     from edgeresearch.papers.report.export import write_exports
     from edgeresearch.papers.report.published import paper_tables
 
-    reports, settings = Path("reports"), base.read_settings(params)
     audit = read_claims(reports / FILE)
     tables = paper_tables(reports, settings.model_dump())
     write_exports(tables, audit, reports / "figures", out)

@@ -20,11 +20,11 @@ def data(
     params: base.ParamsFile = None,
 ) -> None:
     """Fetch the data files: from a local mirror, else by download, else as synthetic stand-ins."""
+    settings = base.read_settings(params, folder)
+    chosen = settings.data.replace(**base.given(source=source, mirror=mirror))
     from edgeresearch.data.datasets import fetch
     from edgeresearch.io import write_csv
 
-    settings = base.read_settings(params, folder)
-    chosen = settings.data.replace(**base.given(source=source, mirror=mirror))
     place, beside = Path(chosen.folder), Path(chosen.mirror) if chosen.mirror else None
     shown: dict[str, Any] = {"progress": sys.stderr.isatty(), "warn": base.warn}
     table = fetch(place, source=chosen.source, mirror=beside, seed=settings.seed, **shown)

@@ -190,6 +190,7 @@ def sweep(
 
     The experiment is los, elastic or forecast; the settings are a grid or a Latin hypercube.
     """
+    settings = base.read_settings(params, folder)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
@@ -206,7 +207,7 @@ def sweep(
             backend=backend,
             address=address,
             retry=retry,
-            base=base.read_settings(params, folder),
+            base=settings,
             progress=print,
             watch=lambda finished, total: progress.update(bar, completed=finished, total=total),
         )
