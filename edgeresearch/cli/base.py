@@ -74,8 +74,9 @@ def command(*examples: str) -> Callable[[F], F]:
     """Make a command of a function: its docstring is the help; the examples are what can follow its name."""
 
     def add(function: F) -> F:
-        lines = (f"{function.__name__} {words}" for words in examples)
-        return app.command(help=with_examples(inspect.getdoc(function) or "", *lines))(function)
+        parts = (inspect.getdoc(function) or "").split("\n\n")
+        text = "\n\n".join(" ".join(part.split()) for part in parts)
+        return app.command(help=with_examples(text, *(f"{function.__name__} {words}" for words in examples)))(function)
 
     return add
 
