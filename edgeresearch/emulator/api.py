@@ -29,16 +29,9 @@ from edgeresearch.settings import as_list, check_whole
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is the same for every policy, number of streams and repeat; the defaults are those of the study.
+    """What is the same for every policy, number of streams and repeat.
 
-    Attributes:
-        testbed: Topology and streams.
-        interval: Time between two exchanges of availability, in seconds.
-        loss: Share of exchanges that get lost.
-        training_cost: How long trainings really take.
-        rules: Of Algorithm 1.
-        limits: Of the CPU.
-        fitting: Of the runtime models.
+    The testbed is a topology with its streams; all else is as in `EmulatorSettings`, the study's by default.
     """
 
     testbed: Testbed
@@ -82,29 +75,21 @@ def simulate(
         scenario: What is the same for all.
         policy: One of `POLICIES` by name, or an object, of which this run gets a copy.
         hours: Virtual time.
-        seed: Root of all randomness: the same seed gives every policy the same mesh, streams and noise. It is left as
-            it is, so that one object serves them all.
+        seed: Root of all randomness: the same one, which is left as it is, gives every policy the same mesh, streams
+            and noise.
         streams: How many; as the testbed says if None.
-        record: What is kept beside one entry per trigger: the `paths` of requests, or every one of the `decisions`,
-            too.
+        record: What is kept beside one entry per trigger: the `paths` of requests, or all `decisions`, too.
 
     Raises:
         InputError: The policy is unknown, or the streams do not fit the testbed.
     """
     _, _, going, chance = spawn_seeds(seed, 4)
     mesh, jobs = _draw(scenario.testbed, seed, streams)
+    changes = scenario.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours)
     return run_events(
-        mesh,
-        jobs,
-        scenario.policy(policy),
-        scenario.times(),
-        seconds=3600 * hours,
-        interval=scenario.interval,
-        loss=scenario.loss,
-        seed=chance,
-        changes=scenario.testbed.changes(mesh, np.random.default_rng(going), seconds=3600 * hours),
-        record=record,
-    )
+        mesh, jobs, scenario.policy(policy), scenario.times(), seconds=3600 * hours, interval=scenario.interval,
+        seed=chance, loss=scenario.loss, changes=changes, record=record,
+    )  # fmt: skip
 
 
 def _draw(testbed: Testbed, seed: np.random.SeedSequence, streams: int | None) -> tuple[Mesh, list[Job]]:
@@ -135,7 +120,7 @@ def compare_policies(
         streams: Numbers of streams.
         policies: See `simulate`; one of your own is called by its `name`.
         repeats: How often; a repeat has its own mesh, streams and noise, the same for all policies.
-        hours: Virtual time of each.
+        hours: Virtual time of each run.
         seed: Root of all randomness.
         workers: Processes; results do not depend on them.
 
@@ -300,7 +285,7 @@ def emulate(
         interval=interval, loss=loss, training_cost=TrainingCost.of(training_cost), rules=Rules.of(rules),
         limits=Limits.of(limits), fitting=Fitting.of(fitting), city=CitySettings.of(city),
     )  # fmt: skip
-    place = _testbed(testbed, given, streams, nodes, seed)
+    place = _testbed(testbed, given.city, nodes, given.training_cost.start, seed)
     base = Scenario.of(given, place)
     asked = None if policies is None else as_list(policies, "policy")
     for policy in asked or ():
@@ -361,10 +346,7 @@ def _name(testbed: str | Path | Testbed) -> str:
     return "Paper B" if str(testbed) == PAPER_B.stem else str(testbed)
 
 
-def _testbed(
-    testbed: str | Path | Testbed, given: EmulatorSettings, streams: int | None, nodes: int | None, seed: int
-) -> Testbed:
-    start, city = given.training_cost.start, given.city
+def _testbed(testbed: str | Path | Testbed, city: CitySettings, nodes: int | None, start: float, seed: int) -> Testbed:
     if nodes is not None and str(testbed) != "city":
         name = _name(testbed)
         raise InputError(f"nodes {nodes} is the size of a city; {name} has its own; give it with the testbed city")
@@ -376,8 +358,6 @@ def _testbed(
         place = load_testbed(testbed, city if nodes is None else city.replace(nodes=nodes), start=start, seed=seed)
     if place.stream_rule is None and not place.streams:
         raise InputError(f"{_name(testbed)}: streams: there is none; list streams or give a stream_rule")
-    if streams is not None and place.stream_rule is not None:
-        place = place.with_rule(count=streams)
     return place
 
 
@@ -449,22 +429,11 @@ def _assemble(
     nodes = pd.concat([record.nodes for record in base]).groupby(["policy", "node", "layer"], sort=False)
     means = nodes[["trainings", "cpu_percent"]].mean().reset_index()
     advised, advice = advise(table, layers=len(testbed.layers))
-    lines = [line for record in base for line in record.decisions]
-    return Emulation(
-        table,
-        (*notes, _where_dropped(drops[drops["policy"] == "los"]), *_gateway_notes(gateways)),
-        {**facts, "advice": advice},
-        advice,
-        advised,
-        testbed,
-        mesh,
-        jobs,
-        drops,
-        means,
-        gateways,
-        triggers,
-        lines or None,
-    )
+    notes = (*notes, _where_dropped(drops[drops["policy"] == "los"]), *_gateway_notes(gateways))
+    facts = {**facts, "advice": advice}
+    lines = [line for record in base for line in record.decisions] or None
+    rest = drops, means, gateways, triggers, lines
+    return Emulation(table, notes, facts, advice, advised, testbed, mesh, jobs, *rest)
 
 
 def _concat(records: Sequence[_Record]) -> pd.DataFrame:
@@ -478,8 +447,7 @@ def advise(table: pd.DataFrame, *, layers: int) -> tuple[str, str]:
     one that drops less is advised. In a mesh of one layer, which has no uplinks, all links count.
 
     Args:
-        table: One row per policy, LOS among them: `policy`, `drop_percent`, `mean_hops`, and per hour
-            `trainings`, `uplink_megabytes`, `link_megabytes` (see `results.by_policy`).
+        table: One row per policy, LOS among them, as `results.by_policy` returns them.
         layers: Of the mesh.
 
     Returns:

@@ -129,10 +129,6 @@ def resize(places: Places, count: int) -> Places:
 def split_districts(metres: Floats, size: int) -> Ints:
     """Divide places into compact parts of `size` at most, as even as can be, by halving them along their longer side.
 
-    Args:
-        metres: The places, `(nodes, 2)`.
-        size: Places of a part at most.
-
     Returns:
         Number of each place's part.
     """
@@ -155,11 +151,7 @@ def split_districts(metres: Floats, size: int) -> Ints:
 
 
 def link_nearest(metres: Floats, neighbours: int) -> Ints:
-    """Link places with their nearest ones; parts that are cut off reach further, until all is one.
-
-    Args:
-        metres: The places, `(nodes, 2)`.
-        neighbours: How many each is linked to at least.
+    """Link places with so many nearest ones at least; parts that are cut off reach further, until all is one.
 
     Returns:
         Pairs, the smaller number first, ascending, `(links, 2)`: the graph is connected.
@@ -198,11 +190,7 @@ def _pairs(ones: Ints, others: Ints) -> Ints:
 
 
 def number_nodes(metres: Floats, homes: Ints) -> tuple[Ints, Floats]:
-    """Number edge nodes so that streams, which come to them in order, come to the districts in turn.
-
-    Args:
-        metres: Places of the edge nodes, `(nodes, 2)`.
-        homes: Number of each one's district.
+    """Number edge nodes, in districts by `homes`, so that streams, which fill them in order, come to those in turn.
 
     Returns:
         The order: the outermost of every district, then the next ones; the innermost, which is the gateway, is the last
@@ -278,13 +266,13 @@ class City(Testbed):
     def _within(self, starts: Sequence[int]) -> Iterator[Link]:
         edge, *sites = self.layers
         near = link_nearest(self._plan.places.metres, self._plan.neighbours)
-        yield from _links(near + starts[0], edge.latency, edge.bandwidth)
+        yield from itertools.starmap(edge.link, near.tolist())
         around = link_nearest(self._plan.sites, self._plan.neighbours)
         for start, layer in zip(starts[1:], sites, strict=True):
             size = len(layer.members) // len(self._plan.sites)
             here = np.column_stack(np.triu_indices(size, 1))
             inside = (here + size * np.arange(len(self._plan.sites))[:, None, None]).reshape(-1, 2)
-            yield from _links(np.concatenate([inside, size * around]) + start, layer.latency, layer.bandwidth)
+            yield from itertools.starmap(layer.link, (np.concatenate([inside, size * around]) + start).tolist())
 
     def _upward(self, starts: Sequence[int]) -> Iterator[Link]:
         for at, (low, high) in enumerate(zip(self.layers, self.layers[1:], strict=False)):
@@ -297,7 +285,7 @@ class City(Testbed):
             for name in low.gateway_names:
                 one = number[name]
                 for other in ways.get(int(homes[one]), []):
-                    yield Link(one + starts[at], other, low.uplink_latency, low.uplink_bandwidth, low.uplink_shared)
+                    yield low.uplink(one + starts[at], other)
 
     def _districts(self, at: int) -> Ints:
         if at == 0:
@@ -312,11 +300,7 @@ class City(Testbed):
 
 
 def make_city(places: Places, settings: CitySettings) -> City:
-    """Make a city; capacities, links and streams are those of `paper_b`.
-
-    Args:
-        places: Of one city's sensors, see `read_places`; as many as the city needs are taken, or copies (`resize`).
-        settings: Its size and districts.
+    """Make a city on places, as many as it needs (`resize`); capacities, links and streams are those of `paper_b`.
 
     Raises:
         InputError: There are fewer nodes than a district has.
@@ -347,18 +331,8 @@ def make_city(places: Places, settings: CitySettings) -> City:
     return city
 
 
-def _links(pairs: Ints, latency: float, bandwidth: float) -> Iterator[Link]:
-    return (Link(one, other, latency, bandwidth) for one, other in pairs.tolist())
-
-
 def load_testbed(path: str | Path | None, city: CitySettings, *, start: float = 0.0, seed: int = 0) -> Testbed:
-    """Return a testbed: that of a YAML file, a city, or Paper B's.
-
-    Args:
-        path: The file, or `city`; Paper B's testbed if it is None or `paper_b`.
-        city: Settings of a city.
-        start: t_start of a training's container, in seconds: no period may be as short.
-        seed: Draws the places of a city if their file is missing.
+    """Return a testbed: that of a YAML file, a `city`, or Paper B's for None or `paper_b` (see `Testbed.check`).
 
     Raises:
         InputError: The file cannot be read or describes no testbed that fits the settings.

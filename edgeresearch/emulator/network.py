@@ -228,7 +228,7 @@ class Routes:
         self._mesh = mesh
         self._away: set[int] = set()
         self._open: csr_array | None = None
-        self._parts: tuple[list[int], Numbers] | None = None
+        self._parts: Numbers | None = None
         self._layers: dict[tuple[int, str], list[int]] = {}
         count = len(mesh.nodes)
         self._small = np.dtype(np.int16 if count <= _SHORT else np.int32)
@@ -245,26 +245,26 @@ class Routes:
         """Return whether there is a way; a node that is in the mesh reaches itself."""
         if start == goal:
             return goal not in self._away
-        parts, _ = self._parts or self._find_parts()
-        return parts[start] == parts[goal]
+        parts = self._find_parts()
+        return parts.item(start) == parts.item(goal)
 
     def reachable(self, start: int) -> npt.NDArray[np.bool_]:
         """Return for every node whether `start` reaches it, `(nodes,)`."""
         if start in self._away:
             return np.zeros(len(self._mesh.nodes), dtype=np.bool_)
-        _, parts = self._parts or self._find_parts()
+        parts = self._find_parts()
         return np.asarray(parts == parts[start])
 
     def within(self, start: int, layer: str) -> list[int]:
         """Return the nodes of a layer that `start` reaches, in ascending order; not to be changed."""
         if start in self._away:
             return []
-        parts, _ = self._parts or self._find_parts()
-        part = parts[start]
+        parts = self._find_parts()
+        part = parts.item(start)
         nodes = self._layers.get((part, layer))
         if nodes is None:
             every = self._mesh.layers.get(layer, [])
-            nodes = self._layers[part, layer] = [node for node in every if parts[node] == part]
+            nodes = self._layers[part, layer] = [node for node in every if parts.item(node) == part]
         return nodes
 
     def path(self, start: int, goal: int) -> list[int]:
@@ -289,10 +289,10 @@ class Routes:
         _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
         return np.asarray(before[0].astype(self._small))
 
-    def _find_parts(self) -> tuple[list[int], Numbers]:
-        """Numbers of the parts that nodes lie in: as a list, for one of them, and as an array, for all."""
-        parts = connected_components(self._links(), directed=False)[1]
-        self._parts = parts.tolist(), parts
+    def _find_parts(self) -> Numbers:
+        """Number of the connected part that each node lies in."""
+        if self._parts is None:
+            self._parts = np.asarray(connected_components(self._links(), directed=False)[1])
         return self._parts
 
     def _links(self) -> csr_array:
@@ -312,14 +312,11 @@ def latency_over_time(mesh: Mesh, start: int, goals: Mapping[str, int], times: S
     Args:
         mesh: The network.
         start: Number of the node.
-        goals: Numbers of the others, by what they are called.
+        goals: Numbers of the others, which it reaches, by what they are called.
         times: In seconds.
 
     Returns:
         One row per time and goal: `seconds`, `goal`, `hops` (links on the way), `milliseconds`.
-
-    Raises:
-        ValueError: There is no way to a goal.
     """
     rows, routes = [], Routes(mesh)
     for name, goal in goals.items():
@@ -341,15 +338,23 @@ def first_of_layers(mesh: Mesh, start: int) -> dict[str, int]:
     return found
 
 
-class Transfers:
-    """Transfers under way: on a shared link each takes its part of the bandwidth, as it stands when it begins."""
+BOUND_BYTES = 256 * 2**20
+"""Memory for lower bounds of transfers: those to every node from as many sources as fit are kept."""
+_BELOW = 1 - 1e-9  # sums are taken in another order than a transfer's
 
-    __slots__ = ("_around", "_asked", "_legs", "_mesh", "_still", "_under_way")
+
+class Transfers:
+    """Transfers under way: on a shared link each takes its part of the bandwidth, as it stands when it begins.
+
+    Attributes:
+        least_seconds: Called with a node and megabytes, returns times to each node, `(nodes,)`, that no transfer falls
+            below, whichever way it takes, whatever moves, is shared, or is away; infinite without a way; not to be
+            changed.
+    """
 
     def __init__(self, mesh: Mesh) -> None:
-        self._mesh = mesh
-        self._around = mesh.neighbours
-        self._still = mesh.still
+        self._mesh, self._around, self._still = mesh, mesh.neighbours, mesh.still
+        self.least_seconds = lru_cache(max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1)))(self._find_least)
         self._under_way: dict[tuple[int, int], list[float]] = {}
         self._asked: tuple[float, float] | None = None  # megabytes and time of the legs that were looked at
         self._legs: dict[tuple[int, int], float] = {}
@@ -394,32 +399,14 @@ class Transfers:
             here = there
         return total
 
+    def _find_least(self, start: int, megabytes: float) -> Floats:
+        far = self._mesh.latencies
+        took = far.data + 8 * megabytes * self._mesh.slowness.data
+        links = csr_array((took, far.indices, far.indptr), shape=far.shape)
+        return np.asarray(dijkstra(links, indices=[start])[0] * _BELOW)
+
     def _others(self, link: Link, time: float) -> list[float]:
         """Ends of the transfers under way on a link."""
         others = self._under_way.setdefault((link.one, link.other), [])
         others[:] = [end for end in others if end > time]
         return others
-
-
-BOUND_BYTES = 256 * 2**20
-"""Memory for lower bounds of transfers: those to every node from as many sources as fit are kept."""
-_BELOW = 1 - 1e-9  # sums are taken in another order than a transfer's
-
-
-class TransferLowerBound:
-    """Times that no transfer falls below, whichever way it takes, whatever moves, is shared, or is away.
-
-    Attributes:
-        seconds: Called with a node and megabytes, returns the least time from it to each node, `(nodes,)`, infinite
-            without a way; not to be changed.
-    """
-
-    def __init__(self, mesh: Mesh) -> None:
-        self._mesh = mesh
-        self.seconds = lru_cache(max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1)))(self._find)
-
-    def _find(self, start: int, megabytes: float) -> Floats:
-        far = self._mesh.latencies
-        took = far.data + 8 * megabytes * self._mesh.slowness.data
-        links = csr_array((took, far.indices, far.indptr), shape=far.shape)
-        return np.asarray(dijkstra(links, indices=[start])[0] * _BELOW)

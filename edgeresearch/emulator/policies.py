@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, TransferLowerBound, Transfers
+from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, Transfers
 from edgeresearch.emulator.settings import PolicyName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.scheduling.los import LOS, LearningPolicy
@@ -43,7 +43,6 @@ class Foresight:
     _times: "TrainingTimes"
     _routes: Routes
     _transfers: Transfers
-    _bound: TransferLowerBound
 
     @property
     def memory(self) -> float:
@@ -65,7 +64,7 @@ class Foresight:
 
     def least_send(self) -> Floats:
         """Return what t_send to each node does not fall below, `(nodes,)`; not to be changed."""
-        return self._bound.seconds(self.path[-1], self._job.megabytes)
+        return self._transfers.least_seconds(self.path[-1], self._job.megabytes)
 
 
 class NodeStates:

@@ -126,21 +126,14 @@ STATE_BYTES = 128
 MODEL_BYTES = 128
 """Size taken for what is broadcast of a training: eq. 1's parameters, the limit, the worst cases."""
 MEGA = 1_000_000
-MESSAGES = ("requests", "exchanges", "syncs", "models")
-"""Kinds of messages; what else is sent are models and samples, where a training runs."""
+MESSAGES = {"requests": CALL_BYTES, "exchanges": STATE_BYTES, "syncs": STATE_BYTES, "models": MODEL_BYTES}
+"""Kinds of messages, and their sizes; what else is sent are models and samples, where a training runs."""
 Path = tuple[int, ...]
 """Nodes that a request passed, its source first; each two are neighbours."""
 
 
 class Step(NamedTuple):
-    """One decision on the way of a trigger, for a trace of decisions.
-
-    Attributes:
-        time: When, in seconds.
-        node: Who decided.
-        request: On what.
-        decision: What, and why.
-    """
+    """One decision on the way of a trigger: when, in seconds, which node decided, on what, and what."""
 
     time: float
     node: int
@@ -220,23 +213,16 @@ def decision_records(policy: str, outcome: Outcome) -> Iterator[dict[str, Any]]:
     of = defaultdict[tuple[float, int], list[Step]](list)
     for step in outcome.steps:
         of[step.time, step.request.job].append(step)
-    triggers = outcome.triggers()
     columns = ["time", "job", "node", "end", "reason", "complete"]
-    rows = zip(*(triggers[name].tolist() for name in columns), strict=True)
-    for time, job, node, end, reason, complete in rows:
-        first = {"policy": policy, "time": time, "job": job}
-        steps = of.pop((time, job), [])
-        if not steps:
-            yield {**first, "node": names[node], "tried": [], "action": "drop", "reason": reason, "end": end}
-        for step in steps:
-            line = {**first, **_step_record(step, names)}
-            if step is steps[-1]:
-                line["end"] = end
-                if end != "dropped":
-                    line["complete"] = complete
-                elif line["action"] == "run":  # it could not start there after all
-                    line["dropped"] = reason
-            yield line
+    for time, job, node, end, reason, complete in outcome.log.frame()[columns].itertuples(index=False, name=None):
+        lines = [_step_record(step, names) for step in of[time, job]]
+        lines = lines or [{"node": names[node], "tried": [], "action": "drop", "reason": reason}]
+        lines[-1]["end"] = end
+        if end != "dropped":
+            lines[-1]["complete"] = complete
+        elif lines[-1]["action"] == "run":  # it could not start there after all
+            lines[-1]["dropped"] = reason
+        yield from ({"policy": policy, "time": time, "job": job, **line} for line in lines)
 
 
 def _step_record(step: Step, names: Sequence[str]) -> dict[str, Any]:
@@ -249,10 +235,7 @@ def _step_record(step: Step, names: Sequence[str]) -> dict[str, Any]:
 
 
 def outcome_shares(triggers: pd.DataFrame) -> dict[str, float]:
-    """Return what became of triggers that were not dropped, in percent and hops.
-
-    Args:
-        triggers: One row each, as `Outcome.triggers` returns them, of one run or several.
+    """Return what became of triggers, one row each, that were not dropped.
 
     Returns:
         `lost_percent` of all, whose node left; of those that ran: `late_percent`, complete after their period,
@@ -328,16 +311,11 @@ def traffic(outcome: Outcome) -> dict[str, float]:
     mesh = outcome.mesh
     share = 3600 / outcome.seconds / len(mesh.nodes)
     exchanges = 2 * len(mesh.links) * outcome.seconds / outcome.interval if outcome.exchanges_states else 0.0
-    requests, models = sum(outcome.handovers), sum(1 for _ in model_broadcasts(outcome))
+    models = sum(1 for _ in model_broadcasts(outcome))
+    counts = dict(zip(MESSAGES, (sum(outcome.handovers), exchanges, outcome.synced, models), strict=True))
     return {
-        "requests": requests * share,
-        "exchanges": exchanges * share,
-        "syncs": outcome.synced * share,
-        "models": models * share,
-        "request_megabytes": requests * CALL_BYTES / MEGA * share,
-        "exchange_megabytes": exchanges * STATE_BYTES / MEGA * share,
-        "sync_megabytes": outcome.synced * STATE_BYTES / MEGA * share,
-        "model_megabytes": models * MODEL_BYTES / MEGA * share,
+        **{kind: count * share for kind, count in counts.items()},
+        **{f"{kind[:-1]}_megabytes": count * MESSAGES[kind] / MEGA * share for kind, count in counts.items()},
         "sample_megabytes": sum(outcome.megabytes) * share,
     }
 
@@ -358,17 +336,12 @@ def model_broadcasts(outcome: Outcome) -> Iterator[tuple[int, int]]:
 
 
 def by_policy(triggers: pd.DataFrame, sent: pd.DataFrame, *, hours: float) -> pd.DataFrame:
-    """Return one row per policy.
+    """Return one row per policy, with the columns of `api.Emulation.table`; what is sent is the mean over the repeats.
 
     Args:
         triggers: One row per trigger, as `compare_policies` returns them.
         sent: One row per run: what `traffic` and `link_traffic` return, with `policy`.
         hours: Virtual time of each run.
-
-    Returns:
-        `policy`; `triggers` of all repeats; `drop_percent` with its 95 % interval `low`, `high`; what `outcome_shares`
-        returns; per hour, means over the repeats: `trainings` that ran, `uplink_megabytes`, `link_megabytes`, and
-        `messages` (requests, exchanges, syncs and models) that a node sends.
     """
     rates = drop_rates(triggers).drop(columns="streams").set_index("policy").clip(0.0, 100.0)
     rows: list[dict[str, Any]] = []
@@ -413,11 +386,9 @@ def drops_by_node(triggers: pd.DataFrame, mesh: Mesh) -> pd.DataFrame:
 
 
 def by_node(outcome: Outcome) -> pd.DataFrame:
-    """Return what each node did in one run.
+    """Return what each node did in one run: `node`, `layer`, `trainings` that it finished, `cpu_percent`.
 
-    Returns:
-        `node`, `layer`, `trainings` that it finished, and `cpu_percent`, the share of its CPU that these held on
-        average until the end of the run.
+    The last is the share of its CPU that these held on average until the end of the run.
     """
     log = outcome.finished()
     ends = np.minimum(log["time"] + log["complete"], outcome.seconds)
@@ -446,18 +417,15 @@ def gateway_gains(base: pd.DataFrame, more: Sequence[tuple[str, str, pd.DataFram
         `layer`, `node`, `drop_percent` and `fewer_points`, by how much the drop rate falls, with its 95 % interval
         `low`, `high` (Student's t).
     """
-    before = _rates(base)
-    rows = []
-    for layer, node, triggers in more:
-        after = _rates(triggers)
-        points, low, high = interval(before - after)
-        rows.append((layer, node, float(after.mean()), points, low, high))
+
+    def rates(triggers: pd.DataFrame) -> pd.Series:
+        return 100 * triggers["end"].eq("dropped").groupby(triggers["repeat"]).mean()
+
+    rows = [
+        (layer, node, float(rates(triggers).mean()), *interval(rates(base) - rates(triggers)))
+        for layer, node, triggers in more
+    ]
     return pd.DataFrame(rows, columns=["layer", "node", "drop_percent", "fewer_points", "low", "high"])
-
-
-def _rates(triggers: pd.DataFrame) -> pd.Series:
-    """Percent of dropped triggers by repeat."""
-    return 100 * triggers["end"].eq("dropped").groupby(triggers["repeat"]).mean()
 
 
 def link_traffic(outcome: Outcome) -> dict[str, float]:
@@ -467,11 +435,9 @@ def link_traffic(outcome: Outcome) -> dict[str, float]:
     the trigger; with churn, those of the nodes in the mesh count as the average of all nodes. They, and what is
     broadcast of a training, take the fastest way, as if every node were in the mesh.
 
-    Args:
-        outcome: Of a run whose paths were recorded.
-
     Returns:
-        `link_megabytes` over all links and `uplink_megabytes` over those between layers, each per hour.
+        `link_megabytes` over all links and `uplink_megabytes` over those between layers, each per hour, of a run whose
+        paths were recorded.
     """
     mesh = outcome.mesh
     routes = Routes(mesh)

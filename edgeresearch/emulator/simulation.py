@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, TransferLowerBound, Transfers
+from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, Transfers
 from edgeresearch.emulator.policies import LOST_IN_A_ROW, Foresight, NodeView, SchedulingPolicy, policy_name
 from edgeresearch.emulator.results import Outcome, Path, Step, TriggerLog
 from edgeresearch.emulator.settings import TrainingCost
@@ -113,10 +113,7 @@ class TrainingTimes:
     def seconds(self, kind: str, limit: Numbers, work: float) -> tuple[Numbers, Numbers]:
         """Return how long a training takes without noise, and the share of its limit that it uses.
 
-        Args:
-            kind: Node class.
-            limit: In millicores; one, or an array of them.
-            work: Factor on the part of the time that depends on the CPU (a in eq. 1).
+        `work` is a factor on the part of the time that depends on the CPU (a in eq. 1).
         """
         curve = self.curves[kind]
         busy = work * curve.busy(limit)
@@ -148,8 +145,8 @@ def event_schedule(
     Event k of a number is at first + k * every: times do not drift, however many there are.
 
     Args:
-        first: When each number happens first, in seconds, at least 0.
-        every: Time until it happens again, above 0; infinite if it happens once.
+        first: When each number happens first, in seconds.
+        every: Time until it happens again; infinite if it happens once.
         until: End of virtual time, in seconds; events at it or later do not happen.
         size: Events per block, on average; a quarter of the numbers, if that is more.
     """
@@ -307,7 +304,7 @@ class SimulationState:
         self._learn: Callable[[TrainingReport], None] | None = getattr(policy, "learn", None)
         self._drift, self._watch = drift, watch
         self._hosts = _hosts(mesh, jobs, draws.phases)
-        self._routes, self._transfers, self._bound = Routes(mesh), Transfers(mesh), TransferLowerBound(mesh)
+        self._routes, self._transfers = Routes(mesh), Transfers(mesh)
         self._streams = [_Stream(i, job, self._hosts[job.source]) for i, job in enumerate(jobs)]
         self._forget = interval * (1 + (LOST_IN_A_ROW if loss > 0 else 0))
         self._overhead = times.start + times.stop
@@ -322,14 +319,7 @@ class SimulationState:
         )  # fmt: skip
 
     def trigger(self, triggers: Iterable[Trigger]) -> None:
-        """Let jobs look for a node for a training, one after another, unless their source is away.
-
-        Args:
-            triggers: By their times, none of them before an earlier call.
-
-        Raises:
-            InputError: The policy decides what cannot be done.
-        """
+        """Let jobs look for a node for a training, in the order of their triggers, unless their source is away."""
         streams, view, watch, dropped = self._streams, self.view, self._watch, self.log.dropped
         decide, learn = self._policy.decide, self._learn
         for trigger in triggers:
@@ -460,7 +450,7 @@ class SimulationState:
         job = self._streams[number].job
         return Foresight(
             (*self._tried, self.view.node), time, self._work(job, time), noise, self._overhead,
-            job, self._times, self._routes, self._transfers, self._bound,
+            job, self._times, self._routes, self._transfers,
         )  # fmt: skip
 
     def _work(self, job: Job, time: float) -> float:
@@ -488,13 +478,7 @@ Record = Literal["triggers", "paths", "decisions"]
 
 
 class Change(NamedTuple):
-    """A node leaves or joins.
-
-    Attributes:
-        time: When, in seconds.
-        node: Which.
-        up: Whether it joins.
-    """
+    """A node leaves, or joins (`up`), at a time in seconds."""
 
     time: float
     node: int
@@ -515,7 +499,7 @@ def run_events(
     drift: Callable[[float], float] | None = None,
     record: Record = "triggers",
 ) -> Outcome:
-    """Run a policy on a mesh in virtual time, event by event; `api.simulate` puts its arguments together.
+    """Run a policy on a mesh in virtual time, event by event; `api.simulate` puts the arguments together.
 
     Triggers come at fixed periods; a node that is away has none. A request passes from node to node at once; its
     reservation holds from the decision on, and the transfer, the container's start, the training and the container's
@@ -534,8 +518,7 @@ def run_events(
         loss: Share of exchanges that get lost.
         changes: Nodes that leave and join.
         drift: Factor on the CPU time of trainings by time, such as ageing software; None for none.
-        record: What is kept beside one entry per trigger: the `paths` of requests, or every one of the `decisions`,
-            too.
+        record: What is kept beside one entry per trigger (see `api.simulate`).
 
     Raises:
         InputError: Prediction jobs do not fit their node, or the policy decides what cannot be done.

@@ -97,6 +97,14 @@ class Layer(Section):
         """Node class."""
         return self.kind if self.kind is not None else self.name
 
+    def link(self, one: int, other: int) -> Link:
+        """Return a link between two of its nodes, by their numbers."""
+        return Link(one, other, self.latency, self.bandwidth)
+
+    def uplink(self, one: int, other: int) -> Link:
+        """Return a link between one of its nodes and one of the layer above."""
+        return Link(one, other, self.uplink_latency, self.uplink_bandwidth, self.uplink_shared)
+
 
 class NamedLink(Section):
     """A link between two nodes; it takes the place of one that their layers would give.
@@ -184,13 +192,7 @@ class StreamRule(Work):
 
 
 class NamedChange(Section):
-    """A node leaves or joins.
-
-    Attributes:
-        time: When, in seconds.
-        node: Its name.
-        up: Whether it joins.
-    """
+    """A node leaves, or joins (`up`), at a time in seconds."""
 
     time: NonNegativeFloat
     node: str
@@ -347,8 +349,7 @@ WARNED_PARTS = 5
 class Testbed(Section):
     """A topology, its streams, and who comes and goes.
 
-    What makes it or changes it raises an `InputError` where the parts do not fit together; it names the file and the
-    key.
+    What makes it or changes it raises an `InputError` that names the file and the key where its parts do not fit.
 
     Attributes:
         layers: From the edge upwards.
@@ -368,11 +369,7 @@ class Testbed(Section):
     _where: str = PrivateAttr("testbed")
 
     def check(self, start: float = 0.0) -> Self:
-        """Return the testbed itself, if its parts fit together.
-
-        Args:
-            start: t_start of a training's container, in seconds: no period may be as short.
-        """
+        """Return the testbed itself, if its parts fit; no period may be as short as a container's `start` takes."""
         for fault in self._faults(start):
             raise InputError(f"{self._where}: {fault}")
         return self
@@ -411,11 +408,7 @@ class Testbed(Section):
         return self._rebuild({**self.model_dump(mode="json"), "stream_rule": {**dict(self.stream_rule), **changes}})
 
     def mesh(self, rng: np.random.Generator) -> Mesh:
-        """Return nodes and links.
-
-        Args:
-            rng: Draws how nodes sway, then the places of scattered ones.
-        """
+        """Return nodes and links; `rng` draws how nodes sway, then the places of scattered ones."""
         self.check()
         nodes = self._nodes(rng)
         number = {node.name: i for i, node in enumerate(nodes)}
@@ -437,13 +430,7 @@ class Testbed(Section):
         return nodes
 
     def jobs(self, mesh: Mesh, rng: np.random.Generator, *, streams: int | None = None) -> list[Job]:
-        """Return the streams; the first ones are the same however many there are.
-
-        Args:
-            mesh: Of this testbed.
-            rng: Draws the periods of a rule.
-            streams: How many; as many as the testbed says if None.
-        """
+        """Return the streams, all if `streams` is None; `rng` draws the periods of a rule, of the first ones first."""
         number = {node.name: i for i, node in enumerate(mesh.nodes)}
         if self.stream_rule is None:
             count = len(self.streams) if streams is None else streams
@@ -457,12 +444,9 @@ class Testbed(Section):
         return [_job(rule, number[sources[i // rule.per_node]], p, p) for i, p in enumerate(periods)]
 
     def changes(self, mesh: Mesh, rng: np.random.Generator, *, seconds: float) -> list[Change]:
-        """Return who leaves and joins when, in order; those before a time do not depend on how long it goes on.
+        """Return who leaves and joins before the end of the experiment, in order.
 
-        Args:
-            mesh: Of this testbed.
-            rng: Its children, one per node that comes and goes, draw the times.
-            seconds: End of the experiment.
+        Children of `rng`, one per node that comes and goes, draw the times: earlier ones do not depend on the end.
         """
         number = {node.name: i for i, node in enumerate(mesh.nodes)}
         changes = [Change(c.time, number[c.node], c.up) for c in self.churn.changes if c.time < seconds]
@@ -540,10 +524,10 @@ def paper_b() -> Testbed:
     return load(PAPER_B)
 
 
-def _within(layer: Layer, number: Mapping[str, int], rng: np.random.Generator) -> list[Link]:
+def _within(layer: Layer, number: Mapping[str, int], rng: np.random.Generator) -> Iterable[Link]:
     numbers = [number[name] for name in layer.members]
     if layer.mesh == "full":
-        return [Link(one, other, layer.latency, layer.bandwidth) for one, other in itertools.combinations(numbers, 2)]
+        return itertools.starmap(layer.link, itertools.combinations(numbers, 2))
     if layer.mesh == "links":
         return []
     assert layer.degree is not None
@@ -552,16 +536,13 @@ def _within(layer: Layer, number: Mapping[str, int], rng: np.random.Generator) -
 
 def _upward(low: Layer, high: Layer, number: Mapping[str, int]) -> Iterator[Link]:
     for one, other in itertools.product(low.gateway_names, high.members if low.upward == "all" else high.gateway_names):
-        yield Link(number[one], number[other], low.uplink_latency, low.uplink_bandwidth, low.uplink_shared)
+        yield low.uplink(number[one], number[other])
 
 
 def _named_link(link: NamedLink, number: Mapping[str, int], layers: Sequence[Layer], of: Sequence[int]) -> Link:
     one, other = (number[name] for name in link.between)
     low = layers[min(of[one], of[other])]
-    if of[one] == of[other]:
-        usual = Link(one, other, low.latency, low.bandwidth)
-    else:
-        usual = Link(one, other, low.uplink_latency, low.uplink_bandwidth, low.uplink_shared)
+    usual = low.link(one, other) if of[one] == of[other] else low.uplink(one, other)
     return replace(usual, **link.model_dump(exclude={"between"}, exclude_none=True))
 
 

@@ -13,7 +13,6 @@ from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 _ROUNDING = 1 + 1e-9
 _LOCAL, _COLD_LOCAL = Reason.LOCAL, Reason.COLD_LOCAL  # a look-up in an enumeration is slow
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
-_NOT_FEASIBLE = (0.0, None)
 _RULES, _LIMITS = Rules(), Limits()
 
 Neighbours = Sequence[Availability] | Callable[[], Sequence[Availability]]
@@ -21,9 +20,7 @@ Neighbours = Sequence[Availability] | Callable[[], Sequence[Availability]]
 
 
 class Neighbourhood(Protocol):
-    """All that LOS needs to know of the world: the node's own state, and what its neighbours published.
-
-    The emulator's `NodeView` is one; a live system's edge manager is another.
+    """All that LOS needs to know of the world; the emulator's `NodeView` is one, a live edge manager another.
 
     Attributes:
         rng: Draws the neighbour of a cold start.
@@ -76,47 +73,48 @@ def schedule(
     rules = _RULES if rules is None else rules
     limits = _LIMITS if limits is None else limits
     known = JobHistory(limits) if history is None else history
-    cold = known.cold
-    if cold and here.utilisation > rules.cold_start_threshold:
-        return _cold_start(request, here, neighbours, rules, rng)
-    limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender_limit_binds else None)
-    if limit > 0:
-        reason = _COLD_LOCAL if cold else _LOCAL
-        return _new(Decision, (reason, here.node, True, limit, seconds, known.extrapolation(here.kind, limit)))
+    cold, tried = known.cold, request.tried
+    cold_start = cold and here.utilisation > rules.cold_start_threshold
+    if not cold_start:
+        limit, seconds = feasible(request, here, known, limits, request.limit if rules.sender_limit_binds else None)
+        if limit > 0:
+            reason = _COLD_LOCAL if cold else _LOCAL
+            return _new(Decision, (reason, here.node, True, limit, seconds, known.extrapolation(here.kind, limit)))
     around = neighbours() if callable(neighbours) else neighbours
     if not around:
         return Decision(Reason.NO_NEIGHBOUR)
-    if len(request.tried) >= rules.hop_limit:
+    if len(tried) >= rules.hop_limit:
         return Decision(Reason.HOPS)
-    tried = request.tried
-    if rules.skip_visited and tried:
+    if rules.skip_visited:
         around = [other for other in around if other.node not in tried]
-    good: list[Availability] = []
-    bad: list[Availability] = []
-    plans: dict[int, tuple[float, float | None]] = {}
-    for other in around:
-        plan = feasible(request, other, known, limits, None)
-        if plan[0] > 0:
-            good.append(other)
-            plans[other.node] = plan
-        else:
-            bad.append(other)
-    if good:
-        best = best_fit(good, rules)
-    elif bad:
-        best = min(bad, key=_latency) if rules.infeasible == "closest" else best_fit(bad, rules)
+        if not around:
+            return Decision(Reason.CYCLE)
+    if cold_start:
+        rng = np.random.default_rng(0) if rng is None else rng
+        chosen = Decision(Reason.COLD_NEIGHBOUR, around[int(rng.integers(len(around)))].node)
     else:
-        return Decision(Reason.CYCLE)
-    if best.node in tried:
-        return Decision(Reason.CYCLE)
+        chosen = _best_neighbour(request, around, known, rules, limits)
+    return Decision(Reason.CYCLE) if chosen.node in tried else chosen
+
+
+def _best_neighbour(
+    request: Request, around: Sequence[Availability], known: JobHistory, rules: Rules, limits: Limits
+) -> Decision:
+    """Hand over to the best feasible neighbour, which gets a plan, else to the best infeasible one, which looks on."""
+    plans = {other.node: feasible(request, other, known, limits) for other in around}
+    good = [other for other in around if plans[other.node][0] > 0]
     if not good:
+        best = (
+            min(around, key=lambda other: other.latency) if rules.infeasible == "closest" else best_fit(around, rules)
+        )
         return Decision(Reason.INFEASIBLE, best.node)
+    best = best_fit(good, rules)
     limit, seconds = plans[best.node]
     return Decision(Reason.FEASIBLE, best.node, False, limit, seconds, known.extrapolation(best.kind, limit))
 
 
 def feasible(
-    request: Request, there: Availability, known: JobHistory, limits: Limits, planned: float | None
+    request: Request, there: Availability, known: JobHistory, limits: Limits, planned: float | None = None
 ) -> tuple[float, float | None]:
     """Return the limit under which a training would meet its period on a node, and t_complete; 0 if it would not.
 
@@ -125,16 +123,15 @@ def feasible(
     node class without a model is taken to be fast enough (Paper B, section IV.C: scheduling is optimistic).
     """
     node, _, free, memory, _, kind, latency, bandwidth = there
+    own = known.limits.get(node)
     if planned is not None:
         limit = planned if planned <= free else 0.0
+    elif own is None:
+        limit = limits.initial(free)
     else:
-        own = known.limits.get(node)
-        if own is None:
-            limit = limits.initial(free)
-        else:
-            limit = own if own < free else free
+        limit = own if own < free else free
     if limit < limits.floor or memory < known.memory_needed:
-        return _NOT_FEASIBLE
+        return 0.0, None
     curve = known.curve(kind)
     if curve is None:
         return limit, None
@@ -152,13 +149,9 @@ def feasible(
 
 
 def best_fit(nodes: Sequence[Availability], rules: Rules = _RULES) -> Availability:
-    """Return the node whose indices by utilisation and by latency have the smallest sum (Paper B, eq. 4).
+    """Return the node whose indices by utilisation and by latency have the smallest weighted sum (Paper B, eq. 4).
 
     Equal values share the index of the first of them; of equal sums the closer node is taken, then the earlier one.
-
-    Args:
-        nodes: At least one.
-        rules: The weights of the two indices.
     """
     if len(nodes) == 1:
         return nodes[0]
@@ -171,43 +164,17 @@ def best_fit(nodes: Sequence[Availability], rules: Rules = _RULES) -> Availabili
     return nodes[sums.index(min(sums))]
 
 
-def _latency(node: Availability) -> float:
-    return node.latency
-
-
-def _cold_start(
-    request: Request, here: Availability, neighbours: Neighbours, rules: Rules, rng: np.random.Generator | None
-) -> Decision:
-    around = neighbours() if callable(neighbours) else neighbours
-    if not around:
-        return Decision(Reason.NO_NEIGHBOUR)
-    if len(request.tried) >= rules.hop_limit:
-        return Decision(Reason.HOPS)
-    if rules.skip_visited:
-        around = [node for node in around if node.node not in request.tried]
-    if not around:
-        return Decision(Reason.CYCLE)
-    rng = np.random.default_rng(0) if rng is None else rng
-    node = around[int(rng.integers(len(around)))].node
-    if node in request.tried:
-        return Decision(Reason.CYCLE)
-    return Decision(Reason.COLD_NEIGHBOUR, node)
-
-
 _MARGIN = 1e-6
 
 
 class LearningPolicy:
     """What policies share that learn from past trainings: the history of each job, and how limits follow from it.
 
-    Args:
-        rules: Where Algorithm 1 leaves a choice; the study's if None, as are the next ones.
+    Attributes:
+        rules: Where Algorithm 1 leaves a choice; the study's if None is given, as are the next ones.
         limits: How CPU limits are set.
         fitting: When eq. 1 is fitted.
-        name: What the policy is called in tables, in place of its usual name.
-
-    Attributes:
-        name: What it is called in tables.
+        name: What it is called in tables; give one in place of the usual name.
         listens: Whether nodes exchange their availability for it; that counts as traffic.
     """
 
@@ -222,9 +189,7 @@ class LearningPolicy:
         *,
         name: str | None = None,
     ) -> None:
-        self.rules = rules or _RULES
-        self.limits = limits or _LIMITS
-        self.fitting = fitting or Fitting()
+        self.rules, self.limits, self.fitting = rules or _RULES, limits or _LIMITS, fitting or Fitting()
         if name is not None:
             self.name = name
         self._histories: dict[int, JobHistory] = {}
@@ -247,7 +212,7 @@ class LearningPolicy:
     def place(self, request: Request, there: Availability) -> Decision | None:
         """Return the decision to run a training on a node with that state; None if it is not feasible there."""
         known = self.history(request.job)
-        limit, seconds = feasible(request, there, known, self.limits, None)
+        limit, seconds = feasible(request, there, known, self.limits)
         if not limit > 0:
             return None
         return Decision(Reason.CHOSEN, there.node, True, limit, seconds, known.extrapolation(there.kind, limit))
@@ -276,12 +241,7 @@ class LOS(LearningPolicy):
 
     def decide(self, request: Request, view: Neighbourhood) -> Decision:
         """Return what the node does that has the request now."""
+        known = self.history(request.job)
         return schedule(
-            request,
-            view.here(),
-            view.neighbours,
-            self.history(request.job),
-            rules=self.rules,
-            limits=self.limits,
-            rng=view.rng,
+            request, view.here(), view.neighbours, known, rules=self.rules, limits=self.limits, rng=view.rng
         )

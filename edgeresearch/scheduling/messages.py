@@ -81,8 +81,7 @@ class Decision(NamedTuple):
         run: Whether the training runs at `node` now.
         limit: Millicores that it gets, or that the sender planned with.
         seconds: Expected t_complete; None if nothing is known yet.
-        extrapolation: How far the limit lies outside those that this rests on, as a factor
-            (`RuntimeModel.extrapolation`).
+        extrapolation: How far the limit lies outside those that this rests on (`RuntimeModel.extrapolation`).
     """
 
     reason: Reason

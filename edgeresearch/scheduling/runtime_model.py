@@ -108,16 +108,11 @@ def _powers(limits: Floats) -> Floats:
     root = np.sqrt(shifted)
     fourth = np.sqrt(root)
     powers = (root, root * fourth, shifted, shifted * fourth, shifted * root, shifted * shifted)
-    found: Floats = 1 / np.concatenate(powers)
-    return found
+    return np.asarray(1 / np.concatenate(powers))
 
 
 def fit(limits: Sequence[float] | Floats, seconds: Sequence[float] | Floats) -> Curve:
     """Fit eq. 1 to pairs of limit and duration by bounded least squares of the relative error (Levenberg-Marquardt).
-
-    Args:
-        limits: Millicores of each run, above 0.
-        seconds: Duration of each run, above 0.
 
     Raises:
         ValueError: The two differ in length, are empty, or hold a value that is not above 0.
@@ -248,28 +243,22 @@ class RuntimeModel:
         return math.sqrt(sum(e * e for e in off) / len(off))
 
     def extrapolation(self, limit: float) -> float:
-        """Return how far a limit lies outside those of the runs kept, as a factor: how far the curve extrapolates.
-
-        It is 1 within them, 2 at twice the largest or half of the smallest, infinite without runs.
-        """
+        """Return how far the curve extrapolates, as a factor: 2 at twice the largest limit or half of the smallest."""
         low, high = self._low, self._high
-        if low <= limit <= high:
-            return 1.0
-        return limit / high if limit > high > 0 else low / limit
+        return 1.0 if low <= limit <= high else max(limit / high, low / limit)
 
 
 class WorstCase:
-    """Gaussian worst case of a quantity that is rather stable, such as memory: mean + k standard deviations.
+    """Gaussian worst case of a quantity that is rather stable, such as memory: mean + 2 standard deviations.
 
     Attributes:
         bound: The worst case to plan with; 0 before the first value.
         count: Values so far.
     """
 
-    __slots__ = ("_mean", "_spread", "_squares", "bound", "count")
+    __slots__ = ("_mean", "_squares", "bound", "count")
 
-    def __init__(self, spread: float = 2.0) -> None:
-        self._spread = spread
+    def __init__(self) -> None:
         self._mean = self._squares = self.bound = 0.0
         self.count = 0
 
@@ -284,15 +273,13 @@ class WorstCase:
             return  # it has never varied, as most never do
         self._mean += off / self.count
         self._squares += off * (value - self._mean)
-        self.bound = self._mean + self._spread * math.sqrt(self._squares / (self.count - 1))
+        self.bound = self._mean + 2 * math.sqrt(self._squares / (self.count - 1))
 
 
 class JobHistory:
     """The history of one job as it is broadcast after each run to the nodes that execute the same model.
 
-    Args:
-        limits: How the limit of the next run follows from the last one.
-        fitting: When eq. 1 is fitted.
+    Its settings say how the limit of the next run follows from the last one, and when eq. 1 is fitted.
 
     Attributes:
         cold: Whether no node class has a runtime model yet.
@@ -311,15 +298,12 @@ class JobHistory:
     )  # fmt: skip
 
     def __init__(self, limits: Limits | None = None, fitting: Fitting | None = None) -> None:
-        self._rules = limits or Limits()
-        self._fitting = fitting or Fitting()
+        self._rules, self._fitting = limits or Limits(), fitting or Fitting()
         self.cold = True
         self.models: dict[str, RuntimeModel] = {}
         self.limits: dict[int, float] = {}
-        self.memory = WorstCase()
+        self.memory, self.megabytes, self.overhead = WorstCase(), WorstCase(), WorstCase()
         self.memory_needed = self._too_little = 0.0
-        self.megabytes = WorstCase()
-        self.overhead = WorstCase()
 
     def curve(self, kind: str) -> Curve | None:
         """Return eq. 1 as fitted on a node class; None without enough runs there."""

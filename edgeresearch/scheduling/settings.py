@@ -71,13 +71,7 @@ class Limits(Section):
         return limit if limit < free else free
 
     def following(self, limit: float, *, met: bool, utilisation: float) -> float:
-        """Return the limit of the next run.
-
-        Args:
-            limit: That of the last run, in millicores.
-            met: Whether the last run was complete within the period.
-            utilisation: Share of the limit that it used on average.
-        """
+        """Return the limit of the run after one that met its period or did not, and used so much of its own limit."""
         lower = met and (self.rule == "period" or utilisation < self.target)
         return self._clip(limit * (self.down if lower else self.up))
 

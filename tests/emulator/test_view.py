@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.emulator import network
-from edgeresearch.emulator.network import Job, Link, Mesh, Node, Routes, TransferLowerBound, Transfers
+from edgeresearch.emulator.network import Job, Link, Mesh, Node, Routes, Transfers
 from edgeresearch.emulator.policies import LOST_IN_A_ROW, Foresight, NodeStates, NodeView
 from edgeresearch.emulator.simulation import Host, Run, keyed_uniform
 from edgeresearch.scheduling.messages import Availability
@@ -29,7 +29,7 @@ LINE = Mesh(
 
 def look(mesh: Mesh, *path: int, megabytes: float = 0.5, time: float = 0.0) -> Foresight:
     job = Job(path[0], 60.0, 0.0, training_memory=64.0, megabytes=megabytes)
-    return Foresight(path, time, 2.0, 1.5, 3.0, job, TRUTH, Routes(mesh), Transfers(mesh), TransferLowerBound(mesh))
+    return Foresight(path, time, 2.0, 1.5, 3.0, job, TRUTH, Routes(mesh), Transfers(mesh))
 
 
 def test_it_says_what_the_training_will_take() -> None:
@@ -41,19 +41,19 @@ def test_it_says_what_the_training_will_take() -> None:
 
 
 def test_times_without_a_way_are_infinite() -> None:
-    assert TransferLowerBound(LINE).seconds(0, 0.5) == pytest.approx([0, 1.0, 2.25, np.inf])
-    assert np.isinf(TransferLowerBound(LINE).seconds(3, 0.5)[:3]).all()
-    assert TransferLowerBound(Mesh(LINE.nodes, [])).seconds(0, 0.5).tolist() == [0, np.inf, np.inf, np.inf]
+    assert Transfers(LINE).least_seconds(0, 0.5) == pytest.approx([0, 1.0, 2.25, np.inf])
+    assert np.isinf(Transfers(LINE).least_seconds(3, 0.5)[:3]).all()
+    assert Transfers(Mesh(LINE.nodes, [])).least_seconds(0, 0.5).tolist() == [0, np.inf, np.inf, np.inf]
 
 
 def test_times_that_are_forgotten_are_found_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "BOUND_BYTES", 2 * 8 * len(LINE.nodes))
-    soonest = TransferLowerBound(LINE)
-    found = [soonest.seconds(start, 0.5).tolist() for start in range(4)]
-    assert soonest.seconds.cache_info().currsize == 2
-    assert [soonest.seconds(start, 0.5).tolist() for start in range(4)] == found
-    again = soonest.seconds(3, 0.5)
-    assert soonest.seconds(3, 0.5) is again
+    soonest = Transfers(LINE)
+    found = [soonest.least_seconds(start, 0.5).tolist() for start in range(4)]
+    assert soonest.least_seconds.cache_info().currsize == 2
+    assert [soonest.least_seconds(start, 0.5).tolist() for start in range(4)] == found
+    again = soonest.least_seconds(3, 0.5)
+    assert soonest.least_seconds(3, 0.5) is again
 
 
 def test_transfers_under_way_are_met_but_none_begins() -> None:
@@ -70,7 +70,7 @@ def test_a_wider_link_round_about_can_be_sooner_than_the_way() -> None:
     links = [Link(0, 1, 0.01, 1.0), Link(0, 2, 0.02, 100.0), Link(2, 1, 0.02, 100.0)]
     mesh = Mesh(LINE.nodes, links)
     assert look(mesh, 0).send(1) == pytest.approx(0.01 + 4.0)
-    assert TransferLowerBound(mesh).seconds(0, 0.5)[1] == pytest.approx(0.04 + 0.08)
+    assert Transfers(mesh).least_seconds(0, 0.5)[1] == pytest.approx(0.04 + 0.08)
 
 
 @given(
@@ -81,7 +81,7 @@ def test_a_wider_link_round_about_can_be_sooner_than_the_way() -> None:
 )
 @settings(max_examples=100)
 def test_no_transfer_is_sooner(mesh: Mesh, megabytes: float, time: float, away: set[int]) -> None:
-    routes, transfers, soonest = Routes(mesh), Transfers(mesh), TransferLowerBound(mesh)
+    routes, transfers = Routes(mesh), Transfers(mesh)
     every = range(len(mesh.nodes))
     for node in away & set(every):
         routes.change(node, up=False)
@@ -89,7 +89,7 @@ def test_no_transfer_is_sooner(mesh: Mesh, megabytes: float, time: float, away: 
         if routes.reaches(start, goal):
             path = routes.path(start, goal)
             took = (transfers.seconds if start % 2 == 0 else transfers.foresee)(path, megabytes, time)
-            assert soonest.seconds(start, megabytes)[goal] <= took
+            assert transfers.least_seconds(start, megabytes)[goal] <= took
             if len(path) == 1:
                 assert took == 0
 
@@ -310,7 +310,7 @@ def test_an_oracle_sees_the_future() -> None:
         interval=1.0,
         lost=None,
         rng=RNG,
-        foresight=lambda: Foresight(*about, truth, routes, Transfers(mesh), TransferLowerBound(mesh)),
+        foresight=lambda: Foresight(*about, truth, routes, Transfers(mesh)),
     )
     assert foresee(seer, 0, 500.0) == 45 * 1.5 + 3
     assert foresee(seer, 2, 500.0) == pytest.approx(165 * 1.5 + 3 + 0.02 + 0.04)

@@ -279,13 +279,13 @@ def test_extrapolation_is_told_from_the_extremes(limits: list[float], max_runs: 
     assert model.extrapolation(limit) == max(1.0, limit / max(last), min(last) / limit)
 
 
-@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=50), st.floats(0, 4))
-def test_the_worst_case_is_the_mean_and_standard_deviations(values: list[float], spread: float) -> None:
-    case = WorstCase(spread)
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=50))
+def test_the_worst_case_is_the_mean_and_two_standard_deviations(values: list[float]) -> None:
+    case = WorstCase()
     for value in values:
         case.add(value)
     assert case.count == len(values)
-    expected = statistics.mean(values) + spread * statistics.stdev(values)
+    expected = statistics.mean(values) + 2 * statistics.stdev(values)
     assert case.bound == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
