@@ -300,21 +300,13 @@ def emulate(
     triggers = repeats * hours * sum(3600 / job.period for job in jobs)
     chosen = _choose(asked, place, triggers, triggers * len(mesh.nodes), notes)
     more = _more_gateways(place)
-    first: Record = "decisions" if trace else "paths"
-    runs = [
-        _Run(base, policy, len(jobs), repeat, "", "paths" if repeat else first)
-        for policy in chosen.values()
-        for repeat in range(repeats)
-    ]
-    runs += [
-        _Run(replace(base, testbed=other), "los", len(jobs), repeat, layer)
-        for layer, other in more.items()
-        for repeat in range(repeats)
-    ]
-    few = triggers * len(chosen) <= FEW
-    done = parallel.iterate(
-        (delayed(_run)(run, hours, seed) for run in runs), 1 if few else workers or parallel.cores()
-    )
+    each = range(repeats)
+    kept: list[Record] = ["decisions" if trace and not repeat else "paths" for repeat in each]
+    runs = [_Run(base, policy, len(jobs), at, "", kept[at]) for policy in chosen.values() for at in each]
+    wider = {layer: replace(base, testbed=other) for layer, other in more.items()}
+    runs += [_Run(scenario, "los", len(jobs), at, layer) for layer, scenario in wider.items() for at in each]
+    workers = 1 if triggers * len(chosen) <= FEW else workers or parallel.cores()
+    done = parallel.iterate((delayed(_run)(run, hours, seed) for run in runs), workers)
     records = []
     for at, run in enumerate(runs, start=1):
         if progress is not None:
@@ -334,10 +326,8 @@ def _check(streams: int | None, hours: float, repeats: int, seed: int) -> None:
     for what, number, least in (("streams", streams, 1), ("repeats", repeats, 1), ("seed", seed, 0)):
         if number is not None and number < least:
             raise InputError(f"{what} {number} is below {least}; use {least} or more")
-    if not isinstance(hours, Real):
-        raise InputError(f"hours is {hours!r}; give a number")
-    if not 0 < hours < math.inf:
-        raise InputError(f"hours {hours:g} is no time to run; give a number above 0")
+    if not isinstance(hours, Real) or not 0 < hours < math.inf:
+        raise InputError(f"hours is {hours!r}; give a number above 0")
 
 
 def _name(testbed: str | Path | Testbed) -> str:

@@ -2,13 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import PrivateAttr
 from scipy.sparse import coo_array
@@ -17,13 +15,10 @@ from scipy.spatial import cKDTree
 
 from edgeresearch.data import datasets
 from edgeresearch.data.registry import METADATA
-from edgeresearch.emulator.network import Floats, Link, Mesh
+from edgeresearch.emulator.network import Floats, Ints, Link, Mesh
 from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.emulator.testbed import PAPER_B, Testbed, load, paper_b
 from edgeresearch.errors import InputError
-from edgeresearch.settings import parsed
-
-Ints = npt.NDArray[np.int64]
 
 EARTH = 6_371_008.8
 """Mean radius, in metres."""
@@ -250,13 +245,10 @@ class City(Testbed):
             found.append((self._plan.sites[:, None, :] / 1000 + ring).reshape(-1, 2))
         return np.concatenate(found)
 
-    def check(self, start: float = 0.0) -> "City":
-        """See `Testbed.check`; the links follow from the places and need no check."""
-        layers = tuple(layer.model_copy(update={"gateways": ()}) for layer in self.layers)
-        slim = Testbed(layers=layers, streams=self.streams, stream_rule=self.stream_rule, churn=self.churn)
-        slim._where = self._where
-        slim.check(start)
-        return self
+    def _faults(self, start: float) -> Iterator[str]:
+        """As of a testbed; the gateways follow from the places, as the links do, and need no check."""
+        bare = tuple(layer.model_copy(update={"gateways": ()}) for layer in self.layers)
+        return Testbed(**{**dict(self), "layers": bare})._faults(start)
 
     def mesh(self, rng: np.random.Generator) -> Mesh:
         """See `Testbed.mesh`; the places are fixed."""
@@ -292,11 +284,6 @@ class City(Testbed):
             return self._plan.district
         count = len(self._plan.sites)
         return np.repeat(np.arange(count), len(self.layers[at].members) // count)
-
-    def _rebuild(self, data: Mapping[str, Any]) -> "City":
-        city = parsed(data, City, self._where)
-        city._where, city._plan = self._where, self._plan
-        return city.check()
 
 
 def make_city(places: Places, settings: CitySettings) -> City:

@@ -1,7 +1,8 @@
 """The mesh and its streams: nodes, links, latencies, ways, transfers."""
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from operator import attrgetter
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,11 +270,7 @@ class Routes:
         return nodes
 
     def path(self, start: int, goal: int) -> list[int]:
-        """Return the nodes on the way from `start` to `goal`, both among them, next hop by next hop.
-
-        Raises:
-            ValueError: There is no way.
-        """
+        """Return the nodes on the way, both ends among them, next hop by next hop; a `ValueError` if there is none."""
         if start == goal:
             return [start]
         nodes, here, following = [start], start, self._way(goal).item
@@ -306,36 +304,22 @@ class Routes:
         return self._open
 
 
-def latency_over_time(mesh: Mesh, start: int, goals: Mapping[str, int], times: Sequence[float]) -> pd.DataFrame:
-    """Return the latency from one node to others over time, one way, along the way that packets take.
-
-    Args:
-        mesh: The network.
-        start: Number of the node.
-        goals: Numbers of the others, which it reaches, by what they are called.
-        times: In seconds.
+def latency_over_time(mesh: Mesh, start: int, times: Sequence[float]) -> pd.DataFrame:
+    """Return the latency from a node to the first other one of each layer over time, along the way that packets take.
 
     Returns:
-        One row per time and goal: `seconds`, `goal`, `hops` (links on the way), `milliseconds`.
+        One row per layer and time: `seconds`, `goal` (the layer), `hops` (links on the way), `milliseconds`, one way.
+
+    Raises:
+        ValueError: There is no way to one of them.
     """
     rows, routes = [], Routes(mesh)
-    for name, goal in goals.items():
-        way = routes.path(start, goal)
-        links = [mesh.neighbours[one][other] for one, other in zip(way, way[1:], strict=False)]
-        far = [1000 * sum(mesh.latency(link, time) for link in links) for time in times]
-        rows.append(
-            pd.DataFrame({"seconds": np.asarray(times, float), "goal": name, "hops": len(links), "milliseconds": far})
-        )
-    return pd.concat(rows, ignore_index=True)
-
-
-def first_of_layers(mesh: Mesh, start: int) -> dict[str, int]:
-    """Return the first node of each layer by its name, `start` itself left out."""
-    found: dict[str, int] = {}
-    for number, node in enumerate(mesh.nodes):
-        if number != start:
-            found.setdefault(node.layer, number)
-    return found
+    for layer, numbers in mesh.layers.items():
+        for goal in [number for number in numbers if number != start][:1]:
+            links = [mesh.neighbours[one][other] for one, other in itertools.pairwise(routes.path(start, goal))]
+            far = [1000 * sum(mesh.latency(link, time) for link in links) for time in times]
+            rows.append(pd.DataFrame({"seconds": times, "goal": layer, "hops": len(links), "milliseconds": far}))
+    return pd.concat(rows, ignore_index=True).astype({"seconds": float})
 
 
 BOUND_BYTES = 256 * 2**20
@@ -372,13 +356,7 @@ class Transfers:
         return total
 
     def seconds(self, path: Sequence[int], megabytes: float, time: float) -> float:
-        """Return how long a transfer takes that begins now; later ones meet it.
-
-        Args:
-            path: Nodes from the source to where the training runs, both among them; each two are neighbours.
-            megabytes: What is sent.
-            time: Now, in seconds; never before an earlier call.
-        """
+        """Return how long a transfer along a path takes that begins now; later ones, none before it, meet it."""
         self._asked = None
         return self._seconds(path, megabytes, time, begin=True)
 

@@ -85,9 +85,7 @@ class NodeStates:
 
     def __init__(self, hosts: "Sequence[Host]", time: float) -> None:
         self._hosts = hosts
-        self.cpu: Floats = np.empty(len(hosts))
-        self.memory: Floats = np.empty(len(hosts))
-        self.utilisation: Floats = np.empty(len(hosts))
+        self.cpu, self.memory, self.utilisation = (np.empty(len(hosts)) for _ in range(3))
         self.kinds = sorted({host.kind for host in hosts})
         self.kind = np.array([self.kinds.index(host.kind) for host in hosts], dtype=np.intp)
         self.count = sum(host.up for host in hosts)

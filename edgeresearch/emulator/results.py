@@ -394,12 +394,12 @@ def by_node(outcome: Outcome) -> pd.DataFrame:
     ends = np.minimum(log["time"] + log["complete"], outcome.seconds)
     held = (log["limit"] * (ends - log["time"])).groupby(log["node"]).sum()
     count = log.groupby("node").size()
-    every = range(len(outcome.mesh.nodes))
-    cpu = np.array([node.cpu for node in outcome.mesh.nodes])
+    nodes, every = outcome.mesh.nodes, range(len(outcome.mesh.nodes))
+    cpu = np.array([node.cpu for node in nodes])
     return pd.DataFrame(
         {
-            "node": [node.name for node in outcome.mesh.nodes],
-            "layer": [node.layer for node in outcome.mesh.nodes],
+            "node": [node.name for node in nodes],
+            "layer": [node.layer for node in nodes],
             "trainings": count.reindex(every, fill_value=0).to_numpy(),
             "cpu_percent": 100 * held.reindex(every, fill_value=0.0).to_numpy() / (cpu * outcome.seconds),
         }
@@ -407,11 +407,7 @@ def by_node(outcome: Outcome) -> pd.DataFrame:
 
 
 def gateway_gains(base: pd.DataFrame, more: Sequence[tuple[str, str, pd.DataFrame]]) -> pd.DataFrame:
-    """Return what one more gateway gives, repeat against the same repeat.
-
-    Args:
-        base: One row per trigger of one policy.
-        more: Layer, name of its new gateway, and the triggers with it.
+    """Return what `more` gateways give, by layer, name and triggers, each repeat against the same one in `base`.
 
     Returns:
         `layer`, `node`, `drop_percent` and `fewer_points`, by how much the drop rate falls, with its 95 % interval

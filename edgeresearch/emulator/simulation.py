@@ -9,10 +9,9 @@ from itertools import islice
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtri
 
-from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, Transfers
+from edgeresearch.emulator.network import Floats, Ints, Job, Mesh, Routes, Transfers
 from edgeresearch.emulator.policies import LOST_IN_A_ROW, Foresight, NodeView, SchedulingPolicy, policy_name
 from edgeresearch.emulator.results import Outcome, Path, Step, TriggerLog
 from edgeresearch.emulator.settings import TrainingCost
@@ -20,7 +19,6 @@ from edgeresearch.errors import InputError
 from edgeresearch.scheduling.messages import Decision, Reason, Request, TrainingReport
 from edgeresearch.scheduling.runtime_model import Curve, Numbers, complete
 
-Ints = npt.NDArray[np.int64]
 Key = int | Ints
 
 
@@ -82,19 +80,12 @@ def keyed_uniforms(*key: Key) -> Floats:
     return ((state >> np.uint64(12)).astype(np.float64) + 0.5) * _UNIT
 
 
-_DURATION, _MONITOR = 1, 2
-
-
 @dataclass(frozen=True)
 class TrainingTimes:
     """How long trainings really take on each node class; the scheduler sees only its own runs.
 
     Attributes:
-        curves: Eq. 1 by node class.
-        noise: Standard deviation of the logarithm of a run's duration.
-        monitor: Standard deviation of the utilisation that the monitoring reports.
-        start: t_start of the container, in seconds.
-        stop: t_stop, in seconds.
+        curves: Eq. 1 by node class; all else is as in `TrainingCost`.
     """
 
     curves: Mapping[str, Curve]
@@ -121,24 +112,19 @@ class TrainingTimes:
         return seconds, busy / seconds
 
     def draws(self, key: int, jobs: Key, counts: Key) -> tuple[Floats, Floats]:
-        """Draw for triggers the factor on the duration, and what is added to the utilisation.
-
-        A draw depends on the key of the run, the number of the job, and that of its trigger alone.
-        """
-        duration, monitor = (ndtri(keyed_uniforms(key, what, jobs, counts)) for what in (_DURATION, _MONITOR))
+        """Draw for triggers, by the run's key, the factor on the duration and what is added to the utilisation."""
+        duration, monitor = (ndtri(keyed_uniforms(key, what, jobs, counts)) for what in (1, 2))
         # Not numpy's exp: its last digit differs between processors.
         noise = np.array([math.exp(value) for value in (self.noise * duration).tolist()])
         return noise, self.monitor * monitor
 
 
-BLOCK = 1024
-"""Events that are sorted at once, on average."""
 Events = tuple[Floats, Ints, Ints]
 """Events in order: when, in seconds; numbers of what happens; how often each happened before."""
 
 
 def event_schedule(
-    first: Sequence[float], every: Sequence[float], until: float, *, size: int = BLOCK
+    first: Sequence[float], every: Sequence[float], until: float, *, size: int = 1024
 ) -> Iterator[Events]:
     """Yield all events before a time in order; of those at the same time the smaller number comes first.
 
@@ -192,9 +178,7 @@ class Host:
     """State of one node.
 
     Attributes:
-        number: The node's.
-        kind: Node class.
-        capacity: CPU, in millicores.
+        number: The node's; `kind` is its class, `capacity` its CPU, in millicores.
         cpu: CPU that prediction jobs leave, in millicores.
         memory: Memory that they leave, in megabytes.
         phase: Time of an exchange, in seconds; the others follow in intervals.
@@ -258,8 +242,6 @@ _new = tuple.__new__  # makes a named tuple in half the time of its own construc
 
 Trigger = tuple[float, int, float, float]
 """When, in seconds; the job's number; the factor on the duration; what the monitoring adds to the utilisation."""
-
-
 _Training = tuple[int, float, float, float, float]
 """Where a training runs, its limit, t_job, t_complete, and the utilisation that the monitoring reports."""
 

@@ -386,14 +386,14 @@ class Testbed(Section):
             yield from _rule_faults(self.stream_rule, self.layers, start)
         yield from _churn_faults(self.churn, self.layers, home)
 
-    def with_layer(self, name: str, **changes: Any) -> "Testbed":
+    def with_layer(self, name: str, **changes: Any) -> Self:
         """Return a testbed in which a layer has other settings."""
         at = self._layer(name)
         data = self.model_dump(mode="json")
         data["layers"][at].update(changes)
         return self._rebuild(data)
 
-    def with_gateways(self, layer: str, count: int) -> "Testbed":
+    def with_gateways(self, layer: str, count: int) -> Self:
         """Return a testbed in which a layer has so many gateways: first those that it has, then its others in order."""
         below = self.layers[self._layer(layer)]
         names = list(dict.fromkeys([*below.gateway_names, *below.members]))
@@ -401,7 +401,7 @@ class Testbed(Section):
             raise InputError(f"{self._where}: {layer} has {len(names)} nodes; {count} of them cannot be gateways")
         return self.with_layer(layer, gateways=names[:count])
 
-    def with_rule(self, **changes: Any) -> "Testbed":
+    def with_rule(self, **changes: Any) -> Self:
         """Return a testbed whose streams come by its rule with other settings."""
         if self.stream_rule is None:
             raise InputError(f"{self._where}: stream_rule: there is none to change; give one")
@@ -496,9 +496,10 @@ class Testbed(Section):
             raise InputError(f"{self._where}: there is no layer {name}{nearest(name, names)}")
         return names.index(name)
 
-    def _rebuild(self, data: Mapping[str, Any]) -> "Testbed":
-        testbed = parsed(data, Testbed, self._where)
-        testbed._where = self._where
+    def _rebuild(self, data: Mapping[str, Any]) -> Self:
+        testbed = parsed(data, type(self), self._where)
+        for name in self.__private_attributes__:
+            setattr(testbed, name, getattr(self, name))
         return testbed.check()
 
 

@@ -181,7 +181,7 @@ def test_it_finds_what_the_experiment_finds(paper: Scenario) -> None:
         ({"rules": {"hops": 2}}, "^Rules: unknown key hops"),
         ({"streams": "4"}, "^streams is '4'; give a whole number"),
         ({"repeats": 1.5}, "^repeats is 1.5; give a whole number"),
-        ({"hours": "4"}, "^hours is '4'; give a number"),
+        ({"hours": "4"}, "^hours is '4'; give a number above 0"),
     ],
 )
 def test_what_python_hands_over_is_refused_in_one_line(options: dict[str, Any], message: str) -> None:
@@ -342,9 +342,9 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
     ),
     "no streams": ({"streams": []}, [], "mine.yaml: streams: there is none; list streams or give a stream_rule"),
     "no streams, some asked": ({"streams": []}, ["--streams", "2"], "mine.yaml: streams: there is none; list streams"),
-    "hours": ({}, ["--hours", "0"], "hours 0 is no time to run; give a number above 0"),
-    "endless hours": ({}, ["--hours", "inf"], "hours inf is no time to run; give a number above 0"),
-    "negative hours": ({}, ["--hours", "-2"], "hours -2 is no time to run; give a number above 0"),
+    "hours": ({}, ["--hours", "0"], "hours is 0.0; give a number above 0"),
+    "endless hours": ({}, ["--hours", "inf"], "hours is inf; give a number above 0"),
+    "negative hours": ({}, ["--hours", "-2"], "hours is -2.0; give a number above 0"),
     "many hours": ({}, ["--hours", "1e7"], "triggers in all, more than 10,000,000; give fewer hours, repeats or"),
     "few hours": ({}, ["--hours", "0.01"], "no stream triggers a training within 0.01 h; give more hours"),
     "repeats": ({}, ["--repeats", "0"], "repeats 0 is below 1; use 1 or more"),

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from edgeresearch.emulator import network
 from edgeresearch.emulator import network as module
 from edgeresearch.emulator.network import Link, Mesh, Node, Routes, Transfers, link_near
-from edgeresearch.emulator.testbed import paper_b
 
 
 def _line(*sways: float) -> Mesh:
@@ -23,24 +22,18 @@ def _line(*sways: float) -> Mesh:
     return Mesh(nodes, [Link(i, i + 1, 0.001 * (i + 1), 100.0) for i in range(len(sways) - 1)])
 
 
-def test_latencies_add_up_along_the_way() -> None:
-    table = network.latency_over_time(_line(0.0, 0.0, 0.0, 0.0), 0, {"near": 1, "far": 3}, [0.0, 7.0])
-    assert table["milliseconds"].tolist() == pytest.approx([1.0, 1.0, 6.0, 6.0])
-    assert table["hops"].tolist() == [1, 1, 3, 3]
-    assert table["seconds"].tolist() == [0.0, 7.0, 0.0, 7.0]
-
-
-def test_one_node_of_each_layer_is_chosen() -> None:
-    mesh = paper_b().mesh(np.random.default_rng(0))
-    names = {layer: mesh.nodes[i].name for layer, i in network.first_of_layers(mesh, 0).items()}
-    assert names == {"edge": "edge-2", "fog": "fog-1", "cloud": "cloud-1"}
-    assert network.first_of_layers(mesh, 1)["edge"] == 0
+def test_latencies_to_one_node_of_each_layer_add_up_along_the_way() -> None:
+    table = network.latency_over_time(_line(0.0, 0.0, 0.0, 0.0), 0, [0.0, 7.0])
+    assert table["goal"].tolist() == ["edge", "edge", "fog", "fog", "cloud", "cloud"]
+    assert table["milliseconds"].tolist() == pytest.approx([1.0, 1.0, 3.0, 3.0, 6.0, 6.0])
+    assert table["hops"].tolist() == [1, 1, 2, 2, 3, 3]
+    assert table["seconds"].tolist() == [0.0, 7.0] * 3
 
 
 def test_an_island_is_out_of_reach() -> None:
     mesh = Mesh(_line(0.0, 0.0).nodes, [])
     with pytest.raises(ValueError, match="cannot be reached"):
-        network.latency_over_time(mesh, 0, {"there": 1}, [0.0])
+        network.latency_over_time(mesh, 0, [0.0])
 
 
 def _nodes(count: int, sway: float = 0.0) -> list[Node]:

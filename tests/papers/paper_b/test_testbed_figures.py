@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgeresearch.emulator.api import Scenario
-from edgeresearch.emulator.network import Link, Mesh, Node, first_of_layers, latency_over_time
+from edgeresearch.emulator.network import Link, Mesh, Node, latency_over_time
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.papers.paper_b import testbed_figures as draw
 from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep, most_informative, placement_traces
@@ -110,7 +110,7 @@ def test_fields_are_read_off_any_kind_of_class() -> None:
 
 
 def test_each_goal_has_a_line_of_latencies(mesh: Mesh) -> None:
-    table = latency_over_time(mesh, 0, first_of_layers(mesh, 0), [0.0, 600.0, 1200.0])
+    table = latency_over_time(mesh, 0, [0.0, 600.0, 1200.0])
     (axes,) = draw.plot_latencies(table, "edge-1").axes
     labels = [line.get_label() for line in axes.lines]
     assert labels == ["to an edge node (1 link)", "to a fog node (2 links)", "to a cloud node (3 links)"]
