@@ -326,7 +326,7 @@ class SimulationState:
                 try:
                     decision = decide(request, view)
                 except Exception as error:
-                    error.add_note(f"in the policy {self._name}, as it decided on job {number} at {time:g} s")
+                    error.add_note(f"raised in the scheduling policy {self._name!r}, for job {number} at {time:g} s")
                     raise
                 if decision.__class__ is not Decision or decision[0].__class__ is not Reason:
                     raise InputError(

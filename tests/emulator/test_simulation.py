@@ -324,7 +324,7 @@ def test_an_error_within_a_policy_names_the_policy() -> None:
 
     with pytest.raises(ZeroDivisionError) as caught:
         tell(Broken(), Job(0, 100.0, 10.0))
-    assert caught.value.__notes__ == ["in the policy told, as it decided on job 0 at 10 s"]
+    assert caught.value.__notes__ == ["raised in the scheduling policy 'told', for job 0 at 10 s"]
 
 
 @pytest.mark.parametrize("enabled", [True, False])
