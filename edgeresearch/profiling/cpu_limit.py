@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +94,20 @@ class DutyCycle:
     def limit(self, pid: int, millicores: float) -> Iterator[None]:
         """Limit a process as `CgroupQuota.limit` does."""
         over, running = threading.Event(), PERIOD * millicores / 1000
-        thread = threading.Thread(target=_cycle, args=(pid, running, over), daemon=True)
+
+        def cycle() -> None:
+            with contextlib.suppress(ProcessLookupError):
+                try:
+                    while not over.is_set():
+                        os.kill(pid, signal.SIGCONT)
+                        over.wait(running)
+                        if running < PERIOD:
+                            os.kill(pid, signal.SIGSTOP)
+                            over.wait(PERIOD - running)
+                finally:
+                    os.kill(pid, signal.SIGCONT)
+
+        thread = threading.Thread(target=cycle, daemon=True)
         thread.start()
         try:
             yield
@@ -131,15 +144,19 @@ def find_quotas(process: Path) -> list[CgroupQuota]:
     Of version 2 it is the nearest group above the process that hands the cpu controller down; none is changed to do so.
     """
     try:
-        mounts, groups = _mounts(process / "mountinfo"), _groups(process / "cgroup")
+        mounts, lines = ((process / name).read_text().splitlines() for name in ("mountinfo", "cgroup"))
     except OSError:  # no Linux
         return []
+    controlled = [line.split(":", 2)[1:] for line in lines]  # the group of version 2 has no controller
+    groups = {name: inside for names, inside in controlled for name in names.split(",")}
     found = []
-    for kind, root, place, options in mounts:
+    for left, _, right in (line.partition(" - ") for line in mounts if " - cgroup" in line):
+        kind, _, options = right.split()[:3]
         key = "cpu" if kind == "cgroup" else ""
-        if key not in groups or key not in [*options, ""]:
+        if key not in groups or key not in [*options.split(","), ""]:
             continue
-        inside = Path("/") / groups[key]
+        root, place = map(Path, left.split()[3:5])
+        inside = Path("/", groups[key])
         home = place / inside.relative_to(root) if inside.is_relative_to(root) else place
         if kind == "cgroup":
             settings = {"cpu.shares": "262144", "cpu.cfs_period_us": "{period}", "cpu.cfs_quota_us": "{quota}"}
@@ -149,19 +166,6 @@ def find_quotas(process: Path) -> list[CgroupQuota]:
         settings = {"cpu.weight": "10000", "cpu.max": "{quota} {period}"}
         found += [CgroupQuota("cgroup v2, cpu.max", parent, home, settings) for parent in above[:1]]
     return sorted(found, key=lambda quota: quota.name)
-
-
-def _mounts(path: Path) -> list[tuple[str, Path, Path, Sequence[str]]]:
-    """Return type, root, mount point and options of each cgroup file system."""
-    lines = [line.partition(" - ") for line in path.read_text().splitlines()]
-    parts = [(left.split(), right.split()[:3]) for left, _, right in lines if right.startswith("cgroup")]
-    return [(kind, Path(at[3]), Path(at[4]), options.split(",")) for at, (kind, _, options) in parts]
-
-
-def _groups(path: Path) -> dict[str, str]:
-    """Return the path of the process's group by controller; that of version 2 has none."""
-    lines = [line.split(":", 2) for line in path.read_text().splitlines()]
-    return {name: inside for _, names, inside in lines for name in names.split(",")}
 
 
 def _delegates_cpu(group: Path) -> bool:
@@ -181,16 +185,3 @@ def _works(quota: CgroupQuota) -> bool:
     finally:
         idle.kill()
         idle.communicate()
-
-
-def _cycle(pid: int, running: float, over: threading.Event) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        try:
-            while not over.is_set():
-                os.kill(pid, signal.SIGCONT)
-                over.wait(running)
-                if running < PERIOD:
-                    os.kill(pid, signal.SIGSTOP)
-                    over.wait(PERIOD - running)
-        finally:
-            os.kill(pid, signal.SIGCONT)

@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -80,10 +80,7 @@ class Extrapolation(Deviation):
 
 
 class SampledRange(Section):
-    """Where eq. 1 rests on measurements, from the limit `low` to `high`; elsewhere it extrapolates.
-
-    `below` and `above` are the deviations at these two limits, each fitted on the others.
-    """
+    """The limits between which eq. 1 was measured, and its deviations at either, fitted without that one."""
 
     low: PositiveFloat
     high: PositiveFloat
@@ -96,13 +93,12 @@ class ModelCalibration(Section):
 
     Attributes:
         curve: Eq. 1, fitted to all runs.
-        held_out_limits: Inside the sampled limits: each limit but the outermost held out in turn.
+        held_out_limits: Each limit but the outermost held out in turn.
         held_out_repeats: Each repeat held out in turn; None with one repeat.
-        sampled: Where the curve rests on measurements.
+        sampled: Where the curve rests on measurements; elsewhere it extrapolates.
         noise: Standard deviation of the logarithm of a run's duration around the curve.
         granted: Median share of its limit that a run had of the CPU.
         data, real: Series that it was trained on, and whether that is the published one.
-        runs: All runs.
     """
 
     curve: FittedCurve
@@ -124,8 +120,7 @@ class Calibration(Section):
 
     Attributes:
         throttle, period: How limits were kept, and in how many seconds.
-        machine: What it was measured on.
-        load: Lowest, median and highest load of the machine during the measurement.
+        machine, load: What it was measured on, and the lowest, median and highest load of that.
         samples: Cached samples of a training.
         models: By name of the identity function.
     """
@@ -169,10 +164,6 @@ class Calibration(Section):
         low, median, high = self.load
         load = f"load of the machine: {median:.1f} (from {low:.1f} to {high:.1f})"
         return [*notes, f"{load} on {self.machine['cores']} cores"]
-
-
-Job: TypeAlias = Callable[..., object]
-"""Trains once, with a `seed`."""
 
 
 def calibrate(
@@ -239,17 +230,17 @@ def read(path: str | Path) -> Calibration:
 
 
 def measure(
-    jobs: Mapping[str, Job],
+    jobs: Mapping[str, Callable[..., object]],
     plan: CalibrationPlan,
     *,
     throttle: Throttle,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, list[Run]]:
-    """Train every job, by name, under every limit, in one process on one thread; return its runs by limit and repeat.
+    """Do every training, by name, under every limit in a process of its own; return its runs by limit and repeat.
 
-    The limit holds from the order to train on. The order of all trainings of a repeat is drawn, so that what else
-    happens on the machine falls on no limit in particular. The other arguments are those of `calibrate`.
+    A training takes a `seed`. The order of all trainings of a repeat is drawn, so that what else happens on the machine
+    falls on no limit in particular. The other arguments are those of `calibrate`.
 
     Raises:
         RunError: A training failed.
@@ -277,11 +268,11 @@ def measure(
     return {name: sorted(runs, key=lambda run: (run.limit, run.repeat)) for name, runs in measured.items()}
 
 
-def time_trainings(job: Job, seed: int, count: int = 1) -> tuple[float, float]:
+def time_trainings(train: Callable[..., object], seed: int, count: int = 1) -> tuple[float, float]:
     """Train `count` times in a row; return the time and the CPU time of a training, in seconds."""
     begin, used = time.perf_counter(), time.process_time()
     for _ in range(count):
-        job(seed=seed)
+        train(seed=seed)
     return (time.perf_counter() - begin) / count, (time.process_time() - used) / count
 
 
@@ -290,19 +281,15 @@ def fit_runs(runs: Sequence[Run], *, data: str, real: bool) -> ModelCalibration:
     limits, repeats = sorted({run.limit for run in runs}), sorted({run.repeat for run in runs})
     curve = _fit_curve(runs)
     by_limit = {limit: _held_out(runs, "limit", limit) for limit in limits}
-    inside = np.concatenate([by_limit[limit] for limit in limits[1:-1]])
     low, second, *_, last, high = limits
-    edges = {"below": (low, second / low), "above": (high, high / last)}
-    outside = {
-        name: Extrapolation(limit=limit, factor=factor, **_deviation(by_limit[limit]))
-        for name, (limit, factor) in edges.items()
-    }
+    below = Extrapolation(limit=low, factor=second / low, **_deviation(by_limit[low]))
+    above = Extrapolation(limit=high, factor=high / last, **_deviation(by_limit[high]))
     others = [_held_out(runs, "repeat", repeat) for repeat in repeats] if len(repeats) > 1 else []
     return ModelCalibration(
         curve=FittedCurve(**curve._asdict()),
-        held_out_limits=Deviation(**_deviation(inside)),
+        held_out_limits=Deviation(**_deviation(np.concatenate([by_limit[limit] for limit in limits[1:-1]]))),
         held_out_repeats=Deviation(**_deviation(np.concatenate(others))) if others else None,
-        sampled=SampledRange(low=low, high=high, **outside),
+        sampled=SampledRange(low=low, high=high, below=below, above=above),
         noise=float(np.std([np.log(run.seconds / curve.seconds(run.limit)) for run in runs])),
         granted=float(np.median([1000 * run.cpu_seconds / run.seconds / run.limit for run in runs])),
         data=data,
