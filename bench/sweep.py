@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from bench.timing import Row
-from edgeresearch.sweeps.runner import TABLE
+from edgeresearch.sweeps.api import TABLE
 
 WORKERS = 2
 CLAIM = 1 / 1.8

@@ -9,7 +9,7 @@ from bench import __main__ as shown
 from bench import sweep
 from bench.timing import Row
 from edgeresearch.config import Params
-from edgeresearch.sweeps.runner import TABLE
+from edgeresearch.sweeps.api import TABLE
 
 TINY = sweep.Size(seeds=1, hours=(0.5,), repeats=1)
 

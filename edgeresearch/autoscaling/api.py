@@ -25,7 +25,7 @@ from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
 from edgeresearch.data.csv import TraceLike, choose_season, format_duration, read_trace
 from edgeresearch.data.trace import Trace, make_features, make_targets
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.forecasting.base import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
@@ -207,8 +207,7 @@ def replay(
 
 
 def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> Trace:
-    if unit is not None and unit not in UNITS:
-        raise InputError(f"unknown unit {unit!r}; known: {', '.join(UNITS)}")
+    check_known("unit", unit or UNITS[0], UNITS)
     trace = interpolate_gaps(read_trace(data, **columns), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]
     if unit is not None:

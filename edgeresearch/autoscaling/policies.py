@@ -16,7 +16,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from edgeresearch.autoscaling.settings import Percent, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, as_counts
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.settings import Section, as_list
 
 
@@ -278,8 +278,7 @@ POLICIES: Mapping[str, type[BuiltInPolicy]] = MappingProxyType(
 
 def make_policy(name: str) -> BuiltInPolicy:
     """Return a built-in policy with its default settings."""
-    if name not in POLICIES:
-        raise InputError(f"unknown strategy {name!r}{nearest(name, POLICIES)}; known: {', '.join(POLICIES)}")
+    check_known("strategy", name, POLICIES)
     return POLICIES[name]()
 
 

@@ -1,10 +1,8 @@
 """Experiments that can be swept."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +11,9 @@ from threadpoolctl import threadpool_limits
 
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import Params
-from edgeresearch.data.registry import TraceName
+from edgeresearch.data.registry import REQUEST_TRACES, TraceName
 from edgeresearch.emulator.settings import PolicyName
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError
 from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings, ModelName
 from edgeresearch.settings import Section, merge, parsed
 
@@ -26,53 +24,32 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Places:
-    """Where a cell finds files.
-
-    Attributes:
-        data: The data folder that `fetch` filled.
-        root: What relative paths in the settings are relative to.
-    """
+    """Where a cell finds files: the folder of the data, and what relative paths in the settings are relative to."""
 
     data: Path
     root: Path
 
-    def file(self, path: str | Path) -> Path:
-        """Return where a file of the settings lies."""
-        return self.root / path
-
 
 class Experiment(Protocol):
-    """An experiment. It goes to other processes, so it must be picklable; what `run` needs is best imported there."""
+    """An experiment. It goes to other processes, so it must be picklable; what `run` needs is best imported there.
 
-    @property
-    def name(self) -> str:
-        """How a spec calls it."""
-        ...
+    Each cell has one core: `threadpool_limits(1)` keeps numeric libraries to one thread, and sums in their order.
 
-    @property
-    def own(self) -> type[Section]:
-        """Its own settings: names, types and defaults."""
-        ...
+    Attributes:
+        name: How a spec calls it.
+        own: Its own settings: names, types and defaults.
+        reads: Parts of `Params` that a cell reads, as dotted keys such as `los`; they are settings, too.
+        unread: Parts of those that a cell does not read.
+        measures: Columns of results with what they are and their units; the first is drawn if the spec names none.
+        units: Units of settings, for figures.
+    """
 
-    @property
-    def reads(self) -> Sequence[str]:
-        """Parts of `params.Params` that a cell reads, as dotted keys such as `los`; they are settings, too."""
-        ...
-
-    @property
-    def unread(self) -> Sequence[str]:
-        """Parts of those that a cell does not read."""
-        ...
-
-    @property
-    def measures(self) -> Mapping[str, str]:
-        """Columns of results with what they are and their units; the first is drawn if the spec names none."""
-        ...
-
-    @property
-    def units(self) -> Mapping[str, str]:
-        """Units of settings, for figures."""
-        ...
+    name: str
+    own: type[Section]
+    reads: Sequence[str]
+    unread: Sequence[str] = ()
+    measures: Mapping[str, str]
+    units: Mapping[str, str] = {}
 
     def files(self, settings: Settings, places: Places) -> Sequence[Path]:
         """Return the files that a cell with these settings reads."""
@@ -92,19 +69,8 @@ class Experiment(Protocol):
         ...
 
 
-def find(name: str, known: Mapping[str, Experiment]) -> Experiment:
-    """Return an experiment by its name.
-
-    Raises:
-        InputError: There is none.
-    """
-    if name not in known:
-        raise InputError(f"unknown experiment {name!r}{nearest(name, known)}; known: {', '.join(known)}")
-    return known[name]
-
-
-ERRORS = ("stable", "expansion", "shrinkage")
-"""Phases whose errors are told (Paper A, section 4)."""
+PHASES = ("stable", "expansion", "shrinkage")
+"""Those whose errors are told (Paper A, section 4)."""
 CITY = "city"
 """What `los.testbed` says where the testbed is grown to a city."""
 
@@ -132,46 +98,39 @@ class ForecastCell(Section):
     horizon: PositiveInt = 1
 
 
-class Los:
+class Los(Experiment):
     """One policy on one testbed (Paper B, section VI.C)."""
 
     name = "los"
     own = LosCell
     reads = ("los",)
-    unread = tuple(
-        f"los.{name}"
-        for name in (
-            "streams", "fitted", "policies", "repeats", "adaptation", "sweeps", "fit", "city.sizes",
-            "city.policies", "city.most", "city.hours", "city.repeats", "city.nodes_in_all", "city.refine",
-        )
+    unread = (
+        "los.streams", "los.fitted", "los.policies", "los.repeats", "los.adaptation", "los.sweeps", "los.fit",
+        "los.city.sizes", "los.city.policies", "los.city.most", "los.city.hours", "los.city.repeats",
+        "los.city.nodes_in_all", "los.city.refine",
     )  # fmt: skip
-    measures = MappingProxyType(
-        {
-            "drop_percent": "triggers that were dropped (%)",
-            "lost_percent": "trainings that were lost (% of the triggers)",
-            "late_percent": "trainings that were late (% of those that ran)",
-            "local_percent": "trainings at their source (% of those that ran)",
-            "mean_hops": "hops of a training",
-            "trainings": "trainings (per hour)",
-            "uplink_megabytes": "sent over the uplinks (MB per hour)",
-            "link_megabytes": "sent over all links (MB per hour)",
-            "messages": "messages of a node (per hour)",
-        }
-    )
-    units = MappingProxyType(
-        {
-            **{"los.interval": "s", "los.hours": "h", "los.training_cost.a": "s"},
-            "los.training_cost.b": "millicores",
-            **{f"los.training_cost.{name}": "s" for name in ("d", "start", "stop")},
-            **{"los.limits.floor": "millicores", "los.limits.ceiling": "millicores"},
-        }
-    )
+    measures = {
+        "drop_percent": "triggers that were dropped (%)",
+        "lost_percent": "trainings that were lost (% of the triggers)",
+        "late_percent": "trainings that were late (% of those that ran)",
+        "local_percent": "trainings at their source (% of those that ran)",
+        "mean_hops": "hops of a training",
+        "trainings": "trainings (per hour)",
+        "uplink_megabytes": "sent over the uplinks (MB per hour)",
+        "link_megabytes": "sent over all links (MB per hour)",
+        "messages": "messages of a node (per hour)",
+    }
+    units = {
+        **{"los.interval": "s", "los.hours": "h", "los.training_cost.b": "millicores"},
+        **{f"los.training_cost.{name}": "s" for name in ("a", "d", "start", "stop")},
+        **{"los.limits.floor": "millicores", "los.limits.ceiling": "millicores"},
+    }
 
     def files(self, settings: Settings, places: Places) -> Sequence[Path]:
         """Return the testbed, unless it ships with the package; of a city the places of its edge nodes."""
         section = settings["los"]
         named = section["city"]["places"] if section["testbed"] == CITY else section["testbed"]
-        return () if named is None else (places.file(named),)
+        return () if named is None else (places.root / named,)
 
     def run(self, settings: Settings, seed: np.random.SeedSequence, places: Places) -> Mapping[str, Scalar]:
         """Emulate the testbed once; the columns are those of `emulator.results.by_policy`."""
@@ -186,7 +145,7 @@ class Los:
         scenario, hours = Scenario.of(study), study.hours
         if streams is not None and scenario.testbed.stream_rule is not None:
             scenario = replace(scenario, testbed=scenario.testbed.with_rule(count=streams))
-        with one_thread():
+        with threadpool_limits(1):
             outcome = simulate(scenario, settings["policy"], hours=hours, seed=seed, streams=streams, record="paths")
         triggers = outcome.triggers()
         if not len(triggers):
@@ -204,32 +163,28 @@ class Los:
         }
 
 
-class Elastic:
+class Elastic(Experiment):
     """One strategy with one forecaster on one trace (Paper A, Table 3)."""
 
     name = "elastic"
     own = ElasticCell
     reads = ("elastic", "forecast.lstm")
-    unread = tuple(
-        f"elastic.{name}"
-        for name in ("traces", "repeats", "synthetic_repeats", "forecasters", "strategies", "leads")
+    unread = (
+        "elastic.traces", "elastic.repeats", "elastic.synthetic_repeats", "elastic.forecasters", "elastic.strategies",
+        "elastic.leads",
     )  # fmt: skip
-    measures = MappingProxyType(
-        {
-            "error_percent": "requests that failed (%)",
-            **{f"{phase}_error_percent": f"requests that failed in {phase} (%)" for phase in ERRORS},
-            "pod_hours": "use of pods (pod-hours)",
-            "forecast_r2": "R² of the forecast",
-        }
-    )
-    units = MappingProxyType(
-        {
-            **{f"elastic.{name}": "s" for name in ("seconds", "sync_period", "start_delay", "start_spread", "timeout")},
-            **{f"elastic.{name}": "s" for name in ("grace", "service_time", "smooth", "dt")},
-            **{f"elastic.{name}": "requests per s" for name in ("mean_qps", "q_max")},
-            "elastic.window": "sync periods",
-        }
-    )
+    measures = {
+        "error_percent": "requests that failed (%)",
+        **{f"{phase}_error_percent": f"requests that failed in {phase} (%)" for phase in PHASES},
+        "pod_hours": "use of pods (pod-hours)",
+        "forecast_r2": "R² of the forecast",
+    }
+    units = {
+        **{f"elastic.{name}": "s" for name in ("seconds", "sync_period", "start_delay", "start_spread", "timeout")},
+        **{f"elastic.{name}": "s" for name in ("grace", "service_time", "smooth", "dt")},
+        **{f"elastic.{name}": "requests per s" for name in ("mean_qps", "q_max")},
+        "elastic.window": "sync periods",
+    }
 
     def files(self, settings: Settings, places: Places) -> Sequence[Path]:
         """Return the trace's file."""
@@ -248,40 +203,36 @@ class Elastic:
         config = parsed({**settings["elastic"], **once, "synthetic_repeats": 1}, ExperimentConfig, "elastic")
         series = load_dataset(settings["trace"], places.data, seed=root)
         lstm = parsed(settings["forecast"]["lstm"], LSTMSettings, "forecast.lstm")
-        with one_thread():
+        with threadpool_limits(1):
             table = run_experiment(series, config, lstm=lstm, seed=root).table
         of = {row["phase"]: row for row in table[table["reading"] == "trace"].to_dict("records")}
         return {
             "error_percent": float(of["all"]["error_percent"]),
-            **{f"{phase}_error_percent": float(of[phase]["error_percent"]) for phase in ERRORS},
+            **{f"{phase}_error_percent": float(of[phase]["error_percent"]) for phase in PHASES},
             "pod_hours": float(of["all"]["pod_hours"]),
             "forecast_r2": float(of["all"]["forecast_r2"]),
             "real": series.origin.real,
         }
 
 
-class Forecast:
+class Forecast(Experiment):
     """One model on one trace (Paper A, Table 2)."""
 
     name = "forecast"
     own = ForecastCell
     reads = ("forecast",)
     unread = tuple(f"forecast.{name}" for name in ("traces", "horizons", "seeds", "models", "bootstrap"))
-    measures = MappingProxyType(
-        {
-            "skill": "skill over the last value (1 is perfect)",
-            "mse": "mean squared error (the trace's unit, squared)",
-            "mae": "mean absolute error (the trace's unit)",
-            "r2": "R² of the forecast",
-        }
-    )
-    units = MappingProxyType(
-        {
-            **{name: "steps" for name in ("horizon", "forecast.window", "forecast.fill_limit", "forecast.max_steps")},
-            **{f"forecast.{name}.hidden": "units" for name in ("lstm", "lstm_paper")},
-            "forecast.forest.trees": "trees",
-        }
-    )
+    measures = {
+        "skill": "skill over the last value (1 is perfect)",
+        "mse": "mean squared error (the trace's unit, squared)",
+        "mae": "mean absolute error (the trace's unit)",
+        "r2": "R² of the forecast",
+    }
+    units = {
+        **{name: "steps" for name in ("horizon", "forecast.window", "forecast.fill_limit", "forecast.max_steps")},
+        **{f"forecast.{name}.hidden": "units" for name in ("lstm", "lstm_paper")},
+        "forecast.forest.trees": "trees",
+    }
 
     def files(self, settings: Settings, places: Places) -> Sequence[Path]:
         """Return the trace's file."""
@@ -302,21 +253,14 @@ class Forecast:
             **{**settings["forecast"], "models": (settings["model"],), "horizons": (settings["horizon"],)},
             **{"seeds": 1, "bootstrap": {"resamples": 1, "block": 1}},
         }
-        with one_thread():
+        with threadpool_limits(1):
             scores = compare([series], parsed(section, ForecastSettings, "forecast"), seed=root)[0].table.iloc[0]
         found: dict[str, Scalar] = {name: float(scores[name]) for name in ("skill", "mse", "mae", "r2")}
         return {**found, "points": int(scores["points"]), "real": series.origin.real}
 
 
-BUILTIN: Mapping[str, Experiment] = MappingProxyType({each.name: each for each in (Los(), Elastic(), Forecast())})
+BUILTIN: Mapping[str, Experiment] = {each.name: each for each in (Los(), Elastic(), Forecast())}
 """The experiments by name."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep the numeric libraries that are loaded to one thread: a cell has one core, and sums keep their order."""
-    with threadpool_limits(1):
-        yield
 
 
 def _root(seed: np.random.SeedSequence) -> int:
@@ -324,6 +268,4 @@ def _root(seed: np.random.SeedSequence) -> int:
 
 
 def _trace_files(name: str, places: Places) -> Sequence[Path]:
-    from edgeresearch.data.registry import REQUEST_TRACES
-
     return (places.data / REQUEST_TRACES[name].file,) if name in REQUEST_TRACES else ()

@@ -9,8 +9,7 @@ import pyarrow as pa
 import pytest
 
 from edgeresearch.plotting import sweep
-from edgeresearch.sweeps.api import SweepResult
-from edgeresearch.sweeps.spec import Spec
+from edgeresearch.sweeps.api import Spec, SweepResult
 
 LABELS = {"a": "a (s)", "b": "b", "v": "the value (s)"}
 CUBE = {"points": 4, "settings": {"a": {"low": 1.0, "high": 9.0}, "b": {"low": 1.0, "high": 9.0}}}

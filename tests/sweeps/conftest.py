@@ -11,12 +11,13 @@ import pytest
 
 from edgeresearch.config import Params
 from edgeresearch.settings import Section
+from edgeresearch.sweeps.api import Spec, cells
 from edgeresearch.sweeps.experiments import Experiment, Places
-from edgeresearch.sweeps.spec import Cell, Spec, cells
+from edgeresearch.sweeps.runner import Cell
 
 
 def _toy(*, fails: float | None = None, kills: float | None = None, flag: str | None = None) -> Experiment:
-    class Toy:  # local: it is pickled as it is, for no worker can import a test
+    class Toy(Experiment):  # local: it is pickled as it is, for no worker can import a test
         name = "toy"
         own = Section
         reads = ("los",)
@@ -26,7 +27,7 @@ def _toy(*, fails: float | None = None, kills: float | None = None, flag: str | 
 
         def files(self, settings: Mapping[str, Any], places: Places) -> Sequence[Path]:
             testbed = settings["los"]["testbed"]
-            return [places.file(testbed)] if testbed else []
+            return [places.root / testbed] if testbed else []
 
         def run(self, settings: Mapping[str, Any], seed: np.random.SeedSequence, places: Places) -> dict[str, Any]:
             interval = settings["los"]["interval"]

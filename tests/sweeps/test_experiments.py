@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-import threadpoolctl  # type: ignore[import-untyped]
 
 from edgeresearch.config import Params
 from edgeresearch.data.registry import REQUEST_TRACES
@@ -17,8 +16,8 @@ from edgeresearch.emulator import results
 from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.errors import InputError
-from edgeresearch.sweeps import spec
-from edgeresearch.sweeps.experiments import BUILTIN, Places, Scalar, find, one_thread
+from edgeresearch.sweeps import api
+from edgeresearch.sweeps.experiments import BUILTIN, Places, Scalar
 
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., dict[str, Scalar]]
@@ -27,7 +26,7 @@ Run = Callable[..., dict[str, Scalar]]
 @pytest.fixture
 def cell(places: Places) -> Run:
     def found(name: str, seed: int = 0, **chosen: Any) -> dict[str, Scalar]:
-        settings = spec.settle(BUILTIN[name], Params(), {key.replace("__", "."): chosen[key] for key in chosen}, "f")
+        settings = api.settle(BUILTIN[name], Params(), {key.replace("__", "."): chosen[key] for key in chosen}, "f")
         return dict(BUILTIN[name].run(settings, np.random.SeedSequence(seed), places))
 
     return found
@@ -48,7 +47,7 @@ def test_their_measures_are_columns_and_numbers(cell: Run) -> None:
 
 def test_units_are_of_settings_that_there_are() -> None:
     for experiment in BUILTIN.values():
-        assert set(experiment.units) <= set(spec.known(experiment))
+        assert set(experiment.units) <= set(api.known_settings(experiment))
 
 
 @pytest.mark.parametrize("policy", ["los", "in_situ", "oracle"])
@@ -68,9 +67,9 @@ def test_a_los_cell_takes_a_testbed_of_ones_own(cell: Run, places: Places) -> No
     (places.root / "mine.yaml").write_text(text, encoding="utf-8")
     mine = cell("los", los__testbed="mine.yaml", los__hours=1.0)
     assert mine["triggers"] != cell("los", los__hours=1.0)["triggers"]
-    settings = spec.settle(BUILTIN["los"], Params(), {"los.testbed": "mine.yaml"}, "f")
+    settings = api.settle(BUILTIN["los"], Params(), {"los.testbed": "mine.yaml"}, "f")
     assert list(BUILTIN["los"].files(settings, places)) == [places.root / "mine.yaml"]
-    assert not BUILTIN["los"].files(spec.settle(BUILTIN["los"], Params(), {}, "f"), places)
+    assert not BUILTIN["los"].files(api.settle(BUILTIN["los"], Params(), {}, "f"), places)
 
 
 def test_a_los_cell_may_be_a_city_of_any_size(cell: Run, places: Places) -> None:
@@ -82,7 +81,7 @@ def test_a_los_cell_may_be_a_city_of_any_size(cell: Run, places: Places) -> None
     triggers = [float(row["triggers"] or 0) for row in rows.values()]
     assert triggers[0] < triggers[1] < triggers[2]
     assert cell("los", **town, los__city__nodes=45, streams=6)["triggers"] < rows[45]["triggers"]  # type: ignore[operator]
-    settings = spec.settle(BUILTIN["los"], Params(), {"los.testbed": "city", "los.city.places": "town.csv"}, "f")
+    settings = api.settle(BUILTIN["los"], Params(), {"los.testbed": "city", "los.city.places": "town.csv"}, "f")
     assert list(BUILTIN["los"].files(settings, places)) == [places.root / "town.csv"]
 
 
@@ -124,38 +123,18 @@ def test_the_files_are_those_of_the_trace(name: str, places: Places) -> None:
     assert not BUILTIN[name].files({"trace": "paper_a"}, places)
 
 
-def test_a_cell_has_one_thread() -> None:
-    with one_thread():
-        assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info()} == {1}
-
-
 def test_a_los_sweep_loads_neither_torch_nor_plots() -> None:
     code = """
 import sys
 import numpy as np
 from pathlib import Path
 from edgeresearch.config import Params
-from edgeresearch.sweeps import api, spec
+from edgeresearch.sweeps import api
 from edgeresearch.sweeps.experiments import BUILTIN
 from edgeresearch.sweeps.experiments import Places
-settings = spec.settle(BUILTIN["los"], Params(), {"streams": 2, "los.hours": 0.5}, "f")
+settings = api.settle(BUILTIN["los"], Params(), {"streams": 2, "los.hours": 0.5}, "f")
 BUILTIN["los"].run(settings, np.random.SeedSequence(0), Places(Path(), Path()))
 print(sorted({"torch", "sklearn", "matplotlib", "seaborn", "dask", "ray", "scipy.stats"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_an_experiment_is_found_by_its_name() -> None:
-    assert find("los", BUILTIN) is BUILTIN["los"]
-
-
-def test_an_unknown_one_is_told() -> None:
-    with pytest.raises(InputError, match=r"unknown experiment 'lso'; did you mean los\?; known: los, el"):
-        find("lso", BUILTIN)
-
-
-def test_paths_are_relative_to_where_the_sweep_was_started(tmp_path: Path) -> None:
-    places = Places(tmp_path / "data", tmp_path)
-    assert places.file("mine.yaml") == tmp_path / "mine.yaml"
-    assert places.file("/elsewhere/mine.yaml") == Path("/elsewhere/mine.yaml")

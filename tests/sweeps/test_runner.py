@@ -5,6 +5,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,31 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from edgeresearch import stats
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.sweeps import runner
 from edgeresearch.sweeps.api import sweep
 from edgeresearch.sweeps.experiments import Experiment, Places
-from edgeresearch.sweeps.runner import (
-    LARGEST,
-    Backend,
-    Found,
-    Pace,
-    Row,
-    Task,
-    failed,
-    frame,
-    open_backend,
-    run,
-    summary,
-    work,
-)
-from edgeresearch.sweeps.spec import Cell
+from edgeresearch.sweeps.runner import Backend, Cell, Job, Row, Store, failed, frame, open_backend, run, summary, work
 
 Plan = Callable[..., list[Cell]]
 Toy = Callable[..., Experiment]
@@ -88,35 +72,33 @@ def ray() -> Iterator[None]:
         library.shutdown()
 
 
-def _rows(cells: list[Cell], experiment: Experiment, places: Places, backend: Backend) -> dict[str, Row]:
-    rows = [row for found in run(cells, experiment, places, backend) for row in found.rows]
-    assert len({row["key"] for row in rows}) == len(rows) == len(cells)
+def _run(cells: list[Cell], experiment: Experiment, places: Places, backend: Backend) -> dict[str, Row]:
+    rows = list(run(partial(work, experiment, places), cells, backend))
+    assert sorted(str(row["key"]) for row in rows) == sorted(cell.key for cell in cells)
     return {str(row["key"]): row for row in rows}
 
 
 def _expected(cells: list[Cell], experiment: Experiment, places: Places) -> dict[str, Row]:
-    return {str(row["key"]): row for row in work(Task(experiment, places, cells)).rows}
+    return {cell.key: work(experiment, places, cell) for cell in cells}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_loky_gives_what_one_process_gives(toy: Toy, plan: Plan, places: Places, workers: int) -> None:
     cells = plan(12, seeds=2)
     with open_backend("loky", workers=workers) as backend:
-        assert (backend.name, backend.workers) == ("loky", workers)
-        assert _rows(cells, toy(), places, backend) == _expected(cells, toy(), places)
+        assert _run(cells, toy(), places, backend) == _expected(cells, toy(), places)
 
 
 def test_dask_gives_what_one_process_gives(toy: Toy, plan: Plan, places: Places, dask: str) -> None:
     cells = plan(12, seeds=2)
     with open_backend("dask", workers=7, address=dask) as backend:
-        assert (backend.name, backend.workers) == ("dask", 2), "as many as the cluster has"
-        assert _rows(cells, toy(), places, backend) == _expected(cells, toy(), places)
+        assert _run(cells, toy(), places, backend) == _expected(cells, toy(), places)
 
 
 def test_a_worker_of_dask_that_is_killed_loses_nothing(toy: Toy, plan: Plan, places: Places, dask: str) -> None:
     cells, flag = plan(8), places.root / "flag"
     with open_backend("dask", workers=2, address=dask) as backend:
-        assert _rows(cells, toy(kills=3.0, flag=str(flag)), places, backend) == _expected(cells, toy(), places)
+        assert _run(cells, toy(kills=3.0, flag=str(flag)), places, backend) == _expected(cells, toy(), places)
     assert flag.exists()
 
 
@@ -124,8 +106,7 @@ def test_a_worker_of_dask_that_is_killed_loses_nothing(toy: Toy, plan: Plan, pla
 def test_dask_starts_a_cluster_of_its_own(toy: Toy, plan: Plan, places: Places) -> None:
     cells = plan(4)
     with open_backend("dask", workers=2) as backend:
-        assert backend.workers == 2
-        assert _rows(cells, toy(), places, backend) == _expected(cells, toy(), places)
+        assert _run(cells, toy(), places, backend) == _expected(cells, toy(), places)
 
 
 @pytest.mark.slow
@@ -133,8 +114,7 @@ def test_dask_starts_a_cluster_of_its_own(toy: Toy, plan: Plan, places: Places) 
 def test_ray_gives_what_one_process_gives(toy: Toy, plan: Plan, places: Places) -> None:
     cells = plan(12, seeds=2)
     with open_backend("ray", workers=7) as backend:
-        assert (backend.name, backend.workers) == ("ray", 2), "as many as the cluster has"
-        assert _rows(cells, toy(), places, backend) == _expected(cells, toy(), places)
+        assert _run(cells, toy(), places, backend) == _expected(cells, toy(), places)
 
 
 @pytest.mark.slow
@@ -142,7 +122,7 @@ def test_ray_gives_what_one_process_gives(toy: Toy, plan: Plan, places: Places) 
 def test_a_worker_of_ray_that_is_killed_loses_nothing(toy: Toy, plan: Plan, places: Places) -> None:
     cells, flag = plan(8), places.root / "flag"
     with open_backend("ray", workers=2) as backend:
-        assert _rows(cells, toy(kills=3.0, flag=str(flag)), places, backend) == _expected(cells, toy(), places)
+        assert _run(cells, toy(kills=3.0, flag=str(flag)), places, backend) == _expected(cells, toy(), places)
     assert flag.exists()
 
 
@@ -154,7 +134,7 @@ def test_a_cell_that_always_kills_its_worker_of_ray_is_told(
     monkeypatch.setattr(runner, "RETRIES", 0)  # each takes seconds
     cells = plan(4)
     with open_backend("ray", workers=2) as backend:
-        rows = _rows(cells, toy(kills=2.0), places, backend)
+        rows = _run(cells, toy(kills=2.0), places, backend)
     assert [cell.key for cell in cells if rows[cell.key]["error"]] == [cells[1].key]
     assert str(rows[cells[1].key]["error"]).startswith("its worker died 2 times")
 
@@ -279,11 +259,9 @@ def test_ray_is_started_or_addressed_and_left(
     ray, cells = _Ray(running=False), plan(20)
     monkeypatch.setattr(runner, "_imported", lambda *_: ray)
     with open_backend("ray", workers=5, address=address) as backend:
-        assert backend.workers == 3
         assert asked.items() <= ray.asked.items()
-        assert _rows(cells, toy(), places, backend) == _expected(cells, toy(), places)
-        tasks = iter([Task(toy(), places, [cell]) for cell in cells])
-        left = backend.map(tasks)
+        assert _run(cells, toy(), places, backend) == _expected(cells, toy(), places)
+        left = backend.map(partial(work, toy(), places), iter(cells))
         next(left)
         left.close()  # type: ignore[attr-defined]
         assert len(ray.cancelled) == 2 * 3 - 1, "what is under way is called back"
@@ -318,213 +296,154 @@ class DeathError(Exception):
     pass
 
 
-def _here(tasks: Iterator[Task]) -> Iterator[Found]:
-    return map(work, tasks)
-
-
 def _dying(
-    tasks: Iterator[Task], *, at: float, times: list[int], ahead: int = 1, tried: list[int] | None = None
-) -> Iterator[Found]:
-    """Two workers of which one dies with the task that has some setting, so many times."""
-    waiting: list[Task] = []
-    for task in tasks:
-        waiting.append(task)
-        if len(waiting) > ahead:
-            yield from _one(waiting.pop(0), at, times, tried)
-    while waiting:
-        yield from _one(waiting.pop(0), at, times, tried)
+    job: Job, cells: Iterator[Cell], *, at: float, times: list[int], ahead: int = 1, tried: list[str] | None = None
+) -> Iterator[Row]:
+    """Workers of which one dies with the cell that has some setting, so many times, while some cells wait."""
+    waiting: list[Cell] = []
+    more = True
+    while more or waiting:
+        for cell in cells:
+            waiting.append(cell)
+            if len(waiting) > ahead:
+                break
+        else:
+            more = False
+        if waiting:
+            cell = waiting.pop(0)
+            if tried is not None:
+                tried.append(cell.key)
+            if times[0] and cell.settings["los"]["interval"] == at:
+                times[0] -= 1
+                raise DeathError("killed\nsomewhere")
+            yield job(cell)
 
 
-def _one(task: Task, at: float, times: list[int], tried: list[int] | None) -> Iterator[Found]:
-    if tried is not None:
-        tried.append(len(task.cells))
-    if times[0] and any(cell.settings["los"]["interval"] == at for cell in task.cells):
-        times[0] -= 1
-        raise DeathError("killed\nsomewhere")
-    yield work(task)
-
-
-@pytest.fixture
-def keys_of() -> Callable[[list[Found]], list[str]]:
-    return lambda found: [str(row["key"]) for each in found for row in each.rows]
-
-
-def test_every_cell_comes_once(toy: Toy, plan: Plan, places: Places, keys_of: Callable[..., list[str]]) -> None:
+def test_every_cell_comes_once(toy: Toy, plan: Plan, places: Places) -> None:
     cells = plan(30)
-    found = list(run(cells, toy(), places, Backend("here", 2, _here)))
-    assert sorted(keys_of(found)) == sorted(cell.key for cell in cells)
-    assert len(found[0].rows) == 1, "nothing is known of how long a cell takes"
-    assert max(len(each.rows) for each in found) > 1
+    assert _run(cells, toy(), places, Backend("here", map)) == _expected(cells, toy(), places)
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 5])
 @pytest.mark.parametrize("at", [1, 4, 9])
-def test_a_worker_that_dies_once_loses_nothing(
-    toy: Toy, plan: Plan, places: Places, keys_of: Callable[..., list[str]], ahead: int, at: int
-) -> None:
+def test_a_worker_that_dies_once_loses_nothing(toy: Toy, plan: Plan, places: Places, ahead: int, at: int) -> None:
     cells, times = plan(9), [1]
-    backend = Backend("dying", 2, partial(_dying, at=at, times=times, ahead=ahead), (DeathError,))
-    found = list(run(cells, toy(), places, backend))
+    backend = Backend("dying", partial(_dying, at=at, times=times, ahead=ahead), (DeathError,))
+    assert _run(cells, toy(), places, backend) == _expected(cells, toy(), places)
     assert times == [0]
-    assert sorted(keys_of(found)) == sorted(cell.key for cell in cells)
-    assert all(row["error"] is None for each in found for row in each.rows)
 
 
-def test_a_cell_that_takes_its_worker_with_it_is_told(
-    toy: Toy, plan: Plan, places: Places, keys_of: Callable[..., list[str]]
-) -> None:
-    cells, tried = plan(9), list[int]()
-    backend = Backend("dying", 2, partial(_dying, at=5, times=[99], tried=tried), (DeathError,))
-    found = list(run(cells, toy(), places, backend))
-    rows = {row["key"]: row["error"] for each in found for row in each.rows}
-    assert len(keys_of(found)) == len(rows) == 9
+def test_a_cell_that_takes_its_worker_with_it_is_told(toy: Toy, plan: Plan, places: Places) -> None:
+    cells, tried = plan(9), list[str]()
+    backend = Backend("dying", partial(_dying, at=5, times=[99], tried=tried), (DeathError,))
+    rows = {key: row["error"] for key, row in _run(cells, toy(), places, backend).items()}
     assert rows.pop(cells[4].key) == "its worker died 2 times: killed"
     assert set(rows.values()) == {None}
     assert len(tried) <= 9 + 3 + 2, "cells that are done are not run again, but for those under way"
 
 
 def test_workers_that_die_before_any_work_are_no_endless_loop(toy: Toy, plan: Plan, places: Places) -> None:
-    def dead(tasks: Iterator[Task]) -> Iterator[Found]:
+    def dead(job: Job, cells: Iterator[Cell]) -> Iterator[Row]:
         raise DeathError("no memory")
 
     with pytest.raises(RunError, match="workers of dead die before they get any work: no memory"):
-        list(run(plan(2), toy(), places, Backend("dead", 2, dead, (DeathError,))))
+        _run(plan(2), toy(), places, Backend("dead", dead, (DeathError,)))
 
 
 def test_other_errors_are_not_taken_for_death(toy: Toy, plan: Plan, places: Places) -> None:
-    def broken(tasks: Iterator[Task]) -> Iterator[Found]:
-        next(tasks)
+    def broken(job: Job, cells: Iterator[Cell]) -> Iterator[Row]:
+        next(cells)
         raise OSError("no network")
 
     with pytest.raises(OSError, match="no network"):
-        list(run(plan(2), toy(), places, Backend("broken", 2, broken, (DeathError,))))
+        _run(plan(2), toy(), places, Backend("broken", broken, (DeathError,)))
 
 
-@given(st.integers(1, 500), st.integers(1, 16), st.floats(1e-5, 50))
-def test_tasks_take_about_a_second(left: int, workers: int, seconds: float) -> None:
-    pace = Pace()
-    assert pace.size(left, workers) == 1
-    pace.note(Found([{"key": "k"}] * 4, 4 * seconds))
-    size = pace.size(left, workers)
-    assert 1 <= size <= LARGEST
-    assert size == 1 or size * seconds <= 1.0001
-    assert size == 1 or size <= left / (2 * workers), "the end is shared"
-
-
-def test_real_processes_that_are_killed_lose_nothing(
-    toy: Toy, plan: Plan, places: Places, keys_of: Callable[..., list[str]]
-) -> None:
+def test_real_processes_that_are_killed_lose_nothing(toy: Toy, plan: Plan, places: Places) -> None:
     cells = plan(12)
     with open_backend("loky", workers=2) as backend:
-        found = list(run(cells, toy(kills=3.0, flag=str(places.root / "flag"), fails=5.0), places, backend))
+        rows = _run(cells, toy(kills=3.0, flag=str(places.root / "flag"), fails=5.0), places, backend)
     assert (places.root / "flag").exists()
-    assert sorted(keys_of(found)) == sorted(cell.key for cell in cells)
-    assert [row["key"] for each in found for row in each.rows if row["error"]] == [cells[4].key]
+    assert [key for key, row in rows.items() if row["error"]] == [cells[4].key]
 
 
 def test_a_cell_that_always_kills_its_process_does_not_stop_the_rest(toy: Toy, plan: Plan, places: Places) -> None:
     cells = plan(6)
     with open_backend("loky", workers=2) as backend:
-        found = list(run(cells, toy(kills=2.0), places, backend))
-    errors = {row["key"]: row["error"] for each in found for row in each.rows}
+        errors = {key: row["error"] for key, row in _run(cells, toy(kills=2.0), places, backend).items()}
     assert str(errors.pop(cells[1].key)).startswith("its worker died 2 times: A worker process managed by the executor")
     assert list(errors.values()) == [None] * 5
 
 
 @pytest.fixture
 def rows(toy: Toy, plan: Plan, places: Places) -> list[Row]:
-    return list(work(Task(toy(fails=3.0), places, plan(6))).rows)
+    return [work(toy(fails=3.0), places, cell) for cell in plan(6)]
 
 
-def _files(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("[!.]*"))
+def test_what_is_kept_is_there_again_and_the_later_line_counts(tmp_path: Path, rows: list[Row]) -> None:
+    rows[0]["value"] = float("inf")
+    with closing(Store(tmp_path / "out")) as store:
+        for row in rows:
+            store.add(row)
+    with closing(Store(tmp_path / "out")) as store:
+        assert store.rows == {row["key"]: row for row in rows}
+        store.add({**rows[1], "value": 7})
+    with closing(Store(tmp_path / "out")) as store:
+        assert store.rows == {row["key"]: row for row in rows} | {rows[1]["key"]: {**rows[1], "value": 7}}
+    assert (tmp_path / "out" / "cells.jsonl").read_text().count("\n") == 7
 
 
-def test_what_is_written_is_read(tmp_path: Path, rows: list[Row]) -> None:
-    with runner.open_store(tmp_path / "out") as folder:
-        assert folder == tmp_path / "out" / "cells"
-        runner.write(folder, rows[:2])
-        runner.write(folder, rows[2:])
-        found = runner.read(folder)
-        assert _files(folder) == sorted(f"{row['key']}.parquet" for row in (rows[0], rows[2]))
-    for row in rows:
-        assert {name: value for name, value in found[str(row["key"])].items() if value is not None} == {
-            name: value for name, value in row.items() if value is not None
-        }
+def test_half_a_line_of_a_killed_sweep_goes(tmp_path: Path, rows: list[Row]) -> None:
+    with closing(Store(tmp_path)) as store:
+        store.add(rows[0])
+    path = tmp_path / "cells.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"key": "ab')
+    with closing(Store(tmp_path)) as store:
+        assert list(store.rows) == [rows[0]["key"]]
+        assert path.read_bytes() == whole
+        store.add(rows[1])
+    with closing(Store(tmp_path)) as store:
+        assert len(store.rows) == 2
 
 
-def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(table: pa.Table, path: Path, **_: object) -> None:
-        Path(path).write_bytes(b"PAR1")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(pq, "write_table", broken)
-    with pytest.raises(KeyboardInterrupt), runner.open_store(tmp_path) as folder:
-        runner.write(folder, rows)
-    assert _files(tmp_path / "cells") == []
-
-
-def test_drafts_of_a_killed_sweep_are_removed(tmp_path: Path, rows: list[Row]) -> None:
-    with runner.open_store(tmp_path) as folder:
-        runner.write(folder, rows)
-    draft = tmp_path / "cells" / ".abc-123.parquet"
-    draft.write_bytes(b"PA")
-    assert len(runner.read(tmp_path / "cells")) == 6
-    with runner.open_store(tmp_path):
-        assert not draft.exists()
+def test_a_full_disk_is_told(tmp_path: Path, rows: list[Row], monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Store(tmp_path)) as store:
+        monkeypatch.setattr(store, "_path", Path("/dev/full"))
+        with pytest.raises(InputError, match="cannot write /dev/full: No space left on device; make room and start"):
+            store.add(rows[0])
+        assert not store.rows
 
 
 def test_two_sweeps_do_not_share_a_folder(tmp_path: Path) -> None:
-    with runner.open_store(tmp_path):
-        with pytest.raises(InputError, match="another sweep is writing to"), runner.open_store(tmp_path):
-            pass
-    with runner.open_store(tmp_path):
-        pass
+    with closing(Store(tmp_path)), pytest.raises(InputError, match="another sweep is writing to"):
+        Store(tmp_path)
+    Store(tmp_path).close()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot write .*cells"), runner.open_store(tmp_path / "file"):
-        pass
+    with pytest.raises(InputError, match=r"cannot write .*cells.jsonl"):
+        Store(tmp_path / "file")
 
 
-@pytest.mark.parametrize("content", [b"no parquet", None])
-def test_a_foreign_file_is_told(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "x.parquet"
-    if content is None:
-        pq.write_table(pa.table({"a": [1]}), path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(InputError, match=r"x.parquet holds no cells of a sweep; remove it"):
-        runner.read(tmp_path)
+@pytest.mark.parametrize("line", ["no json", "[1]", '{"a": 1}'])
+def test_a_foreign_line_is_told(tmp_path: Path, line: str) -> None:
+    (tmp_path / "cells.jsonl").write_text('{"key": "k", "error": null}\n' + line + "\n")
+    with pytest.raises(InputError, match=r"line 2 of .*cells.jsonl is no cell of a sweep; remove it"):
+        Store(tmp_path)
 
 
-def test_cells_are_forgotten(tmp_path: Path, rows: list[Row]) -> None:
-    parts = [rows[:2], rows[2:4], rows[4:]]
-    for part in parts:
-        runner.write(tmp_path, part)
-    gone = {str(rows[at]["key"]) for at in (0, 4, 5)}
-    runner.forget(tmp_path, gone)
-    assert set(runner.read(tmp_path)) == {str(row["key"]) for row in rows} - gone
-    assert len(_files(tmp_path)) == 2
-    before = _files(tmp_path)
-    runner.forget(tmp_path, set())
-    assert _files(tmp_path) == before
-
-
-def test_the_table_does_not_depend_on_order_and_files(tmp_path: Path, rows: list[Row], plan: Plan) -> None:
+def test_the_table_does_not_depend_on_the_order(rows: list[Row], plan: Plan) -> None:
     cells = plan(6)
-    for folder, size in (("one", 1), ("two", 4)):
-        (tmp_path / folder).mkdir()
-        order = rows if size == 1 else rows[::-1]
-        for at in range(0, 6, size):
-            runner.write(tmp_path / folder, order[at : at + size])
-        table = runner.joined(cells if size == 1 else cells[::-1], runner.read(tmp_path / folder))
-        runner.write_table(table, tmp_path / f"{folder}.parquet")
-    assert (tmp_path / "one.parquet").read_bytes() == (tmp_path / "two.parquet").read_bytes()
-    assert table.column_names == ["key", "los.interval", "seed", "half", "value", "word", "error"]
-    assert table["key"].to_pylist() == sorted(cell.key for cell in cells)
-    (bad,) = [row for row in table.to_pylist() if row["error"]]
+    one, two = (
+        runner.joined(some, {str(row["key"]): row for row in order})
+        for some, order in ((cells, rows), (cells[::-1], rows[::-1]))
+    )
+    assert one.equals(two)
+    assert one.column_names == ["key", "los.interval", "seed", "half", "value", "word", "error"]
+    assert one["key"].to_pylist() == sorted(cell.key for cell in cells)
+    (bad,) = [row for row in one.to_pylist() if row["error"]]
     assert (bad["los.interval"], bad["value"], bad["word"]) == (3.0, None, None)
 
 
@@ -550,8 +469,7 @@ MEASURES = ("value", "half", "word", "absent")
 
 
 def _frame(experiment: Experiment, cells: list[Cell], places: Places) -> pd.DataFrame:
-    found = {str(row["key"]): row for row in work(Task(experiment, places, cells)).rows}
-    return frame(runner.joined(cells, found), cells)
+    return frame(runner.joined(cells, _expected(cells, experiment, places)), cells)
 
 
 def test_means_and_intervals_are_those_over_the_seeds(toy: Toy, plan: Plan, places: Places) -> None:
@@ -601,28 +519,19 @@ def test_two_settings_are_told_apart() -> None:
 
 def test_each_cell_gives_a_row(toy: Toy, plan: Plan, places: Places) -> None:
     cells = plan(3)
-    found = work(Task(toy(), places, cells))
-    assert [row["key"] for row in found.rows] == [cell.key for cell in cells]
-    assert [row["error"] for row in found.rows] == [None] * 3
-    assert [row["word"] for row in found.rows] == ["odd", "even", "odd"]
-    for cell, row in zip(cells, found.rows, strict=True):
+    rows = [work(toy(), places, cell) for cell in cells]
+    assert [row["key"] for row in rows] == [cell.key for cell in cells]
+    assert [row["error"] for row in rows] == [None] * 3
+    assert [row["word"] for row in rows] == ["odd", "even", "odd"]
+    for cell, row in zip(cells, rows, strict=True):
         assert row["value"] == cell.settings["los"]["interval"] + np.random.default_rng(cell.root()).random()
         assert type(row["half"]) is float
-    assert found.seconds > 0
 
 
-def test_rows_do_not_depend_on_what_else_is_in_a_task(toy: Toy, plan: Plan, places: Places) -> None:
-    cells = plan(4)
-    together = work(Task(toy(), places, cells)).rows
-    assert together[::-1] == [work(Task(toy(), places, [cell])).rows[0] for cell in reversed(cells)]
-
-
-def test_a_cell_that_fails_is_told_and_the_others_go_on(toy: Toy, plan: Plan, places: Places) -> None:
-    cells = plan(3)
-    rows = work(Task(toy(fails=2.0), places, cells)).rows
-    assert [row["error"] is None for row in rows] == [True, False, True]
-    assert str(rows[1]["error"]).startswith("ValueError: no luck at all (in conftest.py, line ")
-    assert set(rows[1]) == {"key", "error"}
+def test_a_cell_that_fails_is_told(toy: Toy, plan: Plan, places: Places) -> None:
+    row = work(toy(fails=2.0), places, plan(3)[1])
+    assert str(row["error"]).startswith("ValueError: no luck at all (in conftest.py, line ")
+    assert set(row) == {"key", "error"}
 
 
 def test_reasons_are_one_line(plan: Plan) -> None:
@@ -648,5 +557,5 @@ def test_what_is_no_result_is_refused(
         return {column: value}
 
     monkeypatch.setattr(experiment, "run", run)
-    (row,) = work(Task(experiment, places, plan(1))).rows
+    row = work(experiment, places, plan(1)[0])
     assert str(row["error"]).startswith(message)

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from edgeresearch.config import Params, SchedulingStudy
 from edgeresearch.errors import InputError
-from edgeresearch.sweeps import spec
+from edgeresearch.sweeps import api
+from edgeresearch.sweeps.api import LatinHypercube, Span, Spec, cells, hypercube, load, make_key
 from edgeresearch.sweeps.experiments import BUILTIN, Experiment
-from edgeresearch.sweeps.spec import Cell, LatinHypercube, Span, Spec, cells, grid, hypercube, key, load
+from edgeresearch.sweeps.runner import Cell
 
 KINDS = {"a": float, "n": int, "w": str}
 
@@ -31,7 +32,6 @@ def test_a_grid_has_every_combination_and_seed_once() -> None:
     ]  # fmt: skip
     assert len({cell.key for cell in found}) == len(found) == 12
     assert found[0].settings["los"]["interval"] == 5.0
-    assert list(grid({"a": (1, 2), "b": ("x",)})) == [{"a": 1, "b": "x"}, {"a": 2, "b": "x"}]
 
 
 def test_the_key_says_what_a_cell_is_and_nothing_else() -> None:
@@ -62,9 +62,9 @@ def test_a_cells_randomness_follows_from_its_key() -> None:
 )
 def test_the_order_of_settings_does_not_change_the_key(settings: dict[str, float], seed: int) -> None:
     turned = dict(reversed(settings.items()))
-    assert key("e", settings, 0, seed) == key("e", turned, 0, seed)
-    assert len(key("e", settings, 0, seed)) == 32
-    assert key("e", settings, 0, seed) != key("f", settings, 0, seed) != key("f", settings, 0, seed + 1)
+    assert make_key("e", settings, 0, seed) == make_key("e", turned, 0, seed)
+    assert len(make_key("e", settings, 0, seed)) == 32
+    assert make_key("e", settings, 0, seed) != make_key("f", settings, 0, seed) != make_key("f", settings, 0, seed + 1)
 
 
 @given(st.integers(2, 40), st.integers(0, 5))
@@ -127,27 +127,27 @@ def test_what_is_wrong_is_told(changes: dict[str, object], message: str) -> None
 
 
 def test_a_cell_has_the_experiments_own_settings_and_those_of_its_sections() -> None:
-    known = spec.known(BUILTIN["los"])
+    known = api.known_settings(BUILTIN["los"])
     assert {"policy", "streams", "los.interval", "los.rules.hop_limit", "los.testbed"} <= set(known)
     assert not {"los.repeats", "los.streams", "los.sweeps.streams", "elastic.sync_period", "seed", "data.folder"} & set(
         known
     )
-    assert {"forecast.lstm.hidden", "elastic.q_max"} <= set(spec.known(BUILTIN["elastic"]))
-    assert "forecast.window" not in spec.known(BUILTIN["elastic"])
+    assert {"forecast.lstm.hidden", "elastic.q_max"} <= set(api.known_settings(BUILTIN["elastic"]))
+    assert "forecast.window" not in api.known_settings(BUILTIN["elastic"])
 
 
 @pytest.mark.parametrize("name", ["los", "elastic", "forecast"])
 def test_what_a_cell_does_not_read_is_there_to_be_read(name: str) -> None:
     settings = Params().model_dump()
     for dotted in BUILTIN[name].unread:
-        assert spec.at(settings, dotted) is not None
-    assert not set(BUILTIN[name].unread) & set(spec.known(BUILTIN[name]))
+        assert api.at(settings, dotted) is not None
+    assert not set(BUILTIN[name].unread) & set(api.known_settings(BUILTIN[name]))
 
 
 def test_whole_numbers_are_told_from_others() -> None:
-    known = spec.known(BUILTIN["los"])
-    assert [spec.whole(known[name]) for name in ("streams", "los.rules.hop_limit")] == [True, True]
-    assert [spec.whole(known[name]) for name in ("los.interval", "policy", "los.testbed")] == [False, False, False]
+    known = api.known_settings(BUILTIN["los"])
+    assert [api.takes_whole(known[name]) for name in ("streams", "los.rules.hop_limit")] == [True, True]
+    assert [api.takes_whole(known[name]) for name in ("los.interval", "policy", "los.testbed")] == [False, False, False]
 
 
 @pytest.mark.parametrize(
@@ -164,17 +164,17 @@ def test_whole_numbers_are_told_from_others() -> None:
 )
 def test_an_unknown_setting_is_told_with_the_nearest(name: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        spec.check(name, BUILTIN["los"], "f.yaml: grid")
+        api.check_name(name, BUILTIN["los"], "f.yaml: grid")
 
 
 def test_a_list_of_the_whole_run_is_one_value_in_a_cell() -> None:
     with pytest.raises(InputError, match=r"does not read forecast.models; did you mean model\?"):
-        spec.check("forecast.models", BUILTIN["forecast"], "f.yaml")
+        api.check_name("forecast.models", BUILTIN["forecast"], "f.yaml")
 
 
 def test_settings_are_laid_over_the_base(toy: Callable[..., Experiment]) -> None:
     base = Params(los=SchedulingStudy(loss=0.25))
-    settings = spec.settle(
+    settings = api.settle(
         BUILTIN["los"], base, {"policy": "random", "los.interval": 7, "los.rules.skip_visited": True}, "f"
     )
     assert (settings["policy"], settings["streams"]) == ("random", None)
@@ -182,12 +182,12 @@ def test_settings_are_laid_over_the_base(toy: Callable[..., Experiment]) -> None
     assert settings["los"]["rules"] == {**Params().los.rules.model_dump(), "skip_visited": True}
     assert set(settings) == {"policy", "streams", "los"}
     assert "workers" not in settings["los"]
-    assert set(spec.settle(toy(), base, {}, "f")) == {"los"}
+    assert set(api.settle(toy(), base, {}, "f")) == {"los"}
 
 
 def test_what_a_cell_does_not_read_changes_nothing() -> None:
     less, more = Params(), Params(los=SchedulingStudy(repeats=3), seed=4)
-    assert spec.settle(BUILTIN["los"], less, {}, "f") == spec.settle(BUILTIN["los"], more, {}, "f")
+    assert api.settle(BUILTIN["los"], less, {}, "f") == api.settle(BUILTIN["los"], more, {}, "f")
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_what_a_cell_does_not_read_changes_nothing() -> None:
 )
 def test_a_wrong_value_is_told(chosen: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        spec.settle(BUILTIN["los"], Params(), chosen, "f")
+        api.settle(BUILTIN["los"], Params(), chosen, "f")
 
 
 def test_one_setting_is_found_by_its_key() -> None:
-    assert spec.at({"a": {"b": {"c": 3}}, "d": 4}, "a.b.c") == 3
-    assert spec.at({"a": {"b": {"c": 3}}, "d": 4}, "d") == 4
+    assert api.at({"a": {"b": {"c": 3}}, "d": 4}, "a.b.c") == 3
+    assert api.at({"a": {"b": {"c": 3}}, "d": 4}, "d") == 4
 
 
 ROOT = Path(__file__).parents[2]
