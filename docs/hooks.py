@@ -19,7 +19,7 @@ from edgeresearch.cli import app
 from edgeresearch.papers.claims.audit import PAPERS, read_claims
 from edgeresearch.papers.claims.rules import VERDICTS
 from edgeresearch.papers.report.findings import write_findings
-from edgeresearch.papers.report.provenance import read_stages
+from edgeresearch.papers.report.site import read_stages
 
 ROOT = Path(__file__).parents[1]
 CLAIMS, FINDINGS = read_claims(ROOT / "reports" / "claims.csv"), write_findings(ROOT / "reports")

@@ -112,16 +112,15 @@ def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int =
 
 
 def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
-    """Read a CSV of results; an empty cell of the text columns `note` and `best_baseline` is an empty text.
+    """Read a CSV of results.
 
     Raises:
         InputError: The file is missing or no CSV.
     """
     import pandas as pd
 
-    text = ("note", "best_baseline")
     try:
-        return pd.read_csv(path, dtype=dict.fromkeys(text, str)).fillna(dict.fromkeys(text, ""))
+        return pd.read_csv(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise InputError(f"cannot read {path}: {reason}; run the pipeline, or what makes it, first") from error

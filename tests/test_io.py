@@ -77,11 +77,10 @@ def test_csv_has_fixed_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a.csv").read_bytes() == b"name,value,count\nx,0.333,1\ny,,2\n"
 
 
-def test_a_table_keeps_empty_text(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("trace,note,dm_p\nelb,,\n")
+def test_a_table_comes_back_and_a_missing_one_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("trace,note,dm_p\nelb,x,\n")
     table = read_table(tmp_path / "a.csv")
-    assert table["note"].tolist() == [""]
-    assert table["dm_p"].isna().all()
+    assert table["note"].tolist() == ["x"] and table["dm_p"].isna().all()
     (tmp_path / "c.csv").write_text("")
     for name, message in (("b.csv", "No such file.*run the pipeline"), ("c.csv", "No columns")):
         with pytest.raises(InputError, match=message):

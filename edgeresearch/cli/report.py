@@ -6,7 +6,6 @@ from typing import Annotated
 from typer import Option
 
 from edgeresearch.cli import base
-from edgeresearch.errors import InputError
 
 COLOURS = ("green", "yellow", "red", "magenta", "dim")
 """Of the verdicts, in the order of `rules.VERDICTS`."""
@@ -54,7 +53,7 @@ def report(
     from edgeresearch.config import Params
 
     if readme:
-        from edgeresearch.papers.report.readme import write_readme
+        from edgeresearch.papers.report.findings import write_readme
 
         print(f"readme: {write_readme(readme, Path('reports'))}")
         return
@@ -74,15 +73,9 @@ def export(
     params: base.ParamsFile = Path("params.yaml"),
 ) -> None:
     """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
-    reports, settings = Path("reports"), base.read_settings(params)
-    from edgeresearch.papers.claims.audit import FILE, read_claims
-    from edgeresearch.papers.report.export import write_exports
-    from edgeresearch.papers.report.published import paper_tables
+    from edgeresearch.papers.report.site import write_exports
 
-    audit = read_claims(reports / FILE)
-    tables = paper_tables(reports, settings.model_dump())
-    write_exports(tables, audit, reports / "figures", out)
-    for name, table in tables.items():
-        if isinstance(table, InputError):
-            base.warn(f"{name} is left out: {table}")
+    settings = base.read_settings(params).model_dump()
+    for name, reason in write_exports(Path("reports"), settings, out).items():
+        base.warn(f"{name} is left out: {reason}")
     print(f"exports: {out}")

@@ -95,7 +95,8 @@ def compare(
     settings = base.stage_settings(params, folder)
     from edgeresearch.data.datasets import load_dataset
     from edgeresearch.forecasting import evaluation
-    from edgeresearch.papers.paper_a.tables import update_timings, write_comparison
+    from edgeresearch.papers.paper_a.tables import update_timings
+    from edgeresearch.papers.project import write_comparison
 
     seed, chosen = settings.seed, names or settings.forecast.traces
     traces = [load_dataset(name, settings.data.folder, seed=seed) for name in chosen]
@@ -119,7 +120,7 @@ def replay(
     settings = base.stage_settings(params, folder)
     from edgeresearch.autoscaling.experiment import run_experiments
     from edgeresearch.data.datasets import load_dataset
-    from edgeresearch.papers.paper_a.tables import write_scaling
+    from edgeresearch.papers.project import write_scaling
 
     seed, config = settings.seed, settings.elastic
     traces = [load_dataset(name, settings.data.folder, seed=seed) for name in names or config.traces]
@@ -142,10 +143,10 @@ def table(
     of them is reached) and claims (the audit of both).
     """
     settings = base.stage_settings(params)
-    from edgeresearch.papers import tables
+    from edgeresearch.papers.project import write_table
 
     for name in names:
-        tables.write(name, reports, settings)
+        write_table(name, reports, settings)
     print(f"{', '.join(names)}: {reports}")
 
 
@@ -201,12 +202,11 @@ def fit(
     settings = base.read_settings(params)
     if what == "elastic":
         from edgeresearch.papers import fit_a
-        from edgeresearch.papers.paper_a.tables import published_cells
 
         start = fit_a.make_neutral_start(settings.elastic) if neutral else settings.elastic
         with base.status("searching"):
-            found = fit_a.search_settings(start, published_cells(), seed=settings.seed, **budget)
-        print(fit_a.format_fit(found, start, published_cells()))
+            found = fit_a.search_settings(start, seed=settings.seed, **budget)
+        print(fit_a.format_fit(found))
         return
     from edgeresearch.io import write_csv
     from edgeresearch.papers import fit_b

@@ -1,4 +1,4 @@
-"""What a notebook of the study stands on: settings, results of the pipeline to read, figures to show or to write."""
+"""The study's checkout: its settings, and the places where stages leave results and notebooks find them."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from edgeresearch import config
-from edgeresearch.io import read_table
+from edgeresearch.errors import InputError, nearest
+from edgeresearch.io import atomic, read_table, write_csv, write_json
 
 if TYPE_CHECKING:
     from IPython.display import Image
     from matplotlib.figure import Figure
+
+    from edgeresearch.autoscaling.experiment import ExperimentResult
+    from edgeresearch.config import Params
+    from edgeresearch.forecasting.evaluation import Comparison
+
+TABLES = ("table2", "figure1", "table3", "los", "claims")
+"""What `write_table` makes."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Project:
     """
 
     home: Path
-    settings: config.Params
+    settings: "Params"
     seed: int
     results: Path | None = None
     figures: Path | None = None
@@ -77,7 +84,64 @@ def open_project(results: str | None = None, figures: str | None = None, *, seed
     Raises:
         InputError: There is no `params.yaml` here or in a folder above.
     """
+    from edgeresearch import config
+
     home = config.find()
     settings = config.load(home / "params.yaml")
     folders = (home / name if name else None for name in (results, figures))
     return Project(home, settings, settings.seed if seed is None else seed, *folders)
+
+
+def write_comparison(comparison: "Comparison", home: str | Path) -> Path:
+    """Write scores, choices and forecasts of one trace into a project folder; return the file of the scores."""
+    name = comparison.trace.name
+    write_csv(comparison.choices, Path(home) / "reports" / "tables" / "choices" / f"{name}.csv")
+    return _write("forecast", name, comparison.describe_scores(), comparison.forecasts, Path(home))
+
+
+def write_scaling(result: "ExperimentResult", home: str | Path) -> Path:
+    """Write the table of a trace's replays and their course into a project folder; return the file of the table."""
+    return _write("elastic", result.table["trace"].iloc[0], result.table, result.course, Path(home))
+
+
+def _write(room: str, trace: str, table: pd.DataFrame, course: pd.DataFrame, home: Path) -> Path:
+    """Write a table, and what it is of over time, as 32-bit floats; the same results, the same bytes."""
+    path = home / "reports" / "tables" / room / f"{trace}.csv"
+    write_csv(table, path)
+    floats = course.select_dtypes("float").columns
+    with atomic(home / "data" / "processed" / room / f"{trace}.parquet") as draft:
+        course.astype(dict.fromkeys(floats, "float32")).to_parquet(draft, index=False, compression="zstd")
+    return path
+
+
+def write_table(name: str, reports: str | Path, settings: "Params") -> None:
+    """Make one table of `TABLES` in the folder of the reports, with the figures that span all traces, if there are any.
+
+    Raises:
+        InputError: The name is unknown, what the table is made of is missing, or a file cannot be written.
+    """
+    reports, forecast = Path(reports), settings.forecast
+    if name == "table2":
+        from edgeresearch.papers.paper_a.tables import write_table_2
+
+        write_table_2(forecast.traces, forecast.horizons, reports)
+    elif name == "table3":
+        from edgeresearch.papers.paper_a.tables import write_table_3
+
+        write_table_3(settings.elastic.traces, reports)
+    elif name == "figure1":
+        from edgeresearch.papers.paper_a.tables import measure_network
+
+        sizes = {"hidden": forecast.lstm_paper.hidden, "batch": forecast.lstm_paper.batch}
+        network = measure_network(window=forecast.window, targets=len(forecast.horizons), **sizes)
+        write_json(network, reports / "tables" / "figure1_architecture.json")
+    elif name == "los":
+        from edgeresearch.papers.paper_b.tables import write_tables
+
+        write_tables(settings.los, reports)
+    elif name == "claims":
+        from edgeresearch.papers.claims.audit import write_claims
+
+        write_claims(reports.absolute().parent, reports, settings.model_dump())
+    else:
+        raise InputError(f"unknown table {name!r}{nearest(name, TABLES)}; known: {', '.join(TABLES)}")

@@ -23,15 +23,7 @@ COARSE = pd.Timedelta(minutes=5)
 
 def autocorrelation(values: pd.Series, lag: int) -> float:
     """Return the correlation of a series with itself `lag` steps before, over observed pairs; NaN without any."""
-    x = values.to_numpy(dtype=float)
-    if not 0 < lag < len(x):
-        return float("nan")
-    before, after = x[:-lag], x[lag:]
-    known = ~np.isnan(before) & ~np.isnan(after)
-    before, after = before[known], after[known]
-    if known.sum() < 2 or before.std() == 0 or after.std() == 0:
-        return float("nan")
-    return float(np.corrcoef(before, after)[0, 1])
+    return float(values.corr(values.shift(lag), min_periods=2)) if lag > 0 else float("nan")
 
 
 def describe_traces(traces: Sequence[Trace]) -> pd.DataFrame:
@@ -41,28 +33,21 @@ def describe_traces(traces: Sequence[Trace]) -> pd.DataFrame:
         One row per trace: trace, data (see `classify`), unit, step, steps, first, last, mean, std, missing_percent of
         the steps, lag_1, half_day and day (autocorrelation at one step, at twelve hours and at a day), note.
     """
-    rows = []
-    for trace in traces:
-        values = trace.values
-        rows.append(
-            {
-                "trace": trace.name,
-                "data": classify(trace),
-                "unit": trace.unit,
-                "step": f"{trace.step.total_seconds():g} s",
-                "steps": len(values),
-                "first": str(trace.frame.index[0]),
-                "last": str(trace.frame.index[-1]),
-                "mean": float(values.mean()),
-                "std": float(values.std()),
-                "missing_percent": 100 * float(values.isna().mean()),
-                "lag_1": autocorrelation(values, 1),
-                "half_day": autocorrelation(values, round(pd.Timedelta(hours=12) / trace.step)),
-                "day": autocorrelation(values, round(pd.Timedelta(days=1) / trace.step)),
-                "note": trace.origin.note,
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_describe(trace, trace.values) for trace in traces])
+
+
+def _describe(trace: Trace, values: pd.Series) -> dict[str, Any]:
+    return {
+        **{"trace": trace.name, "data": classify(trace), "unit": trace.unit},
+        **{"step": f"{trace.step.total_seconds():g} s", "steps": len(values)},
+        **{"first": str(values.index[0]), "last": str(values.index[-1])},
+        **{"mean": float(values.mean()), "std": float(values.std())},
+        "missing_percent": 100 * float(values.isna().mean()),
+        "lag_1": autocorrelation(values, 1),
+        "half_day": autocorrelation(values, round(pd.Timedelta(hours=12) / trace.step)),
+        "day": autocorrelation(values, round(pd.Timedelta(days=1) / trace.step)),
+        "note": trace.origin.note,
+    }
 
 
 def classify(trace: Trace) -> str:
@@ -74,11 +59,9 @@ def classify(trace: Trace) -> str:
 
 def count_repairs(traces: Sequence[Trace]) -> pd.DataFrame:
     """Return what the loaders repaired, as counts: one row per trace, one column per kind of repair that occurs."""
-    table = pd.DataFrame(
-        [dict(trace.repairs) for trace in traces], index=pd.Index([trace.name for trace in traces], name="trace")
-    )
+    table = pd.DataFrame([dict(trace.repairs) for trace in traces], index=[trace.name for trace in traces])
     table = table.fillna(0).astype(int)
-    return table.loc[:, (table != 0).any()].reset_index()
+    return table.loc[:, (table != 0).any()].rename_axis("trace").reset_index()
 
 
 def count_kinds(traces: Sequence[Trace]) -> dict[str, Any]:
@@ -97,7 +80,7 @@ def plot_traces(traces: Sequence[Trace], heading: str, columns: int = 3, column:
         traces: What is drawn, one panel each.
         heading: Title of the figure.
         columns: Panels side by side.
-        column: Name of the column that is drawn; the first one where None.
+        column: Name of the column of the traces that is drawn; the first one where None.
     """
     note = "Line: mean over a stretch; band: lowest to highest value in it."
     figure, axes = _make_panels(traces, heading, note, columns, (0.8, 2.35))
@@ -116,14 +99,7 @@ def plot_traces(traces: Sequence[Trace], heading: str, columns: int = 3, column:
 
 @style.styled
 def plot_autocorrelation(traces: Sequence[Trace], heading: str, days: int = 8, columns: int = 3) -> Figure:
-    """Draw the autocorrelation of each trace's first column up to some days, with a line at each day.
-
-    Args:
-        traces: What is drawn, one panel each.
-        heading: Title of the figure.
-        days: Longest lag.
-        columns: Panels side by side.
-    """
+    """Draw the autocorrelation of each trace's first column up to some days, in panels as those of `plot_traces`."""
     note, columns = "A series with a daily cycle peaks at every whole day.", min(columns, len(traces))
     figure, axes = _make_panels(traces, heading, note, columns, (1.0, 1.9), sharex=True, sharey=True)
     for at, (trace, each) in enumerate(zip(traces, axes, strict=True)):

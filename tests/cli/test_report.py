@@ -10,7 +10,7 @@ from edgeresearch import cli, pipeline
 from edgeresearch.cli.report import COLOURS
 from edgeresearch.papers.claims.audit import COLUMNS
 from edgeresearch.papers.claims.rules import VERDICTS
-from edgeresearch.papers.report.readme import BEGIN, END
+from edgeresearch.papers.report.findings import BEGIN, END
 from edgeresearch.papers.report.site import build_site
 
 CLAIMS = (

@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.forecasting.evaluation import Comparison, compare
+from edgeresearch.forecasting.settings import ForecastSettings
 from edgeresearch.papers.paper_a.published import PHASES, TABLE_3
 
 ROOT = Path(__file__).parents[2]
@@ -89,6 +92,15 @@ def forecasts() -> pd.DataFrame:
             )
             frames.append(frame.assign(horizon=horizon, model=name))
     return pd.concat(frames, ignore_index=True).astype({"model": "category"})
+
+
+@pytest.fixture(scope="session")
+def comparison() -> Comparison:
+    """Two forecasters, compared on a small trace."""
+    index = pd.date_range("2024-01-01", periods=300, freq="15min", unit="ns")
+    frame = pd.DataFrame({"requests": np.random.default_rng(3).normal(50, 5, 300)}, index=index)
+    trace = Trace("elb", frame, pd.Timedelta("15min"), "requests per 15 min", Origin("synthetic"))
+    return compare([trace], ForecastSettings(window=12), models=["ridge", "last_value"])[0]
 
 
 PAIRS = [(name, maker) for name in ("advance", "combined", "quantile") for maker in ("lstm", "published")]

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from edgeresearch.errors import InputError
 from edgeresearch.io import read_table, write_json
 from edgeresearch.papers import detection
-from edgeresearch.papers.paper_a.tables import write_comparison, write_scaling, write_table_3
-from edgeresearch.papers.project import Project, open_project
+from edgeresearch.papers.paper_a.tables import write_table_3
+from edgeresearch.papers.project import Project, open_project, write_comparison, write_scaling
 
 ROOT = Path(__file__).parents[2]
 SMALL: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Paper A's Tables 1 to 3: published values beside measured ones, and what follows from them."""
+"""Paper A's Tables 1 to 3 and Fig. 1 in numbers: published values beside measured ones, and what follows from them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.errors import InputError
-from edgeresearch.io import atomic, read_table, write_csv, write_json
+from edgeresearch.io import read_table, write_csv, write_json
 from edgeresearch.papers.paper_a.published import (
     CELL_TOLERANCE,
     METRICS,
@@ -21,7 +21,6 @@ from edgeresearch.papers.paper_a.published import (
 from edgeresearch.provenance import machine_line
 
 if TYPE_CHECKING:
-    from edgeresearch.autoscaling.experiment import ExperimentResult
     from edgeresearch.autoscaling.settings import ReplayConfig
     from edgeresearch.forecasting.evaluation import Comparison
 
@@ -32,6 +31,9 @@ TIMING_COLUMNS = ["trace", "model", "fit_seconds", "predict_seconds", "machine"]
 
 BASELINES = ("paper", "naive", "strong")
 """Roles of the models that an LSTM is compared with."""
+
+TEXTS = ("note", "best_baseline")
+"""Columns in which an empty cell is an empty text."""
 
 TABLE_2_COLUMNS = [
     "trace", "real", "horizon", "model", "seeds", "mse", "mse_low", "mse_high", "mae", "r2", "skill", "fit_seconds",
@@ -61,65 +63,54 @@ def make_table_2(scores: Iterable[pd.DataFrame], seconds: pd.DataFrame | None = 
     Returns:
         One row per trace, horizon and model, with the columns `TABLE_2_COLUMNS`. Published values stand at the shortest
         horizon only: the paper forecasts the next step.
-
-    Raises:
-        InputError: There are no scores.
     """
-    table = _join(scores, "no scores to put into Table 2; run edgeresearch compare first")
+    table = _join(scores)
     next_step = table["horizon"] == table["horizon"].min()
     for metric in METRICS:
         values = {name: getattr(row, metric) for name, row in TABLE_2.items()}
         table[f"published_{metric}"] = table["model"].map(values).where(next_step)
-    timed = ["trace", "model", "fit_seconds", "predict_seconds"]
-    known = pd.DataFrame(columns=timed) if seconds is None else seconds[timed]
-    known = known.astype({"trace": str, "model": str, "fit_seconds": float, "predict_seconds": float})
-    return table.merge(known, how="left", on=["trace", "model"])[TABLE_2_COLUMNS]
+    timed = {"trace": str, "model": str, "fit_seconds": float, "predict_seconds": float}
+    known = pd.DataFrame(columns=list(timed)) if seconds is None else seconds[list(timed)]
+    return table.merge(known.astype(timed), how="left", on=["trace", "model"])[TABLE_2_COLUMNS]
 
 
-def _join(frames: Iterable[pd.DataFrame], otherwise: str) -> pd.DataFrame:
-    parts = list(frames)
-    if not parts:
-        raise InputError(otherwise)
-    return pd.concat(parts, ignore_index=True)
+def _join(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat(frames, ignore_index=True)
+    texts = [name for name in TEXTS if name in table]
+    return table.astype(dict.fromkeys(texts, object)).fillna(dict.fromkeys(texts, ""))
 
 
 def rank_models(table: pd.DataFrame) -> pd.DataFrame:
-    """Rank the paper's five models on every trace, by each metric of Table 2.
-
-    Args:
-        table: What `make_table_2` returns.
+    """Rank the paper's five models on every trace of `make_table_2`, by each metric of Table 2.
 
     Returns:
         One row per trace, horizon and metric: `best`, `lstm_place` (1 is best; empty where it was not run), `order`
         (best first, separated by " < "), `published_order`, and `kendall`, the rank correlation with the published
         order (1: the same, -1: reversed). Those of the five that were not run are left out of both orders.
     """
-    rows = []
     five = table[table["model"].isin(TABLE_2)]
-    for (trace, real, horizon), part in five.groupby(["trace", "real", "horizon"], sort=False):
-        scores = part.set_index("model")
-        for name, metric in METRICS.items():
-            paper = pd.Series({model: getattr(TABLE_2[str(model)], name) for model in scores.index}, dtype=float)
-            order, published = (
-                list(each.sort_values(ascending=metric.lower_is_better).index) for each in (scores[name], paper)
-            )
-            rows.append(
-                {
-                    **{"trace": trace, "real": real, "horizon": horizon, "metric": name, "best": order[0]},
-                    "lstm_place": order.index(PAPER_LSTM) + 1 if PAPER_LSTM in order else None,
-                    "order": " < ".join(order),
-                    "published_order": " < ".join(published),
-                    "kendall": scores[name].corr(paper, method="kendall") if len(order) > 1 else None,
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {"trace": trace, "real": real, "horizon": horizon, "metric": metric, **_rank(part.set_index("model"), metric)}
+        for (trace, real, horizon), part in five.groupby(["trace", "real", "horizon"], sort=False)
+        for metric in METRICS
+    )
+
+
+def _rank(scores: pd.DataFrame, metric: str) -> dict[str, Any]:
+    measured, ascending = scores[metric], METRICS[metric].lower_is_better
+    paper = pd.Series({model: getattr(TABLE_2[str(model)], metric) for model in scores.index}, dtype=float)
+    order, published = (list(each.sort_values(ascending=ascending).index) for each in (measured, paper))
+    return {
+        "best": order[0],
+        "lstm_place": order.index(PAPER_LSTM) + 1 if PAPER_LSTM in order else None,
+        "order": " < ".join(order),
+        "published_order": " < ".join(published),
+        "kendall": measured.corr(paper, method="kendall") if len(order) > 1 else None,
+    }
 
 
 def count_wins(table: pd.DataFrame) -> dict[str, Any]:
-    """Count, at the shortest horizon, on how many traces the LSTMs win: the few numbers to compare between two runs.
-
-    Args:
-        table: What `make_table_2` returns.
+    """Count, at the shortest horizon of `make_table_2`, on how many traces the LSTMs win: what to compare of two runs.
 
     Returns:
         `traces` and `real_traces`; on how many of them
@@ -131,113 +122,25 @@ def count_wins(table: pd.DataFrame) -> dict[str, Any]:
         and `project_worst_ratio`, the largest MSE ratio to the best of the paper's four.
     """
     first = table[table["horizon"] == table["horizon"].min()]
-    wins = [_find_wins(part.set_index("model")) for _, part in first.groupby("trace", sort=False)]
-    ratios = [each.pop("ratio") for each in wins]
-    worst = max((ratio for ratio in ratios if ratio is not None), default=None)
+    lstm = first[first["model"] == "lstm"].set_index("trace")
+
+    def lowest(metric: str, roles: Sequence[str]) -> Any:
+        return first[first["role"].isin(roles)].groupby("trace")[metric].min()
+
+    def count(name: str, metric: str, roles: Sequence[str]) -> int:
+        own = first[first["model"] == name].set_index("trace")[metric]
+        return int((own < lowest(metric, roles).reindex(own.index)).sum())
+
+    worst = float((lstm["mse"] / lowest("mse", ["paper"])).max())
     return {
-        "traces": len(wins),
-        "real_traces": int(first.loc[first["real"].astype(bool), "trace"].nunique()),
-        **{name: int(sum(each[name] for each in wins)) for name in wins[0]},
-        "project_worst_ratio": None if worst is None else round(worst, 4),
-    }
-
-
-def _find_wins(scores: Any) -> dict[str, Any]:
-    """Return what `count_wins` counts, of one trace: each true or false, and the ratio."""
-
-    def is_lowest(name: str, metric: str, roles: Sequence[str]) -> bool:
-        others = scores.loc[scores["role"].isin(roles), metric]
-        return name in scores.index and len(others) > 0 and bool(scores[metric][name] < others.min())
-
-    four, run = scores.loc[scores["role"] == "paper", "mse"], "lstm" in scores.index
-    return {
-        "paper_lstm_first_mse": is_lowest(PAPER_LSTM, "mse", ["paper"]),
-        "project_first_mse_of_paper": is_lowest("lstm", "mse", ["paper"]),
-        "project_first_mse_of_all": is_lowest("lstm", "mse", BASELINES),
-        "project_significant_losses": run and scores["dm_statistic"]["lstm"] > 0 and scores["dm_p"]["lstm"] < 0.05,
-        "huber_first_mae": is_lowest("lstm_huber", "mae", BASELINES),
-        "ratio": float(scores["mse"]["lstm"] / four.min()) if run and len(four) else None,
-    }
-
-
-def make_table_3(results: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put what was measured beside Table 3.
-
-    Args:
-        results: Per trace what the replay of all strategies found.
-
-    Returns:
-        One row per trace, forecaster, strategy, reading and phase (`all` is over all steps), with the columns
-        `TABLE_3_COLUMNS`, at the set start delay. Published values stand where the paper's rule ran on an LSTM's
-        forecasts, on the published accuracy, or on none.
-
-    Raises:
-        InputError: There are no results.
-    """
-    table = _join(results, "no results to put into Table 3; run edgeresearch replay first")
-    table = table[table["lead"] == 1].copy()
-    cells: Any = zip(table["strategy"], table["phase"], strict=True)
-    published = pd.Series([TABLE_3.get(name, {}).get(phase) for name, phase in cells], index=table.index, dtype=float)
-    table["published"] = published.where(table["forecaster"].isin(["lstm", "published", "none"]))
-    return table[TABLE_3_COLUMNS].reset_index(drop=True)
-
-
-def published_cells() -> pd.DataFrame:
-    """Return the published cells of Table 3, strategies by phases."""
-    return pd.DataFrame({name: dict(cells) for name, cells in TABLE_3.items()}).T
-
-
-def select_cells(
-    table: pd.DataFrame, forecaster: str, reading: str = "trace", value: str = "error_percent"
-) -> pd.DataFrame:
-    """Return the paper's three strategies by phase, from the rows of one trace of `make_table_3`.
-
-    Args:
-        table: The rows.
-        forecaster: Whose forecasts Advance and Combined act on; Responsive uses none.
-        reading: What tells the phases.
-        value: The column that is returned.
-    """
-    rows = table[(table["reading"] == reading) & table["forecaster"].isin([forecaster, "none"])]
-    rows = rows[rows["strategy"].isin(TABLE_3)]
-    cells = rows.pivot_table(index="strategy", columns="phase", values=value, dropna=False)
-    return cells.reindex(index=list(TABLE_3), columns=list(PHASES))
-
-
-def compare_strategies(table: pd.DataFrame) -> pd.DataFrame:
-    """Compare the paper's three strategies on every trace, by forecaster and reading; the claims audit judges by it.
-
-    Returns:
-        One row each: `cells`, how many of the nine lie within `CELL_TOLERANCE` of the published ones; `worst`, the
-        largest deviation; `best_expansion` and `best_shrinkage`, whether the combined strategy is best or tied (within
-        its interval) among the three; `pod_ratio`, its pod-hours over Responsive's; `worst_advance`, the phase in which
-        Advance errs most.
-    """
-    return pd.DataFrame(
-        {"trace": trace, "real": real, "forecaster": maker, "reading": reading, **_compare(part, maker, reading)}
-        for (trace, real), part in table.groupby(["trace", "real"], sort=False)
-        for maker in part["forecaster"].unique()
-        if maker != "none"
-        for reading in part["reading"].unique()
-    )
-
-
-def _compare(part: pd.DataFrame, maker: str, reading: str) -> dict[str, Any]:
-    cells, low = select_cells(part, maker, reading), select_cells(part, maker, reading, "low")
-    apart = (cells - published_cells()).abs()
-    hours: Any = part[part["phase"] == "all"].set_index(["forecaster", "strategy"])["pod_hours"]
-    combined, responsive = hours.get((maker, "combined")), hours.get(("none", "responsive"))
-    advance = cells.loc["advance"].dropna()
-    best = {
-        f"best_{phase}": bool(low.loc["combined", phase] <= cells[phase].drop("combined").min() + 1e-9)
-        for phase in ("expansion", "shrinkage")
-    }
-    return {
-        "cells": int((apart <= CELL_TOLERANCE).to_numpy().sum()),
-        "worst": float(apart.max().max()),
-        **best,
-        "pod_ratio": float(combined / responsive) if combined and responsive else float("nan"),
-        "worst_advance": str(advance.idxmax()) if len(advance) else "",
+        "traces": first["trace"].nunique(),
+        "real_traces": first.loc[first["real"].astype(bool), "trace"].nunique(),
+        "paper_lstm_first_mse": count(PAPER_LSTM, "mse", ["paper"]),
+        "project_first_mse_of_paper": count("lstm", "mse", ["paper"]),
+        "project_first_mse_of_all": count("lstm", "mse", BASELINES),
+        "project_significant_losses": int(((lstm["dm_statistic"] > 0) & (lstm["dm_p"] < 0.05)).sum()),
+        "huber_first_mae": count("lstm_huber", "mae", BASELINES),
+        "project_worst_ratio": None if np.isnan(worst) else round(worst, 4),
     }
 
 
@@ -245,8 +148,8 @@ def describe_forecasts(table: pd.DataFrame, forecasts: pd.DataFrame, horizon: in
     """Return the numbers that a text about the forecasts of one trace may state, each under its name.
 
     Args:
-        table: Rows of one trace of `make_table_2`.
-        forecasts: The forecasts of that trace, as `compare` wrote them.
+        table: Rows of that trace of `make_table_2`.
+        forecasts: What `compare` wrote of it.
         horizon: Steps ahead.
     """
     rows: Any = table[table["horizon"] == horizon].sort_values("mse").set_index("model")
@@ -269,6 +172,68 @@ def describe_forecasts(table: pd.DataFrame, forecasts: pd.DataFrame, horizon: in
     }
 
 
+def make_table_3(results: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put what the replays of all strategies found on each trace beside Table 3.
+
+    Returns:
+        One row per trace, forecaster, strategy, reading and phase (`all` is over all steps), with the columns
+        `TABLE_3_COLUMNS`, at the set start delay. Published values stand where the paper's rule ran on an LSTM's
+        forecasts, on the published accuracy, or on none.
+    """
+    table = _join(results)
+    cells: Any = published_cells().stack()
+    table = table[table["lead"] == 1].join(cells.rename("published"), on=["strategy", "phase"])
+    table["published"] = table["published"].where(table["forecaster"].isin(["lstm", "published", "none"]))
+    return table[TABLE_3_COLUMNS].reset_index(drop=True)
+
+
+def published_cells() -> pd.DataFrame:
+    """Return the published cells of Table 3, strategies by phases."""
+    return pd.DataFrame({name: dict(cells) for name, cells in TABLE_3.items()}).T
+
+
+def compare_strategies(table: pd.DataFrame) -> pd.DataFrame:
+    """Compare the paper's three strategies on every trace, by forecaster and reading; the claims audit judges by it.
+
+    Returns:
+        One row each: `cells`, how many of the nine lie within `CELL_TOLERANCE` of the published ones; `worst`, the
+        largest deviation; `best_expansion` and `best_shrinkage`, whether the combined strategy is best or tied (within
+        its interval) among the three; `pod_ratio`, its pod-hours over Responsive's; `worst_advance`, the phase in which
+        Advance errs most.
+    """
+    return pd.DataFrame(
+        {"trace": trace, "real": real, "forecaster": maker, "reading": reading, **_compare(part, maker, reading)}
+        for (trace, real), part in table.groupby(["trace", "real"], sort=False)
+        for maker in part["forecaster"].unique()
+        if maker != "none"
+        for reading in part["reading"].unique()
+    )
+
+
+def _compare(part: pd.DataFrame, maker: str, reading: str) -> dict[str, Any]:
+    rows = part[(part["reading"] == reading) & part["forecaster"].isin([maker, "none"])]  # Responsive uses no forecast
+    three = rows[rows["strategy"].isin(TABLE_3)]
+    cells, low = (
+        three.pivot_table(index="strategy", columns="phase", values=value, dropna=False).reindex(
+            index=list(TABLE_3), columns=list(PHASES)
+        )
+        for value in ("error_percent", "low")
+    )
+    apart = (cells - published_cells()).abs()
+    hours: Any = part[part["phase"] == "all"].set_index(["forecaster", "strategy"])["pod_hours"]
+    combined, responsive = hours.get((maker, "combined")), hours.get(("none", "responsive"))
+    advance = cells.loc["advance"].dropna()
+    best = {
+        f"best_{phase}": bool(low.loc["combined", phase] <= cells[phase].drop("combined").min() + 1e-9)
+        for phase in ("expansion", "shrinkage")
+    }
+    return {
+        **{"cells": int((apart <= CELL_TOLERANCE).to_numpy().sum()), "worst": float(apart.max().max()), **best},
+        "pod_ratio": float(combined / responsive) if combined and responsive else float("nan"),
+        "worst_advance": str(advance.idxmax()) if len(advance) else "",
+    }
+
+
 def split_pod_premium(table: pd.DataFrame, forecaster: str = "lstm") -> pd.DataFrame:
     """Say what Combined's pod-hours above Responsive's are due to.
 
@@ -277,7 +242,7 @@ def split_pod_premium(table: pd.DataFrame, forecaster: str = "lstm") -> pd.DataF
     present lie apart.
 
     Args:
-        table: `make_table_3` of all traces.
+        table: What `make_table_3` returns.
         forecaster: Whose forecasts Combined acts on.
 
     Returns:
@@ -289,8 +254,7 @@ def split_pod_premium(table: pd.DataFrame, forecaster: str = "lstm") -> pd.DataF
     hours = hours.reindex(columns=list(TABLE_3)).dropna()
     premium = 100 * (hours["combined"] / hours["responsive"] - 1)
     level = 50 * (hours["advance"] / hours["responsive"] - 1)
-    parts = {"premium": premium, "level": level, "disagreement": premium - level}
-    return pd.DataFrame(parts).reset_index()
+    return pd.DataFrame({"premium": premium, "level": level, "disagreement": premium - level}).reset_index()
 
 
 def count_extra_pods(course: pd.DataFrame, horizon: int, capacity: "ReplayConfig") -> dict[str, float]:
@@ -337,39 +301,38 @@ def best_r2(lead: float, daily_share: float = 0.5) -> float:
     return float(1 - (1 - daily_share) * (1 - (1 - paper.mse / rest) ** (lead / 60)))
 
 
-def write_comparison(comparison: "Comparison", out: str | Path) -> Path:
-    """Write scores, choices and forecasts of one trace, the latter as 32-bit floats; the same results, the same bytes.
-
-    Args:
-        comparison: What came out for the trace.
-        out: Project folder, which gets `reports/` and `data/processed/`.
+def measure_network(*, window: int, hidden: int, targets: int, batch: int) -> dict[str, Any]:
+    """Send a batch through Paper A's network (Fig. 1), of a width and for so many horizons, and record the shapes.
 
     Returns:
-        The file of the scores.
-
-    Raises:
-        InputError: A folder cannot be written.
+        `tensors`: shapes by name: window, states (the hidden state at every step), last (the one that the linear layer
+        reads), forecast. `weights`: shapes by the names in the module. `trainable`: how many numbers they are.
     """
-    name, tables = comparison.trace.name, Path(out) / "reports" / "tables"
-    write_csv(comparison.describe_scores(), tables / "forecast" / f"{name}.csv")
-    write_csv(comparison.choices, tables / "choices" / f"{name}.csv")
-    floats = dict.fromkeys(["truth", "forecast", "low", "high"], "float32")
-    with atomic(Path(out) / "data" / "processed" / "forecast" / f"{name}.parquet") as draft:
-        comparison.forecasts.astype(floats).to_parquet(draft, index=False, compression="zstd")
-    return tables / "forecast" / f"{name}.csv"
+    import torch
+
+    from edgeresearch.nn import WindowLSTM
+
+    module = WindowLSTM(hidden, targets, 1e-3, torch.Generator().manual_seed(0))
+    shapes: dict[str, list[int]] = {}
+
+    def record_lstm(_: Any, inputs: tuple[torch.Tensor, ...], outputs: Any) -> None:
+        shapes["window"], shapes["states"] = list(inputs[0].shape), list(outputs[0].shape)
+
+    def record_head(_: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        shapes["last"], shapes["forecast"] = list(inputs[0].shape), list(output.shape)
+
+    module.lstm.register_forward_hook(record_lstm)
+    module.head.register_forward_hook(record_head)
+    with torch.inference_mode():
+        module(torch.zeros(batch, window, 1))
+    weights = {name: list(weight.shape) for name, weight in module.named_parameters()}
+    return {"tensors": shapes, "weights": weights, "trainable": sum(weight.numel() for weight in module.parameters())}
 
 
 def update_timings(path: str | Path, comparison: "Comparison") -> pd.DataFrame:
-    """Write the CPU seconds of one trace into the file of all, in place of its older rows.
+    """Write the CPU seconds of one trace into the file of all, sorted by trace, in place of its older rows.
 
     They differ from run to run, so no pipeline stage writes them: the file is an input that is measured now and then.
-
-    Args:
-        path: CSV with `TIMING_COLUMNS`; made where missing.
-        comparison: What came out for the trace.
-
-    Returns:
-        The whole table, sorted by trace.
 
     Raises:
         InputError: The file is not such a table, or cannot be written.
@@ -387,17 +350,8 @@ def update_timings(path: str | Path, comparison: "Comparison") -> pd.DataFrame:
 
 
 def write_table_2(names: Sequence[str], horizons: Sequence[int], reports: Path) -> None:
-    """Join the scores of some traces into the files of Table 2.
-
-    Args:
-        names: The traces; what lies there of others is left out.
-        horizons: Steps ahead; each gets a figure.
-        reports: Folder of the reports in the project folder; holds `tables/forecast/<trace>.csv`.
-
-    Raises:
-        InputError: A trace's scores are missing or unreadable, or a file cannot be written.
-    """
-    from edgeresearch.papers.paper_a.forecasting_figures import plot_relative_mse
+    """Join the scores of traces, `tables/forecast/<trace>.csv` in the reports, into the files of Table 2; draw them."""
+    from edgeresearch.papers.paper_a.figures import plot_relative_mse
     from edgeresearch.plotting import style
 
     tables, timings = reports / "tables", reports.absolute().parent / TIMINGS
@@ -411,38 +365,8 @@ def write_table_2(names: Sequence[str], horizons: Sequence[int], reports: Path) 
         style.save(plot_relative_mse(table, horizon), reports / "figures" / "table2" / f"relative_mse_{horizon}")
 
 
-def write_scaling(result: "ExperimentResult", root: str | Path = ".") -> Path:
-    """Write what `run_experiment` found on a trace: its table, and its course over time.
-
-    Args:
-        result: The table, and the first repeat over time.
-        root: Project folder, which gets `reports/` and `data/processed/`.
-
-    Returns:
-        The file of the table.
-
-    Raises:
-        InputError: A folder cannot be written.
-    """
-    name, root = result.table["trace"].iloc[0], Path(root)
-    table = root / "reports/tables/elastic" / f"{name}.csv"
-    write_csv(result.table, table)
-    floats = result.course.select_dtypes("float").columns
-    with atomic(root / "data/processed/elastic" / f"{name}.parquet") as draft:
-        result.course.astype(dict.fromkeys(floats, "float32")).to_parquet(draft, index=False, compression="zstd")
-    return table
-
-
 def write_table_3(names: Sequence[str], reports: Path) -> None:
-    """Join the results of some traces into the files of Table 3.
-
-    Args:
-        names: The traces.
-        reports: Folder of the reports; holds `tables/elastic/<trace>.csv`.
-
-    Raises:
-        InputError: A trace's results are missing or unreadable, or a file cannot be written.
-    """
+    """Join the replays of traces, `tables/elastic/<trace>.csv` in the reports, into the files of Table 3."""
     tables = reports / "tables"
     table = make_table_3([read_table(tables / "elastic" / f"{name}.csv") for name in names])
     write_csv(table, tables / "table3_elastic.csv")

@@ -1,19 +1,100 @@
-"""What stands out: the values of the sentences in `templates/findings.md.j2`, computed from the tables of a run."""
+"""The results in words: verdicts counted, what stands out, and the part of the README that is made from the audit."""
 
 import json
-from collections.abc import Callable
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.paper_a.published import CELL_TOLERANCE, POD_BUDGET
+from edgeresearch.io import atomic, read_table
+from edgeresearch.papers.claims.audit import FILE, PAPERS, format_value, read_claims
+from edgeresearch.papers.claims.rules import CONTRADICTED, FITTED, NOT, REPRODUCED, SET, VERDICTS
+from edgeresearch.papers.paper_a.published import CELL_TOLERANCE, POD_BUDGET, STAND_IN
 from edgeresearch.papers.paper_b import published as paper_b
-from edgeresearch.papers.report.published import STANDIN, read_table
 from edgeresearch.papers.report.templates import environment
+
+MISSED = "not reproduced or contradicted"
+"""What the two verdicts that say no are counted as."""
+
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+"""Between these lines of the README stands what is made."""
+
+ROWS = (
+    "A-T2-BEST-MSE", "A-T2-TEXT-BEST", "A-T3-CELLS", "A-T3-EXPANSION", "A-CON-PODS",
+    "B-F7-04", "B-F7-08", "B-F6-08-2", "B-F5-LEVEL", "B-CON-MOST",
+)  # fmt: skip
+"""The claims that the README shows."""
+
+
+def tally(claims: Sequence[Mapping[Any, Any]]) -> Counter[str]:
+    """Count some claims: by verdict, `MISSED`, all (`claims`), and the reproduced ones without a fit (`unaided`)."""
+    counts = Counter(row["verdict"] for row in claims)
+    counts[MISSED] = counts[NOT] + counts[CONTRADICTED]
+    counts["claims"] = len(claims)
+    counts["unaided"] = sum(row["verdict"] == REPRODUCED and row["fitted"] not in (FITTED, SET) for row in claims)
+    return counts
+
+
+def describe_claim(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return a row of the audit with its values and interval as they are read, and what they are sorted by."""
+    ends = [f"{float(row[end]):.4g}" for end in ("low", "high") if row[end]]
+    seeds = f"{row['seeds']} seed{'s' if row['seeds'] != '1' else ''}" if row["seeds"] else ""
+    return {
+        **row,
+        "published": format_value(row, "published"),
+        "measured": format_value({**row, "low": ""}, "measured"),
+        "interval": " to ".join(ends) if len(set(ends)) == 2 else "",
+        "order": [_order(row["published"]), _order(row["measured"])],
+        "basis": "; ".join(filter(None, [row["data"], seeds])),
+        "rank": VERDICTS.index(row["verdict"]),
+    }
+
+
+def _order(text: str) -> float:
+    """What a cell is sorted by: texts stand behind all numbers."""
+    try:
+        return float(text) if math.isfinite(float(text)) else 1e99
+    except ValueError:
+        return 1e99
+
+
+def write_readme(readme: Path, reports: Path) -> Path:
+    """Put the results between the markers of a README, with links from its folder; all else in it stays.
+
+    Raises:
+        InputError: The file has not both markers in this order, or the audit is missing.
+    """
+    try:
+        text = readme.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {readme}: {error.strerror}; name another file") from error
+    between = re.compile(f"(?<={BEGIN}\n).*?(?={END})", re.DOTALL)
+    if not between.search(text):
+        raise InputError(f"{readme} has no lines {BEGIN} and {END}, one after the other; put them where results belong")
+    results = render_results(reports, Path(os.path.relpath(reports.absolute(), readme.absolute().parent)))
+    with atomic(readme) as draft:
+        draft.write_text(between.sub(lambda _: results, text, count=1), encoding="utf-8")
+    return readme
+
+
+def render_results(reports: Path, folder: Path = Path("reports")) -> str:
+    """Return the results as Markdown: the audit's counts, and ten of its rows; links name the reports by `folder`."""
+    claims = [describe_claim(row) for row in read_claims(reports / FILE).to_dict("records")]
+    papers = {letter: tally([row for row in claims if row["paper"] == letter]) for letter in PAPERS}
+    shown = [row for name in ROWS for row in claims if row["id"] == name]
+    template = environment().get_template("readme.md.j2")
+    return template.render(total=tally(claims), papers=papers, rows=shown, folder=folder.as_posix())
 
 
 def write_findings(reports: Path) -> dict[str, list[str]]:
-    """Return the sentences of each paper as Markdown; where a run lacks the table for one, it says so."""
+    """Return what stands out of each paper, as sentences in Markdown; where a run lacks the table for one, it says so.
+
+    `templates/findings.md.j2` has a macro for each, which the function in `FINDINGS` of the same name gives its values.
+    """
     macros, findings = environment().get_template("findings.md.j2").module, {}
     for paper, several in FINDINGS.items():
         findings[paper] = list[str]()
@@ -42,9 +123,9 @@ def _contradictions(reports: Path) -> dict[str, Any]:
 
 def _scaling(reports: Path) -> dict[str, Any]:
     verdicts = read_table(reports / "tables" / "table3_verdicts.csv").query("reading == 'trace'")
-    cells = verdicts[verdicts["trace"] == STANDIN].set_index("forecaster")["cells"]
+    cells = verdicts[verdicts["trace"] == STAND_IN].set_index("forecaster")["cells"]
     if not {"published", "lstm"} <= set(cells.index):
-        raise InputError(f"{STANDIN} was not replayed with the forecasts of Table 3")
+        raise InputError(f"{STAND_IN} was not replayed with the forecasts of Table 3")
     table = read_table(reports / "tables" / "table3_elastic.csv").dropna(subset=["published"])
     published = table.drop_duplicates(["strategy", "phase"])["published"]
     near = max(int(published.between(least, least + 2 * CELL_TOLERANCE).sum()) for least in published)

@@ -1,4 +1,4 @@
-"""The report: one site of plain files, made from the results of a run, that needs no network to be read."""
+"""The report: one site of plain files, made from the results of a run, that needs no network; and what one pastes."""
 
 import html
 import json
@@ -8,24 +8,35 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from edgeresearch.errors import InputError
 from edgeresearch.io import gathered
 from edgeresearch.papers.claims.audit import FILE, PAPERS, read_claims
-from edgeresearch.papers.report import provenance, templates
-from edgeresearch.papers.report.audit import MISSED, describe_claim, tally
-from edgeresearch.papers.report.figures import find_figures, read_drawing
-from edgeresearch.papers.report.findings import write_findings
+from edgeresearch.papers.paper_a.published import STAND_IN
+from edgeresearch.papers.report import templates
+from edgeresearch.papers.report.figures import PLACES, find_figures, name_figures, place_claims, read_drawing
+from edgeresearch.papers.report.findings import MISSED, describe_claim, tally, write_findings
 from edgeresearch.papers.report.notebook_page import BACK
-from edgeresearch.papers.report.published import PLACES, STANDIN, paper_tables, place_claims
+from edgeresearch.papers.report.tables import PaperTable, claims_table, paper_tables, to_latex, to_markdown
 from edgeresearch.provenance import machine, versions
-
-SITE = Path("reports") / "site"
-"""Where the site goes in the project folder."""
+from edgeresearch.settings import read_yaml
 
 PACKAGES = (
     "edgeresearch numpy scipy pandas scikit-learn torch pytorch-lightning xgboost-cpu xgboost river "
     "networkx matplotlib seaborn papermill nbconvert itables dvc"
 )
 """Whose versions are named, where they are installed."""
+
+SYNTHETIC = "synthetic stand-in"
+"""What the values of a file are that is not the real one."""
+
+SEEDS: Mapping[str, str] = {
+    "seed": "root of every random number", "forecast.seeds": "fits of each forecaster that has something random",
+    "elastic.repeats": "draws of arrivals and start delays", "los.repeats": "runs of each number of streams and policy",
+    "los.adaptation.repeats": "runs of the limits of Fig. 5", "anomaly.seeds": "draws of anomalies and first weights",
+}  # fmt: skip
+"""Settings that say how often something was done, and what."""
 
 
 def build_site(
@@ -40,41 +51,25 @@ def build_site(
         profile: What the settings are called if they are not those of the full run.
         out: Folder of the site; `reports/site` in the project folder if None.
 
-    Returns:
-        The path of the page.
-
     Raises:
         InputError: The audit is missing, a file is not what it should be, or the folder cannot be written.
     """
-    reports, site = home / "reports", out or home / SITE
+    reports, site = home / "reports", out or home / "reports" / "site"
     claims = read_claims(reports / FILE)
     claims["place"], placed = place_claims(claims)
     files = find_figures(reports / "figures")
     shown = [name for name in files if name in placed or _of_shown_trace(name, files)]
     drawings = {name: read_drawing(files[name], name) for name in shown}
-    stages = provenance.read_stages(home / "dvc.yaml")
+    stages = read_stages(home / "dvc.yaml")
     pages = {file.stem: file for file in sorted((reports / "notebooks").glob("[!.]*.html"))}
     figures = {name: drawing.anchor for name, drawing in drawings.items()}
     text = templates.environment().get_template("index.html.j2").render(
         claims=[describe_claim(row) | _links(row, figures, pages, stages) for row in claims.to_dict("records")],
-        missed=MISSED,
-        tally=tally,
         papers={letter: title for letter, title in PAPERS.items() if letter in set(claims["paper"])},
-        places=PLACES,
-        placed=placed,
-        drawings=drawings,
-        tables=paper_tables(reports, settings),
-        findings=write_findings(reports),
-        profile=profile,
-        changed=provenance.changed_settings(settings, full),
-        seeds=provenance.seeds(settings),
-        files=provenance.data_files(home),
-        series=provenance.data_series(home),
-        standin=provenance.STANDIN,
-        machine=machine(),
-        versions=versions(PACKAGES.split()),
-        stages=stages,
-        minutes=provenance.stage_minutes(home),
+        missed=MISSED, tally=tally, findings=write_findings(reports), places=PLACES, placed=placed, drawings=drawings,
+        tables=paper_tables(reports, settings), profile=profile, changed=changed_settings(settings, full),
+        seeds=describe_seeds(settings), files=read_data_files(home), series=read_data_series(home), standin=SYNTHETIC,
+        machine=machine(), versions=versions(PACKAGES.split()), stages=stages, minutes=sum_minutes(home),
         notebooks={name: _title(file) for name, file in pages.items()},
     )  # fmt: skip
     with gathered(site) as draft:
@@ -95,16 +90,16 @@ def _links(
     anchor = figures.get(re.sub(r"^reports/figures/|\.\w+$", "", row["figure"]), row["place"])
     name, stage = row["notebook"], row["stage"]
     runs = [each for each in pages if name and (each == name or each.startswith(f"{name}-"))]
-    runs.sort(key=lambda each: not each.endswith(STANDIN))
+    runs.sort(key=lambda each: not each.endswith(STAND_IN))
     links = {"figure": f"#{anchor}" if anchor else "", "notebook": f"notebooks/{runs[0]}.html" if runs else ""}
-    return {"links": {**links, "stage": f"#stage-{stage}" if stage in stages else ""}}
+    return {"links": links | {"stage": f"#stage-{stage}" if stage in stages else ""}}
 
 
 def _of_shown_trace(name: str, names: Iterable[str]) -> bool:
     """Whether a figure is not one of another request trace than the one that is shown; notebooks show the others."""
     room, trace, *_ = name.split("/")
     traces = sorted({each.split("/")[1] for each in names if each.startswith(f"{room}/")})
-    return room not in ("forecast", "elastic") or trace == (STANDIN if STANDIN in traces else traces[0])
+    return room not in ("forecast", "elastic") or trace == (STAND_IN if STAND_IN in traces else traces[0])
 
 
 def _title(page: Path) -> str:
@@ -131,3 +126,115 @@ def _copy_pages(pages: Mapping[str, Path], folder: Path) -> None:
     for name, source in pages.items():
         text = source.read_text(encoding="utf-8").replace(BACK, back, 1)
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
+
+
+def flatten_settings(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of all sections by their full names, such as `forecast.seeds`, as text."""
+    (values,) = pd.json_normalize(dict(settings)).astype(object).to_dict("records")
+    return {str(key): str(value).strip("[()]").replace("'", "") for key, value in values.items()}
+
+
+def changed_settings(settings: Mapping[str, Any], full: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that differ from those of the full run and could change a result."""
+    theirs = flatten_settings(full)
+    return {
+        key: f"{value} (full run: {theirs.get(key)})"
+        for key, value in flatten_settings(settings).items()
+        if value != theirs.get(key) and not key.startswith("data.") and not key.endswith("workers")
+    }
+
+
+def describe_seeds(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings that say how often something random was done, with their meaning."""
+    values = flatten_settings(settings)
+    return {name: f"{values[name]}: {words}" for name, words in SEEDS.items() if name in values}
+
+
+def read_data_files(home: Path) -> PaperTable:
+    """Return the data files of a run with their checksums, empty if nothing was fetched."""
+    table = _read(home / "data" / "raw" / "sources.csv", {"file": "File", "real": "Values", "sha256": "sha256"})
+    table["Values"] = table["Values"].map({"True": "real"}).fillna(SYNTHETIC)
+    return PaperTable("data-files", "The data files and their sha256", table)
+
+
+def read_data_series(home: Path) -> PaperTable:
+    """Return what the series are and whether their values were measured, empty if that was not written."""
+    columns = {"trace": "Series", "data": "Values", "unit": "Unit", "steps": "Steps"}
+    columns |= {"first": "From", "last": "To", "note": "What it is"}
+    table = _read(home / "reports" / "tables" / "data_series.csv", columns)
+    table[["From", "To"]] = table[["From", "To"]].apply(lambda times: times.str[:10])
+    return PaperTable("data-series", "The series, and whether their values were measured", table)
+
+
+def _read(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    if not path.is_file():
+        return pd.DataFrame(columns=list(columns.values()), dtype=str)
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)[list(columns)].rename(columns=columns)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path} has not the columns {', '.join(columns)}; make it again with dvc repro") from error
+
+
+def read_stages(pipeline: Path) -> dict[str, dict[str, Any]]:
+    """Read what each stage of `dvc.yaml` does, its command, and what it makes.
+
+    Raises:
+        InputError: The file is missing or has no stages.
+    """
+    stages = read_yaml(pipeline).get("stages")
+    if not isinstance(stages, dict):
+        raise InputError(f"{pipeline} has no stages; run this in the folder of a checkout")
+    found = {}
+    for name, stage in stages.items():
+        outs = [each for kind in ("outs", "metrics", "plots") for each in stage.get(kind, [])]
+        makes = [next(iter(each)) if isinstance(each, dict) else each for each in outs]
+        command = " ".join(stage["cmd"].split()).removeprefix("python -m ")
+        found[str(name)] = {"does": stage.get("desc", ""), "command": command, "makes": makes}
+    return found
+
+
+def sum_minutes(home: Path) -> PaperTable | None:
+    """Return where the minutes of the pipeline went, the items of a stage together; None where none were measured."""
+    columns = {"stage": "stage", "cpu_seconds": "CPU minutes", "wall_seconds": "wall minutes", "machine": "machine"}
+    table = _read(home / "data" / "measured" / "stage_seconds.csv", columns)
+    if table.empty:
+        return None
+    table["stage"] = table["stage"].str.partition("@")[0].replace("dvc", "DVC itself")
+    minutes: Any = table[["CPU minutes", "wall minutes"]].astype(float) / 60
+    sums: Any = minutes.assign(parts=1).groupby(table["stage"]).sum().sort_values("CPU minutes", ascending=False)
+    sums.loc["all"] = sums.sum()
+    sums["% of CPU"] = 100 * sums["CPU minutes"] / sums.loc["all", "CPU minutes"]
+    formats = {"parts": "{:.0f}", "CPU minutes": "{:.1f}", "wall minutes": "{:.1f}", "% of CPU": "{:.0f}"}
+    cells = {"stage": list(sums.index)} | {name: list(sums[name].map(form.format)) for name, form in formats.items()}
+    machines = "; ".join(dict.fromkeys(filter(None, table["machine"])))
+    note = f"Measured on: {machines}; `make stage-timings` measures the stages that run. Items of a stage are one row."
+    return PaperTable("minutes", "Where the minutes of the pipeline go", pd.DataFrame(cells), (note,))
+
+
+def write_exports(reports: Path, settings: Mapping[str, Any], out: Path) -> dict[str, InputError]:
+    """Write every table of the papers, and the audit, as `.tex` and `.md`, and every figure as SVG, by names that stay.
+
+    Args:
+        reports: Folder of the results.
+        settings: All settings of the run as plain values.
+        out: Folder that gets `tables/` and `figures/`; what else lies there stays.
+
+    Returns:
+        Why a table could not be made, by its name.
+
+    Raises:
+        InputError: The folder cannot be written, or a character has no LaTeX.
+    """
+    claims = read_claims(reports / FILE)
+    tables = paper_tables(reports, settings)
+    tables["claims"] = PaperTable("claims", "Claims of both papers, audited", claims_table(claims))
+    with gathered(out) as draft:
+        for name in ("tables", "figures"):
+            (draft / name).mkdir()
+        for name, table in tables.items():
+            if isinstance(table, PaperTable):
+                (draft / "tables" / f"{name}.tex").write_text(to_latex(table), encoding="utf-8")
+                (draft / "tables" / f"{name}.md").write_text(to_markdown(table), encoding="utf-8")
+        for name, source in name_figures(claims, reports / "figures").items():
+            shutil.copyfile(source, draft / "figures" / f"{name}.svg")
+    return {name: table for name, table in tables.items() if isinstance(table, InputError)}

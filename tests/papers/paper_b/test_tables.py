@@ -10,8 +10,8 @@ from edgeresearch.config import Params
 from edgeresearch.emulator import testbed
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
-from edgeresearch.papers import tables as stage
 from edgeresearch.papers.paper_b import numbers, published, tables
+from edgeresearch.papers.project import write_table
 
 Frames = dict[str, pd.DataFrame]
 SETTINGS = Params()
@@ -100,7 +100,7 @@ def test_the_stage_writes_its_files_with_the_same_bytes(reports: Path) -> None:
     names = ("fig5_limits", "fig6_hops", "fig7_drop", "los_triggers", "testbed")
     runs = []
     for _ in range(2):
-        stage.write("los", reports, SETTINGS)
+        write_table("los", reports, SETTINGS)
         runs.append({name: (reports / "tables" / f"{name}.csv").read_bytes() for name in names})
     assert runs[0] == runs[1]
     heads = {name: runs[0][name].decode().splitlines()[0].split(",") for name in names}

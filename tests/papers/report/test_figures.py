@@ -1,10 +1,13 @@
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.report.figures import describe, find_figures, read_drawing
+from edgeresearch.papers.claims.audit import RECORDS, read_claims
+from edgeresearch.papers.report.figures import PLACES, describe, find_figures, name_figures, place_claims, read_drawing
+from edgeresearch.papers.report.tables import TABLES
 from edgeresearch.plotting import style
 
 REAL = Path(__file__).parents[3] / "reports" / "figures"
@@ -78,3 +81,54 @@ def test_drafts_are_no_figures_and_broken_ones_are_told(tmp_path: Path) -> None:
     assert find_figures(tmp_path / "none") == {}
     with pytest.raises(InputError, match=r"cannot read .*a\.svg: .*; draw it again"):
         read_drawing(tmp_path / "room" / "a.svg", "room/a")
+
+
+def test_every_figure_and_table_of_both_papers_has_a_place_and_no_two_the_same() -> None:
+    assert [(place.paper, place.name) for place in PLACES] == [
+        *(("A", name) for name in ("Fig. 1", "Table 1", "Table 2", "Fig. 2", "Fig. 3", "Table 3")),
+        *(("B", name) for name in ("Table I", *(f"Fig. {number}" for number in range(1, 8)))),
+    ]
+    assert len({place.anchor for place in PLACES}) == len(PLACES)
+    assert {name for place in PLACES for name in place.tables} <= set(TABLES)
+    assert PLACES[-1].anchor == "paper-b-fig-7"
+
+
+def test_every_place_has_claims_and_all_but_tables_of_settings_a_figure() -> None:
+    claims = pd.DataFrame([{"paper": each.paper, "where": each.where, "figure": each.figure} for each in RECORDS])
+    anchors, placed = place_claims(claims.fillna(""))
+    assert {place.anchor for place in PLACES} <= set(anchors)
+    bare = {place.anchor for place in PLACES} - set(placed.values())
+    assert bare <= {"paper-a-table-1", "paper-b-table-i"}
+
+
+def test_a_claim_is_on_the_first_place_that_it_names_else_on_that_of_its_figure(project: Path) -> None:
+    claims = read_claims(project / "reports" / "claims.csv")
+    anchors, placed = place_claims(claims)
+    assert dict(zip(claims["id"], anchors, strict=True)) == {
+        **{"A-1": "paper-a-table-3", "A-2": "paper-a-table-2", "A-3": "", "A-4": "paper-a-table-3"},
+        **{"B-F7-04": "paper-b-fig-7", "B-2": "paper-b-fig-5", "B-3": "paper-b-fig-7", "B-4": "paper-b-fig-6"},
+    }
+    assert list(placed)[0] == "elastic/paper_a/table3"  # of the stand-in, before other traces
+    assert placed["los/scheduling/figure7"] == "paper-b-fig-7"
+
+
+def test_table_i_is_not_table_1_nor_figure_1_figure_10() -> None:
+    claims = pd.DataFrame({"paper": "B", "where": ["Table II", "Table I", "Fig. 10", "Fig. 1a"], "figure": ""})
+    assert place_claims(claims)[0] == ["", "paper-b-table-i", "", "paper-b-fig-1"]
+
+
+def test_figures_are_named_as_they_are_published_or_by_their_place(project: Path) -> None:
+    figures = project / "reports" / "figures"
+    (figures / "data" / ".draft-requests-x.svg").write_text("<svg")  # of a run that was killed
+    claims = read_claims(project / "reports" / "claims.csv")
+    found = {name: str(path.relative_to(figures)) for name, path in name_figures(claims, figures).items()}
+    assert found == {
+        "paper-b-fig-7": "los/scheduling/figure7.svg",
+        "paper-a-table-2": "table2/relative_mse_1.svg",
+        "paper-a-table-3": "elastic/paper_a/table3.svg",
+        "elastic-elb-table3": "elastic/elb/table3.svg",
+        "forecast-elb-table2": "forecast/elb/table2.svg",
+        "forecast-paper_a-cost": "forecast/paper_a/cost.svg",
+        "los-scheduling-reasons": "los/scheduling/reasons.svg",
+        "data-requests": "data/requests.svg",
+    }

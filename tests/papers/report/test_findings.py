@@ -1,12 +1,69 @@
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from edgeresearch.papers.report.findings import FINDINGS, write_findings
+from edgeresearch.errors import InputError
+from edgeresearch.papers.claims.audit import RECORDS, read_claims
+from edgeresearch.papers.claims.rules import VERDICTS
+from edgeresearch.papers.report.findings import (
+    BEGIN,
+    END,
+    FINDINGS,
+    MISSED,
+    ROWS,
+    describe_claim,
+    render_results,
+    tally,
+    write_findings,
+    write_readme,
+)
 
-REAL = Path(__file__).parents[3] / "reports"
+ROOT = Path(__file__).parents[3]
+REAL = ROOT / "reports"
+ROW = dict.fromkeys(("published", "measured", "low", "high", "seeds", "data", "unit", "fitted"), "")
+ROW |= {"verdict": "partly"}
+
+
+def test_verdicts_are_counted_with_those_that_say_no_together(project: Path) -> None:
+    count = tally(read_claims(project / "reports" / "claims.csv").to_dict("records"))
+    assert [count[verdict] for verdict in VERDICTS] == [3, 2, 1, 1, 1]
+    assert (count["claims"], count[MISSED], count["unaided"]) == (8, 2, 1)
+    assert tally([])["claims"] == 0
+
+
+@pytest.mark.parametrize(
+    ("measured", "low", "high", "shown", "interval"),
+    [
+        ("26.6008", "23.7721", "29.4295", "26.6", "23.77 to 29.43"),
+        ("9161.25", "9060.66", "9261.84", "9161", "9061 to 9262"),
+        ("1430", "1430", "1430", "1430", ""),
+        ("0.0001236789", "", "", "0.0001237", ""),
+        ("1 of 9", "0.5", "0.75", "1 of 9", "0.5 to 0.75"),
+        ("", "", "3", "", ""),
+    ],
+)
+def test_values_have_four_digits_and_their_interval_apart(
+    measured: str, low: str, high: str, shown: str, interval: str
+) -> None:
+    row = describe_claim(ROW | {"measured": measured, "low": low, "high": high})
+    assert (row["measured"], row["interval"]) == (shown, interval)
+
+
+def test_units_stand_behind_numbers_and_cells_are_sorted_by_value() -> None:
+    row = describe_claim(ROW | {"measured": "9161", "published": "first", "unit": "trainings", "verdict": "reproduced"})
+    assert (row["measured"], row["published"]) == ("9161 trainings", "first")
+    assert (row["order"], row["rank"]) == ([1e99, 9161.0], 0)
+    assert describe_claim(ROW | {"measured": "inf"})["order"] == [1e99, 1e99]
+
+
+@pytest.mark.parametrize(
+    ("seeds", "basis"), [("", "emulated"), ("1", "emulated; 1 seed"), ("20", "emulated; 20 seeds")]
+)
+def test_a_verdict_says_what_it_rests_on(seeds: str, basis: str) -> None:
+    assert describe_claim(ROW | {"data": "emulated", "seeds": seeds})["basis"] == basis
 
 
 def _changed(project: Path, name: str, **values: object) -> Path:
@@ -82,3 +139,57 @@ def test_what_was_not_run_is_said(project: Path, name: str, column: str, value: 
 def test_a_missing_file_is_said(tmp_path: Path) -> None:
     texts = [text for several in write_findings(tmp_path).values() for text in several]
     assert all(text.startswith("Not in this run: cannot read ") for text in texts)
+
+
+def test_the_readme_of_this_project_tells_its_results() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert text.count(BEGIN) == text.count(END) == 1
+    between = text.partition(f"{BEGIN}\n")[2].partition(END)[0]
+    assert between == render_results(ROOT / "reports"), "run: edgeresearch report --readme README.md"
+
+
+def test_ten_claims_are_shown_with_links_that_lead_somewhere() -> None:
+    assert set(ROWS) <= {record.id for record in RECORDS}
+    made = render_results(ROOT / "reports")
+    assert len([line for line in made.splitlines() if line.startswith("| ")]) == 11
+    paths = re.findall(r"\]\(([^)]+)\)", made)
+    assert paths
+    assert all((ROOT / path).is_file() for path in paths)
+
+
+def test_counts_and_rows_are_those_of_the_audit(project: Path) -> None:
+    made = render_results(project / "reports")
+    assert made.startswith("**Of 8 claims that the two papers make, 3 came out here too, 2 in part**")
+    assert "(paper A: 1 and 1 of 4; paper B: 2 and 1 of 4)" in made
+    row = "| Trainings are dropped. (paper B, Fig. 7 and section VI.C) | 26.62 % | 26.6 % | "
+    assert f"{row}[reproduced](reports/figures/los/scheduling/figure7.png), held out |" in made
+
+
+def test_only_what_stands_between_the_markers_is_written(project: Path) -> None:
+    (project / "docs").mkdir()
+    readme = project / "docs" / "README.md"
+    readme.write_text(f"# Own\n\n{BEGIN}\nold\n{END}\n\n## More\n{END} is quoted\n", encoding="utf-8")
+    assert write_readme(readme, project / "reports") == readme
+    text = readme.read_text(encoding="utf-8")
+    assert text.startswith(f"# Own\n\n{BEGIN}\n**Of 8 claims")
+    assert text.endswith(f"|\n{END}\n\n## More\n{END} is quoted\n")
+    assert "old" not in text.partition(END)[0]
+    assert "](../reports/claims.md)" in text
+    write_readme(readme, project / "reports")
+    assert readme.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("text", ["", f"{BEGIN}\n", f"{END}\n", f"{END}\n{BEGIN}\n"])
+def test_without_both_markers_nothing_is_written(project: Path, text: str) -> None:
+    readme = project / "README.md"
+    readme.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="has no lines <!-- results --> and <!-- /results -->"):
+        write_readme(readme, project / "reports")
+    assert readme.read_text(encoding="utf-8") == text
+
+
+def test_a_missing_readme_or_audit_is_told(project: Path) -> None:
+    with pytest.raises(InputError, match="cannot read .*README.md: No such file"):
+        write_readme(project / "README.md", project / "reports")
+    with pytest.raises(InputError, match="edgeresearch reproduce"):
+        render_results(project / "none")

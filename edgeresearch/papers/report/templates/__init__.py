@@ -1,7 +1,7 @@
 """The templates of the report and of the notebooks' pages, with their styles and script."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -15,9 +15,7 @@ def environment() -> "Environment":
     from markdown_it import MarkdownIt
     from markupsafe import Markup
 
-    made = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=lambda name: bool(name) and ".html" in str(name),
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+    options: Any = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    made = Environment(loader=FileSystemLoader(FOLDER), autoescape=lambda name: ".html" in str(name), **options)
     made.filters["markdown"] = lambda text: Markup(MarkdownIt("commonmark", {"html": False}).renderInline(text))
     return made

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from edgeresearch.data import synthetic
 from edgeresearch.errors import InputError
-from edgeresearch.papers.paper_a import forecasting_figures as figures
-from edgeresearch.papers.paper_a.tables import make_table_2
+from edgeresearch.papers.paper_a import figures
+from edgeresearch.papers.paper_a.tables import make_table_2, make_table_3
 
-Scores = Callable[..., pd.DataFrame]
+Make = Callable[..., pd.DataFrame]
 SHOWN = ["lstm", "lstm_paper"]
 STEP = pd.Timedelta(minutes=5)
 
@@ -19,7 +20,7 @@ def _labels(figure: Figure) -> list[str]:
 
 
 def test_table_2_shows_published_beside_measured_relative_to_the_lstm(
-    make_scores: Scores, text_of: Callable[[Figure], str]
+    make_scores: Make, text_of: Callable[[Figure], str]
 ) -> None:
     scores = make_scores()
     figure = figures.plot_table_2(make_table_2([scores]))
@@ -35,7 +36,7 @@ def test_table_2_shows_published_beside_measured_relative_to_the_lstm(
         figures.plot_table_2(make_table_2([scores[scores["model"] != "lstm_paper"]]))
 
 
-def test_figures_name_a_synthetic_trace(make_scores: Scores, text_of: Callable[[Figure], str]) -> None:
+def test_figures_name_a_synthetic_trace(make_scores: Make, text_of: Callable[[Figure], str]) -> None:
     table = make_table_2([make_scores("paper_a", False)])
     for figure in (figures.plot_table_2(table), figures.plot_cost(table)):
         assert "paper_a (synthetic)" in text_of(figure)
@@ -43,7 +44,7 @@ def test_figures_name_a_synthetic_trace(make_scores: Scores, text_of: Callable[[
     assert "Panels named (synthetic)" in text_of(figures.plot_relative_mse(table, 1))
 
 
-def test_relative_mse_has_a_panel_per_trace_and_intervals(make_scores: Scores) -> None:
+def test_relative_mse_has_a_panel_per_trace_and_intervals(make_scores: Make) -> None:
     table = make_table_2([make_scores(name, name != "paper_a") for name in ("elb", "nasa", "goog", "paper_a")])
     figure = figures.plot_relative_mse(table, 5)
     assert [axes.get_title() for axes in figure.axes[:4]] == ["elb", "nasa", "goog", "paper_a (synthetic)"]
@@ -56,13 +57,13 @@ def test_relative_mse_has_a_panel_per_trace_and_intervals(make_scores: Scores) -
 
 
 @pytest.mark.parametrize(("worst", "scale"), [(9.0, "linear"), (30.0, "log"), (1e6, "log")])
-def test_a_wide_range_of_errors_gets_a_log_scale(make_scores: Scores, worst: float, scale: str) -> None:
+def test_a_wide_range_of_errors_gets_a_log_scale(make_scores: Make, worst: float, scale: str) -> None:
     axes = figures.plot_relative_mse(make_table_2([make_scores(logistic=worst)]), 1).axes[0]
     assert axes.get_xscale() == scale
     assert scale == "linear" or 1 < len(axes.get_xticks()) < 9
 
 
-def test_cost_is_sorted_on_a_log_scale_or_says_that_it_is_missing(make_scores: Scores) -> None:
+def test_cost_is_sorted_on_a_log_scale_or_says_that_it_is_missing(make_scores: Make) -> None:
     models = ["ridge", "lstm_paper", "last_value"]
     seconds = pd.DataFrame(
         {"trace": "elb", "model": models, "fit_seconds": [0.1, 9, 0], "predict_seconds": [0.1, 1, 0]}
@@ -87,7 +88,7 @@ def test_a_stretch_is_the_newest_that_is_observed_throughout() -> None:
         stretch([nan, nan], 5)
 
 
-def test_forecasts_are_drawn_at_the_time_that_they_are_for(make_scores: Scores, forecasts: pd.DataFrame) -> None:
+def test_forecasts_are_drawn_at_the_time_that_they_are_for(make_scores: Make, forecasts: pd.DataFrame) -> None:
     figure = figures.plot_forecasts(make_table_2([make_scores()]), forecasts, SHOWN, 5, points=100)
     axes = figure.axes[0]
     times = axes.lines[0].get_xdata()
@@ -98,17 +99,19 @@ def test_forecasts_are_drawn_at_the_time_that_they_are_for(make_scores: Scores, 
     assert figure.get_suptitle() == "elb: true and predicted, 5 steps ahead"
 
 
-def test_the_hour_is_that_of_the_time_forecast(forecasts: pd.DataFrame) -> None:
-    hours = figures.measure_hourly_error(forecasts, 1, STEP)
-    assert hours.index.tolist() == list(range(24))
-    assert list(hours.columns) == ["lstm", "lstm_paper", "last_value"]
+def test_the_hour_is_that_of_the_time_forecast(make_scores: Make, forecasts: pd.DataFrame) -> None:
+    axes = figures.plot_hourly_error(make_table_2([make_scores()]), forecasts, SHOWN, 1).axes[0]
+    lines = {str(line.get_label()): line for line in axes.lines}
+    assert list(lines) == ["other models", "LSTM (project)", "LSTM (paper)"]
+    hours, errors = (np.asarray(each) for each in lines["LSTM (project)"].get_data())
+    assert hours.tolist() == list(range(24))
     one = forecasts[(forecasts["model"] == "lstm") & (forecasts["horizon"] == 1)].dropna(subset="truth")
     expected = np.abs(one["forecast"] - one["truth"])[(one["made"] + STEP).dt.hour == 7].mean()
-    assert hours.loc[7, "lstm"] == pytest.approx(expected)
+    assert errors[7] == pytest.approx(expected)
 
 
 def test_the_scale_of_hourly_errors_follows_the_models_in_colour(
-    make_scores: Scores, forecasts: pd.DataFrame, text_of: Callable[[Figure], str]
+    make_scores: Make, forecasts: pd.DataFrame, text_of: Callable[[Figure], str]
 ) -> None:
     table = make_table_2([make_scores("elb", False)])
     figure = figures.plot_hourly_error(table, forecasts, SHOWN, 1)
@@ -116,3 +119,34 @@ def test_the_scale_of_hourly_errors_follows_the_models_in_colour(
     assert _labels(figure) == ["other models", "LSTM (project)", "LSTM (paper)"]
     assert "(requests per 5 min)" in figure.axes[0].get_ylabel()
     assert "Beyond" not in text_of(figures.plot_hourly_error(table, forecasts, [*SHOWN, "last_value"], 1))
+
+
+@pytest.fixture
+def course() -> pd.DataFrame:
+    load = np.r_[np.full(60, 20.0), np.full(60, 40.0)]
+    frame = pd.DataFrame({"seconds": 30.0 * np.arange(120), "load": load, "failed": 0.03 * load})
+    frame = frame.assign(wanted=np.ceil(load / 16), ready=2.0, cpu=60.0, memory=70.0, forecast=load, known=load)
+    return pd.concat(
+        [frame.assign(strategy=name, forecaster="lstm") for name in ("advance", "responsive", "combined")],
+        ignore_index=True,
+    )
+
+
+def test_figures_name_stand_ins(make_elastic: Make, course: pd.DataFrame, text_of: Callable[[Figure], str]) -> None:
+    replayed = make_elastic("paper_a", real=False)
+    table = make_table_3([replayed])
+    beside = synthetic.draw_utilisation(np.random.default_rng(0), steps=50)
+    usage = [figures.plot_usage(table, course, kind, [beside]) for kind in ("cpu", "memory")]
+    others = [figures.plot_table_3(table), figures.plot_scaling(table, course, 40), figures.plot_tradeoff(replayed)]
+    for figure in [*usage, *others]:
+        assert "paper_a (synthetic)" in text_of(figure)
+        assert "Synthetic data, not measured" in text_of(figure)
+    assert "synthetic" in usage[0].axes[1].get_title()
+
+
+def test_figures_leave_out_what_was_not_run(make_elastic: Make, course: pd.DataFrame) -> None:
+    table = make_table_3([make_elastic()])
+    figure = figures.plot_scaling(table, course[course["strategy"] == "advance"], 40)
+    assert len(figure.axes) == 3
+    few = figures.plot_table_3(table[table["strategy"] != "responsive"], ("ridge", "lstm"))
+    assert len(few.axes[0].lines) == 3 + 2 * 2 * 2

@@ -3,24 +3,32 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.papers.claims.audit import RECORDS, read_claims
-from edgeresearch.papers.report.published import (
+from edgeresearch.papers.claims.audit import read_claims
+from edgeresearch.papers.report.site import write_exports
+from edgeresearch.papers.report.tables import (
+    _LATEX,
     NONE,
-    PLACES,
     TABLES,
     PaperTable,
+    claims_table,
+    latex,
     paper_tables,
-    place_claims,
     read_table,
     tabulate,
+    to_latex,
+    to_markdown,
 )
 
 SETTINGS = {
     "elastic": {"clusters": {"edge": {"nodes": 9, "cores": 4, "memory_gb": 8, "network_gbps": 1, "disk_gb": 128}}}
 }
 ROOT = Path(__file__).parents[3]
+REAL = ROOT / "reports"
+SPECIAL = re.compile(r"(?<!\\)[&%$#_^~<>|]")
 
 
 @pytest.fixture
@@ -28,40 +36,6 @@ def tables() -> dict[str, pd.DataFrame]:
     """The tables of this project."""
     made = paper_tables(ROOT / "reports", SETTINGS)
     return {name: each.table for name, each in made.items() if isinstance(each, PaperTable)}
-
-
-def test_every_figure_and_table_of_both_papers_has_a_place_and_no_two_the_same() -> None:
-    assert [(place.paper, place.name) for place in PLACES] == [
-        *(("A", name) for name in ("Fig. 1", "Table 1", "Table 2", "Fig. 2", "Fig. 3", "Table 3")),
-        *(("B", name) for name in ("Table I", *(f"Fig. {number}" for number in range(1, 8)))),
-    ]
-    assert len({place.anchor for place in PLACES}) == len(PLACES)
-    assert {name for place in PLACES for name in place.tables} <= set(TABLES)
-    assert PLACES[-1].anchor == "paper-b-fig-7"
-
-
-def test_every_place_has_claims_and_all_but_tables_of_settings_a_figure() -> None:
-    claims = pd.DataFrame([{"paper": each.paper, "where": each.where, "figure": each.figure} for each in RECORDS])
-    anchors, placed = place_claims(claims.fillna(""))
-    assert {place.anchor for place in PLACES} <= set(anchors)
-    bare = {place.anchor for place in PLACES} - set(placed.values())
-    assert bare <= {"paper-a-table-1", "paper-b-table-i"}
-
-
-def test_a_claim_is_on_the_first_place_that_it_names_else_on_that_of_its_figure(project: Path) -> None:
-    claims = read_claims(project / "reports" / "claims.csv")
-    anchors, placed = place_claims(claims)
-    assert dict(zip(claims["id"], anchors, strict=True)) == {
-        **{"A-1": "paper-a-table-3", "A-2": "paper-a-table-2", "A-3": "", "A-4": "paper-a-table-3"},
-        **{"B-F7-04": "paper-b-fig-7", "B-2": "paper-b-fig-5", "B-3": "paper-b-fig-7", "B-4": "paper-b-fig-6"},
-    }
-    assert list(placed)[0] == "elastic/paper_a/table3"  # of the stand-in, before other traces
-    assert placed["los/scheduling/figure7"] == "paper-b-fig-7"
-
-
-def test_table_i_is_not_table_1_nor_figure_1_figure_10() -> None:
-    claims = pd.DataFrame({"paper": "B", "where": ["Table II", "Table I", "Fig. 10", "Fig. 1a"], "figure": ""})
-    assert place_claims(claims)[0] == ["", "paper-b-table-i", "", "paper-b-fig-1"]
 
 
 def test_formats_make_lines_and_columns() -> None:
@@ -143,3 +117,99 @@ def test_what_cannot_be_made_says_why(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("")
     with pytest.raises(InputError, match=r"cannot read .*x\.csv: No columns to parse from file; run the pipeline"):
         read_table(tmp_path / "x.csv")
+
+
+def _sound(text: str) -> None:
+    """Check what LaTeX would check: known letters, balanced braces and maths, rows as wide as the head."""
+    assert text.isascii()
+    plain = re.sub(r"\\[\\{}&%$#_]", "", text)
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    begun, ended = re.findall(r"\\begin\{(\w+)\}", text), re.findall(r"\\end\{(\w+)\}", text)
+    assert sorted(begun) == sorted(ended)
+    assert all(rf"\{rule}" in text for rule in ("toprule", "midrule", "bottomrule"))
+    rows = [line for line in text.splitlines() if line.endswith(r"\\") and not re.match(r"\\(caption|multicol)", line)]
+    (width,) = {len(re.findall(r"(?<!\\)&", line)) for line in rows}
+    aligned = re.search(r"\\begin\{(?:tabular|longtable)\}\{((?:[lr]|p\{[^}]*\})*)\}", text)
+    assert aligned is not None
+    assert len(re.sub(r"p\{[^}]*\}", "l", aligned[1])) == width + 1
+
+
+@given(st.text(st.sampled_from([*_LATEX, "a", "Z", "7", " ", "."])))
+def test_latex_leaves_nothing_that_it_would_read_as_a_command(text: str) -> None:
+    left = latex(text)
+    assert left.isascii()
+    for made in sorted(set(_LATEX.values()), key=len, reverse=True):
+        left = left.replace(made, "") if made.strip() else left
+    assert not SPECIAL.search(left)
+    assert "\\" not in left
+
+
+def test_a_table_is_a_float_with_booktabs_rules_and_notes() -> None:
+    frame = pd.DataFrame({"Wörd_1": ["a & b", "[50] %"], "R²": ["0.5", "–"]})
+    text = to_latex(PaperTable("x-1", "Of {x}_1", frame, ("At ≥ 95 %.",)))
+    _sound(text)
+    for part in (r"\caption{Of \{x\}\_1}", r"\label{tab:x-1}", r"W\"ord\_1 & R$^{2}$ \\", r"a \& b & 0.5 \\",
+                 r"\begin{tabular}{lr}", r"At $\geq$ 95 \%.", r"{[}50{]} \%"):  # fmt: skip
+        assert part in text
+    assert text.index("At $") < text.index(r"\end{table}")
+
+
+def test_a_long_table_breaks_over_pages_and_wide_cells_over_lines() -> None:
+    frame = pd.DataFrame({"n": [str(at) for at in range(60)], "words": ["word " * 9] * 60})
+    text = to_latex(PaperTable("x", "Long", frame, ("A note.",)))
+    _sound(text)
+    assert r"\begin{table}" not in text
+    assert r"p{0.40\linewidth}" in text
+    assert text.index(r"\caption{Long}") < text.index(r"\toprule")
+    assert text.index(r"\end{longtable}") < text.index("A note.")
+
+
+def test_markdown_keeps_bars_in_their_cells_and_digits_as_they_are() -> None:
+    frame = pd.DataFrame({"what": ["a | b", "c\nd"], "n": ["10.0", "–"]})
+    lines = to_markdown(PaperTable("x", "Title", frame, ("Note.",))).splitlines()
+    assert (lines[0], lines[-1]) == ("**Title**", "*Note.*")
+    assert [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines[4:6]] == [
+        [r" a \| b ", " 10.0 "],
+        [" c d    ", "    – "],
+    ]
+    assert lines[3].endswith("----:|")
+
+
+def test_the_audit_is_a_table_with_units_and_intervals(project: Path) -> None:
+    rows = claims_table(read_claims(project / "reports" / "claims.csv")).set_index("Claim")
+    assert rows.loc["Trainings are dropped.", ["Published", "Measured", "95 %", "Verdict"]].tolist() == [
+        *("26.62 %", "26.6 %"),
+        *("23.77 to 29.43", "reproduced"),
+    ]
+
+
+def test_everything_is_written_whole(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "mine").mkdir(parents=True)
+    assert write_exports(REAL, SETTINGS, out) == {}
+    expected = {f"{name}.{kind}" for name in (*TABLES, "claims") for kind in ("tex", "md")}
+    assert {path.name for path in (out / "tables").iterdir()} == expected
+    for path in (out / "tables").glob("*.tex"):
+        _sound(path.read_text(encoding="utf-8"))
+    for path in (out / "tables").glob("*.md"):
+        rows = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+    assert len(list((out / "figures").iterdir())) == len(list((REAL / "figures").rglob("*.svg")))
+    assert (out / "mine").is_dir()
+
+
+def test_what_is_missing_is_left_out_and_told(project: Path, tmp_path: Path) -> None:
+    (project / "reports" / "tables" / "fig7_drop.csv").unlink()
+    missing = write_exports(project / "reports", SETTINGS, tmp_path / "out")
+    assert set(missing) == {"b-fig5", "b-fig7"} and "cannot read" in str(missing["b-fig7"])
+    written = {path.stem for path in (tmp_path / "out" / "tables").iterdir()}
+    assert written == {*TABLES, "claims"} - set(missing)
+
+
+def test_a_character_without_latex_is_named_and_nothing_is_left_half_written(project: Path, tmp_path: Path) -> None:
+    claims = project / "reports" / "claims.csv"
+    claims.write_text(claims.read_text().replace("Handed over.", "a ☃"))
+    with pytest.raises(InputError, match="no LaTeX is known for '☃' in 'a ☃'; add it"):
+        write_exports(project / "reports", SETTINGS, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

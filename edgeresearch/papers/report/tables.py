@@ -1,6 +1,7 @@
-"""Every published figure and table of both papers, and the tables that put what was measured beside it."""
+"""The tables of both papers with what was measured beside what is published, to read, or to paste as LaTeX."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,10 @@ import pandas as pd
 from edgeresearch import io
 from edgeresearch.errors import InputError
 from edgeresearch.papers.claims.audit import read_claims
-from edgeresearch.papers.report.audit import describe_claim
+from edgeresearch.papers.paper_a.published import FOOTNOTES, STAND_IN
+from edgeresearch.papers.report.findings import describe_claim
 
 NONE = "–"
-STANDIN = "paper_a"
-"""The synthetic trace that stands for the one of Paper A, which was never published."""
 
 
 @dataclass(frozen=True)
@@ -39,87 +39,8 @@ class PaperTable:
         return [list(map(str, row)) for row in self.table.to_numpy()]
 
 
-@dataclass(frozen=True)
-class Place:
-    """A published figure or table: its paper's letter, its name in the claims, and what a reader must know of it.
-
-    `tables` are names in `TABLES`; figures, notebook and stage are those of the claims on it.
-    """
-
-    paper: str
-    name: str
-    title: str
-    text: str = ""
-    tables: tuple[str, ...] = ()
-
-    @property
-    def anchor(self) -> str:
-        """Where the report shows it, and what its figure is called among the exports."""
-        return re.sub(r"[^a-z0-9]+", "-", f"paper {self.paper} {self.name}".casefold()).strip("-")
-
-
-PLACES = (
-    Place("A", "Fig. 1", "The architecture of the LSTM",
-          "Drawn from the shapes that a batch has on its way through the very network that is trained."),
-    Place("A", "Table 1", "The clusters",
-          "The experiment runs on these settings: a pod takes a core of the edge cluster.", ("a-table1",)),
-    Place("A", "Table 2", "Errors of the forecasters",
-          "The paper's trace was never published: its values can be compared in order and ratio only. Beside them "
-          "stands a synthetic trace calibrated to them, and real ones.", ("a-table2", "a-table2-traces")),
-    Place("A", "Fig. 2", "CPU use of the edge service over time",
-          "The paper shows a curve without its data; what it says in numbers is its range."),
-    Place("A", "Fig. 3", "Memory use of the edge service over time", "As with Fig. 2, the paper gives a range."),
-    Place("A", "Table 3", "Error rates of the scaling strategies",
-          "In the paper it is captioned “Table 2” a second time. Settings were calibrated to its nine cells together, "
-          "with a forecast of the accuracy that the paper states; none has a setting of its own.", ("a-table3",)),
-    Place("B", "Table I", "The instances of the testbed", tables=("b-table1",)),
-    Place("B", "Fig. 1", "The testbed", "Drawn from the mesh that is emulated."),
-    Place("B", "Fig. 2", "A search through neighbourhoods", "One search of a simulated run, as it went."),
-    Place("B", "Fig. 3", "The parts of an edge manager", "Drawn from the classes that the emulator runs."),
-    Place("B", "Fig. 4", "Latencies while nodes move", "The paper shows an example and states no numbers."),
-    Place("B", "Fig. 5", "CPU limits, training times and residuals",
-          "Simulated, training by training, under both rules that the paper states."),
-    Place("B", "Fig. 6", "How often a training is handed over",
-          "Simulated. The paper does not say what its shares are of; the table is of all that looked for a place.",
-          ("b-fig6",)),
-    Place("B", "Fig. 7", "Dropped trainings",
-          "Simulated. Published values that were held out had no part in the choice of settings.",
-          ("b-fig7", "b-triggers")),
-)  # fmt: skip
-"""Every figure and table of both papers, in their order."""
-
-
-def place_claims(claims: pd.DataFrame) -> tuple[list[str], dict[str, str]]:
-    """Return the anchor of the place that each claim is on, and of the place beside which each claimed figure stands.
-
-    A claim is on the first place that it names, else on that of its figure; figures go by their name below
-    `reports/figures` without suffix.
-    """
-    figures = claims["figure"].str.removeprefix("reports/figures/").str.replace(r"\.\w+$", "", regex=True)
-    named = [_named(paper, where) for paper, where in zip(claims["paper"], claims["where"], strict=True)]
-    placed: dict[str, str] = {}
-    for figure, anchor in zip(figures, named, strict=True):
-        if figure and anchor:
-            placed.setdefault(figure, anchor)
-    placed = dict(sorted(placed.items(), key=lambda pair: STANDIN not in pair[0].split("/")))
-    return [anchor or placed.get(figure, "") for figure, anchor in zip(figures, named, strict=True)], placed
-
-
-def _named(paper: str, where: str) -> str:
-    found = [
-        (match.start(), place.anchor)
-        for place in PLACES
-        if place.paper == paper and (match := re.search(rf"\b{re.escape(place.name)}(?![0-9IVX])", where))
-    ]
-    return min(found)[1] if found else ""
-
-
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of results, with what its traces are called (`named`).
-
-    Raises:
-        InputError: It is missing or no CSV.
-    """
+    """Read a table of results (see `io.read_table`), with what its traces are called (`named`)."""
     table = io.read_table(path)
     if {"trace", "real"} <= set(table):
         table["named"] = table["trace"].where(table["real"].astype(bool), table["trace"] + " (synthetic)")
@@ -149,7 +70,7 @@ def tabulate(rows: pd.DataFrame, by: str, columns: Mapping[str, str]) -> pd.Data
 def _table1_a(_: Path, settings: Mapping[str, Any]) -> PaperTable:
     names = {"cloud": "Central host cluster", "edge": "Marginal cluster"}
     units = {"nodes": "nodes", "cores": "CPU cores", "memory_gb": "memory (GB)", "network_gbps": "network (Gb/s)"}
-    units["disk_gb"] = "disk (GB)"
+    units |= {"disk_gb": "disk (GB)"}
     clusters = pd.DataFrame(settings["elastic"]["clusters"]).T[list(units)].rename(index=names, columns=units)
     table = clusters.map("{:g}".format).rename_axis("cluster").reset_index()
     return PaperTable("a-table1", "Paper A, Table 1: the clusters that the experiment runs on", table)
@@ -164,14 +85,7 @@ def _table2(tables: Path, _: Mapping[str, Any]) -> PaperTable:
         "MAE measured": "{mae:.2f}", "R² published": "{published_r2:.3f}", "R² measured": "{r2:.3f}",
     }  # fmt: skip
     title = f"Paper A, Table 2: errors of the next step on {rows['named'].iloc[0]}, in {rows['unit'].iloc[0]}"
-    notes = (
-        "Published values are of the paper's own trace, which was never published: only their order and ratios can be "
-        "compared. The paper forecasts the next step.",
-        "Logistic regression is a classifier. It is read as multinomial logistic regression over quantile bins of the "
-        "target, whose forecast is the mean of the bins weighted by their probabilities.",
-        "Intervals are 95 %, by a moving-block bootstrap over time and seeds.",
-    )
-    return PaperTable("a-table2", title, tabulate(rows, "model", columns), notes)
+    return PaperTable("a-table2", title, tabulate(rows, "model", columns), FOOTNOTES[:3])
 
 
 def _table2_traces(tables: Path, _: Mapping[str, Any]) -> PaperTable:
@@ -283,4 +197,57 @@ def paper_tables(reports: Path, settings: Mapping[str, Any]) -> dict[str, PaperT
 def _of_standin(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of the trace that stands for Paper A's own where it was run, else of the first."""
     names = list(table["trace"])
-    return table[table["trace"] == (STANDIN if STANDIN in names else names[0])]
+    return table[table["trace"] == (STAND_IN if STAND_IN in names else names[0])]
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "\n": " ",
+    "|": r"\textbar{}", "[": "{[}", "]": "{]}", "°": r"$^\circ$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$",
+    "≈": r"$\approx$", "≠": r"$\neq$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$", "∝": r"$\propto$",
+    "∞": r"$\infty$", "√": r"$\sqrt{\,}$", "⌈": r"$\lceil$", "⌉": r"$\rceil$", "−": "$-$", "–": "--", "—": "---",
+    "…": r"\ldots{}", "“": "``", "”": "''", "‘": "`", "’": "'", "\u00a0": "~", "α": r"$\alpha$", "β": r"$\beta$",
+    "σ": r"$\sigma$", "μ": r"$\mu$", "µ": r"$\mu$", "π": r"$\pi$", "Δ": r"$\Delta$", "é": r"\'e", "ä": r'\"a',
+    "ö": r'\"o', "ü": r'\"u', "ß": r"{\ss}",
+}  # fmt: skip
+"""Characters that LaTeX reads as something else, or does not know, and how they are written."""
+
+
+def latex(text: str) -> str:
+    """Return a text that LaTeX sets as it is, in ASCII alone.
+
+    Raises:
+        InputError: A character is not known here.
+    """
+    odd = [letter for letter in text if not _written(letter).isascii()]
+    if odd:
+        raise InputError(f"no LaTeX is known for {odd[0]!r} in {text!r}; add it to papers/report/tables.py")
+    return "".join(map(_written, text))
+
+
+def _written(letter: str) -> str:
+    kind, _, code = unicodedata.decomposition(letter).partition(" ")
+    raised = {"<super>": "^", "<sub>": "_"}.get(kind)
+    return f"${raised}{{{_written(chr(int(code, 16)))}}}$" if raised else _LATEX.get(letter, letter)
+
+
+def to_latex(table: PaperTable) -> str:
+    """Return a table as LaTeX with booktabs rules; a long one breaks into pages, a wide column into lines."""
+    wide = {name for name, _ in table.columns if table.table[name].map(len).max() > 24}
+    lines = rf"p{{{min(0.75 / max(len(wide), 1), 0.4):.2f}\linewidth}}"
+    columns = "".join(lines if name in wide else "r" if number else "l" for name, number in table.columns)
+    long, caption = len(table.table) > 40, latex(table.title)
+    text = table.table.map(latex).rename(columns=latex).to_latex(
+        index=False, longtable=long, column_format=columns, caption=caption, label=f"tab:{table.name}"
+    )  # fmt: skip
+    notes = "".join(f"\\par\\smallskip\\footnotesize {latex(note)}\n" for note in table.notes)
+    body, end, _ = text.replace(r"\begin{table}", "\\begin{table}[tb]\n\\small").partition("\\end{table}")
+    return f"% needs \\usepackage{{booktabs,longtable}}\n{body}{notes}{end}\n"
+
+
+def to_markdown(table: PaperTable) -> str:
+    """Return a table as Markdown, with its title above and its notes below."""
+    clean = table.table.map(lambda cell: cell.replace("|", "\\|").replace("\n", " "))
+    sides = ["right" if number else "left" for _, number in table.columns]
+    body = clean.to_markdown(index=False, disable_numparse=True, colalign=sides)
+    return "\n\n".join([f"**{table.title}**", body, *(f"*{note}*" for note in table.notes)]) + "\n"

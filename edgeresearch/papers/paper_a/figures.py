@@ -1,23 +1,49 @@
-"""Paper A's Table 2 in figures: published beside measured, errors beside the last value's, forecasts, and cost."""
+"""Paper A's figures: Fig. 1, Table 2 and the forecasts, Table 3, Figs. 2 and 3, and what scaling costs.
 
-from collections.abc import Iterable, Sequence
+Of one trace `table` has the rows of `make_table_2` or `make_table_3`, `forecasts` is what `compare` wrote, and `course`
+the first repeat over time; `horizon` counts steps ahead.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter
 
+from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
-from edgeresearch.papers.paper_a.published import METRICS, PAPER_LSTM, TABLE_2
+from edgeresearch.forecasting.base import MODELS
+from edgeresearch.papers.paper_a.published import METRICS, PAPER_LSTM, PHASES, TABLE_2, TABLE_3, USAGE_RANGES
 from edgeresearch.plotting import style
+from edgeresearch.plotting.replay import COLOURS, OTHERS, POINTS, draw_scaling, draw_tradeoff
+
+GATES = (
+    ("forget gate", "$f_t = \\sigma(W_f\\,[h_{t-1}, x_t] + b_f)$", style.BLUE),
+    ("input gate", "$i_t = \\sigma(W_i\\,[h_{t-1}, x_t] + b_i)$", style.GREEN),
+    ("candidate", "$C'_t = \\tanh(W_C\\,[h_{t-1}, x_t] + b_C)$", style.ORANGE),
+    ("output gate", "$o_t = \\sigma(W_o\\,[h_{t-1}, x_t] + b_o)$", style.PINK),
+)
+"""The gates in the order of Paper A, section 3: name, formula, colour."""
+
+STATES = "$C_t = f_t \\cdot C_{t-1} + i_t \\cdot C'_t$\n$h_t = o_t \\cdot \\tanh(C_t)$"
 
 FLOOR = 1e-4
 """CPU seconds that are drawn where less was measured: the clock knows no better."""
 
-TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+TICKS = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5)]
+
+USAGE = {"cpu": ("Fig. 2", "CPU usage"), "memory": ("Fig. 3", "memory usage")}
+
+STRATEGIES = {"advance": "Advance", "responsive": "Responsive", "combined": "Combined (LSTM)"}
+
+PHASES_BY = {"trace": "the load", "actions": "actions"}
+"""What tells the phases."""
 
 
 def label_trace(rows: pd.DataFrame) -> str:
@@ -32,13 +58,56 @@ def note_origin(rows: pd.DataFrame, *more: str) -> str:
 
 
 @style.styled
+def plot_network(network: Mapping[str, Any]) -> Figure:
+    """Draw Paper A, Fig. 1, from the shapes that `measure_network` returns."""
+    figure, (axes,) = style.canvas(size=(10.5, 4.6))
+    axes.set(xlim=(0, 105), ylim=(0, 46))
+    axes.axis("off")
+    weights = network["weights"]
+    shapes = {name: f"(batch, {', '.join(map(str, shape[1:]))})" for name, shape in network["tensors"].items()}
+    steps, (targets, hidden) = network["tensors"]["window"][1], weights["head.weight"]
+    _draw_box(axes, (1, 15, 15, 14), f"window of past\nQPS\n{shapes['window']}\n$x_1 \\ldots x_{{{steps}}}$")
+    _draw_box(axes, (20, 6, 46, 36), "", style.INK, alpha=0.0)
+    cell = f"LSTM, one step per value → {shapes['states']}"
+    axes.text(43, 39.6, cell, ha="center", va="center", fontsize=10, weight="bold")
+    (rows, inputs), width = weights["lstm.weight_ih_l0"], weights["lstm.weight_hh_l0"][1]
+    for place, (name, formula, colour) in enumerate(GATES):
+        left, bottom = 22 + 21.5 * (place % 2), 27.5 - 9.5 * (place // 2)
+        text = f"{name}: W {rows // len(GATES)} × ({width} + {inputs})\n{formula}"
+        _draw_box(axes, (left, bottom, 20.5, 8.5), text, colour, size=9)
+    _draw_box(axes, (22, 8, 42, 8), STATES, size=10)
+    _draw_box(axes, (70, 15, 14, 14), f"last hidden\nstate $h_{{{steps}}}$\n{shapes['last']}")
+    linear = f"linear layer\n{hidden} → {targets}\nforecast\n{shapes['forecast']}"
+    _draw_box(axes, (88.5, 15, 15.5, 14), linear, style.SKY)
+    arrow = {"arrowstyle": "-|>", "color": style.INK, "shrinkA": 0, "shrinkB": 0, "linewidth": 1.4}
+    for start, end in ((16, 20), (66, 70), (84, 88.5)):
+        axes.annotate("", (end, 22), (start, 22), arrowprops=arrow)
+    numbers = f"{network['trainable']:,} trainable numbers; trained on the mean squared error"
+    axes.text(52.5, 1.2, numbers, ha="center", fontsize=9.5, color=style.INK)
+    figure.suptitle("Paper A, Fig. 1: architecture of the LSTM, with the shapes of the tensors that pass through it")
+    return figure
+
+
+def _draw_box(
+    axes: Axes,
+    place: tuple[float, float, float, float],
+    text: str,
+    colour: str = style.GREY,
+    size: float = 9.5,
+    alpha: float = 0.18,
+) -> None:
+    left, bottom, width, height = place
+    frame: Any = {"boxstyle": "round,pad=0,rounding_size=1.2", "linewidth": 1.3, "edgecolor": colour}
+    axes.add_patch(FancyBboxPatch((left, bottom), width, height, facecolor=(*to_rgb(colour), alpha), **frame))
+    look: Any = {"ha": "center", "va": "center", "fontsize": size, "color": style.INK, "linespacing": 1.5}
+    axes.text(left + width / 2, bottom + height / 2, text, **look)
+
+
+@style.styled
 def plot_table_2(table: pd.DataFrame) -> Figure:
     """Draw Paper A, Table 2, for one trace: published beside measured, next step ahead.
 
     Errors are shown relative to the LSTM's own, because the published ones are of another, unpublished trace.
-
-    Args:
-        table: Rows of one trace of `make_table_2`.
 
     Raises:
         InputError: The paper's LSTM is not among the rows.
@@ -48,12 +117,12 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
     if PAPER_LSTM not in order:
         raise InputError(f"Table 2 is drawn relative to {PAPER_LSTM}; add it to the models")
     rows, at = rows.loc[order], np.arange(len(order))[::-1]
+    middle = at[order.index(PAPER_LSTM)]
     figure, axes = style.canvas(1, len(METRICS), size=(11, 3.9), sharey=True)
     for (name, metric), each in zip(METRICS.items(), axes, strict=True):
         published, measured = rows[f"published_{name}"], rows[name]
         if metric.lower_is_better:
             published, measured = published / published[PAPER_LSTM], measured / measured[PAPER_LSTM]
-        middle = at[order.index(PAPER_LSTM)]
         each.axhspan(middle - 0.5, middle + 0.5, color=style.ORANGE, alpha=0.12, linewidth=0)
         each.plot(published, at + 0.18, "D", mfc="white", mec=style.INK, ms=8, mew=1.5, label="published")
         each.plot(measured, at - 0.18, "o", color=style.BLUE, ms=8, label="measured")
@@ -72,11 +141,7 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
 
 @style.styled
 def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
-    """Draw every model's MSE relative to the last value's, with its 95 % interval, one panel per trace.
-
-    Args:
-        table: Rows of `make_table_2`.
-        horizon: Steps ahead.
+    """Draw every model's MSE relative to the last value's, with its 95 % interval, one panel per trace of the table.
 
     Raises:
         InputError: There are no rows of that horizon.
@@ -127,31 +192,27 @@ def _draw_ratios(axes: Axes, part: pd.DataFrame, at: dict[str, int]) -> None:
     axes.grid(axis="y", alpha=0.4)
 
 
+def _list_roles(roles: Iterable[str]) -> list[Line2D]:
+    present = set(roles)
+    return [
+        Line2D([], [], marker=style.MARKERS[role], linestyle="", color=colour, ms=7, label=style.ROLE_WORDS[role])
+        for role, colour in style.COLOURS.items()
+        if role in present
+    ]
+
+
 @style.styled
 def plot_cost(table: pd.DataFrame) -> Figure:
-    """Draw what each model costs: CPU seconds to fit and to forecast the test part, on a log scale.
-
-    Args:
-        table: Rows of one trace of `make_table_2`; models without a measured time are left out.
-    """
+    """Draw what each model costs, if that was measured: CPU seconds to fit and to forecast the test part."""
     rows = table[(table["horizon"] == table["horizon"].min()) & table["fit_seconds"].notna()]
     rows = rows.sort_values("fit_seconds", ascending=False)
     figure, (axes,) = style.canvas(size=(9, 4.4 if len(rows) else 1.6))
+    figure.suptitle(f"{label_trace(table)}: cost of each model", x=0.01, ha="left")
     if rows.empty:
         axes.text(0.5, 0.5, "not measured for this trace; run make timings", ha="center", va="center", fontsize=12)
         axes.axis("off")
         style.mark(figure, note_origin(table))
-    else:
-        _draw_seconds(axes, rows)
-        look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": style.INK}
-        hollow = Line2D([], [], mfc="white", mec=style.INK, ms=7, label="forecast of the test part", **look)
-        handles = [Line2D([], [], ms=9, label="fit", **look), hollow]
-        style.legend(figure, note_origin(table), handles=[*handles, *_list_roles(rows["role"])], columns=4)
-    figure.suptitle(f"{label_trace(table)}: cost of each model", x=0.01, ha="left")
-    return figure
-
-
-def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
+        return figure
     at = np.arange(len(rows))
     fit, predict = (rows[name].clip(lower=FLOOR).to_numpy() for name in ("fit_seconds", "predict_seconds"))
     axes.hlines(at, predict, fit, color="#cccccc", linewidth=2, zorder=1)
@@ -163,19 +224,11 @@ def _draw_seconds(axes: Axes, rows: pd.DataFrame) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_yticks(at, rows["label"])
     axes.set_xlabel(f"CPU seconds on one thread (less than {FLOOR:g} is drawn there)")
-
-
-def _list_roles(roles: Iterable[str]) -> list[Line2D]:
-    present = set(roles)
-    return [
-        Line2D([], [], marker=style.MARKERS[role], linestyle="", color=colour, ms=7, label=style.ROLE_WORDS[role])
-        for role, colour in style.COLOURS.items()
-        if role in present
-    ]
-
-
-def _step(table: pd.DataFrame) -> pd.Timedelta:
-    return pd.Timedelta(seconds=float(table["step_seconds"].iloc[0]))
+    look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": style.INK}
+    hollow = Line2D([], [], mfc="white", mec=style.INK, ms=7, label="forecast of the test part", **look)
+    handles = [Line2D([], [], ms=9, label="fit", **look), hollow]
+    style.legend(figure, note_origin(table), handles=[*handles, *_list_roles(rows["role"])], columns=4)
+    return figure
 
 
 @style.styled
@@ -185,8 +238,8 @@ def plot_forecasts(
     """Draw true against predicted over the newest stretch of the test part that is observed throughout.
 
     Args:
-        table: Rows of one trace of `make_table_2`.
-        forecasts: The forecasts of that trace, as `compare` wrote them.
+        table: Of one trace, as `forecasts`.
+        forecasts: What `compare` wrote.
         models: Whose forecasts are drawn; the first one's interval too.
         horizon: Steps ahead.
         points: Steps of the stretch, or fewer where none is so long.
@@ -217,43 +270,35 @@ def plot_forecasts(
     return figure
 
 
+def _step(table: pd.DataFrame) -> pd.Timedelta:
+    return pd.Timedelta(seconds=float(table["step_seconds"].iloc[0]))
+
+
 def find_stretch(one: pd.DataFrame, points: int) -> pd.Series:
-    """Return when the forecasts of the newest run with a known truth were made.
+    """Return when the newest so many forecasts in a row with a known truth were made, or fewer where none is so long.
 
     Args:
         one: Forecasts of one model and horizon, in time order: columns made and truth.
-        points: Rows that the run shall have; the longest run where none has so many.
+        points: How many.
 
     Raises:
         InputError: No row has a known truth.
     """
-    known = one["truth"].notna().to_numpy()
+    known = one["truth"].notna()
     if not known.any():
         raise InputError("no forecast has a known truth; choose another trace, horizon or model")
-    last_bad = np.maximum.accumulate(np.where(known, -1, np.arange(len(known))))
-    length = np.arange(len(known)) - last_bad
+    length = known.groupby((~known).cumsum()).cumsum()  # of the run that ends here
     wanted = min(points, int(length.max()))
     last = int(np.flatnonzero(length >= wanted)[-1])
     return one["made"].iloc[last - wanted + 1 : last + 1]
 
 
-def measure_hourly_error(forecasts: pd.DataFrame, horizon: int, step: pd.Timedelta) -> pd.DataFrame:
-    """Return the mean absolute error by hour of the day.
-
-    Args:
-        forecasts: The forecasts of a trace, as `compare` wrote them.
-        horizon: Steps ahead.
-        step: Distance of two steps.
-
-    Returns:
-        Index: the hours that the test part has, 0 to 23, of the time that is forecast; one column per model, in the
-        order given.
-    """
-    part = forecasts[(forecasts["horizon"] == horizon) & forecasts["truth"].notna()]
+def _measure_hourly_error(forecasts: pd.DataFrame, horizon: int, step: pd.Timedelta) -> pd.DataFrame:
+    """Return the mean absolute error of each model by hour of the day of the time that is forecast."""
+    part = forecasts[(forecasts["horizon"] == horizon) & forecasts["truth"].notna()].astype({"model": str})
     hour = (part["made"] + horizon * step).dt.hour.rename("hour")
     error = (part["forecast"] - part["truth"]).abs().astype(float)
-    table = error.groupby([hour, part["model"].astype(str)]).mean().unstack()
-    return pd.DataFrame(table[list(dict.fromkeys(part["model"].astype(str)))])
+    return error.groupby([hour, part["model"]]).mean().unstack()[list(dict.fromkeys(part["model"]))]
 
 
 @style.styled
@@ -261,14 +306,8 @@ def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequ
     """Draw the mean absolute error by hour of the day: some models in colour, the others as thin grey lines.
 
     The scale follows the models in colour; the note names others that leave it at the top.
-
-    Args:
-        table: Rows of one trace of `make_table_2`.
-        forecasts: The forecasts of that trace, as `compare` wrote them.
-        models: Who is in colour.
-        horizon: Steps ahead.
     """
-    hours = measure_hourly_error(forecasts, horizon, _step(table))
+    hours = _measure_hourly_error(forecasts, horizon, _step(table))
     names: Any = table.drop_duplicates("model").set_index("model")
     figure, (axes,) = style.canvas(size=(9, 4.6))
     top = 1.35 * float(hours[list(models)].max().max())
@@ -288,3 +327,80 @@ def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequ
     style.legend(figure, note_origin(table, more))
     figure.suptitle(f"{label_trace(table)}: error by hour of the day", x=0.01, ha="left")
     return figure
+
+
+@style.styled
+def plot_table_3(table: pd.DataFrame, forecasters: Sequence[str] = ("published", "lstm")) -> Figure:
+    """Draw Paper A, Table 3, for one trace: published beside measured, by both readings of the phases.
+
+    Forecasters that were not run are left out.
+    """
+    makers = [name for name in forecasters if name in set(table["forecaster"])]
+    series = [(maker, reading) for reading in ("trace", "actions") for maker in makers]
+    handles = [Line2D([], [], marker="D", mfc="white", mec=style.INK, ls="", label="published")]
+    figure, axes = style.canvas(1, 3, size=(11, 4.4), sharex=True, sharey=True)
+    for phase, each in zip(PHASES, axes, strict=True):
+        for at, cells in enumerate(TABLE_3.values()):
+            each.plot(cells[phase], -at + 0.32, "D", mfc="white", mec=style.INK, ms=8, mew=1.5)
+        each.set_title(phase)
+        each.set_xlabel("requests that fail (%)")
+        each.set_yticks(-np.arange(3), [STRATEGIES[name] for name in TABLE_3])
+        each.margins(x=0.1)
+        each.grid(axis="y", visible=False)
+        style.numbers(each.xaxis)
+    for (maker, reading), offset in zip(series, np.linspace(0.16, -0.32, len(series)), strict=True):
+        rows = table[(table["reading"] == reading) & table["forecaster"].isin([maker, "none"])]
+        colour = COLOURS.get(maker, style.ORANGE)
+        look: Any = {"color": colour, "mfc": colour if reading == "trace" else "white", "ls": "", "marker": "o"}
+        for row in rows[rows["strategy"].isin(TABLE_3) & rows["phase"].isin(PHASES)].to_dict("records"):
+            at, each = offset - list(TABLE_3).index(row["strategy"]), axes[PHASES.index(row["phase"])]
+            each.plot([row["low"], row["high"]], [at, at], color=colour, lw=1.2)
+            each.plot(row["error_percent"], at, ms=6, **look)
+        words = f"{OTHERS.get(maker) or MODELS[maker].label}, phases by {PHASES_BY[reading]}"
+        handles.append(Line2D([], [], label=words, **look))
+    axes[0].set_ylim(-2.6, 0.6)
+    bars = "Bars: 95 % over repeats. The forecast of published accuracy knows the future up to its error."
+    style.legend(figure, note_origin(table, bars, "Responsive uses none."), handles=handles, columns=3)
+    figure.suptitle(f"Paper A, Table 3, beside {label_trace(table)}", x=0.01, ha="left")
+    return figure
+
+
+@style.styled
+def plot_usage(table: pd.DataFrame, course: pd.DataFrame, kind: str, traces: Sequence[Trace]) -> Figure:
+    """Draw Paper A, Fig. 2 or 3: `cpu` or `memory` of the simulated service, beside traces of other machines."""
+    place, words = USAGE[kind]
+    figure, axes = style.canvas(1, 1 + len(traces), size=(4.2 + 3.4 * len(traces), 3.6), sharey=True)
+    rows = course[course["strategy"] == "combined"]
+    axes[0].plot(rows["seconds"] / 3600, rows[kind], color=style.ORANGE, lw=0.7)
+    axes[0].set_title(f"simulated from {label_trace(table)}")
+    axes[0].set_xlabel("time (hours)")
+    axes[0].set_ylabel(f"{words} (%)")
+    for trace, each in zip(traces, axes[1:], strict=True):
+        colour = style.BLUE if trace.origin.real else style.GREY
+        each.plot(trace.frame.index, trace.frame[f"{kind}_percent"], color=colour, lw=0.7)
+        each.set_title(f"{trace.label}{', measured' if trace.origin.real else ''}")
+        style.dates(each)
+    low, high = USAGE_RANGES[kind]
+    for each in axes:
+        each.axhspan(low, high, color=style.GREY, alpha=0.15, linewidth=0)
+    axes[0].set_ylim(0, 100)
+    grey = f"Grey: the range that the paper reads off its {place} ({low:g} to {high:g} %)."
+    style.mark(figure, note_origin(table, grey, "The service is a model; the traces beside it are of other machines."))
+    figure.suptitle(f"Paper A, {place}: {words} of the service over time", x=0.01, ha="left")
+    return figure
+
+
+def plot_scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = POINTS) -> Figure:
+    """Draw so many sync periods of the paper's strategies, where Responsive failed most requests."""
+    course = course.assign(forecaster=course["forecaster"].replace("none", ""))
+    runs = dict.fromkeys(zip(course["strategy"], course["forecaster"], strict=True))
+    paper = [run for run in runs if run[0] in TABLE_3]
+    title = f"Scaling on {label_trace(table)}: load, forecast, pods and errors"
+    note = note_origin(table, "The stretch in which Responsive failed most requests.")
+    return draw_scaling(course, paper, title=title, note=note, points=points)
+
+
+def plot_tradeoff(table: pd.DataFrame) -> Figure:
+    """Draw errors against pod-hours, of what the replay of one trace returned: all strategies and leads."""
+    title, note = f"What fewer errors cost on {label_trace(table)}", "Lower left is better. Means over repeats."
+    return draw_tradeoff(table[table["phase"] == "all"], title=title, note=note_origin(table, note))
