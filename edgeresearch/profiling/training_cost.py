@@ -18,7 +18,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, Pos
 
 from edgeresearch import provenance
 from edgeresearch.anomaly.api import IDENTITIES
-from edgeresearch.anomaly.identity import Array, Identity
+from edgeresearch.anomaly.identity import Identity
 from edgeresearch.data import datasets
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.io import write_json
@@ -279,16 +279,14 @@ def time_trainings(train: Callable[..., object], seed: int, count: int = 1) -> t
 def fit_runs(runs: Sequence[Run], *, data: str, real: bool) -> ModelCalibration:
     """Fit eq. 1 to the runs of one identity function on some data, real or not, and judge it on runs held out."""
     limits, repeats = sorted({run.limit for run in runs}), sorted({run.repeat for run in runs})
-    curve = _fit_curve(runs)
-    by_limit = {limit: _held_out(runs, "limit", limit) for limit in limits}
     low, second, *_, last, high = limits
-    below = Extrapolation(limit=low, factor=second / low, **_deviation(by_limit[low]))
-    above = Extrapolation(limit=high, factor=high / last, **_deviation(by_limit[high]))
-    others = [_held_out(runs, "repeat", repeat) for repeat in repeats] if len(repeats) > 1 else []
+    below = Extrapolation(limit=low, factor=second / low, **_held_out(runs, "limit", [low]))
+    above = Extrapolation(limit=high, factor=high / last, **_held_out(runs, "limit", [high]))
+    curve = _fit_curve(runs)
     return ModelCalibration(
         curve=FittedCurve(**curve._asdict()),
-        held_out_limits=Deviation(**_deviation(np.concatenate([by_limit[limit] for limit in limits[1:-1]]))),
-        held_out_repeats=Deviation(**_deviation(np.concatenate(others))) if others else None,
+        held_out_limits=Deviation(**_held_out(runs, "limit", limits[1:-1])),
+        held_out_repeats=Deviation(**_held_out(runs, "repeat", repeats)) if len(repeats) > 1 else None,
         sampled=SampledRange(low=low, high=high, below=below, above=above),
         noise=float(np.std([np.log(run.seconds / curve.seconds(run.limit)) for run in runs])),
         granted=float(np.median([1000 * run.cpu_seconds / run.seconds / run.limit for run in runs])),
@@ -302,13 +300,11 @@ def _fit_curve(runs: Sequence[Run]) -> Curve:
     return fit([run.limit for run in runs], [run.seconds for run in runs])
 
 
-def _held_out(runs: Sequence[Run], field: str, value: float) -> Array:
-    """Return the relative errors on the runs whose field has a value, of the fit to all others."""
-    curve = _fit_curve([run for run in runs if getattr(run, field) != value])
-    held = [run for run in runs if getattr(run, field) == value]
-    return np.array([abs(curve.seconds(run.limit) / run.seconds - 1) for run in held])
-
-
-def _deviation(errors: Array) -> dict[str, Any]:
-    percent = {"median_percent": 100 * float(np.median(errors)), "worst_percent": 100 * float(errors.max())}
-    return {**percent, "runs": len(errors)}
+def _held_out(runs: Sequence[Run], field: str, values: Sequence[float]) -> dict[str, Any]:
+    """Return a `Deviation`'s numbers where the runs of each value of a field are held out in turn."""
+    percent: list[float] = []
+    for value in values:
+        curve = _fit_curve([run for run in runs if getattr(run, field) != value])
+        held = [run for run in runs if getattr(run, field) == value]
+        percent += [100 * abs(curve.seconds(run.limit) / run.seconds - 1) for run in held]
+    return {"median_percent": float(np.median(percent)), "worst_percent": max(percent), "runs": len(percent)}
