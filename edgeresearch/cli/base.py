@@ -135,7 +135,7 @@ def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str |
         raise InputError("--truth-model says whose times of --truth are taken; give --truth, too")
     if path is None:
         return study
-    from edgeresearch.papers.measured_costs import measured_cost
+    from edgeresearch.papers.scheduling import measured_cost
 
     cost = measured_cost(path, model or "lstm", study.training_cost)
     print(cost.describe(study.limits))

@@ -164,14 +164,14 @@ def emulate(
     one), or measured (Fig. 7 with the training times of both models, of data/calibration.json if --truth is not given).
     """
     settings = base.stage_settings(params)
-    from edgeresearch.papers import city_growth, measured_costs, scheduling
+    from edgeresearch.papers import city_growth, scheduling
 
     run: dict[str, Any] = {"seed": settings.seed, "workers": settings.workers, "out": out}
     if what == "measured":
         if truth_model:
             raise InputError("measured takes the times of every model; leave --truth-model out")
-        measured_costs.write(settings.los, truth or CALIBRATION, **run)
-        print(f"measured: {out / measured_costs.TABLE}")
+        scheduling.write(what, settings.los, **run, truth=truth or CALIBRATION)
+        print(f"measured: {out / scheduling.TABLES / 'measured.csv'}")
         return
     study = base.with_measured_cost(settings.los, truth, truth_model)
     if what == "city":

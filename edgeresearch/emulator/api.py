@@ -317,7 +317,7 @@ def emulate(
     facts = {
         **{"testbed": _name(testbed), "streams": len(jobs), "nodes": len(mesh.nodes), "policies": list(chosen)},
         **{"hours": hours, "repeats": repeats, "seed": seed, "within": WITHIN},
-        "settings": given.model_dump(mode="json", exclude={"testbed", "city"}),
+        "settings": given.model_dump(mode="json", exclude={"testbed", "city"}, serialize_as_any=True),
     }
     return _assemble(place, mesh, jobs, records, more, notes, facts)
 

@@ -2,8 +2,7 @@
 
 import resource
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +14,20 @@ from edgeresearch import parallel
 from edgeresearch.config import CityGrowth, SchedulingStudy
 from edgeresearch.emulator.api import Scenario, run_seed, simulate
 from edgeresearch.emulator.city import City, link_nearest, make_city, read_places
-from edgeresearch.emulator.results import MESSAGES, Outcome, traffic
+from edgeresearch.emulator.results import MESSAGES, traffic
 from edgeresearch.io import write_csv
-from edgeresearch.stats import interval
+from edgeresearch.stats import by
 
 TABLES = Path("reports") / "tables" / "los"
+CITY = ["nodes", "edge_nodes", "places", "real", "streams"]
+"""Columns that describe a city."""
+MEASURED = ("drop_percent", "hops", "messages", "megabytes", "carried")
+"""What is averaged over the repeats, with intervals."""
+MEANS = ("edge_percent", "reads", "deep")
+"""What is averaged without."""
 
 
-@dataclass(frozen=True)
-class Growth:
+class Growth(NamedTuple):
     """Policies on cities of several sizes.
 
     Attributes:
@@ -36,13 +40,6 @@ class Growth:
     city: pd.DataFrame
     meshes: pd.DataFrame
     costs: pd.DataFrame
-
-
-class _Cell(NamedTuple):
-    scenario: Scenario
-    nodes: int
-    policy: str
-    repeat: int
 
 
 def growth(study: SchedulingStudy, *, seed: int, workers: int = 1, warn: Callable[[str], object] = print) -> Growth:
@@ -75,30 +72,28 @@ def growth(study: SchedulingStudy, *, seed: int, workers: int = 1, warn: Callabl
     if not places.real:
         warn(f"no file {plan.places}: the city is drawn at random ({places.source})")
     base = study.replace(fitting=study.fitting.replace(refine=plan.refine))
-    scenarios = {size: Scenario.of(base, make_city(places, plan.replace(nodes=size))) for size in plan.sizes}
+    cities = {size: make_city(places, plan.replace(nodes=size)) for size in plan.sizes}
     cells = [
-        _Cell(scenarios[size], size, policy, repeat)
+        (size, policy, repeat)
         for size in plan.sizes
         for policy in plan.policies
         if size <= plan.most.get(policy, size)
-        for repeat in range(repeats(size, plan))
+        for repeat in range(_repeats(size, plan))
     ]
-    order = sorted(range(len(cells)), key=lambda at: -cells[at].nodes)  # the longest first: processes end together
-    done = parallel.run((delayed(_run)(cells[at], hours=plan.hours, seed=seed) for at in order), workers)
-    rows = pd.DataFrame([row for _, row in sorted(zip(order, done, strict=True), key=lambda each: each[0])])
-    meshes = pd.DataFrame([_mesh(_city(scenario)) for scenario in scenarios.values()])
-    costs = ["nodes", "policy", "repeat", "triggers", "cpu_seconds", "mebibytes"]
-    return Growth(_means(rows, scenarios, plan.hours), meshes, rows[costs])
-
-
-def repeats(nodes: int, plan: CityGrowth) -> int:
-    """Return how often a size is run: `repeats`, and less often where all of them had more nodes than `nodes_in_all`.
-
-    Args:
-        nodes: Of the city.
-        plan: Settings.
-    """
-    return max(1, min(plan.repeats, plan.nodes_in_all // nodes))
+    order = sorted(range(len(cells)), key=lambda at: -cells[at][0])  # the longest first: processes end together
+    scenarios = {size: Scenario.of(base, city) for size, city in cities.items()}
+    tasks = (delayed(_run)(scenarios[cells[at][0]], *cells[at], hours=plan.hours, seed=seed) for at in order)
+    done = dict(zip(order, parallel.run(tasks, workers), strict=True))
+    rows = pd.DataFrame([done[at] for at in range(len(cells))])
+    keys = [*CITY, "policy"]
+    city, groups = by(rows, keys, [*MEASURED, *MEANS]), rows.groupby(keys, sort=False)
+    city.insert(6, "repeats", groups.size().to_numpy())
+    city.insert(7, "hours", plan.hours)
+    city.insert(8, "triggers", groups["triggers"].sum().to_numpy())
+    city = city.drop(columns=[f"{name}_{end}" for name in MEANS for end in ("low", "high")])
+    city = city.rename(columns={"drop_percent_low": "low", "drop_percent_high": "high"})
+    costs = rows[["nodes", "policy", "repeat", "triggers", "cpu_seconds", "mebibytes"]]
+    return Growth(city, pd.DataFrame([_describe_mesh(each) for each in cities.values()]), costs)
 
 
 def write(
@@ -115,69 +110,38 @@ def write(
     return found
 
 
-def _run(cell: _Cell, *, hours: float, seed: int) -> dict[str, Any]:
-    before = time.process_time()
-    outcome = simulate(cell.scenario, cell.policy, hours=hours, seed=run_seed(seed, cell.nodes, cell.repeat))
-    spent = time.process_time() - before
-    return {
-        **{"nodes": cell.nodes, "policy": cell.policy, "repeat": cell.repeat},
-        **_measure(outcome),
-        "cpu_seconds": spent,
-        "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+def _repeats(nodes: int, plan: CityGrowth) -> int:
+    """Return how often a size is run: less often where all repeats together had more nodes than `nodes_in_all`."""
+    return max(1, min(plan.repeats, plan.nodes_in_all // nodes))
 
 
-def _measure(outcome: Outcome) -> dict[str, float]:
+def _run(scenario: Scenario, size: int, policy: str, repeat: int, *, hours: float, seed: int) -> dict[str, Any]:
     """Return what one run showed, by the names of `growth`."""
+    before = time.process_time()
+    outcome = simulate(scenario, policy, hours=hours, seed=run_seed(seed, size, repeat))
+    spent = time.process_time() - before
     log = outcome.triggers()
-    ran = log[log["end"] == "finished"]
-    sent = traffic(outcome)
+    ran, sent = log[log["end"] == "finished"], traffic(outcome)
     share = len(outcome.mesh.nodes) * outcome.seconds / 3600
-    home = outcome.mesh.nodes[outcome.jobs[0].source].layer
-    some = len(ran) > 0
+    home, own = outcome.mesh.nodes[outcome.jobs[0].source].layer, scenario.testbed
+    assert isinstance(own, City) and own.stream_rule is not None
     return {
-        "triggers": len(log),
+        **{"nodes": len(outcome.mesh.nodes), "edge_nodes": len(own.layers[0].members)},
+        **{"places": own.plan.places.source, "real": own.plan.places.real, "streams": own.stream_rule.count},
+        **{"policy": policy, "repeat": repeat, "triggers": len(log)},
         "drop_percent": 100 * float(log["end"].eq("dropped").mean()),
-        "hops": float(ran["hops"].mean()) if some else float("nan"),
+        "hops": float(ran["hops"].mean()),
         "messages": sum(sent[kind] for kind in MESSAGES),
         "megabytes": sum(sent[f"{kind[:-1]}_megabytes"] for kind in MESSAGES),
         "carried": outcome.jobs[0].megabytes * float(ran["hops"].sum()) / share,
-        "edge_percent": 100 * float(ran["layer"].eq(home).mean()) if some else float("nan"),
+        "edge_percent": 100 * float(ran["layer"].eq(home).mean()),
         "reads": outcome.synced / len(log),
-        "deep": float(ran["hops"].quantile(0.99)) if some else float("nan"),
+        "deep": float(ran["hops"].quantile(0.99)),
+        **{"cpu_seconds": spent, "mebibytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024},
     }
 
 
-def _means(rows: pd.DataFrame, scenarios: Mapping[int, Scenario], hours: float) -> pd.DataFrame:
-    means = []
-    groups: Any = rows.groupby(["nodes", "policy"], sort=False)
-    for (size, policy), part in groups:
-        own = _city(scenarios[int(size)])
-        assert own.stream_rule is not None
-        row: dict[str, Any] = {
-            **_about(own), "streams": own.stream_rule.count, "policy": policy, "repeats": len(part), "hours": hours,
-            "triggers": part["triggers"].sum(),
-        }  # fmt: skip
-        row["drop_percent"], row["low"], row["high"] = interval(part["drop_percent"])
-        for name in ("hops", "messages", "megabytes", "carried"):
-            row[name], row[f"{name}_low"], row[f"{name}_high"] = interval(part[name])
-        means.append({**row, **part[["edge_percent", "reads", "deep"]].mean()})
-    return pd.DataFrame(means)
-
-
-def _city(scenario: Scenario) -> City:
-    assert isinstance(scenario.testbed, City)
-    return scenario.testbed
-
-
-def _about(own: City) -> dict[str, Any]:
-    sizes = [len(layer.members) for layer in own.layers]
-    return {
-        "nodes": sum(sizes), "edge_nodes": sizes[0], "places": own.plan.places.source, "real": own.plan.places.real
-    }  # fmt: skip
-
-
-def _mesh(own: City) -> dict[str, Any]:
+def _describe_mesh(own: City) -> dict[str, Any]:
     plan, mesh = own.plan, own.mesh(np.random.default_rng(0))
     pairs = link_nearest(plan.places.metres, plan.neighbours)
     long = np.linalg.norm(np.subtract(*(plan.places.metres[pairs[:, side]] for side in (0, 1))), axis=1)

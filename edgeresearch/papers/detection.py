@@ -3,10 +3,10 @@
 A detector sees the values of a stream alone. Labels come into play when its alarms are there.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -33,22 +33,19 @@ from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
-from edgeresearch.stats import interval, intervals
+from edgeresearch.stats import by, interval
 
 Kind = Literal["traffic", "pollution"]
 TABLES = Path("reports") / "tables"
 POOLED = "pooled"
 """What stands for a sensor in the rows of all sensors of a kind together."""
 
-IFTM: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        f"iftm_{identity}_{threshold}": (identity, threshold)
-        for identity in ("lstm", "autoencoder")
-        for threshold in ("ema", "quantile")
-    }
-)
+IFTM: Mapping[str, tuple[str, str]] = {
+    f"iftm_{identity}_{threshold}": (identity, threshold)
+    for identity, threshold in itertools.product(("lstm", "autoencoder"), ("ema", "quantile"))
+}
 """Identity function and threshold of Paper B's detectors."""
-PACKAGES: Mapping[str, str] = MappingProxyType({"ecod": "pyod"})
+PACKAGES: Mapping[str, str] = {"ecod": "pyod"}
 """What a detector needs besides this package and its dependencies: it comes with the extra `detectors`."""
 DETECTORS: tuple[str, ...] = get_args(DetectorName)
 METRICS = (*(name for name in Scores._fields if name != "events"), "event_f1_best")
@@ -162,17 +159,16 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         `sensor`, `kind`, `detector`; each of `METRICS`, and it again with `_low` and `_high`; `events` in all,
         `sensors` and `seeds`.
     """
-    each = ["kind", "sensor", "detector"]
-    ways = {**dict.fromkeys(METRICS, "mean"), "events": "sum", "seed": "nunique"}
-    alone = rows.groupby(each, sort=False).agg(ways).reset_index()
-    table = []
-    for (kind, sensor, detector), part in rows.groupby(each, sort=False):
-        counts = {"events": int(part["events"].sum()), "sensors": 1, "seeds": len(part)}
-        table.append({"sensor": sensor, "kind": kind, "detector": detector, **intervals(part, METRICS), **counts})
-    for (kind, detector), part in alone.groupby(["kind", "detector"], sort=False):
-        counts = {"events": int(part["events"].sum()), "sensors": len(part), "seeds": int(part["seed"].max())}
-        table.append({"sensor": POOLED, "kind": kind, "detector": detector, **intervals(part, METRICS), **counts})
-    return pd.DataFrame(table)
+    units, values = ["kind", "sensor", "detector"], list(METRICS)
+    groups = rows.groupby(units, sort=False)
+    events, seeds = groups["events"].sum().to_numpy(), groups["seed"].nunique().to_numpy()
+    alone = by(rows, units, values).assign(events=events, sensors=1, seeds=seeds)
+    means = groups[values].mean().reset_index().assign(events=events, seeds=seeds)
+    pooled = by(means, units[::2], values).assign(sensor=POOLED)
+    counts = means.groupby(units[::2], sort=False)
+    pooled["events"], pooled["sensors"] = counts["events"].sum().to_numpy(), counts.size().to_numpy()
+    pooled["seeds"] = counts["seeds"].max().to_numpy()
+    return pd.concat([alone, pooled], ignore_index=True)[["sensor", "kind", *alone.columns[2:]]]
 
 
 def paired_differences(rows: pd.DataFrame) -> pd.DataFrame:
@@ -189,12 +185,11 @@ def paired_differences(rows: pd.DataFrame) -> pd.DataFrame:
     for kind, part in rows.groupby("kind", sort=False):
         means = part.groupby(["detector", "sensor"], sort=False)[list(COMPARED)].mean()
         names = list(dict.fromkeys(part["detector"]))
-        for one, other in ((one, other) for one in names if one in IFTM for other in names if other not in IFTM):
-            gaps = means.loc[one] - means.loc[other]
-            for name in COMPARED:
-                difference, low, high = interval(gaps[name])
-                row = {"difference": difference, "low": low, "high": high, "sensors": len(gaps)}
-                table.append({"kind": kind, "detector": one, "other": other, "metric": name, **row})
+        for one, other in itertools.product(names, names):
+            if one in IFTM and other not in IFTM:
+                gaps = means.loc[one] - means.loc[other]
+                for name in COMPARED:
+                    table.append((kind, one, other, name, *interval(gaps[name]), len(gaps)))
     return pd.DataFrame(table, columns=["kind", "detector", "other", "metric", "difference", "low", "high", "sensors"])
 
 
@@ -211,28 +206,22 @@ def detected_by_kind(events: pd.DataFrame) -> pd.DataFrame:
 def draw_stream(
     trace: Trace, kind: Kind, repeat: int, study: AnomalyStudy, seed: int
 ) -> tuple[Array, Injected, np.random.SeedSequence]:
-    """Return one stream of the experiment: see `inject_after_training`, and the seed of the trainings on it.
+    """Put anomalies into a trace behind its training samples; another sensor, kind or repeat is another stream.
 
-    Another sensor, kind or repeat is another stream.
+    Returns:
+        All values, `(samples, channels)`; what was injected into those behind the training samples; and the seed of the
+        trainings on them.
     """
     sensor = int(trace.name.removeprefix(f"{kind}_"))
     placing, training = np.random.SeedSequence([seed, get_args(Kind).index(kind), sensor, repeat]).spawn(2)
-    return *inject_after_training(trace, study, np.random.default_rng(placing)), training
-
-
-def inject_after_training(trace: Trace, study: AnomalyStudy, rng: np.random.Generator) -> tuple[Array, Injected]:
-    """Put anomalies into a trace behind its training samples.
-
-    Returns:
-        All values, `(samples, channels)`, and what was injected into those behind the training samples.
-    """
     values = trace.frame.to_numpy(dtype=np.float64)
     cut = training_rows(values, study)[0]
     clean, rest = values[:cut], values[cut : cut + study.samples]
     if len(rest) < study.samples:
         raise InputError(f"{trace.name} has {len(rest)} samples behind the training, not {study.samples}")
-    injected = inject(rest, rng, spread=Scale.fit(clean).spread, floor=0.0, plan=study.injection)
-    return np.vstack([clean, injected.values]), injected
+    rng, spread = np.random.default_rng(placing), Scale.fit(clean).spread
+    injected = inject(rest, rng, spread=spread, floor=0.0, plan=study.injection)
+    return np.vstack([clean, injected.values]), injected, training
 
 
 def make_baseline(name: str, study: AnomalyStudy, seed: int) -> Detector:

@@ -11,10 +11,11 @@ from joblib import delayed
 from scipy.stats import qmc
 
 from edgeresearch import parallel
-from edgeresearch.config import LimitAdaptation, SchedulingStudy, SearchBudget
+from edgeresearch.config import SchedulingStudy, SearchBudget
 from edgeresearch.emulator import results
 from edgeresearch.emulator.api import Scenario, compare_policies
-from edgeresearch.papers import limit_adaptation
+from edgeresearch.papers.limit_adaptation import VALUES, means, plateau
+from edgeresearch.stats import by
 
 Value = float | int | bool | str
 
@@ -110,14 +111,11 @@ def evaluate(
     repeats: int,
     stage: int,
     *,
-    scenario: Scenario,
-    plan: LimitAdaptation,
+    study: SchedulingStudy,
     targets: Mapping[str, tuple[float, float]],
-    streams: Sequence[int],
-    hours: float,
     seed: int,
 ) -> dict[str, float]:
-    """Run both experiments with some values of settings.
+    """Run both experiments of the study with other values of some settings (see `adjust`).
 
     Returns:
         `drop_N` and `hops_N_H` (percent, `attempts`; Figs. 7 and 6), `limit_I` (millicores) and `residual_I` (percent)
@@ -125,23 +123,23 @@ def evaluate(
         the root mean square of the differences to the targets, each divided by its tolerance. What is not a target has
         no part in the loss.
     """
-    chosen = adjust(scenario, values)
+    chosen = adjust(Scenario.of(study), values)
     own = seed + 1000 + stage  # the experiments themselves draw from the seed
-    rows = compare_policies(chosen, streams=streams, policies=["los"], repeats=repeats, hours=hours, seed=own)[0]
+    rows, _ = compare_policies(
+        chosen, streams=study.streams, policies=["los"], repeats=repeats, hours=study.hours, seed=own
+    )
     drops = results.drop_rates(rows).set_index("streams")["drop_percent"]
     shares = results.hop_shares(rows, "attempts").set_index(["streams", "hops"])["share_percent"]
-    measured = {f"drop_{count}": float(drops[count]) for count in streams}
-    for count in streams:
+    measured = {f"drop_{count}": float(drops[count]) for count in study.streams}
+    for count in study.streams:
         measured |= {f"hops_{count}_{depth}": float(shares.get((count, depth), 0.0)) for depth in (1, 2, 3)}
-    runs = [
-        limit_adaptation.means(chosen, plan, rule=chosen.limits.rule, seed=own, repeat=each) for each in range(repeats)
-    ]
-    course = limit_adaptation.course(runs).set_index("iteration")
+    rule = chosen.limits.rule
+    runs = [means(chosen, study.adaptation, rule=rule, seed=own, repeat=each) for each in range(repeats)]
+    course = by(pd.concat(runs), ["iteration"], VALUES).set_index("iteration")
     for iteration in (1, 32, 45):
         measured[f"limit_{iteration}"] = float(course["limit_millicores"].get(iteration, np.inf))
         measured[f"residual_{iteration}"] = float(course["residual"].get(iteration, np.inf))
-    long = len(course) >= 45
-    measured["plateau"] = float(limit_adaptation.plateau(course["limit_millicores"])) if long else np.inf
+    measured["plateau"] = float(plateau(course["limit_millicores"])) if len(course) >= 45 else np.inf
     off = [(measured[name] - value) / tolerance for name, (value, tolerance) in targets.items()]
     return {"loss": float(np.sqrt(np.mean(np.square(off)))), **measured}
 
@@ -164,16 +162,8 @@ def fit(
     Returns:
         One row per evaluation, see `search`.
     """
-    scenario = Scenario.of(study)
-    run = partial(
-        evaluate,
-        scenario=replace(scenario, fitting=scenario.fitting.replace(refine=False)),
-        plan=study.adaptation,
-        targets=targets,
-        streams=study.streams,
-        hours=study.hours,
-        seed=seed,
-    )
+    coarse = study.replace(fitting=study.fitting.replace(refine=False))
+    run = partial(evaluate, study=coarse, targets=targets, seed=seed)
     return search(SPACE, run, study.fit, seed=seed, workers=workers)
 
 

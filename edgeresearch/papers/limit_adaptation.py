@@ -1,11 +1,14 @@
 """Paper B's resource optimisation: how CPU limits move over the trainings of a job (section VI.B, Fig. 5)."""
 
-from collections.abc import Iterable
+import itertools
+from typing import get_args
 
 import numpy as np
 import pandas as pd
+from joblib import delayed
 
-from edgeresearch.config import LimitAdaptation
+from edgeresearch import parallel
+from edgeresearch.config import LimitAdaptation, SchedulingStudy
 from edgeresearch.emulator.api import Scenario
 from edgeresearch.emulator.network import Job, Mesh, Node
 from edgeresearch.emulator.policies import InSitu
@@ -20,14 +23,45 @@ VALUES = ("limit_millicores", "training_seconds", "residual")
 SPARE = (1.5, 3.0, 6.0, 12.0)
 """Virtual time as a multiple of what the trainings need if none is dropped: the first with which all are there."""
 
+PREDICTION = 100.0
+"""Millicores of a prediction job where 26 of them share the edge nodes: 2 x 470, as in the other experiment, would not
+leave a node any room for a third one."""
+
+
+def limits(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
+    """Run the optimisation experiment under both rules, with a node for each job and with the edge nodes shared.
+
+    Args:
+        study: Settings.
+        seed: Root of all randomness.
+        workers: Processes; results do not depend on them.
+
+    Returns:
+        `limits`: by `rule`, `together` (nodes that the jobs share; 0 if each has its own) and `iteration` the means
+        over jobs of limit, time and residual, with 95 % intervals over repeats. `landmarks`: by `rule`, `together` and
+        `what` the numbers that Paper B reads off its Fig. 5, with intervals likewise (see `landmarks`).
+    """
+    scenario, plan = Scenario.of(study), study.adaptation
+    edge = scenario.testbed.layers[0]
+    nodes = len(edge.members)
+    shared = plan.replace(free=edge.millicores - PREDICTION * plan.jobs / nodes)
+    cells = list(itertools.product(((plan, 0), (shared, nodes)), get_args(LimitRule), range(plan.repeats)))
+    tasks = (
+        delayed(means)(scenario, each, rule=rule, seed=seed, repeat=repeat, shared_nodes=together)
+        for (each, together), rule, repeat in cells
+    )
+    courses, marks = [], []
+    for ((_, together), rule, _), run in zip(cells, parallel.run(tasks, workers), strict=True):
+        courses.append(run.assign(rule=rule, together=together))
+        marks.append(landmarks(run, drift_from=plan.drift_from).assign(rule=rule, together=together))
+    return {
+        "limits": by(pd.concat(courses), ["rule", "together", "iteration"], VALUES),
+        "landmarks": by(pd.concat(marks), ["rule", "together", "what"], ["value"]),
+    }
+
 
 def adapt(
-    scenario: Scenario,
-    plan: LimitAdaptation,
-    *,
-    rule: LimitRule,
-    seed: np.random.SeedSequence,
-    shared_nodes: int | None = None,
+    scenario: Scenario, plan: LimitAdaptation, *, rule: LimitRule, seed: np.random.SeedSequence, shared_nodes: int = 0
 ) -> pd.DataFrame:
     """Run the experiment once.
 
@@ -36,8 +70,8 @@ def adapt(
         plan: How many jobs and iterations, and how the machine slows down.
         rule: What lowers a limit, in place of the scenario's.
         seed: Root of all randomness.
-        shared_nodes: Nodes that the jobs share; None gives each its own. The paper puts 26 jobs on 5 edge nodes;
-            whether their trainings met there it does not say.
+        shared_nodes: Nodes that the jobs share; 0 gives each its own. The paper puts 26 jobs on 5 edge nodes; whether
+            their trainings met there it does not say.
 
     Returns:
         One row per training that ran: `job`, `iteration` from 1, `limit_millicores`, `training_seconds` (t_job),
@@ -72,53 +106,50 @@ def adapt(
     table["residual"] = [100 * residual(complete, p) / p for complete, p in zip(table["complete"], period, strict=True)]
     table["late"] = table["complete"] > period
     table = table.rename(columns={"limit": "limit_millicores", "seconds": "training_seconds"})
-    columns = ["job", "iteration", "limit_millicores", "training_seconds", "residual", "late"]
-    return table.loc[table["iteration"] <= plan.iterations, columns].reset_index(drop=True)
+    return table.loc[table["iteration"] <= plan.iterations, ["job", "iteration", *VALUES, "late"]].reset_index(
+        drop=True
+    )
 
 
 def means(
-    scenario: Scenario,
-    plan: LimitAdaptation,
-    *,
-    rule: LimitRule,
-    seed: int,
-    repeat: int,
-    shared_nodes: int | None = None,
+    scenario: Scenario, plan: LimitAdaptation, *, rule: LimitRule, seed: int, repeat: int, shared_nodes: int = 0
 ) -> pd.DataFrame:
-    """Run the experiment once (see `adapt`) and return the means over the jobs by iteration.
-
-    Returns:
-        One row per iteration: `iteration`, each of `VALUES`, and how many `jobs` came so far.
-    """
+    """Run one repeat (see `adapt`) and return by `iteration` the means of `VALUES`, and how many `jobs` came so far."""
     root = np.random.SeedSequence([seed, repeat])
     parts = adapt(scenario, plan, rule=rule, seed=root, shared_nodes=shared_nodes).groupby("iteration")
     return parts[list(VALUES)].mean().assign(jobs=parts.size()).reset_index()
 
 
-def course(runs: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return means over repeats by iteration, with 95 % intervals (Paper B, Fig. 5 a to c).
+def landmarks(run: pd.DataFrame, *, drift_from: int) -> pd.DataFrame:
+    """Return what Paper B reads off its Fig. 5, for one repeat.
 
     Args:
-        runs: What `means` returned for each repeat.
+        run: What `means` returns.
+        drift_from: Iteration from which the machine slows down.
 
     Returns:
-        One row per iteration: `iteration`, and each of `VALUES`, also with `_low` and `_high`.
+        `what` and `value`: `trainings`, how many ran; `level` and `level_residual`, means of the ten iterations before
+        the drift; `plateau`, the iteration at which the limit has come within a tenth of that level; `rise`, how far
+        the mean limit of the last five iterations lies above it, in percent. Not a number where there are too few
+        iterations.
     """
-    return by(pd.concat(list(runs)), ["iteration"], VALUES)
+    limit, residuals, before = run["limit_millicores"], run["residual"], drift_from - 1
+    found = {"trainings": float(run["jobs"].sum())}
+    found |= dict.fromkeys(("level", "level_residual", "plateau", "rise"), float("nan"))
+    if 10 <= before < len(run):
+        level = float(limit.iloc[before - 10 : before].mean())
+        found["level"], found["level_residual"] = level, float(residuals.iloc[before - 10 : before].mean())
+        found["plateau"] = plateau(limit, until=before)
+        found["rise"] = 100 * (float(limit.iloc[-5:].mean()) / level - 1)
+    return pd.DataFrame({"what": list(found), "value": list(found.values())})
 
 
-def plateau(limits: pd.Series, *, within: float = 0.1, until: int = 45) -> int:
-    """Return the first iteration whose mean limit has come down to where it stands before the drift, or near.
+def plateau(limits: pd.Series, *, until: int = 45) -> int:
+    """Return the first iteration whose mean limit has come within a tenth of where it stands before the drift.
 
     Args:
         limits: Mean limit by iteration, the first one at place 0.
-        within: By what share it may still lie above that.
         until: Last iteration before the drift; the mean of the ten up to it is where the limit stands.
-
-    Raises:
-        ValueError: There are not so many iterations, or less than ten.
     """
-    if not 10 <= until <= len(limits):
-        raise ValueError(f"{len(limits)} iterations have no plateau of ten that ends at iteration {until}")
     level = limits.iloc[until - 10 : until].mean()
-    return int(np.argmax(limits.to_numpy() <= (1 + within) * level)) + 1
+    return int(np.argmax(limits.to_numpy() <= 1.1 * level)) + 1

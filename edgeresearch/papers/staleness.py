@@ -1,6 +1,6 @@
 """What dropped trainings do to detection: sensors follow the trainings of emulated streams under every policy."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from edgeresearch.config import AnomalyStudy
 from edgeresearch.data import datasets
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
-from edgeresearch.stats import interval, intervals
+from edgeresearch.stats import by, interval
 
 WHO = ["data", "threshold", "policy", "streams"]
 """Columns that say whose row it is."""
@@ -119,16 +119,16 @@ def measure_staleness(
     tasks, traces = [], datasets.load_sensors(folder, "traffic", wanted.sensors)
     for trace in traces:
         for repeat in range(wanted.seeds):
-            chosen = draw_outcomes(cells, np.random.default_rng(scenario_seeds(trace, repeat, seed).choosing))
+            choosing, _, _ = scenario_seeds(trace, repeat, seed)
+            chosen = draw_outcomes(cells, np.random.default_rng(choosing))
             kinds = (TRAFFIC, CONTROL) if repeat < wanted.control_seeds else (TRAFFIC,)
-            tasks += [_Task(trace, repeat, data, chosen, seed) for data in kinds]
-    parts = parallel.run((delayed(_score_task)(task, study) for task in tasks), workers)
+            tasks += [delayed(_score_stream)(trace, repeat, data, chosen, study, seed) for data in kinds]
+    parts = parallel.run(tasks, workers)
     rows, blocks = (pd.concat([part[i] for part in parts], ignore_index=True) for i in (0, 1))
     table = mean_over_sensors(rows, [*USAGE, *METRICS]).rename(columns={"event_f1_low": "low", "event_f1_high": "high"})
     course = mean_over_sensors(blocks, COURSE, ["block"]).drop(columns=["sensors", "seeds"])
-    pairs = policy_differences(rows, PAIRS, METRICS, [cell.policy for cell in BOUNDS])
     real = all(trace.origin.real for trace in traces)
-    return StalenessTables(table.assign(real=real), course.assign(real=real), pairs.assign(real=real))
+    return StalenessTables(*(each.assign(real=real) for each in (table, course, policy_differences(rows))))
 
 
 def mean_over_sensors(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence[str] = ()) -> pd.DataFrame:
@@ -140,49 +140,37 @@ def mean_over_sensors(rows: pd.DataFrame, metrics: Sequence[str], more: Sequence
         more: Further columns that distinguish rows, such as `block`.
     """
     keys = [*WHO, *more]
-    each = rows.groupby([*keys, "sensor"], sort=False)[list(metrics)].mean().reset_index()
-    counts: Any = rows.groupby(keys, sort=False)["seed"].nunique()
-    table = []
-    for key, part in each.groupby(keys, sort=False):
-        counted = {"sensors": len(part), "seeds": int(counts[key])}
-        table.append({**dict(zip(keys, key, strict=True)), **intervals(part, metrics), **counted})
-    return pd.DataFrame(table)
+    means = rows.groupby([*keys, "sensor"], sort=False)[list(metrics)].mean().reset_index()
+    sensors, seeds = means.groupby(keys, sort=False).size(), rows.groupby(keys, sort=False)["seed"].nunique()
+    return by(means, keys, metrics).assign(sensors=sensors.to_numpy(), seeds=seeds.to_numpy())
 
 
-def policy_differences(
-    rows: pd.DataFrame, pairs: Iterable[tuple[str, str]], metrics: Sequence[str], bounds: Sequence[str]
-) -> pd.DataFrame:
+def policy_differences(rows: pd.DataFrame, metrics: Sequence[str] = METRICS) -> pd.DataFrame:
     """Return paired differences: one policy minus another on the same stream, with the same anomalies and seeds.
 
     Args:
-        rows: One row per `WHO` and `UNIT`.
-        pairs: Names of policies, the one that is taken off second. Those that were not run are left out.
+        rows: One row per `WHO` and `UNIT`; of `PAIRS`, those are left out whose policies are not there.
         metrics: Columns of numbers.
-        bounds: Policies that depend on no number of streams: they are compared with every one.
 
     Returns:
-        `data`, `threshold`, `contrast`, `streams`, `metric`, `difference`, `low`, `high`, `sensors`, `pairs`.
+        `data`, `threshold`, `contrast`, `streams` (those of the policy, where one of `BOUNDS` is compared with it),
+        `metric`, `difference`, `low`, `high`, `sensors`, `pairs`.
     """
-    table = []
+    bounds, table = {cell.policy for cell in BOUNDS}, []
     for (data, threshold), part in rows.groupby(["data", "threshold"], sort=False):
-        for one, other in pairs:
+        for one, other in PAIRS:
             mine, theirs = part[part["policy"] == one], part[part["policy"] == other]
-            shared = UNIT if one in bounds or other in bounds else [*UNIT, "streams"]
+            shared = UNIT if bounds & {one, other} else [*UNIT, "streams"]
             both = mine.merge(theirs, on=shared, suffixes=("", "_other"))
             if "streams_other" in both and one in bounds:
                 both["streams"] = both["streams_other"]
             for streams, pair in both.groupby("streams"):
                 for name in metrics:
                     gap = (pair[name] - pair[f"{name}_other"]).groupby(pair["sensor"]).mean()
-                    difference, low, high = interval(gap)
-                    table.append(
-                        {
-                            **{"data": data, "threshold": threshold, "contrast": f"{one} - {other}"},
-                            **{"streams": streams, "metric": name, "difference": difference, "low": low, "high": high},
-                            **{"sensors": len(gap), "pairs": len(pair)},
-                        }
-                    )
-    return pd.DataFrame(table)
+                    who = (data, threshold, f"{one} - {other}", streams, name)
+                    table.append((*who, *interval(gap), len(gap), len(pair)))
+    columns = ["data", "threshold", "contrast", "streams", "metric", "difference", "low", "high", "sensors", "pairs"]
+    return pd.DataFrame(table, columns=columns)
 
 
 def read_triggers(path: str | Path) -> pd.DataFrame:
@@ -218,12 +206,10 @@ def emulated_outcomes(triggers: pd.DataFrame, *, every: int) -> dict[Cell, list[
     share = (ordered["complete"] / ordered["period"]).astype(np.float64).where(ordered["end"].eq(FINISHED).to_numpy())
     keyed = ordered.assign(samples=every * share, policy=ordered["policy"].astype(str))
     outcomes: dict[Cell, list[Outcomes]] = {}
-    for policy, streams in keyed[["policy", "streams"]].drop_duplicates().itertuples(index=False, name=None):
-        mine = keyed[(keyed["policy"] == policy) & (keyed["streams"] == streams)]
-        outcomes[Cell(policy, int(streams))] = [
-            tuple(None if np.isnan(value) else value for value in part.tolist())
-            for _, part in mine.groupby(["repeat", "job"], sort=False)["samples"]
-        ]
+    parts: Any = keyed.groupby(["policy", "streams", "repeat", "job"], sort=False)["samples"]
+    for (policy, streams, *_), part in parts:
+        stream = tuple(None if np.isnan(value) else value for value in part.tolist())
+        outcomes.setdefault(Cell(policy, int(streams)), []).append(stream)
     return outcomes
 
 
@@ -234,25 +220,17 @@ def draw_outcomes(cells: Mapping[Cell, Sequence[Outcomes]], rng: np.random.Gener
     at the same time.
     """
     stream, begin = rng.random(2)
-    chosen = {}
-    for cell, streams in cells.items():
-        own = streams[int(stream * len(streams))]
-        at = int(begin * len(own))
-        chosen[cell] = own[at:] + own[:at]
-    return chosen
+    chosen = {cell: streams[int(stream * len(streams))] for cell, streams in cells.items()}
+    starts = {cell: int(begin * len(own)) for cell, own in chosen.items()}
+    return {cell: own[starts[cell] :] + own[: starts[cell]] for cell, own in chosen.items()}
 
 
-class ScenarioSeeds(NamedTuple):
-    """Roots of what is random about a scenario: the emulated stream that is followed, anomalies, and trainings."""
+def scenario_seeds(trace: Trace, repeat: int, seed: int) -> list[np.random.SeedSequence]:
+    """Return the roots of a sensor's repeat: of the emulated stream that it follows, of anomalies, and of trainings.
 
-    choosing: np.random.SeedSequence
-    placing: np.random.SeedSequence
-    training: np.random.SeedSequence
-
-
-def scenario_seeds(trace: Trace, repeat: int, seed: int) -> ScenarioSeeds:
-    """Return the seeds of a sensor's repeat: the same at every call, so that control and stream share them."""
-    return ScenarioSeeds(*np.random.SeedSequence([seed, int(trace.name.rpartition("_")[2]), repeat]).spawn(3))
+    They are the same at every call, so that control and stream share them.
+    """
+    return np.random.SeedSequence([seed, int(trace.name.rpartition("_")[2]), repeat]).spawn(3)
 
 
 class DriftScenario(NamedTuple):
@@ -301,25 +279,18 @@ def drift_gain(rows: Array, gain: float, *, begin: int) -> Array:
     return np.asarray(rows * ramp[:, None])
 
 
-class _Task(NamedTuple):
-    """One stream: a sensor with one draw of anomalies, weights and emulated streams."""
-
-    trace: Trace
-    repeat: int
-    data: str
-    outcomes: Mapping[Cell, Outcomes]
-    seed: int
-
-
-def _score_task(task: _Task, study: AnomalyStudy) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _score_stream(
+    trace: Trace, repeat: int, data: str, outcomes: Mapping[Cell, Outcomes], study: AnomalyStudy, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return how well the anomalies of one stream are detected under every policy: in all, and block by block."""
-    _, placing, training = scenario_seeds(task.trace, task.repeat, task.seed)
-    gain = study.staleness.gain if task.data == CONTROL else 1.0
-    scenario = make_scenario(task.trace, np.random.default_rng(placing), study, gain=gain)
+    _, placing, training = scenario_seeds(trace, repeat, seed)
+    gain = study.staleness.gain if data == CONTROL else 1.0
+    scenario = make_scenario(trace, np.random.default_rng(placing), study, gain=gain)
     thresholds: dict[str, Threshold] = {MAIN: study.ema, "quantile": study.quantile}
-    about = {"sensor": task.trace.name, "seed": task.repeat, "data": task.data}
+    about = {"sensor": trace.name, "seed": repeat, "data": data}
+    bounds = () if data == CONTROL else (CLEAN, WARM) if repeat < study.staleness.warm_seeds else (CLEAN,)
     rows, blocks = [], []
-    for cell, (use, errors) in _errors_by_policy(task, study, scenario, training).items():
+    for cell, (use, errors) in _errors_by_policy(scenario, outcomes, bounds, study, training).items():
         for name in thresholds if cell.policy in BOTH else (MAIN,):
             who = {**about, "threshold": name, **cell._asdict()}
             alarms = errors > threshold_levels(thresholds[name].start(), errors)
@@ -330,22 +301,25 @@ def _score_task(task: _Task, study: AnomalyStudy) -> tuple[pd.DataFrame, pd.Data
 
 
 def _errors_by_policy(
-    task: _Task, study: AnomalyStudy, scenario: DriftScenario, seed: np.random.SeedSequence
+    scenario: DriftScenario,
+    outcomes: Mapping[Cell, Outcomes],
+    bounds: Sequence[Cell],
+    study: AnomalyStudy,
+    seed: np.random.SeedSequence,
 ) -> dict[Cell, tuple[ModelUse, Array]]:
     """Return which model is in use at each sample, and its errors, for every policy and bound."""
     train = make_training(study.lstm, seed, warm_start=False)
     versions = train_versions(scenario.rows, train, schedule=study)
-    outcomes: dict[Cell, Outcomes] = {NEVER: (None,), ALWAYS: (0.0,), **task.outcomes}
-    uses = {cell: follow_models(scenario.rows, each, schedule=study) for cell, each in outcomes.items()}
+    followed: dict[Cell, Outcomes] = {NEVER: (None,), ALWAYS: (0.0,), **outcomes}
+    uses = {cell: follow_models(scenario.rows, each, schedule=study) for cell, each in followed.items()}
     errors = {cell: (use, select_errors(versions, use)) for cell, use in uses.items()}
-    if task.data == TRAFFIC:
+    if CLEAN in bounds:
         cut = training_rows(scenario.rows, study)[0]
         alone = train(newest_samples(scenario.clean[:cut], study.train), None, 1)
         errors[CLEAN] = uses[NEVER], alone.start().run(scenario.rows)
-        if task.repeat < study.staleness.warm_seeds:
-            go_on = make_training(study.lstm, seed)
-            warm = train_versions(scenario.rows, go_on, schedule=study)
-            errors[WARM] = uses[ALWAYS], select_errors(warm, uses[ALWAYS])
+    if WARM in bounds:
+        go_on = make_training(study.lstm, seed)
+        errors[WARM] = uses[ALWAYS], select_errors(train_versions(scenario.rows, go_on, schedule=study), uses[ALWAYS])
     return errors
 
 

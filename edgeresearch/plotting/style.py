@@ -18,6 +18,7 @@ from matplotlib.axis import Axis
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from edgeresearch.io import atomic
@@ -132,6 +133,38 @@ def legend(figure: Figure, note: str = "", *, handles: Sequence[Artist] | None =
     if note:
         box.set_title(_wrapped(figure, note))
     box.get_title().set(fontsize=8.5, color=INK, style="italic")
+
+
+def name_rows(axes: Axes, labels: Sequence[str]) -> None:
+    """Name the rows of a panel whose things stand at the heights 0, -1, -2 and so on."""
+    axes.set_yticks(-np.arange(len(labels)), labels)
+    axes.set_ylim(0.5 - len(labels), 0.5)
+    axes.grid(axis="y", visible=False)
+
+
+def key(label: str, colour: str = INK, marker: str = "", line: str = "", **looks: Any) -> Line2D:
+    """Return an entry of a legend: a marker, a line, or both, in looks that matplotlib's lines have."""
+    return Line2D([], [], **{"color": colour, "marker": marker, "ls": line, **looks}, label=label)
+
+
+def finish(
+    figure: Figure, title: str, note: str = "", *, handles: Sequence[Artist] | None = None, columns: int = 5
+) -> Figure:
+    """Give a figure its title, and below it a legend with a note, or where nothing is listed the note alone.
+
+    Args:
+        figure: What is returned.
+        title: Over the whole figure.
+        note: See `mark`.
+        handles: What is listed; the figure's labelled artists if None.
+        columns: Entries side by side.
+    """
+    figure.suptitle(title, x=0.01, ha="left")
+    if handles is None or handles:
+        legend(figure, note, handles=handles, columns=columns)
+    else:
+        mark(figure, note)
+    return figure
 
 
 def _wrapped(figure: Figure, note: str) -> str:

@@ -11,7 +11,7 @@ from edgeresearch.emulator.api import Scenario, simulate
 from edgeresearch.emulator.city import make_city, synthetic_places
 from edgeresearch.emulator.results import Outcome, traffic
 from edgeresearch.papers import city_growth
-from edgeresearch.papers.city_growth import Growth, growth, repeats, write
+from edgeresearch.papers.city_growth import Growth, growth, write
 from edgeresearch.scheduling.settings import Fitting
 
 SMALL: dict[str, Any] = {
@@ -48,7 +48,7 @@ def test_each_policy_is_run_up_to_its_size() -> None:
 
 def test_large_cities_have_fewer_repeats_but_one() -> None:
     wanted = CityGrowth(repeats=4, nodes_in_all=1000)
-    assert [repeats(nodes, wanted) for nodes in (15, 250, 251, 400, 1000, 1001)] == [4, 4, 3, 2, 1, 1]
+    assert [city_growth._repeats(nodes, wanted) for nodes in (15, 250, 251, 400, 1000, 1001)] == [4, 4, 3, 2, 1, 1]
     rows = _found()[0].city.set_index(["nodes", "policy"])
     assert rows.loc[(15, "los"), "repeats"] == 2
     assert rows.loc[(45, "los"), "repeats"] == 1

@@ -27,7 +27,6 @@ from edgeresearch.papers.detection import (
     compare_detectors,
     detected_by_kind,
     draw_stream,
-    inject_after_training,
     make_baseline,
     paired_differences,
     run_detectors,
@@ -135,7 +134,7 @@ def test_thresholds_never_see_the_labels(streams: None, monkeypatch: pytest.Monk
 
 def test_anomalies_lie_behind_the_training_samples() -> None:
     trace = _trace("traffic", 1)
-    values, injected = inject_after_training(trace, _study(), np.random.default_rng(0))
+    values, injected, _ = draw_stream(trace, "traffic", 0, _study(), 0)
     original = trace.frame.to_numpy()
     assert len(values) == 101 + 300, "a row without any value does not count"
     assert_array_equal(values[:101], original[:101])
@@ -161,7 +160,7 @@ def test_a_stream_is_drawn_by_sensor_kind_and_repeat() -> None:
 
 
 def test_the_settings_reach_the_detectors() -> None:
-    values, _ = inject_after_training(_trace("traffic", 1), _study(), np.random.default_rng(0))
+    values, *_ = draw_stream(_trace("traffic", 1), "traffic", 0, _study(), 0)
     names = ["iftm_autoencoder_ema", "iftm_autoencoder_quantile", "iftm_lstm_ema", "last_value"]
     usual, strict = (run_detectors(values, names, _study(ema={"k": k}), SEED) for k in (4.0, 0.5))
     assert_array_equal(usual[names[0]].scores, usual[names[1]].scores)
@@ -176,7 +175,7 @@ def test_the_settings_reach_the_detectors() -> None:
 def test_detectors_of_others(name: str) -> None:
     if name in PACKAGES:
         pytest.importorskip(PACKAGES[name], reason="comes with the extra 'detectors'")
-    values, _ = inject_after_training(_trace("traffic", 1), _study(), np.random.default_rng(0))
+    values, *_ = draw_stream(_trace("traffic", 1), "traffic", 0, _study(), 0)
     output = run_detectors(values, [name], _study(), SEED)[name]
     assert len(output.scores) == 300
     assert np.isfinite(output.scores).mean() > 0.5

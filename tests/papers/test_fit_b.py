@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from edgeresearch.config import LimitAdaptation, Params, SearchBudget
 from edgeresearch.emulator import results
 from edgeresearch.emulator.api import Scenario, compare_policies
-from edgeresearch.papers import limit_adaptation
 from edgeresearch.papers.fit_b import SPACE, Choice, Space, Span, Value, adjust, evaluate, fit, search
+from edgeresearch.papers.limit_adaptation import means
 from edgeresearch.papers.paper_b import published as paper_b
 
 PLAN = LimitAdaptation(jobs=2, iterations=46, drift=0.0)
 TARGETS = {"drop_2": (10.0, 4.0), "limit_1": (400.0, 20.0)}
-SMALL: dict[str, Any] = {"plan": PLAN, "targets": TARGETS, "streams": [2, 6], "hours": 0.5, "seed": 3}
+STUDY = Params().los.replace(adaptation=PLAN, streams=(2, 6), hours=0.5)
 
 
 def middle(**settings: Value) -> Mapping[str, Value]:
@@ -25,8 +25,8 @@ def middle(**settings: Value) -> Mapping[str, Value]:
 
 
 @pytest.fixture(scope="module")
-def found(paper: Scenario) -> dict[str, float]:
-    return evaluate(middle(), 2, 0, scenario=paper, **SMALL)
+def found() -> dict[str, float]:
+    return evaluate(middle(), 2, 0, study=STUDY, targets=TARGETS, seed=3)
 
 
 def test_every_point_of_the_space_is_a_setup(paper: Scenario) -> None:
@@ -105,12 +105,10 @@ def test_an_evaluation_says_what_both_experiments_gave(found: dict[str, float], 
     for count in (2, 6):
         for depth in (1, 2, 3):
             assert found[f"hops_{count}_{depth}"] == pytest.approx(shares.get((count, depth), 0))
-    runs = [
-        limit_adaptation.means(scenario, PLAN, rule=scenario.limits.rule, seed=1003, repeat=each) for each in range(2)
-    ]
-    course = limit_adaptation.course(runs).set_index("iteration")
-    assert found["limit_1"] == pytest.approx(course.loc[1, "limit_millicores"])
-    assert found["residual_1"] == pytest.approx(course.loc[1, "residual"])
+    runs = [means(scenario, PLAN, rule=scenario.limits.rule, seed=1003, repeat=each) for each in range(2)]
+    first = pd.concat(runs).groupby("iteration").mean().loc[1]
+    assert found["limit_1"] == pytest.approx(first["limit_millicores"])
+    assert found["residual_1"] == pytest.approx(first["residual"])
 
 
 def test_the_loss_counts_targets_alone_by_their_tolerances(found: dict[str, float]) -> None:
@@ -118,16 +116,16 @@ def test_the_loss_counts_targets_alone_by_their_tolerances(found: dict[str, floa
     assert found["loss"] == pytest.approx(math.sqrt((off[0] ** 2 + off[1] ** 2) / 2))
 
 
-def test_stages_meet_seeds_of_their_own(found: dict[str, float], paper: Scenario) -> None:
-    again = evaluate(middle(), 2, 0, scenario=paper, **SMALL)
+def test_stages_meet_seeds_of_their_own(found: dict[str, float]) -> None:
+    again = evaluate(middle(), 2, 0, study=STUDY, targets=TARGETS, seed=3)
     assert again == found
-    other = evaluate(middle(), 2, -1, scenario=paper, **SMALL)
+    other = evaluate(middle(), 2, -1, study=STUDY, targets=TARGETS, seed=3)
     assert other["residual_1"] != found["residual_1"]
 
 
-def test_iterations_that_no_job_came_to_cost_infinitely_much(paper: Scenario) -> None:
-    short = {**SMALL, "plan": LimitAdaptation(jobs=2, iterations=20), "targets": {"limit_32": (130.0, 20.0)}}
-    found = evaluate(middle(), 1, 0, scenario=paper, **short)
+def test_iterations_that_no_job_came_to_cost_infinitely_much() -> None:
+    short = STUDY.replace(adaptation=LimitAdaptation(jobs=2, iterations=20))
+    found = evaluate(middle(), 1, 0, study=short, targets={"limit_32": (130.0, 20.0)}, seed=3)
     assert found["limit_1"] < math.inf
     assert found["limit_32"] == found["residual_45"] == found["plateau"] == found["loss"] == math.inf
 

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from edgeresearch.config import LimitAdaptation
+from edgeresearch.config import LimitAdaptation, Params
 from edgeresearch.emulator.api import Scenario
 from edgeresearch.emulator.settings import TrainingCost
-from edgeresearch.papers.limit_adaptation import adapt, course, means, plateau
+from edgeresearch.papers.limit_adaptation import VALUES, adapt, landmarks, limits, means, plateau
 from edgeresearch.papers.paper_b import published as paper_b
 from edgeresearch.scheduling.settings import LimitRule
 
@@ -110,28 +110,65 @@ def test_jobs_that_share_nodes_leave_each_other_less(still: Scenario) -> None:
     assert together["limit_millicores"].max() <= plan.free
 
 
-def test_a_course_is_the_mean_over_jobs_and_repeats(paper: Scenario) -> None:
-    table = course(means(paper, FEW, rule="utilisation", seed=7, repeat=repeat) for repeat in range(3))
+def test_means_are_over_the_jobs_that_came_so_far(paper: Scenario) -> None:
+    table = means(paper, FEW, rule="utilisation", seed=7, repeat=2)
     assert table["iteration"].tolist() == list(range(1, 13))
-    runs = [adapt(paper, FEW, rule="utilisation", seed=np.random.SeedSequence([7, repeat])) for repeat in range(3)]
-    every = pd.concat([each.groupby("iteration")["residual"].mean() for each in runs], axis=1)
-    assert table["residual"].to_numpy() == pytest.approx(every.mean(axis=1).to_numpy())
-    names = ["limit_millicores", "training_seconds", "residual"]
-    assert set(table.columns) == {"iteration", *names, *(f"{n}_low" for n in names), *(f"{n}_high" for n in names)}
-    for name in names:
-        assert (table[f"{name}_low"] <= table[name]).all() and (table[name] <= table[f"{name}_high"]).all()
+    run = adapt(paper, FEW, rule="utilisation", seed=np.random.SeedSequence([7, 2]))
+    assert table["residual"].tolist() == run.groupby("iteration")["residual"].mean().tolist()
+    assert table.columns.tolist() == ["iteration", *VALUES, "jobs"]
 
 
 def test_a_plateau_by_hand() -> None:
     limits = pd.Series([400.0, 300.0, 200.0, 145.0, 142.0] + [130.0] * 15)
     assert plateau(limits, until=20) == 5
-    assert plateau(limits, until=20, within=0.2) == 4
-    assert plateau(limits, until=20, within=0.0) == 6
     assert plateau(pd.concat([limits, pd.Series([500.0] * 10)]), until=20) == 5  # what comes later does not count
     assert plateau(pd.Series([130.0] * 12), until=12) == 1
 
 
-@pytest.mark.parametrize(("count", "until"), [(20, 45), (44, 45), (0, 45), (20, 9)])
-def test_too_few_iterations_have_no_plateau(count: int, until: int) -> None:
-    with pytest.raises(ValueError, match="no plateau of ten that ends"):
-        plateau(pd.Series([130.0] * count), until=until)
+# ---- the stage
+
+SMALL = Params().los.replace(adaptation=LimitAdaptation(jobs=4, iterations=16, drift_from=13, repeats=2))
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, pd.DataFrame]:
+    return limits(SMALL, seed=3)
+
+
+def test_limits_are_of_both_rules_and_both_set_ups(found: dict[str, pd.DataFrame]) -> None:
+    table = found["limits"]
+    cells = table.groupby(["rule", "together"]).size()
+    assert set(cells.index) == {(rule, nodes) for rule in ("period", "utilisation") for nodes in (0, 5)}
+    assert (cells == 16).all()
+    first = table[(table["iteration"] == 1) & (table["together"] == 0)]["limit_millicores"]
+    wanted = SMALL.limits.first * SMALL.adaptation.free
+    assert first.tolist() == pytest.approx([wanted, wanted])
+    assert (table["limit_millicores_low"] <= table["limit_millicores_high"]).all()
+
+
+def test_landmarks_are_read_off_each_repeat(found: dict[str, pd.DataFrame]) -> None:
+    table = found["landmarks"]
+    assert set(table["what"]) == {"trainings", "level", "level_residual", "plateau", "rise"}
+    own = table[table["together"] == 0].set_index(["rule", "what"])["value"]
+    assert own["period", "trainings"] <= 4 * 16
+    assert own["utilisation", "level"] < 400
+
+
+def _run(limit: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"limit_millicores": limit, "residual": np.linspace(80, 40, len(limit)), "jobs": 2})
+
+
+def test_landmarks_of_a_course_that_is_known() -> None:
+    run = _run([400.0, 300.0, 200.0, 108.0, *[100.0] * 11, *[120.0] * 5])
+    marks = landmarks(run, drift_from=16).set_index("what")["value"]
+    assert marks["trainings"] == 40
+    assert marks["level"] == 100.0
+    assert marks["plateau"] == 4
+    assert marks["rise"] == pytest.approx(20.0)
+    assert marks["level_residual"] == pytest.approx(run["residual"].iloc[5:15].mean())
+
+
+@pytest.mark.parametrize(("count", "drift_from"), [(20, 10), (12, 16), (15, 16)])
+def test_too_few_iterations_have_no_plateau(count: int, drift_from: int) -> None:
+    found = landmarks(_run([100.0] * count), drift_from=drift_from).set_index("what")["value"]
+    assert found.drop("trainings").isna().all()

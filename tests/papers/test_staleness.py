@@ -101,8 +101,10 @@ def test_rows_are_kept_apart_in_their_order() -> None:
     assert course[["block", "f1"]].to_numpy().tolist() == [[2, pytest.approx(0.2)], [1, pytest.approx(0.1)]]
 
 
-def _differences(*parts: pd.DataFrame, pairs: Any, bounds: Any = ("never", "always", "warm")) -> pd.DataFrame:
-    return policy_differences(pd.concat(parts), pairs, ["f1"], bounds)
+def _differences(*parts: pd.DataFrame, pairs: Any) -> pd.DataFrame:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "PAIRS", pairs)
+        return policy_differences(pd.concat(parts), ["f1"])
 
 
 def test_differences_are_of_the_same_stream() -> None:
@@ -112,8 +114,8 @@ def test_differences_are_of_the_same_stream() -> None:
     assert (row["difference"], row["low"], row["high"]) == pytest.approx(interval([0.2, -0.1, -0.2]))
     assert (row["contrast"], row["metric"], row["streams"]) == ("always - never", "f1", 0)
     assert (row["sensors"], row["pairs"]) == (3, 6)
-    warm = _rows("warm", 0, 0.4).query("seed == 0")  # a repeat that one of them lacks is no pair
-    (row,) = _differences(always, warm, pairs=[("warm", "always")]).to_dict("records")
+    warm = _rows("always_warm", 0, 0.4).query("seed == 0")  # a repeat that one of them lacks is no pair
+    (row,) = _differences(always, warm, pairs=[("always_warm", "always")]).to_dict("records")
     assert row["difference"] == pytest.approx(np.mean([-0.1, 0.2, -0.5]))
     assert (row["sensors"], row["pairs"]) == (3, 3)
 
@@ -131,8 +133,8 @@ def test_which_streams_are_compared(pair: tuple[str, str], streams: list[int], d
     parts = [_rows("los", count, count / 10) for count in (2, 4)]
     parts += [_rows("cloud", count, count / 100) for count in (4, 2, 6)]
     table = _differences(*parts, _rows("never", 0, 0.1), pairs=[pair])
-    assert (table["streams"].tolist() if streams else table.columns.tolist()) == streams
-    assert (table["difference"].tolist() if streams else []) == pytest.approx(differences)
+    assert table["streams"].tolist() == streams
+    assert table["difference"].tolist() == pytest.approx(differences)
 
 
 def test_data_and_thresholds_are_not_mixed() -> None:
@@ -388,15 +390,15 @@ def _by_hand(sensor: int, repeat: int, study: AnomalyStudy) -> tuple[Any, DriftS
     choosing, placing, training = scenario_seeds(trace, repeat, 1)
     chosen = draw_outcomes(emulated_outcomes(_emulated(), every=100), np.random.default_rng(choosing))
     scenario = make_scenario(trace, np.random.default_rng(placing), study)
-    return module._Task(trace, repeat, TRAFFIC, chosen, 1), scenario, training
+    return (trace, repeat, TRAFFIC, chosen, study, 1), scenario, training
 
 
 def test_a_policy_is_its_outcomes_on_the_models_of_the_stream() -> None:
     study = _study()
     task, scenario, training = _by_hand(102, 1, study)
-    rows, blocks = module._score_task(task, study)
+    rows, blocks = module._score_stream(*task)
     train = make_training(study.lstm, training, warm_start=False)
-    use = follow_models(scenario.rows, task.outcomes[Cell("los", 4)], schedule=study)
+    use = follow_models(scenario.rows, task[3][Cell("los", 4)], schedule=study)
     errors = select_errors(train_versions(scenario.rows, train, schedule=study), use)
     alarms = errors > threshold_levels(study.ema.start(), errors)
     begin = training_rows(scenario.rows, study)[0]
@@ -425,7 +427,7 @@ def test_trainings_see_anomalies_but_for_the_one_that_is_meant_not_to(monkeypatc
         return record
 
     monkeypatch.setattr(module, "make_training", recorded)
-    module._score_task(task, study)
+    module._score_stream(*task)
     cuts = training_rows(scenario.rows, study)
     assert [number for _, number in seen] == [*range(1, len(cuts) + 1), 1]
     for cut, (samples, _) in zip(cuts, seen[:-1], strict=True):

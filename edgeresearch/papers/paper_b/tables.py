@@ -1,10 +1,10 @@
-"""Paper B's Table I and Figs. 5 to 7: published values beside measured ones."""
+"""Paper B's Table I and Figs. 5 to 7: published values beside measured ones, in tables and in numbers of sentences."""
 
-import itertools
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from edgeresearch.config import SchedulingStudy
@@ -13,7 +13,6 @@ from edgeresearch.errors import InputError
 from edgeresearch.io import read_table, write_csv
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS
 from edgeresearch.papers.paper_b import published
-from edgeresearch.papers.paper_b.labels import DETECTORS
 from edgeresearch.stats import interval
 
 AS_CHOSEN = "as chosen"
@@ -26,11 +25,8 @@ FAR = 8.0
 def compare_testbed(ours: pd.DataFrame) -> pd.DataFrame:
     """Put Table I beside the testbed that is emulated.
 
-    Args:
-        ours: What `Testbed.table` returns.
-
     Returns:
-        Its columns, each followed by the published one; those are empty for a layer that the paper has not.
+        The columns of `Testbed.table`, each followed by the published one, empty for a layer that the paper has not.
     """
     table = ours.copy()
     for at, name in enumerate(ours.columns[1:]):
@@ -40,11 +36,7 @@ def compare_testbed(ours: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare_limits(limits: pd.DataFrame, *, rule: str) -> pd.DataFrame:
-    """Put what was measured beside Fig. 5 a to c.
-
-    Args:
-        limits: What the stage `limits` wrote.
-        rule: The one that is set.
+    """Put what was measured under the rule that is set beside Fig. 5 a to c. From `limits` of the stage `limits`.
 
     Returns:
         One row per iteration: `limit_millicores`, `training_seconds`, `residual` (percent of the period), each also
@@ -79,14 +71,9 @@ def compare_drops(drops: pd.DataFrame, *, fitted: Collection[int]) -> pd.DataFra
         `streams`, `policy`, `drop_percent`, `low`, `high`, `published`, `held_out`: whether the published value had no
         part in any choice of settings.
     """
-    stated: dict[str, Callable[[int], float | None]] = {
-        "los": published.DROP_PERCENT.get,
-        "in_situ": lambda _: published.IN_SITU_DROP_PERCENT,
-    }
-    cells: Any = zip(drops["policy"], drops["streams"], strict=True)
-    values = [stated[policy](int(streams)) if policy in stated else None for policy, streams in cells]
-    table = drops.assign(published=pd.Series(values, index=drops.index, dtype=float))
-    known = table["published"].notna() & (table["policy"] == "los")
+    values = drops["streams"].map(published.DROP_PERCENT).where(drops["policy"] == "los")
+    table = drops.assign(published=values.mask(drops["policy"] == "in_situ", published.IN_SITU_DROP_PERCENT))
+    known = values.notna()
     table["held_out"] = known & ~table["streams"].isin(list(fitted))
     return table[["streams", "policy", "drop_percent", "low", "high", "published", "held_out"]]
 
@@ -120,24 +107,18 @@ def compare_readings(handovers: pd.DataFrame) -> pd.DataFrame:
         `published`, `measured`, `low`, `high`, `tolerance` of its claim, and whether it is `within` that. Shares of
         hand-overs are of what looked for a place, one of the two readings that the audit judges together.
     """
-    rows = []
-    stated = {(count, 0): value for count, value in published.DROP_PERCENT.items()} | published.HOPS_PERCENT
-    keyed: Any = handovers.assign(hops=handovers["hops"].fillna(0)).set_index(["sender", "streams", "hops"])
-    for ((streams, hops), value), sender in itertools.product(stated.items(), (False, True)):
-        if (sender, streams, 0) not in keyed.index:
-            continue
-        ours = {"percent": 0.0, "low": 0.0, "high": 0.0}  # where no training was handed over so often
-        if (sender, streams, hops) in keyed.index:
-            ours = keyed.loc[(sender, streams, hops), list(ours)].astype(float).to_dict()
-        tolerance = HOP_POINTS if hops else DROP_POINTS
-        rows.append(
-            {
-                **{"sender": sender, "share": f"{streams} streams, {f'{hops} hand-overs' if hops else 'dropped'}"},
-                **{"published": value, "measured": ours["percent"], "low": ours["low"], "high": ours["high"]},
-                **{"tolerance": tolerance, "within": abs(ours["percent"] - value) <= tolerance},
-            }
-        )
-    return pd.DataFrame(rows)
+    shares = {(count, 0): value for count, value in published.DROP_PERCENT.items()} | published.HOPS_PERCENT
+    stated = pd.DataFrame([(*cell, value) for cell, value in shares.items()], columns=["streams", "hops", "published"])
+    ours = handovers.assign(hops=handovers["hops"].fillna(0).astype(int))
+    table = stated.merge(ours[["sender", "streams"]].drop_duplicates()).merge(ours, how="left")
+    table.loc[table["percent"].isna(), ["percent", "low", "high"]] = 0.0  # no training was handed over so often
+    words = table["hops"].map(lambda hops: f"{hops} hand-overs" if hops else "dropped")
+    table = table.rename(columns={"percent": "measured"}).assign(
+        share=table["streams"].astype(str) + " streams, " + words,
+        tolerance=np.where(table["hops"] > 0, HOP_POINTS, DROP_POINTS),
+        within=lambda rows: (rows["measured"] - rows["published"]).abs() <= rows["tolerance"],
+    )
+    return table[["sender", "share", "published", "measured", "low", "high", "tolerance", "within"]]
 
 
 def compare_landmarks(landmarks: pd.DataFrame) -> pd.DataFrame:
@@ -157,9 +138,7 @@ def compare_landmarks(landmarks: pd.DataFrame) -> pd.DataFrame:
 def compare_policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> pd.DataFrame:
     """Put every policy beside the others, with the most streams: drops, and what it sends per node and hour.
 
-    Args:
-        drops: What the stage `scheduling` wrote.
-        traffic: Likewise.
+    From `drops` and `traffic` of the stage `scheduling`.
     """
     most = drops["streams"].max()
     rates = drops[drops["streams"] == most].set_index("policy")[["drop_percent", "low", "high"]]
@@ -168,37 +147,6 @@ def compare_policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> pd.DataFrame
     megabytes = models.pivot(index="policy", columns="kind", values="megabytes").add_suffix("_megabytes")
     table: pd.DataFrame = rates.join(megabytes).join(sent.groupby("policy")["messages"].sum())
     return table
-
-
-def format_interval(value: float, low: float, high: float, form: str = "+.2f") -> str:
-    """Write a value with its interval; without where there is none."""
-    return format(value, form) if pd.isna(low) else f"{value:{form}} ({low:{form}} to {high:{form}})"
-
-
-def format_differences(pairs: pd.DataFrame, metric: str = "event_f1") -> pd.DataFrame:
-    """Write how much IFTM's detectors exceed the others on the same streams, one row per detector of IFTM.
-
-    Args:
-        pairs: `anomaly_pairs.csv`, as the stage wrote it.
-        metric: `event_f1`; `event_f1_best`, at the best fixed level; `auc_pr`.
-    """
-    rows = pairs[pairs["metric"] == metric]
-    cells = [format_interval(*row) for row in zip(rows["difference"], rows["low"], rows["high"], strict=True)]
-    return rows.assign(cell=cells).pivot(index=["kind", "detector"], columns="other", values="cell")
-
-
-def format_sensors(table: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Write event F1 with its interval over the draws: one row per sensor and one for all, one column per detector.
-
-    Args:
-        table: `anomaly.csv`, as the stage wrote it.
-        kind: Of the streams.
-    """
-    mine = table[table["kind"] == kind]
-    values = zip(mine["event_f1"], mine["event_f1_low"].clip(lower=0), mine["event_f1_high"].clip(upper=1), strict=True)
-    rows = mine.assign(cell=[format_interval(*each, form=".2f") for each in values])
-    cells = rows.pivot(index="sensor", columns="detector", values="cell").loc[list(dict.fromkeys(mine["sensor"]))]
-    return cells.rename(columns={name: label for name, (label, *_) in DETECTORS.items()})
 
 
 def setting_effects(choices: pd.DataFrame) -> pd.DataFrame:
@@ -214,14 +162,40 @@ def setting_effects(choices: pd.DataFrame) -> pd.DataFrame:
 
 
 def select_finalists(fit: pd.DataFrame) -> pd.DataFrame:
-    """Return the candidates that were run again with fresh seeds, the best first, without those that are far worse.
-
-    Args:
-        fit: What `papers.fit_b` wrote.
-    """
+    """Return the candidates of `papers.fit_b` that were run again with fresh seeds, the best first, if near to it."""
     last = fit[fit["stage"] == -1].sort_values("loss", kind="stable")
     near: pd.DataFrame = last[last["loss"] <= FAR * last["loss"].min()]
     return near.reset_index(drop=True)
+
+
+def limit_numbers(landmarks: pd.DataFrame, rule: str) -> dict[str, Any]:
+    """Return, for a sentence, where limits stand under a rule, on nodes of the jobs' own and, as `shared_…`, on shared.
+
+    From `landmarks` of the stage `limits`.
+    """
+    rows = landmarks[landmarks["rule"] == rule]
+    alone, shared = (rows[(rows["together"] > 0) == is_shared] for is_shared in (False, True))
+    numbers: dict[str, Any] = {"nodes": shared["together"].max()}
+    for prefix, part in (("", alone), ("shared_", shared)):
+        numbers |= {f"{prefix}{what}": value for what, value in zip(part["what"], part["value"], strict=True)}
+    return numbers
+
+
+def scheduling_numbers(drops: pd.DataFrame, traffic: pd.DataFrame) -> dict[str, Any]:
+    """Return, for a sentence, how far LOS is from Fig. 7, and what it keeps in the edge with fewest and most streams.
+
+    From `compare_drops`, and `traffic` of the stage `scheduling`.
+    """
+    los = drops[drops["policy"] == "los"].set_index("streams")
+    off, held_out = (los["drop_percent"] - los["published"]).abs(), los["held_out"].astype(bool)
+    sent = traffic[traffic["policy"] == "los"].pivot(index="streams", columns="kind", values="megabytes")
+    in_edge = 100 * (1 - sent["leaving"] / sent["samples"])
+    fewest, most = int(los.index.min()), int(los.index.max())
+    return {
+        **{"fewest": fewest, "most": most, "los": los["drop_percent"][most], "published": los["published"][most]},
+        **{"held_out_off": off[held_out].max(), "fitted_off": off[~held_out].max()},
+        **{"few_in_edge": in_edge[fewest], "many_in_edge": in_edge[most]},
+    }
 
 
 def write_tables(study: SchedulingStudy, reports: Path) -> None:

@@ -1,8 +1,8 @@
 """Paper B's Figs. 1 to 4, drawn from the objects of the emulator: testbed, a placement, an edge manager, latencies."""
 
+import inspect
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import networkx as nx
@@ -11,15 +11,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
-from pydantic import BaseModel
 
 from edgeresearch.emulator.network import Job, Link, Mesh
 from edgeresearch.emulator.policies import NodeView
 from edgeresearch.emulator.simulation import TrainingTimes
-from edgeresearch.papers.paper_b.labels import LAYERS
-from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep
+from edgeresearch.papers.paper_b.scheduling_figures import LAYERS
+from edgeresearch.papers.scheduling import PlacementTrace, TraceStep
 from edgeresearch.plotting import style
 from edgeresearch.scheduling.los import schedule
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
@@ -44,20 +42,9 @@ def place_nodes(mesh: Mesh) -> dict[int, Any]:
     return places
 
 
-def find_gateways(mesh: Mesh) -> set[int]:
-    """Return the nodes that have a neighbour in another layer."""
-    layer = [node.layer for node in mesh.nodes]
-    return {i for i, around in enumerate(mesh.neighbours) if any(layer[other] != layer[i] for other in around)}
-
-
 @style.styled
 def plot_testbed(mesh: Mesh, jobs: Sequence[Job]) -> Figure:
-    """Draw Fig. 1: the testbed, its gateways and its streams.
-
-    Args:
-        mesh: The testbed.
-        jobs: Streams.
-    """
+    """Draw Fig. 1: the testbed, its gateways and its streams."""
     figure, (axes,) = style.canvas(size=(10, 6.2))
     spots = _plot_mesh(axes, mesh)
     for number in sorted({job.source for job in jobs}):
@@ -75,39 +62,33 @@ def plot_testbed(mesh: Mesh, jobs: Sequence[Job]) -> Figure:
         text = f"{layer}: {len(nodes)} nodes\n{cpu:g} vCPU, {memory:g} GB each"
         axes.text(-2.0, at * GAP, text, va="center", fontsize=10, color=_colour(layer), weight="bold")
     axes.set_xlim(-2.05, 1.35)
-    within, across = (_describe_links(mesh, across=flag) for flag in (False, True))
+    within, across = (_describe_links(_links(mesh, across=flag)) for flag in (False, True))
     handles = [
-        Line2D([], [], ls=":", color=style.GREY, label=f"direct neighbours in a layer, {within}"),
-        Line2D([], [], ls="-", lw=2, color=style.GREY, label=f"uplink, shared, {across}"),
-        Line2D([], [], marker="o", ls="", ms=11, mfc="none", mec=style.INK, label="gateway"),
+        style.key(f"direct neighbours in a layer, {within}", style.GREY, line=":"),
+        style.key(f"uplink, shared, {across}", style.GREY, line="-", lw=2),
+        style.key("gateway", marker="o", ms=11, mfc="none"),
     ]
     note = (
         "Every node knows its direct neighbours and the next hop to the rest. Numbers of nodes, vCPU and memory are "
         "the paper's (Table I); latencies, bandwidths, and which node is the gateway are assumptions."
     )
-    style.legend(figure, note, handles=handles, columns=3)
-    figure.suptitle("Paper B, Fig. 1: the testbed, drawn from the mesh that is emulated (simulated)", x=0.01, ha="left")
-    return figure
+    title = "Paper B, Fig. 1: the testbed, drawn from the mesh that is emulated (simulated)"
+    return style.finish(figure, title, note, handles=handles, columns=3)
 
 
 def _plot_mesh(axes: Axes, mesh: Mesh, *, size: float = 560, alpha: float = 0.55) -> dict[int, Any]:
-    spots, gateways = place_nodes(mesh), find_gateways(mesh)
-    for is_uplink, line, width in ((False, ":", 1.1), (True, "-", 2.0)):
-        edges = [(link.one, link.other) for link in mesh.links if _is_uplink(mesh, link) == is_uplink]
-        drawn: Any = nx.draw_networkx_edges(
-            mesh.graph, spots, edges, width=width, edge_color=style.GREY, style=line, alpha=alpha, ax=axes
-        )
-        if len(edges):
-            drawn.set_zorder(1)
-    for number, (x, y) in spots.items():
-        node = mesh.nodes[number]
-        if number in gateways:
-            axes.scatter([x], [y], s=2.0 * size, marker="o", color="none", edgecolor=style.INK, lw=1.2, zorder=2)
-        axes.scatter([x], [y], s=size, color=_colour(node.layer), edgecolor="white", zorder=3)
-        axes.text(
-            x, y, node.name.removeprefix(f"{node.layer}-"), color="white", weight="bold", ha="center", va="center",
-            fontsize=9, zorder=4,
-        )  # fmt: skip
+    spots, uplinks = place_nodes(mesh), _links(mesh, across=True)
+    gateways = {end for link in uplinks for end in (link.one, link.other)}
+    for links, line, width in ((_links(mesh, across=False), ":", 1.1), (uplinks, "-", 2.0)):
+        edges = [(link.one, link.other) for link in links]
+        looks: Any = {"width": width, "edge_color": style.GREY, "style": line, "alpha": alpha}
+        nx.draw_networkx_edges(mesh.graph, spots, edges, ax=axes, **looks)
+    names = {i: node.name.removeprefix(f"{node.layer}-") for i, node in enumerate(mesh.nodes)}
+    rings: Any = {"node_size": 2.0 * size, "node_color": "none", "edgecolors": style.INK, "linewidths": 1.2}
+    discs: Any = {"node_size": size, "node_color": [_colour(node.layer) for node in mesh.nodes], "edgecolors": "white"}
+    nx.draw_networkx_nodes(mesh.graph, spots, sorted(gateways), ax=axes, **rings)
+    nx.draw_networkx_nodes(mesh.graph, spots, list(names), ax=axes, **discs)
+    nx.draw_networkx_labels(mesh.graph, spots, names, 9, "white", font_weight="bold", ax=axes)
     axes.margins(0.09)
     axes.axis("off")
     return spots
@@ -121,12 +102,13 @@ def _colour(layer: str) -> str:
     return LAYERS.get(layer, style.GREY)
 
 
-def _is_uplink(mesh: Mesh, link: Link) -> bool:
-    return mesh.nodes[link.one].layer != mesh.nodes[link.other].layer
+def _links(mesh: Mesh, *, across: bool) -> list[Link]:
+    """Return the links within layers, or those across."""
+    layer = [node.layer for node in mesh.nodes]
+    return [link for link in mesh.links if (layer[link.one] != layer[link.other]) == across]
 
 
-def _describe_links(mesh: Mesh, *, across: bool) -> str:
-    links = [link for link in mesh.links if _is_uplink(mesh, link) == across]
+def _describe_links(links: Sequence[Link]) -> str:
     if not links:
         return "none"
     far = sorted({1000 * link.latency for link in links})
@@ -143,9 +125,9 @@ def plot_placement(trace: PlacementTrace) -> Figure:
     for number, (step, each) in enumerate(zip(steps, axes[1:], strict=True)):
         _plot_step(each, trace.mesh, step, number + 1)
     handles = [
-        Line2D([], [], marker="s", ls="", ms=9, color=style.SKY, label="free CPU as the neighbour had published it"),
-        Line2D([], [], marker="d", ls="", ms=8, color=style.ORANGE, label="free CPU in truth"),
-        Line2D([], [], ls="--", color=style.RED, label="limit that the training is to get"),
+        style.key("free CPU as the neighbour had published it", style.SKY, "s", ms=9),
+        style.key("free CPU in truth", style.ORANGE, "d", ms=8),
+        style.key("limit that the training is to get", style.RED, line="--"),
     ]
     first = steps[0]
     ages = [each.age(step.time) for step in steps for each in step.seen]
@@ -154,9 +136,8 @@ def plot_placement(trace: PlacementTrace) -> Figure:
         f"{first.request.period:.0f} s. Views were {min(ages):.0f} to {max(ages):.0f} s old"
         + ("; one of them was wrong: it led to a node without room." if trace.misled else ".")
     )
-    style.legend(figure, note, handles=handles, columns=3)
-    figure.suptitle("Paper B, Fig. 2: one search through neighbourhoods, as it went", x=0.01, ha="left")
-    return figure
+    title = "Paper B, Fig. 2: one search through neighbourhoods, as it went"
+    return style.finish(figure, title, note, handles=handles, columns=3)
 
 
 def _plot_path(axes: Axes, trace: PlacementTrace) -> None:
@@ -206,13 +187,7 @@ def _describe_decision(mesh: Mesh, decision: Decision) -> str:
 
 @style.styled
 def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) -> Figure:
-    """Draw Fig. 3: the parts of an edge manager, from the code and from one that has run.
-
-    Args:
-        trace: Of a run, with what its job's models had learned by the end.
-        rules: Of Algorithm 1 in that run.
-        limits: Of the CPU in that run.
-    """
+    """Draw Fig. 3: the parts of an edge manager, from the code and from one that has run by some rules and limits."""
     figure, (axes,) = style.canvas(size=(12, 6.6))
     axes.set(xlim=(0, 120), ylim=(-1, 65))
     axes.axis("off")
@@ -224,20 +199,19 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
     known = len(trace.history.limits)
     rule = f"× {limits.down:g} or × {limits.up:g} by the {limits.rule};\n{known} nodes have a limit"
     view, heard = f"read through {code_name(NodeView)}", "broadcast to all of the same model"
-    boxes: tuple[tuple[Box, str, Any, str, str, Any], ...] = (
-        ((0.5, 43, 25, 15), "mesh network", Mesh, style.GREEN, sees, None),
-        ((0.5, 22, 25, 16), "prediction job", Job, style.PINK, "triggers a training each period", None),
-        ((0.5, 1, 25, 16), "training job", TrainingTimes, style.PINK, "its true times: never seen by LOS", None),
-        ((32, 42, 26, 16), "availability model", Availability, style.BLUE, view, None),
-        ((61.5, 42, 26, 16), "job runtime model", RuntimeModel, style.BLUE, _describe_curve(trace.history), None),
-        ((32, 21, 26, 16), "scheduler (Algorithm 1)", schedule, style.ORANGE, hops, Rules),
-        ((61.5, 21, 26, 16), "resource optimisation", Limits, style.ORANGE, rule, None),
-        ((61.5, 1, 26, 15), "history of one job", JobHistory, style.BLUE, f"job {job}", None),
-        ((32, 1, 26, 15), "report of a training", TrainingReport, style.SKY, heard, None),
-        ((93.5, 21, 26, 16), "request", Request, style.SKY, "handed over with its token", None),
-        ((93.5, 42, 26, 16), "decision", Decision, style.SKY, "every one with its reason", None),
-        ((93.5, 1, 26, 15), "edge managers of neighbours", schedule, style.GREEN, "the same decisions, recursively",
-         None),
+    boxes: tuple[tuple[Box, str, Any, str, str], ...] = (
+        ((0.5, 43, 25, 15), "mesh network", Mesh, style.GREEN, sees),
+        ((0.5, 22, 25, 16), "prediction job", Job, style.PINK, "triggers a training each period"),
+        ((0.5, 1, 25, 16), "training job", TrainingTimes, style.PINK, "its true times: never seen by LOS"),
+        ((32, 42, 26, 16), "availability model", Availability, style.BLUE, view),
+        ((61.5, 42, 26, 16), "job runtime model", RuntimeModel, style.BLUE, _describe_curve(trace.history)),
+        ((32, 21, 26, 16), "scheduler (Algorithm 1)", schedule, style.ORANGE, hops),
+        ((61.5, 21, 26, 16), "resource optimisation", Limits, style.ORANGE, rule),
+        ((61.5, 1, 26, 15), "history of one job", JobHistory, style.BLUE, f"job {job}"),
+        ((32, 1, 26, 15), "report of a training", TrainingReport, style.SKY, heard),
+        ((93.5, 21, 26, 16), "request", Request, style.SKY, "handed over with its token"),
+        ((93.5, 42, 26, 16), "decision", Decision, style.SKY, "every one with its reason"),
+        ((93.5, 1, 26, 15), "edge managers of neighbours", schedule, style.GREEN, "the same decisions, recursively"),
     )  # fmt: skip
     for box in boxes:
         _plot_box(axes, *box)
@@ -251,21 +225,17 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
         shape = {"arrowstyle": "-|>", "color": style.INK, "shrinkA": 0, "shrinkB": 0, "linewidth": 1.3}
         axes.annotate("", path[-1], path[-2], arrowprops=shape)
     note = (
-        "Boxes name the class or function of the code and its fields; the last line is of one edge manager at the end "
-        "of a simulated run."
+        "Boxes name a class of the code and its fields, or a function and what it takes; the last line is of one edge "
+        "manager at the end of a simulated run."
     )
-    style.mark(figure, note)
-    figure.suptitle("Paper B, Fig. 3: the parts of an edge manager, drawn from the code", x=0.01, ha="left")
-    return figure
+    title = "Paper B, Fig. 3: the parts of an edge manager, drawn from the code"
+    return style.finish(figure, title, note, handles=())
 
 
-def list_fields(kind: type[Any] | Callable[..., Any]) -> list[str]:
-    """Return the public fields, or slots, of a class."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return list(kind.model_fields)
-    slots: Any = getattr(kind, "_fields", None) or getattr(kind, "__slots__", ())
-    names = [each.name for each in fields(kind)] if is_dataclass(kind) else slots
-    return [name for name in names if not name.startswith("_")]
+def list_fields(thing: Any) -> list[str]:
+    """Return the public slots or fields of a class, or what a function takes."""
+    slots = [name for name in getattr(thing, "__slots__", ()) if not name.startswith("_")]
+    return slots or [name for name in inspect.signature(thing).parameters if not name.startswith("_")]
 
 
 def code_name(thing: Any) -> str:
@@ -273,13 +243,13 @@ def code_name(thing: Any) -> str:
     return f"{thing.__module__.removeprefix('edgeresearch.')}.{thing.__qualname__}"
 
 
-def _plot_box(axes: Axes, box: Box, title: str, thing: Any, colour: str, last: str, fields_of: Any) -> None:
+def _plot_box(axes: Axes, box: Box, title: str, thing: Any, colour: str, last: str) -> None:
     _frame(axes, box, colour, 0.16)
     left, bottom, width, height = box
     middle, top = left + width / 2, bottom + height
     axes.text(middle, top - 1.2, title, ha="center", va="top", fontsize=9.5, weight="bold")
     axes.text(middle, top - 4.0, code_name(thing), ha="center", va="top", fontsize=8.5, family="monospace")
-    names = ", ".join(list_fields(fields_of or thing))
+    names = ", ".join(list_fields(thing))
     lines = "\n".join(textwrap.wrap(names, 42, max_lines=2, placeholder=" …", break_long_words=False))
     axes.text(middle, top - 6.6, lines, ha="center", va="top", fontsize=7.5, linespacing=1.2)
     axes.text(middle, bottom + 0.8, last, ha="center", va="bottom", fontsize=8, style="italic")
@@ -301,12 +271,7 @@ def _describe_curve(history: JobHistory) -> str:
 
 @style.styled
 def plot_latencies(latencies: pd.DataFrame, start: str) -> Figure:
-    """Draw Fig. 4: latencies from one node to others, while nodes move.
-
-    Args:
-        latencies: What `network.latency_over_time` returns, goals by their layers.
-        start: Name of the node from which they are.
-    """
+    """Draw Fig. 4: latencies from the node `start` to others, while nodes move. From `network.latency_over_time`."""
     figure, (axes,) = style.canvas(size=(10, 4.2))
     for line, (goal, part) in zip(LINES * len(latencies), latencies.groupby("goal", sort=False), strict=False):
         count = int(part["hops"].iloc[0])
@@ -318,6 +283,5 @@ def plot_latencies(latencies: pd.DataFrame, start: str) -> Figure:
         "Simulated: each edge node's interface adds a latency that rises and falls as the node moves. The paper's "
         "figure states no numbers that could be held against it."
     )
-    style.legend(figure, note, columns=3)
-    figure.suptitle(f"Paper B, Fig. 4: latencies from {start}, along the way that packets take", x=0.01, ha="left")
-    return figure
+    title = f"Paper B, Fig. 4: latencies from {start}, along the way that packets take"
+    return style.finish(figure, title, note, columns=3)

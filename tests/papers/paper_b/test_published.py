@@ -7,7 +7,7 @@ from edgeresearch.anomaly.evaluation import KINDS as INJECTED
 from edgeresearch.emulator import policies
 from edgeresearch.emulator.results import Reading
 from edgeresearch.papers import detection, staleness
-from edgeresearch.papers.paper_b import labels, published, scheduling_figures, staleness_figures
+from edgeresearch.papers.paper_b import detection_figures, published, scheduling_figures
 from edgeresearch.scheduling.messages import Reason
 
 
@@ -42,16 +42,16 @@ def test_nothing_is_fitted_on_what_is_held_out() -> None:
 
 
 def test_everything_that_is_drawn_has_a_name_and_a_look_of_its_own() -> None:
-    assert set(labels.POLICIES) == set(policies.POLICIES)
+    assert set(scheduling_figures.POLICIES) == set(policies.POLICIES)
     assert set(scheduling_figures.SHARES) == set(get_args(Reading))
-    assert tuple(labels.DETECTORS) == detection.DETECTORS
-    assert set(labels.ANOMALIES) == set(INJECTED)
-    assert set(staleness_figures.BOUNDS) == {cell.policy for cell in staleness.BOUNDS}
-    assert {name for pair in staleness.PAIRS for name in pair} <= set(staleness_figures.LOOKS)
+    assert tuple(detection_figures.DETECTORS) == detection.DETECTORS
+    assert set(detection_figures.ANOMALIES) == set(INJECTED)
+    assert set(detection_figures.BOUNDS) == {cell.policy for cell in staleness.BOUNDS}
+    assert {name for pair in staleness.PAIRS for name in pair} <= set(detection_figures.LOOKS)
     dropping = (Reason.BUSY, Reason.CYCLE, Reason.HOPS, Reason.NO_CAPACITY, Reason.NO_NEIGHBOUR)
-    assert set(labels.DROPS) == set(dropping)
-    together = {**labels.POLICIES, **dict(itertools.islice(staleness_figures.BOUNDS.items(), 2))}
-    for looks in (together, labels.DETECTORS, scheduling_figures.COSTS, scheduling_figures.SENT):
+    assert set(scheduling_figures.DROPS) == set(dropping)
+    together = {**scheduling_figures.POLICIES, **dict(itertools.islice(detection_figures.BOUNDS.items(), 2))}
+    for looks in (together, detection_figures.DETECTORS, scheduling_figures.COSTS, scheduling_figures.SENT):
         assert len({look[1:] for look in looks.values()}) == len(looks)
-    for colours in (labels.LAYERS, labels.DROPS, labels.ANOMALIES):
+    for colours in (scheduling_figures.LAYERS, scheduling_figures.DROPS, detection_figures.ANOMALIES):
         assert len(set(colours.values())) == len(colours)

@@ -5,10 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from edgeresearch.emulator.city import Places, make_city, synthetic_places
+from edgeresearch.emulator.settings import CitySettings
 from edgeresearch.papers.paper_b import published, tables
 from edgeresearch.papers.paper_b import scheduling_figures as draw
-from edgeresearch.papers.paper_b import sweep_figures as sweeps
-from edgeresearch.papers.paper_b.labels import DROPS, POLICIES
+from edgeresearch.papers.paper_b.scheduling_figures import DROPS, POLICIES
+from edgeresearch.plotting import style
 
 Frames = dict[str, pd.DataFrame]
 Text = Callable[..., str]
@@ -76,8 +78,7 @@ def test_policies_stand_side_by_side_and_what_is_never_sent_has_no_mark(schedule
     figure = draw.plot_policies(scheduled_b["drops"], scheduled_b["traffic"])
     names = [each.get_text() for each in figure.legends[0].get_texts()]
     assert names == [POLICIES[name][0] for name in ("los", "in_situ", "cloud")]
-    messages: Any = figure.axes[2].containers[0]
-    assert np.asarray(messages.lines[0].get_ydata(), float) == pytest.approx([525.0] * 4)
+    assert np.asarray(figure.axes[2].lines[0].get_ydata(), float) == pytest.approx([525.0] * 4)
     figure = draw.plot_traffic(scheduled_b["traffic"])
     counts = [[len(np.asarray(line.get_xdata())) for line in each.lines] for each in figure.axes]
     assert counts == [[3, 3, 0, 3, 0, 0], [3, 3, 0, 3, 3, 3]]
@@ -100,8 +101,8 @@ def test_measured_costs_stand_beside_fitted_and_published_rates(
 
 @pytest.mark.parametrize("name", ["staleness", "gateways", "churn"])
 def test_a_sweep_has_a_line_for_each_number_of_streams(swept_b: Frames, name: str, text_of: Text) -> None:
-    about, table = getattr(sweeps, name.upper()), swept_b[name]
-    figure = sweeps.plot_sweep(table, about)
+    about, table = draw.SWEEPS[name], swept_b[name]
+    figure = draw.plot_sweep(table, name)
     assert len(figure.axes) == 2 + (name == "churn")
     assert about[0] in text_of(figure)
     for each in figure.axes:
@@ -113,18 +114,77 @@ def test_a_sweep_has_a_line_for_each_number_of_streams(swept_b: Frames, name: st
 
 
 def test_settings_without_effect_are_named_and_not_drawn(swept_b: Frames, text_of: Text) -> None:
-    figure = sweeps.plot_setting_effects(swept_b["choices"])
+    figure = draw.plot_setting_effects(swept_b["choices"])
     assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["hop limit 3", "noise × 0.7"]
     assert "Nothing changes by: hop limit 4" in text_of(figure)
     moving = swept_b["choices"][swept_b["choices"]["value"] != "hop limit 4"]
-    assert "Nothing changes" not in text_of(sweeps.plot_setting_effects(moving))
+    assert "Nothing changes" not in text_of(draw.plot_setting_effects(moving))
 
 
 def test_the_spread_of_the_fit_marks_held_out_points(fit_b: pd.DataFrame, points_of: Points, text_of: Text) -> None:
-    figure = sweeps.plot_fit_spread(fit_b, (2, 6, 10))
+    figure = draw.plot_fit_spread(fit_b, (2, 6, 10))
     assert points_of(figure.axes[0], "D", of="y") == [[value] for value in published.DROP_PERCENT.values()]
     faces = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() == "D"]
     assert [face == "white" for face in faces] == [True, False, True, False, True]
     assert "2 candidates, run again" in text_of(figure)
-    alone = sweeps.plot_fit_spread(fit_b[fit_b["loss"] <= 2].drop(columns=["hops_6_2", "hops_8_2", "hops_8_3"]), (2,))
+    alone = draw.plot_fit_spread(fit_b[fit_b["loss"] <= 2].drop(columns=["hops_6_2", "hops_8_2", "hops_8_3"]), (2,))
     assert not alone.axes[1].lines
+
+
+# ---- cities
+
+
+def _row(nodes: int, policy: str, drop: float, **more: float) -> dict[str, object]:
+    row: dict[str, object] = {"nodes": nodes, "real": nodes < 2000, "policy": policy, "hours": 1.0, "reads": 0.0}
+    for name, value in (("hops", 1.5), ("messages", 400.0), ("carried", 2.0)):
+        row |= {name: value, f"{name}_low": value, f"{name}_high": value}
+    return row | {"drop_percent": drop, "low": drop - 1, "high": drop + 1} | more
+
+
+@pytest.fixture
+def city_table() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            _row(15, "los", 46.0),
+            _row(10_003, "los", 50.0, hops=1.6, messages=500.0, carried=3.0, low=NAN, high=NAN),
+            _row(15, "in_situ", 100.0, hops=NAN, messages=0.0, carried=0.0),
+            _row(10_003, "in_situ", 100.0, hops=NAN, messages=0.0, carried=0.0),
+            _row(15, "cloud", 8.0),
+            _row(1349, "cloud", 7.0, hops=10.0),
+            _row(15, "least_loaded", 6.0, reads=15.0),
+        ]
+    )
+
+
+def test_every_policy_is_a_line_in_each_panel_that_it_has_numbers_in(city_table: pd.DataFrame) -> None:
+    axes = draw.plot_growth(city_table).axes
+    assert [len(each.containers) for each in axes] == [4, 3, 3, 3]
+    assert [each.get_xscale() for each in axes] == ["log"] * 4
+    assert [each.get_yscale() for each in axes] == ["linear", "linear", "log", "linear"]
+    line = axes[0].containers[0].lines[0]  # type: ignore[attr-defined]
+    assert np.asarray(line.get_xydata()).tolist() == [[15, 46], [10_003, 50]]
+
+
+def test_what_is_not_real_or_was_not_run_is_said(city_table: pd.DataFrame, text_of: Text) -> None:
+    figure = draw.plot_growth(city_table)
+    faces = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_linestyle() == "None"]
+    assert {"white", style.ORANGE} <= set(faces)
+    text = text_of(figure)
+    assert "Open: they do not" in text and "Sends nothing: in-situ only." in text
+    assert "straight to the cloud up to 1,349 nodes: it looks for the ways to every cloud node;" in text
+    assert "at every decision (15 states per trigger)." in text
+    whole = text_of(draw.plot_growth(city_table[city_table["nodes"] == 15]))
+    assert "Open" not in whole and "Not run" not in whole
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_the_map_shows_every_node_link_and_gateway(real: bool, text_of: Text) -> None:
+    places = Places(synthetic_places(0).metres, "Somewhere", real)
+    city = make_city(places, CitySettings(nodes=150, neighbours=4))
+    figure = draw.plot_map(city)
+    (axes,) = figure.axes
+    assert [len(np.atleast_1d(line.get_xdata())) for line in axes.lines] == [40, 10, 10]  # type: ignore[arg-type]
+    assert len(axes.collections) == 2 and axes.get_aspect() == 1.0
+    text = text_of(figure)
+    assert ("(synthetic)" in text) != real
+    assert "50 edge nodes in 10 districts" in text and "Somewhere" in text

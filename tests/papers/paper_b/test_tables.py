@@ -10,7 +10,7 @@ from edgeresearch.config import Params
 from edgeresearch.emulator import testbed
 from edgeresearch.errors import InputError
 from edgeresearch.io import write_csv
-from edgeresearch.papers.paper_b import numbers, published, tables
+from edgeresearch.papers.paper_b import detection_figures, published, tables
 from edgeresearch.papers.project import write_table
 
 Frames = dict[str, pd.DataFrame]
@@ -133,28 +133,28 @@ def test_landmarks_policies_and_differences_are_read_at_a_glance(
     policies = tables.compare_policies(scheduled_b["drops"], scheduled_b["traffic"])
     assert policies.loc["los", ["drop_percent", "carried_megabytes", "messages"]].tolist() == [90.0, 1.0, 525.0]
     table, _, pairs = anomaly_b
-    cell = tables.format_differences(pairs).loc[("traffic", "iftm_autoencoder_ema"), "last_value"]
+    cell = detection_figures.format_differences(pairs).loc[("traffic", "iftm_autoencoder_ema"), "last_value"]
     assert re.fullmatch(r"\+0\.\d\d \(\+0\.\d\d to \+0\.\d\d\)", cell)
-    sensors = tables.format_sensors(table, "traffic")
+    sensors = detection_figures.format_sensors(table, "traffic")
     assert list(sensors.index) == ["101", "102", "103", "pooled"] and "robust z-score" in sensors
-    assert tables.format_interval(0.5, float("nan"), float("nan")) == "+0.50"
+    assert detection_figures.format_interval(0.5, float("nan"), float("nan")) == "+0.50"
 
 
 def test_numbers_of_sentences_are_those_of_the_tables(
     limits_b: tuple[pd.DataFrame, pd.DataFrame], scheduled_b: Frames, anomaly_b: tuple[pd.DataFrame, ...]
 ) -> None:
-    limits = numbers.limit_numbers(limits_b[1], "utilisation")
+    limits = tables.limit_numbers(limits_b[1], "utilisation")
     assert (limits["level"], limits["plateau"], limits["shared_plateau"], limits["nodes"]) == (135.0, 30.0, 10.0, 5)
     drops = tables.compare_drops(scheduled_b["drops"], fitted=(2, 6, 10))
-    los = numbers.scheduling_numbers(drops, scheduled_b["traffic"])
+    los = tables.scheduling_numbers(drops, scheduled_b["traffic"])
     assert (los["held_out_off"], los["fitted_off"]) == (pytest.approx(0.7), pytest.approx(11.74))
     assert (los["fewest"], los["most"], los["los"], los["few_in_edge"]) == (2, 10, 90.0, 0.0)
-    best = numbers.detection_numbers(anomaly_b[0])
+    best = detection_figures.detection_numbers(anomaly_b[0])
     assert best["best"] == best["iftm"] == "IFTM: autoencoder, moving mean"
     assert (best["adjusted"], best["sensors"], best["seeds"]) == ("last value", 3, 2)
     ages = pd.DataFrame({"data": "traffic", "threshold": "ema", "policy": ["los", "los"], "mean_age": [10.0, 20.0]})
     pair = {"contrast": "always - never", "threshold": "ema", "metric": "event_f1", "low": -1.0, "high": 2.0}
     pairs = pd.DataFrame([pair | {"data": "traffic", "difference": 0.5}])
-    stale = numbers.staleness_numbers(ages, pairs)
+    stale = detection_figures.staleness_numbers(ages, pairs)
     assert (stale["los_age"], stale["difference"], stale["high"]) == (20.0, 0.5, 2.0)
     assert np.isnan(stale["control_difference"])

@@ -9,7 +9,7 @@ from edgeresearch.emulator.api import Scenario
 from edgeresearch.emulator.network import Link, Mesh, Node, latency_over_time
 from edgeresearch.emulator.testbed import paper_b
 from edgeresearch.papers.paper_b import testbed_figures as draw
-from edgeresearch.papers.placement_trace import PlacementTrace, TraceStep, most_informative, placement_traces
+from edgeresearch.papers.scheduling import PlacementTrace, TraceStep, most_informative, placement_traces
 from edgeresearch.scheduling.los import schedule
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
 from edgeresearch.scheduling.runtime_model import JobHistory
@@ -43,7 +43,8 @@ def test_layers_stand_above_each_other_and_gateways_are_the_ends_of_uplinks(scen
     assert max(heights[0]) < min(heights[1]) and max(heights[1]) < min(heights[2])
     assert len({tuple(np.round(place, 6)) for place in places.values()}) == len(mesh.nodes)
     names = {name for layer in scenario.testbed.layers for name in layer.gateway_names}
-    assert {mesh.nodes[i].name for i in draw.find_gateways(mesh)} == names
+    ends = {end for link in draw._links(mesh, across=True) for end in (link.one, link.other)}
+    assert {mesh.nodes[i].name for i in ends} == names
 
 
 def test_the_testbed_says_what_every_layer_has(mesh: Mesh, text_of: Text) -> None:
