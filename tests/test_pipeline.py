@@ -68,7 +68,8 @@ def _modules(starts: list[str], *, late: bool = False) -> set[str]:
             if isinstance(node, ast.ImportFrom) and str(node.module).startswith("edgeresearch"):
                 base = ROOT / str(node.module).replace(".", "/")
                 each = {base.with_suffix(".py"), *(base / f"{name.name}.py" for name in node.names)}
-                new = {file for file in each if file.is_file()} - found
+                plumbing = {ROOT / name for name in PLUMBING}  # what it imports are settings
+                new = {file for file in each if file.is_file()} - found - plumbing
                 found |= new
                 todo += new
     return {str(file.relative_to(ROOT)) for file in found if file.stem not in ("__init__", "settings")} - PLUMBING
