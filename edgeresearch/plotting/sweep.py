@@ -60,6 +60,7 @@ def _draw_line(axes: Axes, result: SweepResult, name: str) -> None:
     else:
         where, look = table[name].astype(str), "o"
         axes.tick_params(axis="x", rotation=30 if len(table) > 5 else 0)
+        axes.margins(x=0.5 / max(len(table) - 1, 1))
     axes.plot(where, table[measure], look, color=BLUE, ms=4)
     if look == "o-" and len(table) > MANY:
         axes.fill_between(where, table[f"{measure}_low"], table[f"{measure}_high"], color=BLUE, alpha=0.25, lw=0)
