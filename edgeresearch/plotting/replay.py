@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from edgeresearch.autoscaling.api import WITHIN, find_lowest_error, label
 from edgeresearch.autoscaling.policies import POLICIES
@@ -165,9 +165,7 @@ def draw_tradeoff(
     style.numbers(axes[0].xaxis)
     if rows["pod_hours"].max() > 3 * rows["pod_hours"].min():  # Fixed may take many times the pods of the others
         axes[0].set_xscale("log")
-        axes[0].xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
-        axes[0].xaxis.set_minor_locator(NullLocator())
-        axes[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        style.numbers(axes[0].xaxis, log=(1, 1.5, 2, 3, 4, 5, 7))
     style.legend(figure, " ".join(filter(None, [note, left_out])), handles=handles, columns=4)
     figure.suptitle(title, x=0.01, ha="left")
     return figure

@@ -1,10 +1,12 @@
 """The figures of one series: what comes next, which forecaster says it best, and where something was odd."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from edgeresearch.anomaly.api import Detection
 from edgeresearch.data.csv import format_duration
@@ -16,6 +18,8 @@ from edgeresearch.plotting.style import BLUE, INK, ORANGE, RED
 
 STRETCH = 200
 """Steps of a forecast that are still legible."""
+WIDE = 6
+"""Ratio of the largest to the smallest error from which on their axis is logarithmic."""
 BINS = 1500
 """Points along the time axis that can still be told apart."""
 CHANNELS = 6
@@ -52,20 +56,53 @@ def draw_forecast(result: Forecast) -> Figure:
     return figure
 
 
-@style.styled
 def draw_comparison(result: Comparison) -> Figure:
-    """Draw the mean squared error of each model with its interval, relative to the last value, by horizon."""
-    panels: dict[Any, pd.DataFrame] = dict(list(result.describe_scores().iloc[::-1].groupby("horizon")))
-    lines = max(map(len, panels.values()))
-    figure, axes = style.canvas(columns=len(panels), size=(2.5 + 3.5 * len(panels), 1.5 + 0.3 * lines), sharey=True)
-    for each, (horizon, rows) in zip(axes, panels.items(), strict=True):
-        naive = (rows["mse"] / (1 - rows["skill"])).mean()  # skill is 1 - MSE / that of the last value
-        each.hlines(rows["label"], rows["mse_low"] / naive, rows["mse_high"] / naive, color=BLUE, lw=2, alpha=0.5)
-        each.plot(rows["mse"] / naive, rows["label"], "o", color=BLUE)
-        each.axvline(1, color=INK, lw=0.8, ls=":")
-        each.set(xlabel="MSE relative to the last value", title=f"{horizon} step{'s' if horizon > 1 else ''} ahead")
-    figure.suptitle(result.trace.label, x=0.01, ha="left")
+    """Draw each model's error relative to the last value's, one panel per horizon (see `draw_ratios`)."""
+    scores: Any = result.describe_scores().groupby("horizon")
+    panels = {f"{horizon} step{'s' * (horizon > 1)} ahead": rows for horizon, rows in scores}
+    return draw_ratios(panels, title=f"{result.trace.label}: below 1 is better than the last value")
+
+
+@style.styled
+def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "") -> Figure:
+    """Draw every model's MSE relative to the last value's, with its 95 % interval, one panel per trace or horizon.
+
+    Args:
+        panels: By their titles, scores as `Comparison.describe_scores` returns them.
+        title: Title of the figure.
+        note: What a reader must know.
+    """
+    models = pd.concat(panels.values()).drop_duplicates("model")[::-1]
+    places = pd.Series(range(len(models)), models["model"])
+    columns = min(len(panels), 3)
+    lines = -(-len(panels) // columns)
+    size = (max(2.2 + 3.4 * columns, 8.5), 1.0 + (1.3 + 0.27 * len(models)) * lines)
+    figure, axes = style.canvas(lines, columns, size=size, sharey=True)
+    for (name, rows), each in zip(panels.items(), axes, strict=False):
+        naive = rows["mse"] / (1 - rows["skill"])  # the same in every row: skill is 1 - MSE / that of the last value
+        ratios = rows[["mse_low", "mse", "mse_high"]].div(naive, axis=0)
+        each.axvline(1, color=INK, lw=1, ls="--")
+        for role, part in ratios.groupby(rows["role"]):
+            (colour, marker, _), at = style.ROLES[str(role)], rows["model"][part.index].map(places)
+            each.hlines(at, part["mse_low"], part["mse_high"], color=colour, lw=2, alpha=0.6)
+            each.plot(part["mse"], at, marker, color=colour, ms=7)
+        spread = ratios.max(axis=None) / max(ratios.min(axis=None), 1e-4)
+        log = () if spread <= WIDE else (1, 2, 5) if spread < 100 else (1,)
+        each.set(title=name, xlabel="MSE / MSE of the last value", xscale="log" if log else "linear")
+        style.numbers(each.xaxis, log)
+        each.grid(axis="y", alpha=0.4)
+    for each in axes[len(panels) :]:
+        each.set_visible(False)
+    axes[0].set_yticks(range(len(models)), models["label"])
+    style.legend(figure, note, handles=list_roles(models["role"]))
+    figure.suptitle(title, x=0.01, ha="left")
     return figure
+
+
+def list_roles(roles: Iterable[str]) -> list[Line2D]:
+    """Return what a legend shows of the roles of models."""
+    looks = [look for role, look in style.ROLES.items() if role in set(roles)]
+    return [Line2D([], [], ls="", marker=marker, color=colour, ms=7, label=words) for colour, marker, words in looks]
 
 
 @style.styled

@@ -19,24 +19,22 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from edgeresearch.io import atomic
 
 BLUE, ORANGE, GREEN, RED, PINK, BROWN, _, GREY, _, SKY = sns.color_palette("colorblind").as_hex()
 INK = "#222222"
 
-COLOURS: Mapping[str, str] = {"paper": BLUE, "paper's LSTM": ORANGE, "naive": GREY, "strong": GREEN, "project": PINK}
-"""Colour of a model by its role; each role also has a marker of its own."""
-MARKERS: Mapping[str, str] = {"paper": "o", "paper's LSTM": "D", "naive": "s", "strong": "^", "project": "P"}
-ROLE_WORDS: Mapping[str, str] = {
-    "paper": "the paper's baselines",
-    "paper's LSTM": "the paper's LSTM",
-    "naive": "naive",
-    "strong": "stronger baselines",
-    "project": "this project's LSTM",
+ROLES: Mapping[str, tuple[str, str, str]] = {
+    "paper": (BLUE, "o", "the paper's baselines"),
+    "paper's LSTM": (ORANGE, "D", "the paper's LSTM"),
+    "naive": (GREY, "s", "naive"),
+    "strong": (GREEN, "^", "stronger baselines"),
+    "project": (PINK, "P", "this project's LSTM"),
+    "own": (RED, "X", "your own"),
 }
-"""What the roles are called in legends."""
+"""Colour, marker and words of a forecaster's role."""
 
 _SETTINGS: Any = {
     "figure.dpi": 110,
@@ -198,7 +196,13 @@ def dates(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
-def numbers(axis: Axis) -> None:
-    """Label a linear axis with few round numbers, thousands apart."""
-    axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+def numbers(axis: Axis, log: Sequence[float] = ()) -> None:
+    """Label an axis with few round numbers, thousands apart.
+
+    Args:
+        axis: Linear, unless
+        log: says which multiples of powers of ten a logarithmic one has.
+    """
+    axis.set_major_locator(LogLocator(subs=log) if log else MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
