@@ -4,7 +4,7 @@ Of one trace `table` has the rows of `make_table_2` or `make_table_3`, `forecast
 the first repeat over time; `horizon` counts steps ahead.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from edgeresearch.forecasting.base import MODELS
 from edgeresearch.papers.paper_a.published import METRICS, PAPER_LSTM, PHASES, TABLE_2, TABLE_3, USAGE_RANGES
 from edgeresearch.plotting import style
 from edgeresearch.plotting.replay import COLOURS, OTHERS, POINTS, draw_scaling, draw_tradeoff
+from edgeresearch.plotting.series import draw_ratios, list_roles
 
 GATES = (
     ("forget gate", "$f_t = \\sigma(W_f\\,[h_{t-1}, x_t] + b_f)$", style.BLUE),
@@ -35,8 +36,6 @@ STATES = "$C_t = f_t \\cdot C_{t-1} + i_t \\cdot C'_t$\n$h_t = o_t \\cdot \\tanh
 
 FLOOR = 1e-4
 """CPU seconds that are drawn where less was measured: the clock knows no better."""
-
-TICKS = [digit * 10.0**power for power in range(-3, 4) for digit in (1, 2, 5)]
 
 USAGE = {"cpu": ("Fig. 2", "CPU usage"), "memory": ("Fig. 3", "memory usage")}
 
@@ -139,7 +138,6 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
     return figure
 
 
-@style.styled
 def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
     """Draw every model's MSE relative to the last value's, with its 95 % interval, one panel per trace of the table.
 
@@ -150,55 +148,12 @@ def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
     if rows.empty:
         known = ", ".join(map(str, sorted(set(table["horizon"]))))
         raise InputError(f"no scores at horizon {horizon}; choose one of {known}")
-    traces = list(dict.fromkeys(rows["trace"]))
-    columns = min(len(traces), 3)
-    lines = -(-len(traces) // columns)
-    models = rows.drop_duplicates("model").set_index("model")[["label", "role"]]
-    at = {str(name): place for place, name in enumerate(reversed(list(models.index)))}
-    size = (max(2.2 + 3.4 * columns, 8.5), 1.0 + (1.3 + 0.27 * len(models)) * lines)
-    figure, axes = style.canvas(lines, columns, size=size, sharey=True)
-    for name, each in zip(traces, axes, strict=False):
-        part = rows[rows["trace"] == name]
-        _draw_ratios(each, part, at)
-        each.set_title(label_trace(part))
-        each.set_xlabel("MSE / MSE of the last value")
-    for each in axes[len(traces) :]:
-        each.set_visible(False)
-    axes[0].set_yticks(list(at.values()), [str(models["label"][name]) for name in at])
     note = "" if rows["real"].all() else "Panels named (synthetic): seeded stand-ins, not measured data."
-    style.legend(figure, note, handles=_list_roles(models["role"]))
     ahead = "the next step" if horizon == 1 else f"{horizon} steps ahead"
-    figure.suptitle(f"Error of forecasting {ahead}; below 1 is better than the last value", x=0.01, ha="left")
-    return figure
-
-
-def _draw_ratios(axes: Axes, part: pd.DataFrame, at: dict[str, int]) -> None:
-    axes.axvline(1, color=style.INK, linewidth=1, linestyle="--")
-    naive = part["mse"] / (1 - part["skill"])  # the same number in every row
-    ratios = part[["mse_low", "mse", "mse_high"]].div(naive, axis=0)
-    for name, role, (low, value, high) in zip(part["model"], part["role"], ratios.to_numpy(), strict=True):
-        colour = style.COLOURS[role]
-        axes.plot([low, high], [at[name]] * 2, color=colour, linewidth=2, alpha=0.6)
-        axes.plot(value, at[name], style.MARKERS[role], color=colour, ms=7)
-    low, high = float(ratios.min().min()), float(ratios.max().max())
-    if high > 6 * max(low, FLOOR):
-        axes.set_xscale("log")
-        ticks = [tick for tick in TICKS if low / 1.3 <= tick <= high * 1.3]
-        axes.set_xticks(ticks if len(ticks) < 9 else [tick for tick in ticks if np.log10(tick) % 1 == 0])
-        axes.set_xticks([], minor=True)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    else:
-        style.numbers(axes.xaxis)
-    axes.grid(axis="y", alpha=0.4)
-
-
-def _list_roles(roles: Iterable[str]) -> list[Line2D]:
-    present = set(roles)
-    return [
-        Line2D([], [], marker=style.MARKERS[role], linestyle="", color=colour, ms=7, label=style.ROLE_WORDS[role])
-        for role, colour in style.COLOURS.items()
-        if role in present
-    ]
+    title = f"Error of forecasting {ahead}; below 1 is better than the last value"
+    return draw_ratios(
+        {label_trace(part): part for _, part in rows.groupby("trace", sort=False)}, title=title, note=note
+    )
 
 
 @style.styled
@@ -217,7 +172,7 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     fit, predict = (rows[name].clip(lower=FLOOR).to_numpy() for name in ("fit_seconds", "predict_seconds"))
     axes.hlines(at, predict, fit, color="#cccccc", linewidth=2, zorder=1)
     for place, role in enumerate(rows["role"]):
-        colour, marker = style.COLOURS[role], style.MARKERS[role]
+        colour, marker, _ = style.ROLES[role]
         axes.plot(fit[place], place, marker, color=colour, ms=9)
         axes.plot(predict[place], place, marker, mfc="white", mec=colour, mew=1.5, ms=7)
     axes.set_xscale("log")
@@ -227,7 +182,7 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": style.INK}
     hollow = Line2D([], [], mfc="white", mec=style.INK, ms=7, label="forecast of the test part", **look)
     handles = [Line2D([], [], ms=9, label="fit", **look), hollow]
-    style.legend(figure, note_origin(table), handles=[*handles, *_list_roles(rows["role"])], columns=4)
+    style.legend(figure, note_origin(table), handles=[*handles, *list_roles(rows["role"])], columns=4)
     return figure
 
 
@@ -256,9 +211,9 @@ def plot_forecasts(
     axes.plot(first["at"], first["truth"], color=style.INK, linewidth=1.6, label="true")
     for name, line in zip(models, ("-", "--", ":", "-."), strict=False):
         one, look = part[part["model"] == name], names.loc[name]
-        colour = style.COLOURS[look["role"]]
+        colour = style.ROLES[look["role"]][0]
         axes.plot(one["at"], one["forecast"], color=colour, linestyle=line, linewidth=1.6, label=look["label"])
-    colour, band = style.COLOURS[row["role"]], f"{row['label']}, 95 % of its past errors"
+    colour, band = style.ROLES[row["role"]][0], f"{row['label']}, 95 % of its past errors"
     axes.fill_between(first["at"], first["low"], first["high"], color=colour, alpha=0.2, linewidth=0, label=band)
     axes.set(xlabel="time", ylabel=str(table["unit"].iloc[0]))
     axes.margins(x=0.01)
@@ -317,7 +272,8 @@ def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequ
         axes.plot(hours.index, hours[name], color=style.GREY, linewidth=0.8, alpha=0.8, label=label)
     for name in models:
         row = names.loc[name]
-        look = {"color": style.COLOURS[row["role"]], "marker": style.MARKERS[row["role"]], "label": row["label"]}
+        colour, marker, _ = style.ROLES[row["role"]]
+        look = {"color": colour, "marker": marker, "label": row["label"]}
         axes.plot(hours.index, hours[name], ms=5, linewidth=1.8, **look)
     axes.set_xlabel("hour of the day of the forecast time, by the trace's own clock")
     axes.set_ylabel(f"mean absolute error\n({table['unit'].iloc[0]})")
