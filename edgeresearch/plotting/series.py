@@ -86,7 +86,7 @@ def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "
             (colour, marker, _), at = style.ROLES[str(role)], rows["model"][part.index].map(places)
             each.hlines(at, part["mse_low"], part["mse_high"], color=colour, lw=2, alpha=0.6)
             each.plot(part["mse"], at, marker, color=colour, ms=7)
-        spread = ratios.max(axis=None) / max(ratios.min(axis=None), 1e-4)
+        spread = float(ratios.max().max()) / max(float(ratios.min().min()), 1e-4)
         log = () if spread <= WIDE else (1, 2, 5) if spread < 100 else (1,)
         each.set(title=name, xlabel="MSE / MSE of the last value", xscale="log" if log else "linear")
         style.numbers(each.xaxis, log)
