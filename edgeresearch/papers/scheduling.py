@@ -63,8 +63,13 @@ FACTORS = (0.7, 1.3)
 """Factors by which `vary_choices` scales each number."""
 NUMBERS = ("work", "noise", "interval", "floor", "sway", "sway_period", "d", "monitor")
 
-_SMALL = {"job": "int16", "repeat": "int16", "streams": "int16", "node": "int16", "hops": "int8"}
-_NARROW = ("limit", "seconds", "complete", "period")
+SMALL = {
+    **dict.fromkeys(("job", "repeat", "streams", "node"), "int16"),
+    **dict.fromkeys(("limit", "seconds", "complete", "period"), "float32"),
+    **dict.fromkeys(("policy", "layer", "end", "reason"), "category"),
+    "hops": "int8",
+}
+"""Types of the triggers' columns as they are kept."""
 
 
 def scheduling(study: SchedulingStudy, *, seed: int, workers: int = 1) -> dict[str, pd.DataFrame]:
@@ -297,23 +302,16 @@ def write(
         InputError: There is no such stage, the settings do not fit the testbed, or a file cannot be written.
     """
     if name not in STAGES:
-        raise InputError(
-            f"there is nothing called {name!r} to emulate{nearest(name, STAGES)}; known: {', '.join(STAGES)}"
-        )
+        known = f"{nearest(name, STAGES)}; known: {', '.join(STAGES)}"
+        raise InputError(f"there is nothing called {name!r} to emulate{known}")
     tables = STAGES[name](study, seed=seed, workers=workers, **options)
     for what, table in tables.items():
         if what == "rows":
             with atomic(Path(out) / TRIGGERS) as draft:
-                compact(table).to_parquet(draft, index=False, compression="zstd")
+                table.astype(SMALL).to_parquet(draft, index=False, compression="zstd")
         else:
             write_csv(table, Path(out) / TABLES / f"{what}.csv")
     return tables
-
-
-def compact(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return triggers in small types: words as categories, times of a training in single precision."""
-    kinds = dict.fromkeys(_NARROW, "float32") | dict.fromkeys(["policy", "layer", "end", "reason"], "category")
-    return rows.astype({**_SMALL, **kinds})
 
 
 def _measured_models(path: str | Path) -> Mapping[str, Any]:
@@ -397,14 +395,7 @@ class TracingLOS(LOS):
 def placement_traces(
     scenario: Scenario, *, streams: int, hours: float, seed: np.random.SeedSequence
 ) -> list[PlacementTrace]:
-    """Run LOS once, as `simulate` with the same seed, and return the way of every trigger that found a node, in order.
-
-    Args:
-        scenario: Of the run.
-        streams: How many.
-        hours: Virtual time.
-        seed: Root of all randomness.
-    """
+    """Run LOS once, as `simulate` does, and return the way of every trigger that found a node, in order."""
     policy = TracingLOS(scenario.rules, scenario.limits, scenario.fitting)
     outcome = simulate(scenario, policy, hours=hours, seed=seed, streams=streams)
     ran: Any = outcome.policy  # a copy of it

@@ -38,8 +38,6 @@ UNIT = ["sensor", "seed"]
 """Columns that say on which stream."""
 COLUMNS = ("policy", "streams", "repeat", "job", "time", "end", "complete", "period")
 """What is read of the emulator's triggers."""
-FINISHED = "finished"
-"""How a training ends whose model is published; any other end leaves the old model in use."""
 
 
 class Cell(NamedTuple):
@@ -203,7 +201,7 @@ def emulated_outcomes(triggers: pd.DataFrame, *, every: int) -> dict[Cell, list[
     if triggers.empty:
         raise InputError("there is no trigger; emulate more hours")
     ordered = triggers.sort_values(["repeat", "job", "time"], kind="stable")
-    share = (ordered["complete"] / ordered["period"]).astype(np.float64).where(ordered["end"].eq(FINISHED).to_numpy())
+    share = (ordered["complete"] / ordered["period"]).astype(np.float64).where(ordered["end"].eq("finished").to_numpy())
     keyed = ordered.assign(samples=every * share, policy=ordered["policy"].astype(str))
     outcomes: dict[Cell, list[Outcomes]] = {}
     parts: Any = keyed.groupby(["policy", "streams", "repeat", "job"], sort=False)["samples"]
@@ -324,7 +322,7 @@ def _errors_by_policy(
 
 
 def _score_all(scenario: DriftScenario, use: ModelUse, errors: Array, alarms: Mask) -> dict[str, float]:
-    begin = _first_judged(use)
+    begin = int(np.argmax(use.age > 0))  # the first row after the first training
     scores = score(scenario.labels[begin:], errors[begin:], alarms[begin:], interval=scenario.step)._asdict()
     scores["delay"] /= _MINUTE
     usage = {"drop_percent": 100 * use.dropped, "mean_age": float(use.age[begin:].mean())}
@@ -336,7 +334,7 @@ def _score_blocks(scenario: DriftScenario, use: ModelUse, alarms: Mask, block: i
 
     Blocks have rows with a value or without, so that a block is the same time on every sensor.
     """
-    begin, rows = _first_judged(use), []
+    begin, rows = int(np.argmax(use.age > 0)), []
     for number, start in enumerate(range(begin, len(alarms) - block + 1, block), start=1):
         part = slice(start, start + block)
         labels, raised = scenario.labels[part], alarms[part]
@@ -344,8 +342,3 @@ def _score_blocks(scenario: DriftScenario, use: ModelUse, alarms: Mask, block: i
         f1 = {"block": number, "event_f1": event_f1(labels, raised), "false_alarms_per_day": per_day}
         rows.append({**f1, "mean_age": float(use.age[part].mean())})
     return rows
-
-
-def _first_judged(use: ModelUse) -> int:
-    """Return the first row after the first training."""
-    return int(np.argmax(use.age > 0))

@@ -147,7 +147,7 @@ def test_files_have_the_same_bytes_every_time(tmp_path: Path, scheduled: Frames)
     assert names == {"triggers", "drops", "hops", "reasons", "layers", "traffic", "handovers"}
     rows = pd.read_parquet(tmp_path / "a" / scheduling.TRIGGERS)
     assert len(rows) == len(scheduling.scheduling(study, seed=5)["rows"])
-    small = scheduling.compact(scheduled["rows"])
+    small = scheduled["rows"].astype(scheduling.SMALL)
     assert small["hops"].tolist() == scheduled["rows"]["hops"].tolist()
     assert small["reason"].astype(str).tolist() == scheduled["rows"]["reason"].astype(str).tolist()
     assert small.memory_usage(deep=True).sum() < 0.5 * scheduled["rows"].memory_usage(deep=True).sum()

@@ -18,7 +18,7 @@ from edgeresearch.emulator.results import MESSAGES
 from edgeresearch.papers.paper_b import published
 from edgeresearch.papers.paper_b.tables import select_finalists, setting_effects
 from edgeresearch.plotting import style
-from edgeresearch.scheduling.messages import Reason
+from edgeresearch.plotting.emulation import COLOURS as DROPS
 
 Look = tuple[str, str, str]
 """Label, colour and marker, or line."""
@@ -34,15 +34,6 @@ POLICIES: Mapping[str, Look] = {
     "least_loaded": ("least loaded, all known", style.GREEN, "P"),
     "oracle": ("oracle", style.INK, "*"),
 }
-
-DROPS: Mapping[str, str] = {
-    Reason.BUSY: style.GREY,
-    Reason.CYCLE: style.ORANGE,
-    Reason.HOPS: style.SKY,
-    Reason.NO_CAPACITY: style.BROWN,
-    Reason.NO_NEIGHBOUR: style.PINK,
-}
-"""Reasons for which trainings are dropped, and their colours."""
 
 RULES: Mapping[str, Look] = {
     "utilisation": ("lowered if used below target (section VI.B)", style.BLUE, "-"),
