@@ -11,12 +11,12 @@ from bench import plain
 from bench.timing import Row, in_turn, seconds
 from edgeresearch.data import synthetic
 from edgeresearch.data.trace import make_targets
-from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM, Variant
+from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM
 from edgeresearch.nn import SequenceLSTM
 
 WINDOW = 60
 HIDDEN = 32
-ONE = (Variant("ridge", True),)
+ONE = ("ridge",)
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _fits(values: np.ndarray, size: Size) -> Iterator[Row]:
     errors: tuple[list[float], list[float]] = ([], [])
     whole: list[float] = []
     for seed in range(size.repeats):
-        kept = {"members": 1, "variants": ONE, "patience": size.epochs}  # every epoch is run, none is saved by stopping
+        kept = {"members": 1, "bases": ONE, "patience": size.epochs}  # every epoch is run, none is saved by stopping
         ours = ResidualLSTM(WINDOW, HIDDEN, size.epochs, random_state=seed, **kept)
         theirs: list[plain.PlainLSTM] = []
         times[0].append(seconds(lambda model=ours: model.fit(table[:cut], np.r_[wanted[: cut - 1], np.nan])))
@@ -71,8 +71,8 @@ def _fits(values: np.ndarray, size: Size) -> Iterator[Row]:
 def _calls(values: np.ndarray, size: Size) -> Iterator[Row]:
     table, wanted = values[:, None], make_targets(values, [1])[:, 0]
     paper = PaperLSTM(WINDOW, HIDDEN, epochs=1, random_state=0).fit(table[:1000], wanted[:1000])
-    project = ResidualLSTM(WINDOW, HIDDEN, epochs=1, variants=ONE, random_state=0).fit(table[:1000], wanted[:1000])
-    single = ResidualLSTM(WINDOW, HIDDEN, epochs=1, members=1, variants=ONE, random_state=0)
+    project = ResidualLSTM(WINDOW, HIDDEN, epochs=1, bases=ONE, random_state=0).fit(table[:1000], wanted[:1000])
+    single = ResidualLSTM(WINDOW, HIDDEN, epochs=1, members=1, bases=ONE, random_state=0)
     single.fit(table[:1000], wanted[:1000])
     window = torch.from_numpy(((values[:WINDOW] - paper.mean_) / paper.scale_).astype(np.float32))[None, :, None]
     often = {"repeats": size.repeats, "number": size.calls}

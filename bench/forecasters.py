@@ -144,7 +144,7 @@ def _peer(other: Asked, peer: str, values: np.ndarray, size: Size) -> Iterator[R
     calls: tuple[list[tuple[Spent, Spent]], ...] = ([], [])
     for seed in range(size.repeats):
         ours = ResidualLSTM(
-            WINDOW, HIDDEN, size.epochs, members=1, variants=ONE, random_state=seed,
+            WINDOW, HIDDEN, size.epochs, members=1, bases=ONE, random_state=seed,
             patience=size.epochs,  # every epoch is run, none is saved by stopping
         )  # fmt: skip
         full = ResidualLSTM(WINDOW, HIDDEN, size.epochs, random_state=seed)

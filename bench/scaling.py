@@ -78,7 +78,7 @@ def _fit(steps: int, epochs: int) -> Callable[[], float]:
 
     def cost() -> float:
         model = ResidualLSTM(
-            WINDOW, HIDDEN, epochs, members=1, variants=ONE, patience=epochs, random_state=0, accelerator="cpu"
+            WINDOW, HIDDEN, epochs, members=1, bases=ONE, patience=epochs, random_state=0, accelerator="cpu"
         )
         return seconds(lambda: model.fit(values[:, None], wanted)) / steps
 

@@ -31,8 +31,7 @@ class WindowLSTM(lightning.LightningModule):
 
     def forward(self, windows: Tensor) -> Tensor:
         """Map `(batch, window, 1)` to `(batch, targets)`."""
-        outputs, _ = self.lstm(windows)
-        forecast: Tensor = self.head(outputs[:, -1])
+        forecast: Tensor = self.head(self.lstm(windows)[0][:, -1])
         return forecast
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
@@ -80,12 +79,8 @@ class SequenceLSTM(lightning.LightningModule):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.loss = loss
-        self.delta = delta
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.total_steps = total_steps
-        self.warm_up = warm_up
+        self.loss, self.delta, self.warm_up = loss, delta, warm_up
+        self.learning_rate, self.weight_decay, self.total_steps = learning_rate, weight_decay, total_steps
         with torch.random.fork_rng(devices=[]):
             self.lstms = nn.ModuleList(nn.LSTM(features, hidden, batch_first=True) for _ in range(members))
             self.heads = nn.ModuleList(nn.Linear(hidden, targets) for _ in range(members))
@@ -100,9 +95,8 @@ class SequenceLSTM(lightning.LightningModule):
 
     def error(self, forecast: Tensor, targets: Tensor, known: Tensor) -> Tensor:
         """Return the mean loss over the targets that are known (`known` is 1) instead of missing (0)."""
-        if self.loss == "mse":
-            each = (forecast - targets) ** 2
-        else:
+        each = (forecast - targets) ** 2
+        if self.loss == "huber":
             each = nn.functional.huber_loss(forecast, targets.expand_as(forecast), reduction="none", delta=self.delta)
         return (each * known).sum() / known.expand_as(each).sum().clamp(min=1)
 

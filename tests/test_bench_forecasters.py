@@ -100,7 +100,7 @@ def test_errors_are_in_the_units_of_the_series(told: Told) -> None:
 
 def test_the_live_twin_and_predict_are_at_the_same_value() -> None:
     values = np.sin(np.arange(200) / 5)[:, None]
-    model = ResidualLSTM(20, 4, 1, members=1, variants=ONE, random_state=0)
+    model = ResidualLSTM(20, 4, 1, members=1, bases=ONE, random_state=0)
     model.fit(values[:-1], values[1:, 0])
     stream, predict = forecasters._forecasts(model, values[:60])
     assert predict().shape == (60,)

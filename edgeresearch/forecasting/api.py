@@ -118,14 +118,15 @@ def forecast(
         model_info(each)
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
-    columns: dict[str, Any] = {"time": time, "value": value, "step": step}
-    series = read_trace(trace, window=window, horizon=horizon, seasonality=seasonality, **columns)
+    series = read_trace(
+        trace, time=time, value=value, step=step, window=window, horizon=horizon, seasonality=seasonality
+    )
     horizons = tuple(range(1, horizon + 1))
     settings = (settings or STUDY).replace(horizons=horizons, window=window, max_steps=len(series.frame), seeds=1)
     parts = split(series, settings)
     if model == "seasonal_naive" and "season_lag_1" not in parts.features:
         raise InputError(f"model seasonal_naive needs a season, and {series.name} has none; say one with 'seasonality'")
-    tell, names, rows = progress or _ignore, [model_name(each) for each in models], len(parts.features)
+    tell, names, rows = progress or (lambda line: None), [model_name(each) for each in models], len(parts.features)
     tell(f"judging {', '.join(names)} on the last {rows - parts.test_start} rows")
     judged = evaluate([parts], settings, models=models, seed=seed)[0]
     tell(f"fitting {names[0]} on all {rows} rows")
@@ -241,9 +242,6 @@ def compare_forecasters(
     )
     settings = (settings or STUDY).replace(horizons=ahead, window=window)
     return compare([series], settings, models=models, seed=seed, workers=workers)[0]
-
-
-def _ignore(_: str) -> None: ...
 
 
 def _assemble(

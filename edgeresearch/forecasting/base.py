@@ -18,8 +18,8 @@ from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
-ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 FOREST_ROWS = 8000
+"""Rows that a tree of the random forest sees at most."""
 
 
 @runtime_checkable
@@ -209,10 +209,10 @@ def build(
     from edgeresearch.forecasting.baselines import (
         BinnedLogistic,
         BoostedTrees,
-        Holdout,
         LastValue,
         SeasonalNaive,
         Windowed,
+        tune_ridge,
     )
 
     calendar = model.endswith("calendar")
@@ -225,19 +225,7 @@ def build(
     if model.startswith("xgboost"):
         return Windowed(BoostedTrees(fraction=share, random_state=seed), window, calendar, residual=calendar)
     if model.startswith("ridge"):
-        from sklearn.linear_model import Ridge
-        from sklearn.model_selection import GridSearchCV
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        search = GridSearchCV(
-            make_pipeline(StandardScaler(), Ridge()),
-            {"ridge__alpha": ALPHAS},
-            cv=Holdout(share),
-            scoring="neg_mean_squared_error",
-            error_score="raise",
-        )
-        return Windowed(search, window, calendar)
+        return Windowed(tune_ridge(share), window, calendar)
 
     from sklearn.ensemble import RandomForestRegressor
 

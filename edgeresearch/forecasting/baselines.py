@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
@@ -147,11 +149,20 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
         return forecast + rows[:, :1] if self.residual else forecast
 
 
+ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+
+
+def tune_ridge(fraction: float) -> GridSearchCV:
+    """Make a ridge regression whose penalty, one of `ALPHAS`, the newest `fraction` of the rows chooses."""
+    ridge, tried, last = make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": ALPHAS}, Holdout(fraction)
+    return GridSearchCV(ridge, tried, cv=last, scoring="neg_mean_squared_error", error_score="raise")
+
+
 @dataclass(frozen=True)
 class Holdout:
     """A cross-validator with one split: the last `fraction` of the rows validates, the rows before it train."""
 
-    fraction: float = STUDY.validation_share
+    fraction: float
 
     def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple[Any, Any]]:
         """Yield the training rows and the validation rows."""
@@ -228,19 +239,17 @@ class BinnedLogistic(RegressorMixin, BaseEstimator):
         return tags
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
-        """Learn the bins, their means, and the classifier. `X` is `(rows, features)`, `y` `(rows,)`."""
+        """Learn the bins, their means, and the classifier: `X` `(rows, features)`, `y` `(rows,)`."""
         rows, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         if len(rows) > self.max_rows:
             kept = np.linspace(0, len(rows) - 1, self.max_rows).round().astype(int)
             rows, target = rows[kept], target[kept]
         edges = np.unique(np.quantile(target, np.linspace(0, 1, self.bins + 1)[1:-1]))
         labels = np.searchsorted(edges, target, side="left")
-        present = np.unique(labels)
-        self.means_ = np.array([target[labels == label].mean() for label in present], dtype=np.float64)
+        self.means_ = np.array([target[labels == label].mean() for label in np.unique(labels)], dtype=np.float64)
         self.scaler_ = StandardScaler().fit(rows)
-        self.classifier_ = None
-        self.n_iter_ = 1
-        if len(present) > 1:
+        self.classifier_, self.n_iter_ = None, 1
+        if len(self.means_) > 1:
             solver = LogisticRegression(C=self.C, max_iter=self.max_iter, tol=1e-3)
             with warnings.catch_warnings():  # that the iterations ran out: their bound is a setting here
                 warnings.simplefilter("ignore", ConvergenceWarning)
@@ -254,8 +263,7 @@ class BinnedLogistic(RegressorMixin, BaseEstimator):
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         if self.classifier_ is None:
             return np.full(len(rows), self.means_[0])
-        weighted: Array = self.classifier_.predict_proba(self.scaler_.transform(rows)) @ self.means_
-        return weighted
+        return np.asarray(self.classifier_.predict_proba(self.scaler_.transform(rows)) @ self.means_)
 
 
 @dataclass(eq=False, repr=False)
@@ -286,16 +294,11 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
         cut = first_validation_row(len(rows), self.fraction)
         older = xgboost.QuantileDMatrix(rows[:cut], target[:cut], nthread=1)  # one set of bins serves every depth
         newer = xgboost.QuantileDMatrix(rows[cut:], target[cut:], ref=older, nthread=1)
+        stop: dict[str, Any] = {"evals": [(newer, "newer")], "early_stopping_rounds": self.patience}
         best = (np.inf, 0, 0)
         for depth in self.depths:
-            trial = xgboost.train(
-                self._trees(depth, self.rounds).get_xgb_params(),
-                older,
-                self.rounds,
-                evals=[(newer, "newer")],
-                early_stopping_rounds=self.patience,
-                verbose_eval=False,
-            )
+            settings = self._trees(depth, self.rounds).get_xgb_params()
+            trial = xgboost.train(settings, older, self.rounds, **stop, verbose_eval=False)
             best = min(best, (float(trial.best_score), depth, int(trial.best_iteration) + 1))
         self.depth_, self.rounds_ = best[1:]
         self.trees_ = self._trees(self.depth_, self.rounds_).fit(rows, target)
@@ -310,12 +313,6 @@ class BoostedTrees(RegressorMixin, BaseEstimator):
     def _trees(self, depth: int, rounds: int) -> Any:
         from xgboost import XGBRegressor
 
-        return XGBRegressor(
-            max_depth=depth,
-            n_estimators=rounds,
-            learning_rate=self.learning_rate,
-            subsample=0.8,
-            colsample_bytree=0.8,
-            random_state=self.random_state,
-            n_jobs=1,
-        )
+        chance = {"subsample": 0.8, "colsample_bytree": 0.8, "random_state": self.random_state}
+        rate = self.learning_rate
+        return XGBRegressor(max_depth=depth, n_estimators=rounds, learning_rate=rate, n_jobs=1, **chance)

@@ -85,18 +85,16 @@ class Comparison(Result):
             `note` and `sha256` of the data after it. The checksum is that of the file, or of the values where there is
             none.
         """
-        trace = self.trace
-        models = [MODELS.get(name, ModelInfo(name, "own", random=False)) for name in self.table["model"]]
-        table = self.table.copy()
-        table.insert(0, "trace", trace.name)
-        table.insert(1, "real", trace.origin.real)
-        return table.assign(
+        trace, origin = self.trace, self.trace.origin
+        models = [_info(name) for name in self.table["model"]]
+        before = pd.DataFrame({"trace": trace.name, "real": origin.real}, index=self.table.index)
+        return before.join(self.table).assign(
             label=[model.label for model in models],
             role=[model.role for model in models],
             unit=trace.unit,
             step_seconds=trace.step.total_seconds(),
-            note=trace.origin.note,
-            sha256=trace.origin.sha256 or sha256(trace.values.to_numpy(dtype="<f8").tobytes()),
+            note=origin.note,
+            sha256=origin.sha256 or sha256(trace.values.to_numpy(dtype="<f8").tobytes()),
         )
 
 
@@ -182,7 +180,8 @@ def evaluate(
         if name != "seasonal_naive" or "season_lag_" in "".join(one.features.columns)
         for repeat in range(repeats[name])
     ]
-    order = sorted(jobs, key=lambda job: (_turn(job[1]), -len(splits[job[0]].features)))
+    turns = {name: turn for turn, name in enumerate(LONGEST_FIRST)}
+    order = sorted(jobs, key=lambda job: (turns.get(job[1], len(turns)), -len(splits[job[0]].features)))
     tasks = (delayed(_run)(splits[at], chosen[name], settings, seed, repeat) for at, name, repeat in order)
     runs = dict(zip(order, parallel.run(tasks, workers), strict=True))
     judgements = (
@@ -278,57 +277,48 @@ def past_error_interval(
 @dataclass(frozen=True)
 class _Run:
     model: str
-    role: str
     repeat: int
     forecast: Array
-    fit_seconds: float
-    predict_seconds: float
+    seconds: Mapping[str, float]
     choice: str
 
 
-def _turn(name: str) -> int:
-    return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
+def _info(name: str) -> ModelInfo:
+    return MODELS.get(name, ModelInfo(name, "own", random=False))
 
 
 def _run(split: Split, model: str | Forecaster, settings: ForecastSettings, seed: int, repeat: int) -> _Run:
     """Fit one model before the test part and forecast that part."""
-    name, info = model_name(model), model_info(model)
+    name = model_name(model)
     if "lstm" in name:
         import torch
 
         torch.set_num_threads(1)
-    child = np.random.SeedSequence(
-        seed, spawn_key=(list(MODELS).index(name) if name in MODELS else len(MODELS), repeat)
-    )
-    rows, test = split.features.to_numpy(), split.test_start
+    child = np.random.SeedSequence(seed, spawn_key=([*MODELS, name].index(name), repeat))
+    once = int(child.generate_state(1)[0] % (2**31))
+    rows, columns, test = split.features.to_numpy(), list(split.features.columns), split.test_start
     start = time.process_time()
-    fitted = build(
-        model,
-        columns=list(split.features.columns),
-        rows=test,
-        settings=settings,
-        seed=int(child.generate_state(1)[0] % (2**31)),
-    ).fit(rows[:test], split.training_targets)
+    fitted = build(model, columns=columns, rows=test, settings=settings, seed=once)
+    fitted.fit(rows[:test], split.training_targets)
     fit_done = time.process_time()
     begin = max(0, test - CONTEXT)
     forecast = fitted.predict(rows[begin:])[test - begin :]
-    seconds = fit_done - start, time.process_time() - fit_done
-    picked = vars(fitted) if isinstance(model, str) and "variant_" in vars(fitted) else {}
-    choice = f"{picked['variant_']}, {picked['epochs_']} epochs" if picked else ""
-    return _Run(name, info.role, repeat, forecast.reshape(len(forecast), -1), *seconds, choice)
+    seconds = {"fit_seconds": fit_done - start, "predict_seconds": time.process_time() - fit_done}
+    picked = vars(fitted) if isinstance(model, str) else {}
+    choice = f"{picked['base_']}, local scale, {picked['epochs_']} epochs" if "base_" in picked else ""
+    return _Run(name, repeat, forecast.reshape(len(forecast), -1), seconds, choice)
 
 
 def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed: int) -> Comparison:
     """Compare what the models forecast with what came."""
-    roles = {run.model: run.role for run in runs}
-    forecasts = {name: np.stack([run.forecast for run in runs if run.model == name]) for name in roles}
+    names = dict.fromkeys(run.model for run in runs)
+    forecasts = {name: np.stack([run.forecast for run in runs if run.model == name]) for name in names}
     truth = split.targets[split.test_start :]
     known = split.scored[split.test_start :, None] & ~np.isnan(truth)
     rng = np.random.default_rng(seed)
-    columns = ["model", "fit_seconds", "predict_seconds"]
-    seconds = pd.DataFrame([[getattr(run, column) for column in columns] for run in runs], columns=columns)
+    seconds = pd.DataFrame([{"model": run.model, **run.seconds} for run in runs])
     return Comparison(
-        table=_score(split, forecasts, roles, truth, known, rng, settings.bootstrap),
+        table=_score(split, forecasts, truth, known, rng, settings.bootstrap),
         forecasts=_stack_forecasts(split, forecasts, truth, known),
         seconds=seconds.groupby("model", sort=False).mean().reset_index(),
         choices=pd.DataFrame(
@@ -343,7 +333,6 @@ def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed:
 def _score(
     split: Split,
     forecasts: Mapping[str, Array],
-    roles: Mapping[str, str],
     truth: Array,
     known: Mask,
     rng: np.random.Generator,
@@ -357,7 +346,7 @@ def _score(
         losses = {name: (each[:, at, column] - true) ** 2 for name, each in forecasts.items()}
         naive = float(np.mean((newest[at] - true) ** 2))
         mean = {name: loss.mean(axis=0) for name, loss in losses.items()}
-        baselines = [name for name in forecasts if roles[name] in ("paper", "naive", "strong")]
+        baselines = [name for name in forecasts if _info(name).role in ("paper", "naive", "strong")]
         best = min(baselines, key=lambda name: float(mean[name].mean())) if baselines else ""
         for name, each in forecasts.items():
             scores = [metrics(true, one[at, column]) for one in each]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, Self
+from typing import Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -154,22 +154,8 @@ FLOOR = 0.1
 """Part of the training mean in the local scale."""
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way to set up the project's LSTM; validation picks among several.
-
-    Attributes:
-        base: What the network's output is added to: a ridge regression of window and covariates, or the last value.
-        scaled: Whether residuals are measured in the local scale, which stabilises their variance, or in one scale for
-            the whole series.
-    """
-
-    base: Literal["ridge", "last"] = "ridge"
-    scaled: bool = True
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        return f"{'last value' if self.base == 'last' else 'ridge'}, {'local' if self.scaled else 'one'} scale"
+Base: TypeAlias = Literal["ridge", "last value"]
+"""What the network's output is added to: a ridge regression of window and covariates, or the last value."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +167,6 @@ class ResidualTarget:
     the squared residual divided by s².
 
     Attributes:
-        variant: Which base, which scale.
         window: Values that the ridge regression reads.
         decay: Weight of the newest squared change in the local scale.
         variance: Mean squared change in training.
@@ -193,7 +178,6 @@ class ResidualTarget:
         penalty: Ridge penalty per target, `(targets,)`.
     """
 
-    variant: Variant
     window: int
     decay: float
     variance: float
@@ -211,7 +195,7 @@ class ResidualTarget:
         targets: Array,
         parts: list[slice],
         *,
-        variant: Variant,
+        base: Base,
         window: int,
         memory: float,
         penalties: Sequence[Sequence[float]],
@@ -219,37 +203,32 @@ class ResidualTarget:
     ) -> Self:
         """Fit on the rows before `cut`; those from there on choose among each target's ridge `penalties`.
 
-        Args:
-            rows: `(rows, features)`, column 0 the value.
-            targets: `(rows, targets)`, NaN where not known.
-            parts: Stretches of `rows` without outage.
-            variant: Which base, which scale.
-            window: Values that the ridge regression reads.
-            memory: Steps over which the local scale forgets.
-            penalties: For each target those to try; a single one is taken as it is.
-            cut: First row that is not fitted.
+        `rows` is `(rows, features)`, column 0 the value; `targets` `(rows, targets)`, NaN where not known; `parts` are
+        the stretches without outage; the local scale forgets over `memory` steps.
         """
         changes = np.concatenate([np.diff(rows[part, 0]) for part in parts if part.start < cut])
         variance = float(np.mean(changes**2)) if len(changes) else 0.0
         zeros, decay = np.zeros(targets.shape[1]), 1 - float(np.exp(-1 / memory))
         weights = np.zeros((window + rows.shape[1] - 1, targets.shape[1]))
-        draft = cls(variant, window, decay, variance or 1.0, weights, zeros, np.zeros(1), np.ones(1), zeros + 1, zeros)
+        draft = cls(window, decay, variance or 1.0, weights, zeros, np.zeros(1), np.ones(1), zeros + 1, zeros)
         usable = np.zeros(len(rows), dtype=bool)
         for part in parts:
             usable[part.start + min(window - 1, part.stop - part.start - 1) : part.stop] = True
         usable &= ~np.isnan(targets).any(axis=1)
-        fitted, judged = usable.copy(), usable.copy()
-        fitted[cut:] = False
-        judged[:cut] = False
+        before = np.arange(len(rows)) < cut
+        fitted, judged = usable & before, usable & ~before
         scale = np.full(len(rows), np.nan)
         for part in parts:
             scale[part] = draft._scales(rows[part, 0])
-        if variant.base == "ridge" and fitted.any():
-            draft = draft._with_ridge(rows, targets, parts, scale, fitted, judged, penalties)
-        base = np.full(targets.shape, np.nan)
+        if base == "ridge" and fitted.any():
+            design = np.zeros((len(rows), len(weights)))
+            for part in parts:
+                design[part] = np.column_stack([make_lags(rows[part, 0], window), rows[part, 1:]])
+            draft = draft._with_ridge(design, targets, scale, fitted, judged, penalties)
+        forecast = np.full(targets.shape, np.nan)
         for part in parts:
-            base[part] = draft._base(rows[part])
-        residual = (targets - base) / scale[:, None]
+            forecast[part] = draft._base(rows[part])
+        residual = (targets - forecast) / scale[:, None]
         spread = np.sqrt(np.nanmean(residual[fitted] ** 2, axis=0)) if fitted.any() else np.ones(targets.shape[1])
         draft = replace(draft, residual=np.where(spread > 0, spread, 1.0))
         features = np.concatenate([draft._raw(rows[part])[2] for part in parts if part.start < cut])[:cut]
@@ -267,8 +246,7 @@ class ResidualTarget:
         The `lags` stand oldest first, the newest value among them; `change` is that value less the one before.
         """
         power += self.decay * (change * change - power)
-        floor = (1 - FLOOR) * power + FLOOR * self.variance
-        scale = math.sqrt(floor if self.variant.scaled else self.variance)
+        scale = math.sqrt((1 - FLOOR) * power + FLOOR * self.variance)
         value = row[0]
         shift = lags @ self.weights[: self.window] + row[1:] @ self.weights[self.window :] + self.intercept
         features = np.empty(len(self.centre))
@@ -280,8 +258,6 @@ class ResidualTarget:
         return value + shift, scale * self.residual, squash((features - self.centre) / self.spread), power
 
     def _scales(self, values: Array) -> Array:
-        if not self.variant.scaled:
-            return np.full(len(values), np.sqrt(self.variance))
         squares = np.diff(values, prepend=values[0]) ** 2
         smooth, _ = lfilter([self.decay], [1, self.decay - 1], squares, zi=[(1 - self.decay) * self.variance])
         return np.asarray(np.sqrt((1 - FLOOR) * smooth + FLOOR * self.variance))
@@ -301,17 +277,13 @@ class ResidualTarget:
 
     def _with_ridge(
         self,
-        rows: Array,
+        design: Array,
         targets: Array,
-        parts: list[slice],
         scale: Array,
         fitted: Mask,
         judged: Mask,
         penalties: Sequence[Sequence[float]],
     ) -> Self:
-        design = np.zeros((len(rows), len(self.weights)))
-        for part in parts:
-            design[part] = np.column_stack([make_lags(rows[part, 0], self.window), rows[part, 1:]])
         weight = scale[fitted] ** -2.0
         weight /= weight.sum()
         centre, middle = weight @ design[fitted], weight @ targets[fitted]
@@ -344,7 +316,6 @@ def squash(features: Array) -> Array:
     return np.where(size > 3, np.sign(features) * (3 + 3 * np.log(np.maximum(size, 3) / 3)), features)
 
 
-VARIANTS = (Variant("ridge", True), Variant("last", True))
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 BLOCKS = 8
 WARM_UP = 1440
@@ -358,8 +329,8 @@ class ResidualLSTM(SequenceRegressor):
     Differs from Paper A's network in what it is shown and asked, not in its cell: every step of a long sequence is a
     training example, the state is kept from step to step, and the network corrects a last value or ridge forecast
     instead of replacing it (see `ResidualTarget`). The newest rows of what `fit` gets validate: they choose the ridge
-    penalty, the number of epochs and the variant, where another than the first must be better by two standard errors;
-    then all rows are learnt.
+    penalty, the number of epochs and the base, where another than the first must be better by two standard errors; then
+    all rows are learnt.
 
     Args:
         window: Values that the ridge regression reads; the network itself has no window.
@@ -372,7 +343,7 @@ class ResidualLSTM(SequenceRegressor):
         members: Networks whose mean is the forecast.
         loss: `mse`, or `huber` for a low mean absolute error; validation then goes by that error.
         delta: Where Huber's loss turns linear, in standard deviations of the residual.
-        variants: What validation picks from; the first is taken in doubt.
+        bases: What validation picks from; the first is taken in doubt.
         memory: Steps over which the local scale forgets.
         fraction: Part of the rows, the newest ones, that validates.
         patience: Epochs without a better validation loss after which to stop.
@@ -390,7 +361,7 @@ class ResidualLSTM(SequenceRegressor):
     members: int = STUDY.lstm.members
     loss: Literal["mse", "huber"] = "mse"
     delta: float = 0.5
-    variants: Sequence[Variant] = VARIANTS
+    bases: Sequence[Base] = ("ridge", "last value")
     memory: float = 60.0
     fraction: float = STUDY.validation_share
     patience: int = STUDY.lstm.patience
@@ -405,18 +376,20 @@ class ResidualLSTM(SequenceRegressor):
         cut = first_validation_row(len(rows), self.fraction)
         fit_target = partial(ResidualTarget.fit, rows, targets, parts, window=self.window, memory=self.memory)
         every = [PENALTIES] * targets.shape[1]
-        bases = [fit_target(variant=variant, penalties=every, cut=cut) for variant in self.variants]
-        trials = [self._try(rows, targets, parts, cut, base, int(seeds[0])) for base in bases]
-        best = min(trials, key=lambda trial: float(np.mean(trial.ratios)))
-        if not _is_clearly_lower(best.ratios, trials[0].ratios):
-            best = trials[0]
-        self.trials_ = {str(trial.target.variant): float(np.mean(trial.ratios)) for trial in trials}
-        self.variant_ = best.target.variant
-        self.epochs_ = best.epochs
-        penalties = [(float(penalty) or PENALTIES[-1],) for penalty in best.target.penalty]  # 0: too few rows to choose
-        self.residual_target_ = fit_target(variant=self.variant_, penalties=penalties, cut=len(rows))
+        trials = {
+            base: self._try(rows, targets, parts, cut, fit_target(base=base, penalties=every, cut=cut), int(seeds[0]))
+            for base in self.bases
+        }
+        self.trials_ = {base: float(np.mean(trial.ratios)) for base, trial in trials.items()}
+        best = min(self.trials_, key=lambda base: self.trials_[base])
+        clear = _is_clearly_lower(trials[best].ratios, trials[self.bases[0]].ratios)
+        self.base_: Base = best if clear else self.bases[0]
+        chosen = trials[self.base_]
+        self.epochs_ = chosen.epochs
+        penalties = [(float(each) or PENALTIES[-1],) for each in chosen.penalty]  # 0: too few rows to choose
+        self.residual_target_ = fit_target(base=self.base_, penalties=penalties, cut=len(rows))
         self.targets_ = targets.shape[1]
-        module, _ = self._train(rows, targets, parts, self.residual_target_, int(seeds[1]), best.epochs)
+        module, _ = self._train(rows, targets, parts, self.residual_target_, int(seeds[1]), self.epochs_)
         self.network_ = export_weights(module)
         return self
 
@@ -442,7 +415,7 @@ class ResidualLSTM(SequenceRegressor):
         forecast = np.full((len(judged), targets.shape[1]), np.nan)
         for part in find_segments(~np.isnan(judged[:, 0])):
             forecast[part] = _forecast(judged[part], target, network)
-        return _Trial(target, epochs, self._ratios(rows[cut:], targets[cut:], forecast[cut - begin :]))
+        return _Trial(target.penalty, epochs, self._ratios(rows[cut:], targets[cut:], forecast[cut - begin :]))
 
     def _train(
         self,
@@ -505,7 +478,7 @@ def _is_clearly_lower(ratios: Array, others: Array) -> bool:
 
 @dataclass(frozen=True)
 class _Trial:
-    target: ResidualTarget
+    penalty: Array
     epochs: int
     ratios: Array
 
@@ -513,15 +486,9 @@ class _Trial:
 class ResidualStream:
     """A `ResidualLSTM` at work: keeps window, local scale and the networks' state."""
 
-    _lags: Array | None
-    _power: float
-    _hidden: Array
-    _memory: Array
-
     def __init__(self, target: ResidualTarget, network: NumpyLSTM) -> None:
         """Start without history."""
-        self._target = target
-        self._network = network
+        self._target, self._network = target, network
         self._forget()
 
     def update(self, row: npt.ArrayLike) -> Array:
@@ -545,7 +512,7 @@ class ResidualStream:
         return forecast
 
     def _forget(self) -> None:
-        self._lags = None
+        self._lags: Array | None = None
         self._power = self._target.variance
         self._hidden, self._memory = self._network.start()
 

@@ -35,7 +35,7 @@ from xgboost.core import XGBoostError
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
 from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive, Windowed
-from edgeresearch.forecasting.lstm import NumpyLSTM, PaperLSTM, ResidualLSTM, ResidualTarget, Variant
+from edgeresearch.forecasting.lstm import NumpyLSTM, PaperLSTM, ResidualLSTM, ResidualTarget
 from edgeresearch.io import atomic, write_json
 from edgeresearch.nn import WindowLSTM
 from edgeresearch.provenance import sha256
@@ -43,12 +43,12 @@ from edgeresearch.provenance import sha256
 Array: TypeAlias = npt.NDArray[Any]
 Tensors: TypeAlias = dict[str, Array]
 
-FORMAT = 2
+FORMAT = 3
 JSON, WEIGHTS = "model.json", "model.safetensors"
 
 FORECASTERS = (Windowed, LastValue, SeasonalNaive, PaperLSTM, ResidualLSTM)
 PARTS = (
-    *(BinnedLogistic, BoostedTrees, Holdout, ResidualTarget, Variant, NumpyLSTM),
+    *(BinnedLogistic, BoostedTrees, Holdout, ResidualTarget, NumpyLSTM),
     *(Pipeline, StandardScaler, Ridge, GridSearchCV, LogisticRegression, MultiOutputRegressor),
     *(RandomForestRegressor, DecisionTreeRegressor),
 )
@@ -158,10 +158,7 @@ def _canonical(content: Any, what: str) -> bytes:
 
 
 def _encode(value: Any, tensors: Tensors, where: str) -> Any:
-    """Return the JSON for a value; its arrays go into `tensors`, named after where they stand.
-
-    What JSON has no word for becomes a mapping of one tag, or of `class` and what belongs to it.
-    """
+    """Return the JSON for a value: a tag or `class` for what JSON lacks; arrays go into `tensors`, by their place."""
 
     def inner(values: Mapping[str, Any]) -> dict[str, Any]:
         return {name: _encode(each, tensors, f"{where}.{name}") for name, each in values.items()}
@@ -186,16 +183,14 @@ def _encode(value: Any, tensors: Tensors, where: str) -> Any:
         booster = np.frombuffer(value.get_booster().save_raw("ubj"), dtype=np.uint8)
         return {"class": "XGBRegressor", "settings": inner(value.get_params(deep=False)), **inner({"booster": booster})}
     if kind is Tree:
-        state = value.__getstate__()
-        nodes = {name: state["nodes"][name] for name in state["nodes"].dtype.names}
-        shape = {"max_depth": state["max_depth"], "features": value.n_features, "outputs": value.n_outputs}
-        arrays = {"values": state["values"], "classes": value.__reduce__()[1][1]}
-        return {"class": "Tree", **shape, **inner(arrays), "nodes": inner(nodes)}
+        state, shape = value.__getstate__(), {"features": value.n_features, "outputs": value.n_outputs}
+        nodes = inner({name: state["nodes"][name] for name in state["nodes"].dtype.names})
+        arrays = inner({"values": state["values"], "classes": value.__reduce__()[1][1]})
+        return {"class": "Tree", "max_depth": state["max_depth"], **shape, **arrays, "nodes": nodes}
     if CLASSES.get(kind.__name__) is kind:
-        if isinstance(value, BaseEstimator):
-            settings = value.get_params(deep=False)
-        else:
-            settings = {field.name: getattr(value, field.name) for field in fields(value)}
+        plain = not isinstance(value, BaseEstimator)
+        names = [field.name for field in fields(value)] if plain else value.get_params(deep=False)
+        settings = {name: getattr(value, name) for name in names}
         fitted = {name: content for name, content in vars(value).items() if name not in settings}
         return {"class": kind.__name__, "settings": inner(settings), "fitted": inner(fitted)}
     raise InputError(f"cannot save {where}: there is no way to store a {kind.__name__}; use plain settings")
@@ -224,16 +219,15 @@ def _decode(node: Any, tensors: Tensors) -> Any:
         make = _MAKERS.get(node["class"], _make)
         return make(node, partial(_decode, tensors=tensors))
     ((tag, content),) = node.items()
-    if tag in ("array", "columns", "scalar"):
-        stored = tensors[content].copy()
-        return stored if tag == "array" else stored.T if tag == "columns" else stored[()]
-    if tag == "dict":
-        return {name: _decode(value, tensors) for name, value in content.items()}
-    if tag == "tuple":
-        return tuple(_decode(item, tensors) for item in content)
-    if tag == "strings":
-        return np.array([str(item) for item in content], dtype=object)
-    return {"float": float}[tag](content)
+    return {
+        "array": lambda: tensors[content].copy(),
+        "columns": lambda: tensors[content].copy().T,
+        "scalar": lambda: tensors[content][()],
+        "dict": lambda: {name: _decode(value, tensors) for name, value in content.items()},
+        "tuple": lambda: tuple(_decode(item, tensors) for item in content),
+        "strings": lambda: np.array([str(item) for item in content], dtype=object),
+        "float": lambda: float(content),
+    }[tag]()
 
 
 def _make(node: Any, decode: Callable[[Any], Any]) -> Any:
@@ -260,10 +254,9 @@ def _make_boosted(node: Any, decode: Callable[[Any], Any]) -> XGBRegressor:
 def _make_tree(node: Any, decode: Callable[[Any], Any]) -> Any:
     columns = decode({"dict": node["nodes"]})
     count, inner = len(columns["feature"]), columns["left_child"] != -1
-    for side in ("left_child", "right_child"):
-        child = columns[side][inner]
-        if (child <= np.flatnonzero(inner)).any() or (child >= count).any():
-            raise ValueError("a tree's branch leads outside it")
+    child = np.stack([columns["left_child"][inner], columns["right_child"][inner]])
+    if (child <= np.flatnonzero(inner)).any() or (child >= count).any():
+        raise ValueError("a tree's branch leads outside it")
     feature = columns["feature"][inner]
     if (feature < 0).any() or (feature >= node["features"]).any():
         raise ValueError("a tree reads a feature that does not exist")
@@ -271,8 +264,8 @@ def _make_tree(node: Any, decode: Callable[[Any], Any]) -> Any:
     nodes = np.zeros(count, dtype=tree.__getstate__()["nodes"].dtype)
     for name in nodes.dtype.names or ():
         nodes[name] = columns[name]
-    state = {"max_depth": node["max_depth"], "node_count": count, "nodes": nodes, "values": decode(node["values"])}
-    tree.__setstate__(state)
+    values = decode(node["values"])
+    tree.__setstate__({"max_depth": node["max_depth"], "node_count": count, "nodes": nodes, "values": values})
     return tree
 
 

@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, make_lags
-from edgeresearch.forecasting.lstm import PaperLSTM, ResidualLSTM, ResidualTarget, Variant, export_weights, squash
+from edgeresearch.forecasting.lstm import Base, PaperLSTM, ResidualLSTM, ResidualTarget, export_weights, squash
 from edgeresearch.nn import SequenceLSTM, draw_weights
 
 
@@ -91,6 +91,7 @@ def test_the_network_keeps_its_weights_when_training_goes_on() -> None:
     np.testing.assert_array_equal(network.run(inputs), before)
 
 
+BASES: tuple[Base, ...] = ("ridge", "last value")
 TINY = {"window": 6, "hidden": 4, "epochs": 2, "members": 2, "chunk": 32, "accelerator": "cpu", "random_state": 0}
 PICKLE = "it puts NaN into any column; NaN marks an outage in column 0, and a covariate that is missing is refused"
 ORDER = "rows are time steps: a forecast depends on the rows before it, so their order matters"
@@ -122,7 +123,7 @@ def test_scikit_learn_accepts_it(model: Any, reasons: list[str], conforms: Calla
     conforms(model, {checks[reason]: reason for reason in reasons})
 
 
-@pytest.mark.parametrize("model", [_model(epochs=1, members=1, variants=(Variant(),)), _model_paper_lstm(epochs=1)])
+@pytest.mark.parametrize("model", [_model(epochs=1, members=1, bases=("ridge",)), _model_paper_lstm(epochs=1)])
 def test_it_is_cloned_searched_and_piped(model: Any, series: tuple[Array, Array]) -> None:
     rows, targets = series[0][:150], series[1][:150]
     search = GridSearchCV(clone(model), {"hidden": [2, 3], "window": [3]}, cv=TimeSeriesSplit(2)).fit(rows, targets)
@@ -134,7 +135,7 @@ def test_it_is_cloned_searched_and_piped(model: Any, series: tuple[Array, Array]
 
 def test_untrained_it_is_its_base_forecast(series: tuple[Array, Array]) -> None:
     rows, targets = series
-    model = _model(epochs=0, variants=(Variant("last", True),)).fit(rows, targets)
+    model = _model(epochs=0, bases=("last value",)).fit(rows, targets)
     assert model.epochs_ == 0
     np.testing.assert_array_equal(model.predict(rows), rows[:, [0, 0]])
 
@@ -147,19 +148,18 @@ def test_it_learns_what_its_base_cannot() -> None:
         values.append(1 - 1.9 * abs(values[-1]) + 0.01 * rng.normal())
     rows, target = np.array(values[:-1])[:, None], np.array(values[1:])
     settings = {"hidden": 8, "epochs": 30, "learning_rate": 2e-2, "members": 1}
-    model = _model(**settings, variants=(Variant("ridge", False),)).fit(rows[:800], target[:800])
+    model = _model(**settings, bases=("ridge",)).fit(rows[:800], target[:800])
     base, _, _ = model.residual_target_.apply(rows)
     ours = np.mean((model.predict(rows)[800:] - target[800:]) ** 2)
     assert model.epochs_ > 0
     assert ours < 0.5 * np.mean((base[800:, 0] - target[800:]) ** 2)
 
 
-def test_validation_picks_among_the_variants(series: tuple[Array, Array]) -> None:
-    variants = (Variant("last", True), Variant("ridge", True), Variant("ridge", False))
-    model = _model(variants=variants).fit(*series)
-    assert model.variant_ in variants
-    assert list(model.trials_) == [str(variant) for variant in variants]
-    assert model.residual_target_.variant == model.variant_
+def test_validation_picks_among_the_bases(series: tuple[Array, Array]) -> None:
+    model = _model(bases=("last value", "ridge")).fit(*series)
+    assert list(model.trials_) == ["last value", "ridge"]
+    assert model.base_ in model.trials_
+    assert model.residual_target_.weights.any() == (model.base_ == "ridge")
     assert 0 <= model.epochs_ <= 2
 
 
@@ -175,22 +175,21 @@ def test_a_trial_is_judged_by_a_state_that_has_seen_enough(
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 
 
-def test_a_variant_that_is_much_better_wins_wherever_it_stands() -> None:
+def test_a_base_that_is_much_better_wins_wherever_it_stands() -> None:
     steps = np.arange(400)
     values = 10 + np.sin(2 * np.pi * steps / 9)
     rows, target = values[:-1, None], values[1:]
-    ridge, last = Variant("ridge", False), Variant("last", False)
-    for variants in ((ridge, last), (last, ridge)):
-        model = _model(variants=variants, epochs=0, window=9).fit(rows, target)
-        assert model.variant_ == ridge
-        assert model.trials_[str(ridge)] < model.trials_[str(last)]
+    for bases in (("ridge", "last value"), ("last value", "ridge")):
+        model = _model(bases=bases, epochs=0, window=9).fit(rows, target)
+        assert model.base_ == "ridge"
+        assert model.trials_["ridge"] < model.trials_["last value"]
 
 
 def test_the_rows_that_validate_are_learnt_too(series: tuple[Array, Array]) -> None:
     rows, targets = series[0].copy(), series[1].copy()
-    short = _model(epochs=0, variants=(Variant("ridge", True),)).fit(rows[:180], targets[:180])
+    short = _model(epochs=0, bases=("ridge",)).fit(rows[:180], targets[:180])
     targets[170:180] += 100
-    moved = _model(epochs=0, variants=(Variant("ridge", True),)).fit(rows[:180], targets[:180])
+    moved = _model(epochs=0, bases=("ridge",)).fit(rows[:180], targets[:180])
     assert not np.allclose(short.residual_target_.intercept, moved.residual_target_.intercept)
 
 
@@ -205,13 +204,13 @@ def test_the_members_are_stacked_in_one_cell(series: tuple[Array, Array]) -> Non
     assert network.head_bias.shape == (2,)
 
 
-@pytest.mark.parametrize("variant", [Variant("ridge", True), Variant("last", False)], ids=str)
+@pytest.mark.parametrize("base", BASES)
 @settings(deadline=None, max_examples=15)
 @given(gaps=st.sets(st.integers(0, 59), max_size=12))
 def test_a_stream_gives_what_predict_gives_across_outages(
-    series: tuple[Array, Array], variant: Variant, gaps: set[int]
+    series: tuple[Array, Array], base: Base, gaps: set[int]
 ) -> None:
-    model = _once(series, variant)
+    model = _once(series, base)
     rows = series[0][:60].copy()
     rows[sorted(gaps), 0] = np.nan
     stream = model.stream()
@@ -219,23 +218,23 @@ def test_a_stream_gives_what_predict_gives_across_outages(
     np.testing.assert_allclose(streamed, model.predict(rows), rtol=1e-9)
 
 
-_KEPT: dict[Variant, ResidualLSTM] = {}
+_KEPT: dict[Base, ResidualLSTM] = {}
 
 
-def _once(series: tuple[Array, Array], variant: Variant) -> ResidualLSTM:
-    if variant not in _KEPT:
-        _KEPT[variant] = _model(variants=(variant,)).fit(*series)
-    return _KEPT[variant]
+def _once(series: tuple[Array, Array], base: Base) -> ResidualLSTM:
+    if base not in _KEPT:
+        _KEPT[base] = _model(bases=(base,)).fit(*series)
+    return _KEPT[base]
 
 
 def test_after_an_outage_nothing_before_it_counts(series: tuple[Array, Array]) -> None:
-    model = _once(series, Variant("ridge", True))
+    model = _once(series, "ridge")
     after = series[0][203:260]
     np.testing.assert_array_equal(model.predict(series[0])[203:260], model.predict(after))
 
 
 def test_a_missing_covariate_is_refused(series: tuple[Array, Array]) -> None:
-    model, rows = _once(series, Variant("ridge", True)), series[0][:30].copy()
+    model, rows = _once(series, "ridge"), series[0][:30].copy()
     rows[11, 2] = np.nan
     with pytest.raises(InputError, match="column 2 of X is NaN in row 11"):
         model.predict(rows)
@@ -311,13 +310,10 @@ def test_a_limit_of_windows_is_kept(series: tuple[Array, Array]) -> None:
     assert not np.allclose(few.fit(rows, targets).predict(rows[:9]), all_of_them.fit(rows, targets).predict(rows[:9]))
 
 
-VARIANTS = [Variant(base, scaled) for base in ("ridge", "last") for scaled in (True, False)]
-
-
-def _fitted(variant: Variant, rows: Array, targets: Array, **settings: Any) -> ResidualTarget:
+def _fitted(base: Base, rows: Array, targets: Array, **settings: Any) -> ResidualTarget:
     """Fit through the regressor: an untrained network leaves the base forecast."""
     chosen = {"window": 6, "hidden": 2, "epochs": 0, "members": 1, "accelerator": "cpu", "random_state": 0, **settings}
-    model = ResidualLSTM(variants=(variant,), **chosen).fit(rows, targets)
+    model = ResidualLSTM(bases=(base,), **chosen).fit(rows, targets)
     target: ResidualTarget = model.residual_target_
     return target
 
@@ -333,19 +329,18 @@ def _replay(target: ResidualTarget, rows: Array) -> list[tuple[Array, Array, Arr
     return found
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_a_step_does_what_apply_does_for_many(variant: Variant, series: tuple[Array, Array]) -> None:
+@pytest.mark.parametrize("base", BASES)
+def test_a_step_does_what_apply_does_for_many(base: Base, series: tuple[Array, Array]) -> None:
     rows, targets = series
-    target = _fitted(variant, rows, targets)
+    target = _fitted(base, rows, targets)
     stretch = rows[20:90]
     for found, expected in zip(zip(*_replay(target, stretch), strict=True), target.apply(stretch), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("scaled", [True, False])
-def test_the_last_value_is_a_base(scaled: bool, series: tuple[Array, Array]) -> None:
+def test_the_last_value_is_a_base(series: tuple[Array, Array]) -> None:
     rows, targets = series
-    base, _, _ = _fitted(Variant("last", scaled), rows, targets).apply(rows[:50])
+    base, _, _ = _fitted("last value", rows, targets).apply(rows[:50])
     np.testing.assert_array_equal(base, np.repeat(rows[:50, :1], 2, axis=1))
 
 
@@ -354,7 +349,7 @@ def test_the_ridge_base_finds_a_linear_recurrence() -> None:
     while len(values) < 200:
         values.append(1.6 * values[-1] - 0.98 * values[-2] + 2)
     series = np.array(values)
-    target = _fitted(Variant("ridge", False), series[:-1, None], series[1:])
+    target = _fitted("ridge", series[:-1, None], series[1:])
     base, _, _ = target.apply(series[100:-1, None])
     error = base[10:, 0] - series[111:]
     assert np.abs(error).max() < 0.05 * np.abs(np.diff(series[111:])).max()
@@ -364,7 +359,7 @@ def test_the_ridge_base_uses_the_covariates() -> None:
     rng = np.random.default_rng(0)
     hint = rng.normal(size=400)
     rows = np.column_stack([np.r_[0, hint[:-1]], hint])
-    target = _fitted(Variant("ridge", False), rows, hint)
+    target = _fitted("ridge", rows, hint)
     base, _, _ = target.apply(rows)
     assert np.mean((base[:, 0] - hint) ** 2) < 0.02
 
@@ -374,27 +369,25 @@ def test_the_local_scale_follows_the_changes() -> None:
     noise = rng.normal(size=800) * np.where(np.arange(800) < 400, 0.2, 5.0)
     values = 50 + noise.cumsum()
     rows, targets = values[:-1, None], values[1:]
-    _, unit, _ = _fitted(Variant("last", True), rows, targets, memory=20.0).apply(rows)
+    _, unit, _ = _fitted("last value", rows, targets, memory=20.0).apply(rows)
     assert np.median(unit[600:]) > 3 * np.median(unit[200:400])
-    _, flat, _ = _fitted(Variant("last", False), rows, targets, memory=20.0).apply(rows)
-    assert len(np.unique(flat)) == 1
 
 
-@pytest.mark.parametrize("variant", VARIANTS, ids=str)
+@pytest.mark.parametrize("base", BASES)
 def test_another_unit_of_the_series_changes_the_unit_of_the_forecast_alone(
-    variant: Variant, series: tuple[Array, Array]
+    base: Base, series: tuple[Array, Array]
 ) -> None:
     rows, targets = series[0][:, :1], series[1]
-    base, unit, _ = _fitted(variant, rows, targets).apply(rows[:100])
-    larger, wider, _ = _fitted(variant, rows * 8, targets * 8).apply(rows[:100] * 8)
-    np.testing.assert_allclose(larger, base * 8, rtol=1e-6)
+    forecast, unit, _ = _fitted(base, rows, targets).apply(rows[:100])
+    larger, wider, _ = _fitted(base, rows * 8, targets * 8).apply(rows[:100] * 8)
+    np.testing.assert_allclose(larger, forecast * 8, rtol=1e-6)
     np.testing.assert_allclose(wider, unit * 8, rtol=1e-6)
 
 
 def test_what_comes_in_an_outage_is_not_fitted(series: tuple[Array, Array], make: Callable[..., Any]) -> None:
     rows, targets = series[0].copy(), series[1]
     rows[200:203, 1:] = 1e6
-    a, b = _fitted(Variant("ridge", True), *series), _fitted(Variant("ridge", True), rows, targets)
+    a, b = _fitted("ridge", *series), _fitted("ridge", rows, targets)
     np.testing.assert_array_equal(a.weights, b.weights)
     np.testing.assert_array_equal(a.centre, b.centre)
 
