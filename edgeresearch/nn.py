@@ -50,15 +50,10 @@ class SequenceLSTM(lightning.LightningModule):
     The members differ in their first weights alone. The heads start at zero: an untrained network corrects nothing.
 
     Args:
-        features: Columns of a step.
-        hidden: Width of a hidden state.
-        targets: Numbers that are forecast at each step.
-        members: LSTMs whose mean is the forecast.
-        loss: `mse`, or `huber` for forecasts near the median.
-        delta: Where Huber's loss turns linear, in standard deviations of the residual.
-        learning_rate: Largest step of AdamW over its one cycle.
-        weight_decay: AdamW's decay.
-        total_steps: Optimizer steps of the whole cycle.
+        features, hidden, targets: Columns of a step, width of a hidden state, numbers that are forecast at each step.
+        members: How many LSTMs.
+        loss, delta: `mse`, or `huber`, linear beyond `delta` standard deviations, for forecasts near the median.
+        learning_rate, weight_decay, total_steps: Of AdamW: largest step, decay, and steps of the one cycle.
         warm_up: Steps at the head of a sequence that count for the state, not for the loss.
         generator: Draws the first weights.
     """
@@ -124,13 +119,9 @@ def draw_weights(module: nn.Module, hidden: int, generator: torch.Generator) -> 
 
 @dataclass
 class Batches:
-    """Rows of tensors in a fresh random order every epoch, drawn from one generator.
+    """Rows of tensors, alike in their first dimension, in a fresh random order every epoch, from one generator.
 
-    Args:
-        tensors: Alike in their first dimension.
-        size: Rows in a batch.
-        generator: Draws the order.
-        limit: Rows drawn for an epoch; all where None.
+    A batch has `size` rows; an epoch has all rows, or `limit` of them.
     """
 
     tensors: tuple[Tensor, ...]

@@ -142,15 +142,10 @@ def load_traffic(folder: str | Path, sensor: int, period: Period = "aug_sep") ->
 
     Stamps have no zone; the rush hours say UTC, and UTC is assumed. Sensors start and end at slightly different times:
     join traces by their index. The ids, the status (always OK) and the median time (always equal to the average) are
-    dropped.
+    dropped. Two sensors have a period `feb_jun` besides `aug_sep` 2014.
 
     NaN marks absent slots, rows whose count, speed and time are all 0 (no measurement), and, where no vehicle passed
     and the feed repeats the speed and time of the row before, that speed and time.
-
-    Args:
-        folder: The data folder that `fetch` filled.
-        sensor: One of `list_sensors(folder)`.
-        period: `aug_sep` 2014, or `feb_jun` 2014, which two sensors have.
 
     Returns:
         Columns vehicle_count (vehicles per 5 min), avg_speed (km/h), avg_measured_time (s). The repairs count, besides

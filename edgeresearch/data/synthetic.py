@@ -26,6 +26,8 @@ _PEAK = 14.0
 
 VARIANCE, MAE, RMSE, MEAN = 162.0, 0.9, 3.35, 60.0
 """Of Paper A's request trace, in requests per second; the mean is not published."""
+SPREAD = 0.25
+"""Coefficient of variation of the size of a burst."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,16 @@ class Bursts:
 
     Attributes:
         probability: Share of steps with a burst.
-        size: Mean size of a burst, in the unit of the series.
-        spread: Coefficient of variation of the size, which is gamma distributed.
+        size: Mean size of a burst, in the unit of the series; the sizes are gamma distributed.
         small: Standard deviation of the other steps' errors.
     """
 
     probability: float
     size: float
-    spread: float
     small: float
 
 
-def solve_bursts(mae: float, rmse: float, small_share: float = 0.5, spread: float = 0.25) -> Bursts:
+def solve_bursts(mae: float, rmse: float, small_share: float = 0.5) -> Bursts:
     """Solve for the mixture that has a given mean absolute and root mean square error.
 
     With burst probability p, mean size B, spread c and small deviation s: MAE = (1-p) s √(2/π) + p B and
@@ -53,11 +53,11 @@ def solve_bursts(mae: float, rmse: float, small_share: float = 0.5, spread: floa
     the small errors make up, settles it. For Paper A, Table 2, LSTM (.90, √11.2): p ≈ .020, B ≈ 23 QPS, s ≈ .58 QPS.
     An RMSE that is too close to the MAE has no solution.
     """
-    small, large = (small_share * mae) ** 2 * np.pi / 2, ((1 - small_share) * mae) ** 2 * (1 + spread**2)
+    small, large = (small_share * mae) ** 2 * np.pi / 2, ((1 - small_share) * mae) ** 2 * (1 + SPREAD**2)
     middle = rmse**2 - small + large
     root = middle**2 - 4 * rmse**2 * large
     p = float((middle - np.sqrt(root)) / (2 * rmse**2))
-    return Bursts(p, (1 - small_share) * mae / p, spread, small_share * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
+    return Bursts(p, (1 - small_share) * mae / p, small_share * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
 
 
 def draw_qps(rng: np.random.Generator, *, steps: int = 14 * 1440) -> Trace:
@@ -86,16 +86,7 @@ def draw_qps(rng: np.random.Generator, *, steps: int = 14 * 1440) -> Trace:
 
 @dataclass(frozen=True)
 class Rate:
-    """Measured statistics of a real request trace, over its observed values.
-
-    Attributes:
-        start: First stamp.
-        steps: Slots from the first to the last.
-        mean: Mean.
-        std: Standard deviation.
-        lag1: Autocorrelation at one step.
-        day: Autocorrelation at one day.
-    """
+    """Statistics of a real request trace over its observed values: autocorrelation is that at one step and at a day."""
 
     start: str
     steps: int
@@ -126,11 +117,7 @@ def draw_request_rate(rng: np.random.Generator, *, like: str, steps: int | None 
     The logarithm is a daily cosine plus an autoregression of two hours' memory plus noise, weighted so that the values
     have the autocorrelations of `RATES` at one step and one day. Values are positive, and whole numbers unless the
     original is rescaled. There are no outages. Long memory, events and spikes of the original are not imitated.
-
-    Args:
-        rng: Draws the noise.
-        like: A key of `RATES`.
-        steps: Length, if not that of the original.
+    `like` is a key of `RATES`.
     """
     rate, spec = RATES[like], REQUEST_TRACES[like]
     step = pd.Timedelta(seconds=spec.seconds * spec.every)
@@ -211,7 +198,7 @@ def draw_utilisation(
 
 
 def _errors(rng: np.random.Generator, steps: int, mixture: Bursts) -> Floats:
-    shape = 1 / mixture.spread**2
+    shape = 1 / SPREAD**2
     size = rng.gamma(shape, mixture.size / shape, steps) * rng.choice([-1.0, 1.0], steps)
     return np.where(rng.random(steps) < mixture.probability, size, mixture.small * rng.standard_normal(steps))
 

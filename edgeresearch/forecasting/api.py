@@ -15,6 +15,7 @@ from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.evaluation import (
     CONTEXT,
+    MEMORY,
     Comparison,
     compare,
     evaluate,
@@ -27,8 +28,6 @@ from edgeresearch.result import Result
 
 BASELINES = ("last_value", "seasonal_naive", "ridge")
 """What a model is judged beside."""
-MEMORY = 500
-"""Past errors at most behind an interval."""
 SAVED = {"model", "horizon", "window", "season", "columns", "rows", "data"}
 """Facts without which a saved model cannot be applied."""
 
@@ -139,7 +138,7 @@ def forecast(
         **{"fill_limit": settings.fill_limit, "columns": feature_names, "rows": rows, "baselines": names[1:]},
         **{"choice": "; ".join(judged.choices["choice"]), "data": series.describe()},
     }
-    return _assemble(series, facts, series.notes, judged.table, fitted, parts.features, truth, forecasts)
+    return _assemble(series, facts, judged.table, fitted, parts.features, truth, forecasts)
 
 
 def apply_forecaster(
@@ -152,14 +151,8 @@ def apply_forecaster(
 ) -> Forecast:
     """Forecast a trace with a model that `Forecast.save` wrote; nothing is fitted.
 
-    The scores are over the whole trace, beside those of the naive models.
-
-    Args:
-        folder: The folder that was saved into, or `model` in it.
-        trace: With the value column and step of the trace that the model was fitted on.
-        time: Name of the time column; guessed where None.
-        value: Name of the value column; the name that the model was fitted on where None.
-        step: Distance of two rows; guessed where None.
+    The scores are over the whole trace, beside those of the naive models. The trace, with the value column and step of
+    the one that the model was fitted on, is read as for `forecast`; `folder` is what was saved into, or `model` in it.
 
     Raises:
         InputError: The model was not saved by a `Forecast`, or the trace does not fit it.
@@ -173,12 +166,13 @@ def apply_forecaster(
     horizon, window, data = int(facts["horizon"]), int(facts["window"]), facts["data"]
     value = value if value or isinstance(trace, Trace | pd.Series) else data["column"]
     series = read_trace(trace, time=time, value=value, step=step, window=window, horizon=horizon, seasonality="none")
-    series, notes = replace(series, seasonality=facts["season"]), list(series.notes)
+    series = replace(series, seasonality=facts["season"])
     if series.step.total_seconds() != data["step_seconds"]:
         now, was = format_duration(series.step), format_duration(pd.Timedelta(seconds=data["step_seconds"]))
         raise InputError(f"{series.name} has a step of {now}, the model was fitted on {was}; resample the series")
     if series.origin.sha256 and series.origin.sha256 == data["sha256"]:
-        notes.append("note: the model was fitted on this very file, so the scores are no test")
+        note = "note: the model was fitted on this very file, so the scores are no test"
+        series = replace(series, notes=(*series.notes, note))
     horizons, fill_limit = range(1, horizon + 1), facts.get("fill_limit", STUDY.fill_limit)
     features = make_features(
         series, horizons=horizons, season=series.seasonality, fill_limit=fill_limit, span=facts["rows"]
@@ -198,7 +192,7 @@ def apply_forecaster(
         naive["seasonal_naive"] = features[[f"season_lag_{ahead}" for ahead in horizons]].to_numpy()
     scores = _score(truth, {facts["model"]: forecasts, **naive})
     facts = {**facts, "fitted_on": data, "data": series.describe()}
-    return _assemble(series, facts, notes, scores, fitted, features, truth, forecasts)
+    return _assemble(series, facts, scores, fitted, features, truth, forecasts)
 
 
 def compare_forecasters(
@@ -217,19 +211,8 @@ def compare_forecasters(
 ) -> Comparison:
     """Compare forecasters on the last fifth of a trace, as the study does for Paper A, Table 2.
 
-    Args:
-        trace: A CSV file's path, a Series or DataFrame with times, or a trace (see `read_trace`).
-        models: Names, or objects with `fit` and `predict` (see `Forecaster`); where None, all that the study compares.
-        horizons: Steps ahead.
-        seasonality: As for `forecast`.
-        window: Past values that a model reads.
-        time: Name of the time column; guessed where None.
-        value: Name of the value column; guessed where None.
-        step: Distance of two rows; guessed where None.
-        settings: What the models are made of, how often random ones are fitted, and how intervals are drawn; the
-            study's if None.
-        seed: Root of everything random.
-        workers: Processes; results do not depend on them.
+    The trace, how it is read, seasonality, window, settings and seed are as for `forecast`. The `models` are names or
+    objects; where None, all that the study compares. Results do not depend on the number of processes, `workers`.
 
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
@@ -247,7 +230,6 @@ def compare_forecasters(
 def _assemble(
     trace: Trace,
     facts: Mapping[str, Any],
-    notes: Sequence[str],
     scores: pd.DataFrame,
     fitted: Forecaster,
     features: pd.DataFrame,
@@ -267,7 +249,7 @@ def _assemble(
     for column in range(truth.shape[1]):
         ahead, known = (column + 1) * trace.step, ~np.isnan(truth[:, column])
         memory = max(2, min(MEMORY, int(known.sum()) // 2))
-        low, high = past_error_interval(truth[:, column], forecasts[:, column], column + 1, memory=memory)
+        low, high = past_error_interval(truth[:, column], forecasts[:, column], column + 1, memory)
         values = {"truth": truth[:, column], "forecast": forecasts[:, column], "low": np.maximum(low, floor)}
         times = index[-len(truth) :] + ahead
         past.append(pd.DataFrame({"time": times, "horizon": column + 1, **values, "high": high})[known])
@@ -281,7 +263,7 @@ def _assemble(
         forecaster=fitted,
         backtest=pd.concat(past, ignore_index=True),
         future=pd.DataFrame(future, columns=["time", "horizon", "forecast", "low", "high"]),
-        notes=tuple(notes),
+        notes=trace.notes,
         facts={**facts, "verdict": write_verdict(scores, model)},
     )
 

@@ -73,10 +73,6 @@ class Forecaster(Protocol):
         """Return a live twin of `predict` that starts without history."""
         ...
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the settings that the model was made with, as scikit-learn does."""
-        ...
-
 
 def find_segments(observed: Mask) -> list[slice]:
     """Return the stretches of observed rows."""

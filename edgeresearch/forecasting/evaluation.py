@@ -20,6 +20,10 @@ LONGEST_FIRST = ("lstm_huber", "lstm", "xgboost_calendar", "lstm_paper", "xgboos
 """Models whose fits take long, in the order in which workers start on them: no worker is left with a long one alone."""
 CONTEXT = 1440
 """Rows before the test part that a model may read to warm up its state."""
+MEMORY = 500
+"""Past errors at most behind an interval of a forecast."""
+TAILS = (1 - 0.95) / 2, (1 + 0.95) / 2
+"""Between these quantiles lies an interval."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,11 @@ class Split:
         for column, horizon in enumerate(self.horizons):
             visible[max(self.test_start - horizon, 0) :, column] = np.nan
         return visible
+
+    @property
+    def truth(self) -> Array:
+        """What is judged on, `(test rows, horizons)`; NaN where it is not known or the window before is not whole."""
+        return np.where(self.scored[:, None], self.targets, np.nan)[self.test_start :]
 
 
 @dataclass(frozen=True, repr=False)
@@ -200,28 +209,24 @@ def metrics(truth: Array, forecast: Array) -> dict[str, float]:
     return {"mse": mse, "mae": float(np.mean(np.abs(error))), "r2": r2}
 
 
-def block_interval(
-    losses: Array, rng: np.random.Generator, *, resamples: int = 1000, block: int = 60, level: float = 0.95
-) -> tuple[float, float]:
-    """Return an interval of the mean loss by a moving-block bootstrap over time and, with them, over seeds.
+def block_interval(losses: Array, rng: np.random.Generator, settings: BootstrapSettings) -> tuple[float, float]:
+    """Return the 95 % interval of the mean loss by a moving-block bootstrap over time and, with them, over seeds.
 
     Args:
         losses: `(seeds, times)` in time order.
         rng: Draws blocks and seeds.
-        resamples: Draws.
-        block: Length of a block, in steps; neighbouring errors are alike and stay together.
-        level: Share of the draws inside the interval.
+        settings: Draws, and the length of a block: neighbouring errors are alike and stay together.
     """
     seeds, times = losses.shape
-    block = min(block, times)
+    block = min(settings.block, times)
     sums = np.cumsum(np.concatenate([np.zeros((seeds, 1)), losses], axis=1), axis=1)
     means = (sums[:, block:] - sums[:, :-block]) / block
     blocks = -(-times // block)
-    draws = np.empty(resamples)
-    for k in range(resamples):
+    draws = np.empty(settings.resamples)
+    for k in range(len(draws)):
         starts = rng.integers(means.shape[1], size=blocks)
         draws[k] = means[np.ix_(rng.integers(seeds, size=seeds), starts)].mean()
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(draws, TAILS)
     return float(low), float(high)
 
 
@@ -253,16 +258,13 @@ def diebold_mariano(first: Array, second: Array, horizon: int) -> tuple[float, f
     return statistic, float(2 * stats.t.sf(abs(statistic), count - 1))
 
 
-def past_error_interval(
-    truth: Array, forecast: Array, horizon: int, *, level: float = 0.95, memory: int = 500
-) -> tuple[Array, Array]:
-    """Return the interval that a forecaster could have stated at each moment: quantiles of its own past errors.
+def past_error_interval(truth: Array, forecast: Array, horizon: int, memory: int = MEMORY) -> tuple[Array, Array]:
+    """Return the interval that a forecaster could have stated at each moment: the middle 95 % of its own past errors.
 
     Args:
         truth: What happened, `(times,)`; NaN where not known.
         forecast: What was forecast for it.
         horizon: Steps ahead: an error is known only so many steps later.
-        level: Share of the errors inside.
         memory: Errors that count; with fewer than half as many there is no interval (NaN).
 
     Returns:
@@ -270,7 +272,7 @@ def past_error_interval(
     """
     error = pd.Series(truth - forecast).shift(horizon)
     rolling = error.rolling(memory, min_periods=memory // 2)
-    low, high = rolling.quantile((1 - level) / 2).to_numpy(), rolling.quantile((1 + level) / 2).to_numpy()
+    low, high = (rolling.quantile(tail).to_numpy() for tail in TAILS)
     return forecast + low, forecast + high
 
 
@@ -313,17 +315,13 @@ def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed:
     """Compare what the models forecast with what came."""
     names = dict.fromkeys(run.model for run in runs)
     forecasts = {name: np.stack([run.forecast for run in runs if run.model == name]) for name in names}
-    truth = split.targets[split.test_start :]
-    known = split.scored[split.test_start :, None] & ~np.isnan(truth)
-    rng = np.random.default_rng(seed)
+    choices = [(run.model, run.repeat, run.choice) for run in runs if run.choice]
     seconds = pd.DataFrame([{"model": run.model, **run.seconds} for run in runs])
     return Comparison(
-        table=_score(split, forecasts, truth, known, rng, settings.bootstrap),
-        forecasts=_stack_forecasts(split, forecasts, truth, known),
+        table=_score(split, forecasts, np.random.default_rng(seed), settings.bootstrap),
+        forecasts=_stack_forecasts(split, forecasts),
         seconds=seconds.groupby("model", sort=False).mean().reset_index(),
-        choices=pd.DataFrame(
-            [(run.model, run.repeat, run.choice) for run in runs if run.choice], columns=["model", "seed", "choice"]
-        ),
+        choices=pd.DataFrame(choices, columns=["model", "seed", "choice"]),
         trace=split.trace,
         notes=split.trace.notes,
         facts={"seed": seed, "settings": settings.model_dump(mode="json"), "data": split.trace.describe()},
@@ -331,18 +329,13 @@ def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed:
 
 
 def _score(
-    split: Split,
-    forecasts: Mapping[str, Array],
-    truth: Array,
-    known: Mask,
-    rng: np.random.Generator,
-    bootstrap: BootstrapSettings,
+    split: Split, forecasts: Mapping[str, Array], rng: np.random.Generator, bootstrap: BootstrapSettings
 ) -> pd.DataFrame:
     rows = []
     newest = split.features["value"].to_numpy()[split.test_start :]
     for column, horizon in enumerate(split.horizons):
-        at = known[:, column]
-        true = truth[at, column]
+        at = ~np.isnan(split.truth[:, column])
+        true = split.truth[at, column]
         losses = {name: (each[:, at, column] - true) ** 2 for name, each in forecasts.items()}
         naive = float(np.mean((newest[at] - true) ** 2))
         mean = {name: loss.mean(axis=0) for name, loss in losses.items()}
@@ -351,25 +344,20 @@ def _score(
         for name, each in forecasts.items():
             scores = [metrics(true, one[at, column]) for one in each]
             averaged = {key: float(np.mean([score[key] for score in scores])) for key in scores[0]}
-            low, high = block_interval(losses[name], rng, resamples=bootstrap.resamples, block=bootstrap.block)
+            low, high = block_interval(losses[name], rng, bootstrap)
             tested = best and name != best
             statistic, p = diebold_mariano(mean[name], mean[best], horizon) if tested else (np.nan, np.nan)
             skill = 1 - averaged["mse"] / naive if naive > 0 else np.nan
-            rows.append(
-                {
-                    **{"horizon": horizon, "model": name, "seeds": len(each), "points": len(true), **averaged},
-                    **{"mse_low": low, "mse_high": high, "skill": skill},
-                    **{"best_baseline": best, "dm_statistic": statistic, "dm_p": p},
-                }
-            )
+            row = {"horizon": horizon, "model": name, "seeds": len(each), "points": len(true), **averaged}
+            row |= {"mse_low": low, "mse_high": high, "skill": skill}
+            rows.append({**row, "best_baseline": best, "dm_statistic": statistic, "dm_p": p})
     return pd.DataFrame(rows)
 
 
-def _stack_forecasts(split: Split, forecasts: Mapping[str, Array], truth: Array, known: Mask) -> pd.DataFrame:
-    times = split.features.index[split.test_start :]
-    frames = []
+def _stack_forecasts(split: Split, forecasts: Mapping[str, Array]) -> pd.DataFrame:
+    times, frames = split.features.index[split.test_start :], []
     for column, horizon in enumerate(split.horizons):
-        true = np.where(known[:, column], truth[:, column], np.nan)
+        true = split.truth[:, column]
         for name, each in forecasts.items():
             mean = each[:, :, column].mean(axis=0)
             low, high = past_error_interval(true, mean, horizon)

@@ -95,11 +95,7 @@ class PaperLSTM(SequenceRegressor):
 
     Args:
         window: Past values that it sees.
-        hidden: Width of the hidden state.
-        epochs: Passes over the training windows.
-        batch: Windows in a batch.
-        learning_rate: Step of Adam.
-        max_windows: Windows drawn for an epoch.
+        hidden, epochs, batch, learning_rate, max_windows: See `PaperLSTMSettings`.
         accelerator: Lightning's word for where to train.
         random_state: Seed of the weights and of the order of windows.
     """
@@ -334,19 +330,13 @@ class ResidualLSTM(SequenceRegressor):
 
     Args:
         window: Values that the ridge regression reads; the network itself has no window.
-        hidden: Width of the hidden state.
-        epochs: Passes over the series, at most.
-        chunk: Steps of a training sequence.
-        batch: Sequences in a batch.
-        learning_rate: Largest step of AdamW.
+        hidden, epochs, patience, chunk, batch, learning_rate, members: See `LSTMSettings`.
         weight_decay: AdamW's decay.
-        members: Networks whose mean is the forecast.
         loss: `mse`, or `huber` for a low mean absolute error; validation then goes by that error.
         delta: Where Huber's loss turns linear, in standard deviations of the residual.
         bases: What validation picks from; the first is taken in doubt.
         memory: Steps over which the local scale forgets.
         fraction: Part of the rows, the newest ones, that validates.
-        patience: Epochs without a better validation loss after which to stop.
         accelerator: Lightning's word for where to train.
         random_state: Seed of weights, offsets and order.
     """
@@ -486,6 +476,11 @@ class _Trial:
 class ResidualStream:
     """A `ResidualLSTM` at work: keeps window, local scale and the networks' state."""
 
+    _lags: Array | None
+    _power: float
+    _hidden: Array
+    _memory: Array
+
     def __init__(self, target: ResidualTarget, network: NumpyLSTM) -> None:
         """Start without history."""
         self._target, self._network = target, network
@@ -512,7 +507,7 @@ class ResidualStream:
         return forecast
 
     def _forget(self) -> None:
-        self._lags: Array | None = None
+        self._lags = None
         self._power = self._target.variance
         self._hidden, self._memory = self._network.start()
 

@@ -219,7 +219,7 @@ def _decode(node: Any, tensors: Tensors) -> Any:
         make = _MAKERS.get(node["class"], _make)
         return make(node, partial(_decode, tensors=tensors))
     ((tag, content),) = node.items()
-    return {
+    values: dict[str, Callable[[], Any]] = {
         "array": lambda: tensors[content].copy(),
         "columns": lambda: tensors[content].copy().T,
         "scalar": lambda: tensors[content][()],
@@ -227,7 +227,8 @@ def _decode(node: Any, tensors: Tensors) -> Any:
         "tuple": lambda: tuple(_decode(item, tensors) for item in content),
         "strings": lambda: np.array([str(item) for item in content], dtype=object),
         "float": lambda: float(content),
-    }[tag]()
+    }
+    return values[tag]()
 
 
 def _make(node: Any, decode: Callable[[Any], Any]) -> Any:

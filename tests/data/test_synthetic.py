@@ -117,7 +117,7 @@ def test_bursts_solve_both_published_numbers(mae: float, ratio: float, share: fl
     small = rest * found.small * np.sqrt(2 / np.pi)
     assert small == pytest.approx(share * mae)
     assert small + found.probability * found.size == pytest.approx(mae)
-    mse = rest * found.small**2 + found.probability * found.size**2 * (1 + found.spread**2)
+    mse = rest * found.small**2 + found.probability * found.size**2 * (1 + synthetic.SPREAD**2)
     assert mse == pytest.approx((ratio * mae) ** 2)
 
 

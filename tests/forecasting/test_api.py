@@ -182,7 +182,7 @@ def _result(shift: float = 0.0) -> Forecast:
     made = np.repeat(values[:, None], 2, axis=1).astype(float)
     model = LastValue().fit(frame.to_numpy(), truth)
     scores = pd.DataFrame({"horizon": [1, 2], "model": "last_value", "mse": [1.0, 2.0]})
-    return _assemble(trace, {"model": "last_value", "window": 10}, [], scores, model, frame, truth[100:], made[100:])
+    return _assemble(trace, {"model": "last_value", "window": 10}, scores, model, frame, truth[100:], made[100:])
 
 
 def test_the_coming_steps_follow_the_end_with_the_middle_of_past_errors() -> None:

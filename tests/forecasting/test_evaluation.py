@@ -212,7 +212,7 @@ def test_the_bootstrap_interval_covers_the_mean_at_about_its_level(rho: float, l
     covered = 0
     for _ in range(150):
         losses = 3 + _ar(rng, 500, rho)[None]
-        a, b = block_interval(losses, rng, resamples=120, block=25)
+        a, b = block_interval(losses, rng, BootstrapSettings(resamples=120, block=25))
         covered += a <= 3 <= b
     assert low <= covered / 150 <= high
 
@@ -220,14 +220,14 @@ def test_the_bootstrap_interval_covers_the_mean_at_about_its_level(rho: float, l
 def test_the_bootstrap_draws_seeds_too() -> None:
     alike = np.ones((4, 100))
     apart = alike * np.array([[0.0], [1.0], [2.0], [3.0]])
-    assert block_interval(alike, np.random.default_rng(0), resamples=100) == (1, 1)
-    low, high = block_interval(apart, np.random.default_rng(0), resamples=100)
+    assert block_interval(alike, np.random.default_rng(0), BootstrapSettings(resamples=100)) == (1, 1)
+    low, high = block_interval(apart, np.random.default_rng(0), BootstrapSettings(resamples=100))
     assert low < 1 < 2 < high
 
 
 def test_the_bootstrap_draws_blocks_then_seeds() -> None:
     losses = np.random.default_rng(1).exponential(size=(3, 40))
-    low, high = block_interval(losses, np.random.default_rng(2), resamples=1, block=7)
+    low, high = block_interval(losses, np.random.default_rng(2), BootstrapSettings(resamples=1, block=7))
     rng = np.random.default_rng(2)
     starts = rng.integers(34, size=6)
     picked = rng.integers(3, size=3)
@@ -237,7 +237,7 @@ def test_the_bootstrap_draws_blocks_then_seeds() -> None:
 
 def test_a_block_longer_than_the_losses_is_all_of_them() -> None:
     losses = np.arange(10.0)[None]
-    assert block_interval(losses, np.random.default_rng(0), resamples=20, block=99) == (4.5, 4.5)
+    assert block_interval(losses, np.random.default_rng(0), BootstrapSettings(resamples=20, block=99)) == (4.5, 4.5)
 
 
 def test_diebold_mariano_by_hand() -> None:
@@ -296,10 +296,10 @@ def test_a_past_error_interval_knows_only_errors_known_then(now: int, horizon: i
 def test_a_past_error_interval_is_the_quantiles_of_the_errors() -> None:
     rng = np.random.default_rng(7)
     truth, forecast = rng.normal(size=(2, 60))
-    low, high = past_error_interval(truth, forecast, 2, level=0.8, memory=30)
+    low, high = past_error_interval(truth, forecast, 2, memory=30)
     errors = (truth - forecast)[59 - 2 - 29 : 59 - 2 + 1]
-    assert low[59] == pytest.approx(forecast[59] + np.quantile(errors, 0.1))
-    assert high[59] == pytest.approx(forecast[59] + np.quantile(errors, 0.9))
+    assert low[59] == pytest.approx(forecast[59] + np.quantile(errors, 0.025))
+    assert high[59] == pytest.approx(forecast[59] + np.quantile(errors, 0.975))
     assert np.isnan(low[:16]).all()
     assert np.isfinite(low[16:]).all()
 
