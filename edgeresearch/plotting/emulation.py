@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from edgeresearch.emulator import results
 from edgeresearch.emulator.api import Emulation
@@ -65,9 +64,8 @@ def draw_policies(result: Emulation) -> Figure:
     right.set(xlim=(0, 100), xlabel="triggers that ran, by hops (%)")
     for each in (left, middle, right):
         each.grid(visible=False, axis="y")
-    figure.suptitle(f"{_title(result)}: every policy on the same streams", x=0.01, ha="left")
-    style.legend(figure, "line: 95 % interval over the repeats")
-    return figure
+    title = f"{_title(result)}: every policy on the same streams"
+    return style.finish(figure, title, "line: 95 % interval over the repeats")
 
 
 @style.styled
@@ -134,12 +132,10 @@ def _draw_mesh(axes: Axes, result: Emulation) -> None:
             each.set_rasterized(True)
     axes.set_axis_off()
     axes.margins(0.05)
-    plain: Any = {"ls": "", "mfc": "none", "ms": 8}
-    handles = [Line2D([], [], marker="o", mec=GREEN, mew=2.4, label="has streams", **plain)]
+    handles = [style.key("has streams", GREEN, "o", mfc="none", mew=2.4, ms=8)]
     if len(layers) > 1:
-        handles.append(Line2D([], [], marker="s", mec=INK, label="gateway", **plain))
-        handles.append(Line2D([], [], color=SKY, lw=1.6, label="uplink"))
-    handles.append(Line2D([], [], color=GREY, lw=0.6, label="link"))
+        handles += [style.key("gateway", INK, "s", mfc="none", ms=8), style.key("uplink", SKY, line="-", lw=1.6)]
+    handles.append(style.key("link", GREY, line="-", lw=0.6))
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=4)
 
 

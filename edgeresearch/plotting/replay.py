@@ -1,10 +1,10 @@
 """The figures of a replay, a user's or the study's: scaling over time, and errors against pod-hours."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from edgeresearch.autoscaling.api import WITHIN, find_lowest_error, label
@@ -24,6 +24,7 @@ POINTS = 240
 
 MARKERS = {"advance": "^", "responsive": "o", "combined": "D", "fixed": "s", "hpa": "v", "quantile": "P", "oracle": "*"}
 """Marker of a strategy; others are crosses."""
+POINT: Mapping[str, Any] = {"ms": 8, "mew": 1.6}
 COLOURS = {"": style.INK, "last_value": style.GREY, "ridge": style.GREEN, "published": style.BLUE}
 """Colour of a forecaster; others are orange."""
 OTHERS = {"published": "published accuracy", "": "no forecast"}
@@ -108,9 +109,7 @@ def draw_scaling(
         style.dates(bottom)
     else:
         bottom.set_xlabel("time (hours)")
-    style.mark(figure, note)
-    figure.suptitle(title, x=0.01, ha="left")
-    return figure
+    return style.finish(figure, title, note, handles=[])
 
 
 @style.styled
@@ -141,18 +140,17 @@ def draw_tradeoff(
             each.hlines(part["error_percent"], part["pod_hours_low"], part["pod_hours_high"], colors=colours, lw=0.9)
         for colour, row in zip(colours, part.to_dict("records"), strict=True):
             run = row["strategy"], row["forecaster"]
-            look = _look(MARKERS.get(run[0], "X"), colour, filled=run == advice)
-            each.plot(row["pod_hours"], row["error_percent"], **look, zorder=3 if run[1] else 4)
+            look = {"marker": MARKERS.get(run[0], "X"), "color": colour, "zorder": 3 if run[1] else 4, **POINT}
+            each.plot(row["pod_hours"], row["error_percent"], mfc=colour if run == advice else "none", **look)
     handles: list[Any] = [
-        *(Line2D([], [], **_look(MARKERS.get(name, "X"), style.INK), label=name) for name in rows["strategy"].unique()),
+        *(style.key(name, marker=MARKERS.get(name, "X"), mfc="none", **POINT) for name in rows["strategy"].unique()),
         *(
-            Line2D([], [], **_look("_", COLOURS.get(name, style.ORANGE)), label=_label_forecaster(name))
+            style.key(_label_forecaster(name), COLOURS.get(name, style.ORANGE), "_", **POINT)
             for name in rows["forecaster"].unique()
         ),
     ]
     if advice is not None:
-        words = f"filled: {label(*advice)}, advised"
-        handles.append(Line2D([], [], **_look("X", style.INK, filled=True), label=words))
+        handles.append(style.key(f"filled: {label(*advice)}, advised", marker="X", **POINT))
         least = find_lowest_error(table)
         words = f"within {WITHIN:g} points of the best that scales"
         handles.append(axes[0].axhspan(least, least + WITHIN, color=style.GREY, alpha=0.2, lw=0, label=words))
@@ -166,13 +164,7 @@ def draw_tradeoff(
     if rows["pod_hours"].max() > 3 * rows["pod_hours"].min():  # Fixed may take many times the pods of the others
         axes[0].set_xscale("log")
         style.numbers(axes[0].xaxis, log=(1, 1.5, 2, 3, 4, 5, 7))
-    style.legend(figure, " ".join(filter(None, [note, left_out])), handles=handles, columns=4)
-    figure.suptitle(title, x=0.01, ha="left")
-    return figure
-
-
-def _look(marker: str, colour: str, *, filled: bool = False) -> dict[str, Any]:
-    return {"ls": "", "marker": marker, "color": colour, "mfc": colour if filled else "none", "ms": 8, "mew": 1.6}
+    return style.finish(figure, title, f"{note} {left_out}".strip(), handles=handles, columns=4)
 
 
 def _label_forecaster(forecaster: str) -> str:

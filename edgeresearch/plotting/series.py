@@ -83,7 +83,7 @@ def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "
         ratios = rows[["mse_low", "mse", "mse_high"]].div(naive, axis=0)
         each.axvline(1, color=INK, lw=1, ls="--")
         for role, part in ratios.groupby(rows["role"]):
-            (colour, marker, _), at = style.ROLES[str(role)], rows["model"][part.index].map(places)
+            (_, colour, marker), at = style.ROLES[str(role)], rows["model"][part.index].map(places)
             each.hlines(at, part["mse_low"], part["mse_high"], color=colour, lw=2, alpha=0.6)
             each.plot(part["mse"], at, marker, color=colour, ms=7)
         spread = float(ratios.max().max()) / max(float(ratios.min().min()), 1e-4)
@@ -94,15 +94,13 @@ def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "
     for each in axes[len(panels) :]:
         each.set_visible(False)
     axes[0].set_yticks(range(len(models)), models["label"])
-    style.legend(figure, note, handles=list_roles(models["role"]))
-    figure.suptitle(title, x=0.01, ha="left")
-    return figure
+    return style.finish(figure, title, note, handles=list_roles(models["role"]))
 
 
 def list_roles(roles: Iterable[str]) -> list[Line2D]:
     """Return what a legend shows of the roles of models."""
-    looks = [look for role, look in style.ROLES.items() if role in set(roles)]
-    return [Line2D([], [], ls="", marker=marker, color=colour, ms=7, label=words) for colour, marker, words in looks]
+    present = set(roles)
+    return [style.key(*look, ms=7) for role, look in style.ROLES.items() if role in present]
 
 
 @style.styled
@@ -138,6 +136,5 @@ def draw_detection(detection: Detection) -> Figure:
         each.axvspan(times[0], ready, color=style.GREY, alpha=0.2, lw=0, label="first training")
     style.dates(bottom)
     more = f"; {CHANNELS} of {len(values.columns)} channels" if len(values.columns) > CHANNELS else ""
-    figure.suptitle(f"{detection.name}: {detection.verdict}{more}", x=0.01, ha="left")
-    style.legend(figure, handles=bottom.get_legend_handles_labels()[0])
-    return figure
+    title = f"{detection.name}: {detection.verdict}{more}"
+    return style.finish(figure, title, handles=bottom.get_legend_handles_labels()[0])

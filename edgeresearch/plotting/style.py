@@ -27,14 +27,14 @@ BLUE, ORANGE, GREEN, RED, PINK, BROWN, _, GREY, _, SKY = sns.color_palette("colo
 INK = "#222222"
 
 ROLES: Mapping[str, tuple[str, str, str]] = {
-    "paper": (BLUE, "o", "the paper's baselines"),
-    "paper's LSTM": (ORANGE, "D", "the paper's LSTM"),
-    "naive": (GREY, "s", "naive"),
-    "strong": (GREEN, "^", "stronger baselines"),
-    "project": (PINK, "P", "this project's LSTM"),
-    "own": (RED, "X", "your own"),
+    "paper": ("the paper's baselines", BLUE, "o"),
+    "paper's LSTM": ("the paper's LSTM", ORANGE, "D"),
+    "naive": ("naive", GREY, "s"),
+    "strong": ("stronger baselines", GREEN, "^"),
+    "project": ("this project's LSTM", PINK, "P"),
+    "own": ("your own", RED, "X"),
 }
-"""Colour, marker and words of a forecaster's role."""
+"""Label, colour and marker of a forecaster's role."""
 
 _SETTINGS: Any = {
     "figure.dpi": 110,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from edgeresearch.plotting.style import BLUE, canvas, mark, numbers, styled
+from edgeresearch.plotting.style import BLUE, canvas, finish, numbers, styled
 from edgeresearch.sweeps.api import SweepResult
 
 WIDE = 20.0
@@ -41,13 +41,11 @@ def draw_sweep(result: SweepResult) -> Figure:
         (_draw_points if points else _draw_map)(axes, result, *varied)
         if points or len(table) > WRITTEN:
             note = f"mean of {seeds} seeds; the intervals stand in summary.csv"
-    figure.suptitle(f"{result.name}: {result.spec.experiment}", x=0.01, ha="left")
     if not result.cells.get("real", pd.Series([True])).fillna(True).all():
         note += "; the data are synthetic"
     if len(result.failures):
         note += f"; {len(result.failures)} of {len(result.cells)} cells failed and are left out"
-    mark(figure, note)
-    return figure
+    return finish(figure, f"{result.name}: {result.spec.experiment}", note, handles=[])
 
 
 def _draw_line(axes: Axes, result: SweepResult, name: str) -> None:

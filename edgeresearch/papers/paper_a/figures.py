@@ -172,7 +172,7 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     fit, predict = (rows[name].clip(lower=FLOOR).to_numpy() for name in ("fit_seconds", "predict_seconds"))
     axes.hlines(at, predict, fit, color="#cccccc", linewidth=2, zorder=1)
     for place, role in enumerate(rows["role"]):
-        colour, marker, _ = style.ROLES[role]
+        _, colour, marker = style.ROLES[role]
         axes.plot(fit[place], place, marker, color=colour, ms=9)
         axes.plot(predict[place], place, marker, mfc="white", mec=colour, mew=1.5, ms=7)
     axes.set_xscale("log")
@@ -211,9 +211,9 @@ def plot_forecasts(
     axes.plot(first["at"], first["truth"], color=style.INK, linewidth=1.6, label="true")
     for name, line in zip(models, ("-", "--", ":", "-."), strict=False):
         one, look = part[part["model"] == name], names.loc[name]
-        colour = style.ROLES[look["role"]][0]
+        colour = style.ROLES[look["role"]][1]
         axes.plot(one["at"], one["forecast"], color=colour, linestyle=line, linewidth=1.6, label=look["label"])
-    colour, band = style.ROLES[row["role"]][0], f"{row['label']}, 95 % of its past errors"
+    colour, band = style.ROLES[row["role"]][1], f"{row['label']}, 95 % of its past errors"
     axes.fill_between(first["at"], first["low"], first["high"], color=colour, alpha=0.2, linewidth=0, label=band)
     axes.set(xlabel="time", ylabel=str(table["unit"].iloc[0]))
     axes.margins(x=0.01)
@@ -272,7 +272,7 @@ def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequ
         axes.plot(hours.index, hours[name], color=style.GREY, linewidth=0.8, alpha=0.8, label=label)
     for name in models:
         row = names.loc[name]
-        colour, marker, _ = style.ROLES[row["role"]]
+        _, colour, marker = style.ROLES[row["role"]]
         look = {"color": colour, "marker": marker, "label": row["label"]}
         axes.plot(hours.index, hours[name], ms=5, linewidth=1.8, **look)
     axes.set_xlabel("hour of the day of the forecast time, by the trace's own clock")
