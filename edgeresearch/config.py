@@ -205,11 +205,7 @@ class Params(Section):
 
 
 def find(start: str | Path = ".") -> Path:
-    """Return the nearest folder with a `params.yaml`, from `start` upwards.
-
-    Raises:
-        InputError: There is none.
-    """
+    """Return the nearest folder with a `params.yaml`, from `start` upwards."""
     here = Path(start).resolve()
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():

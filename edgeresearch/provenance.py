@@ -26,11 +26,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the name of the processor, or its architecture where the system does not name it.
-
-    Args:
-        cpuinfo: File in which Linux describes the processor.
-    """
+    """Return the name of the processor, as Linux has it in a file, or its architecture where there is no name."""
     try:
         lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # no Linux

@@ -117,12 +117,7 @@ def merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]
 
 
 def parsed(data: Mapping[str, Any], model: type[S], where: str) -> S:
-    """Turn a plain mapping into an instance of `model`.
-
-    Args:
-        data: Keys and values as YAML gives them.
-        model: What they are checked against.
-        where: Name of the place they come from, for messages.
+    """Turn keys and values, as YAML gives them, into settings of a kind; messages say `where` they come from.
 
     Raises:
         InputError: A key is unknown, or a value is not what its key takes.

@@ -10,11 +10,7 @@ from scipy.special import stdtrit
 def interval(values: Iterable[float]) -> tuple[float, float, float]:
     """Return the mean of independent repeats and the lower and upper end of its 95 % interval.
 
-    Args:
-        values: One number per repeat; those that are not finite are left out.
-
-    Returns:
-        Mean, low, high: NaN where there is no value, and no interval (NaN, NaN) with a single one.
+    Numbers that are not finite are left out. All three are NaN where there is none, the interval with a single one.
     """
     data = np.fromiter(values, dtype=np.float64)
     data = data[np.isfinite(data)]
@@ -33,15 +29,6 @@ def intervals(table: pd.DataFrame, columns: Iterable[str]) -> dict[str, float]:
 
 
 def by(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Return means over the rows that share keys, in the order in which those come.
-
-    Args:
-        table: One row per key and repeat.
-        keys: Columns, of anything.
-        columns: Columns of numbers.
-
-    Returns:
-        The keys, and each of the columns, also with `_low` and `_high` (see `intervals`).
-    """
+    """Return means of columns over the rows that share keys, in the order in which those come (see `intervals`)."""
     groups = table.groupby(list(keys), sort=False)
     return pd.DataFrame([{**dict(zip(keys, key, strict=True)), **intervals(part, columns)} for key, part in groups])

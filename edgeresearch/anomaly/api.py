@@ -13,7 +13,7 @@ from edgeresearch.anomaly.evaluation import Schedule, apply_threshold, score_pre
 from edgeresearch.anomaly.identity import AutoencoderIdentity, Identity, LSTMIdentity
 from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold, Threshold
 from edgeresearch.data.csv import Channels, read_channels
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.result import Result
 from edgeresearch.settings import parsed
 
@@ -122,8 +122,7 @@ def detect(
 
 
 def _choose(name: str, known: Mapping[str, Any], what: str) -> Any:
-    if name not in known:
-        raise InputError(f"unknown {what} {name!r}{nearest(name, known)}; known: {', '.join(known)}")
+    check_known(what, name, known)
     return known[name]
 
 

@@ -32,14 +32,14 @@ def option(text: str, default: str, *names: str) -> Any:
 
 def own_file(text: str, name: str) -> Any:
     """Make an argument that is a file; one that is not there is told before anything heavy is imported."""
+    return Argument(help=text, metavar=name, callback=_there)
 
-    def check(path: Path) -> Path:
-        from edgeresearch.io import check_file
 
-        check_file(path)
-        return path
+def _there(path: Path) -> Path:
+    from edgeresearch.io import check_file
 
-    return Argument(help=text, metavar=name, callback=check)
+    check_file(path)
+    return path
 
 
 ParamsFile = Annotated[Path | None, option("Settings.", "params.yaml, if it is here", "--params")]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, Transfers
 from edgeresearch.emulator.settings import PolicyName
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.scheduling.los import LOS, LearningPolicy
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
 from edgeresearch.scheduling.runtime_model import Numbers, complete
@@ -495,7 +495,5 @@ def make_policy(
         if not callable(getattr(policy, "decide", None)):
             raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(request, view)")
         return copy.deepcopy(policy)
-    make = POLICIES.get(policy)  # type: ignore[call-overload]
-    if make is None:
-        raise InputError(f"unknown policy {policy!r}{nearest(policy, POLICIES)}; known: {', '.join(POLICIES)}")
-    return cast(SchedulingPolicy, make(rules, limits, fitting))
+    check_known("policy", policy, POLICIES)
+    return POLICIES[cast(PolicyName, policy)](rules, limits, fitting)

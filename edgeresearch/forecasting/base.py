@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeresearch.data.trace import find_runs
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 
 Array: TypeAlias = npt.NDArray[np.float64]
@@ -157,8 +157,7 @@ def model_info(model: str | Forecaster) -> ModelInfo:
         InputError: There is no model of that name, or the object cannot be fitted.
     """
     if isinstance(model, str):
-        if model not in MODELS:
-            raise InputError(f"unknown model {model!r}{nearest(model, MODELS)}; known: {', '.join(MODELS)}")
+        check_known("model", model, MODELS)
         return MODELS[model]
     name = model_name(model)
     if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import check_known
 from edgeresearch.io import atomic, read_table, write_csv, write_json
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def write_table(name: str, reports: str | Path, settings: "Params") -> None:
     Raises:
         InputError: The name is unknown, what the table is made of is missing, or a file cannot be written.
     """
+    check_known("table", name, TABLES)
     reports, forecast = Path(reports), settings.forecast
     if name == "table2":
         from edgeresearch.papers.paper_a.tables import write_table_2
@@ -139,9 +140,7 @@ def write_table(name: str, reports: str | Path, settings: "Params") -> None:
         from edgeresearch.papers.paper_b.tables import write_tables
 
         write_tables(settings.los, reports)
-    elif name == "claims":
+    else:
         from edgeresearch.papers.claims.audit import write_claims
 
         write_claims(reports.absolute().parent, reports, settings.model_dump())
-    else:
-        raise InputError(f"unknown table {name!r}{nearest(name, TABLES)}; known: {', '.join(TABLES)}")

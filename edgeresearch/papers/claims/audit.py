@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.io import atomic, write_csv, write_json
 from edgeresearch.papers.claims.measures import AbsentError, Claim, Results, Settings
 from edgeresearch.papers.claims.records_a import RECORDS_A
@@ -115,9 +115,9 @@ def select_claims(table: pd.DataFrame, paper: str | None = None, verdict: str | 
         InputError: There is no such paper or verdict; the message names those that there are.
     """
     for column, value, known in (("paper", paper, tuple(PAPERS)), ("verdict", verdict, VERDICTS)):
-        if value is not None and value not in known:
-            raise InputError(f"unknown {column} {value!r}{nearest(value, known)}; known: {', '.join(known)}")
-        table = table if value is None else table[table[column] == value]
+        if value is not None:
+            check_known(column, value, known)
+            table = table[table[column] == value]
     return table
 
 
