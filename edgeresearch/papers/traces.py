@@ -134,10 +134,8 @@ def _make_panels(
         each.set_title(f"{trace.name} (generated)" if kind == "generated" else trace.label)
     for each in axes[len(traces) :]:
         each.set_visible(False)
-    figure.suptitle(heading, x=0.01, ha="left")
     if "synthetic" in kinds:
         note += " Orange panels named (synthetic): seeded stand-ins, not measured."
     if "generated" in kinds:
         note += " Orange panels named (generated): the publisher's generated values, not measured."
-    style.mark(figure, note)
-    return figure, axes[: len(traces)]
+    return style.finish(figure, heading, note, handles=()), axes[: len(traces)]

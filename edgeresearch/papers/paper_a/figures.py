@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter
 
@@ -133,9 +132,8 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
         each.grid(axis="y", visible=False)
     axes[0].set_ylim(-0.6, len(order) - 0.4)
     note = note_origin(table, "Published values are of the paper's own, unpublished trace.")
-    style.legend(figure, note, handles=axes[0].get_legend_handles_labels()[0])
-    figure.suptitle(f"Paper A, Table 2, beside {label_trace(table)}", x=0.01, ha="left")
-    return figure
+    handles = axes[0].get_legend_handles_labels()[0]
+    return style.finish(figure, f"Paper A, Table 2, beside {label_trace(table)}", note, handles=handles)
 
 
 def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
@@ -162,12 +160,11 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     rows = table[(table["horizon"] == table["horizon"].min()) & table["fit_seconds"].notna()]
     rows = rows.sort_values("fit_seconds", ascending=False)
     figure, (axes,) = style.canvas(size=(9, 4.4 if len(rows) else 1.6))
-    figure.suptitle(f"{label_trace(table)}: cost of each model", x=0.01, ha="left")
+    title, note = f"{label_trace(table)}: cost of each model", note_origin(table)
     if rows.empty:
         axes.text(0.5, 0.5, "not measured for this trace; run make timings", ha="center", va="center", fontsize=12)
         axes.axis("off")
-        style.mark(figure, note_origin(table))
-        return figure
+        return style.finish(figure, title, note, handles=())
     at = np.arange(len(rows))
     fit, predict = (rows[name].clip(lower=FLOOR).to_numpy() for name in ("fit_seconds", "predict_seconds"))
     axes.hlines(at, predict, fit, color="#cccccc", linewidth=2, zorder=1)
@@ -179,11 +176,9 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_yticks(at, rows["label"])
     axes.set_xlabel(f"CPU seconds on one thread (less than {FLOOR:g} is drawn there)")
-    look: dict[str, Any] = {"marker": "o", "linestyle": "", "color": style.INK}
-    hollow = Line2D([], [], mfc="white", mec=style.INK, ms=7, label="forecast of the test part", **look)
-    handles = [Line2D([], [], ms=9, label="fit", **look), hollow]
-    style.legend(figure, note_origin(table), handles=[*handles, *list_roles(rows["role"])], columns=4)
-    return figure
+    hollow = style.key("forecast of the test part", marker="o", mfc="white", ms=7)
+    handles = [style.key("fit", marker="o", ms=9), hollow, *list_roles(rows["role"])]
+    return style.finish(figure, title, note, handles=handles, columns=4)
 
 
 @style.styled
@@ -219,10 +214,8 @@ def plot_forecasts(
     axes.margins(x=0.01)
     style.numbers(axes.yaxis)
     style.dates(axes)
-    style.legend(figure, note_origin(table))
-    ahead = f"{horizon} step{'s' if horizon > 1 else ''} ahead"
-    figure.suptitle(f"{label_trace(table)}: true and predicted, {ahead}", x=0.01, ha="left")
-    return figure
+    title = f"{label_trace(table)}: true and predicted, {horizon} step{'s' if horizon > 1 else ''} ahead"
+    return style.finish(figure, title, note_origin(table))
 
 
 def _step(table: pd.DataFrame) -> pd.Timedelta:
@@ -280,9 +273,7 @@ def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequ
     axes.set(xlim=(-0.5, 23.5), xticks=range(0, 24, 2), ylim=(0, top))
     beyond = [str(names.loc[name]["label"]) for name in others if hours[name].max() > top]
     more = f"Beyond the scale in some hours: {', '.join(beyond)}." if beyond else ""
-    style.legend(figure, note_origin(table, more))
-    figure.suptitle(f"{label_trace(table)}: error by hour of the day", x=0.01, ha="left")
-    return figure
+    return style.finish(figure, f"{label_trace(table)}: error by hour of the day", note_origin(table, more))
 
 
 @style.styled
@@ -293,32 +284,29 @@ def plot_table_3(table: pd.DataFrame, forecasters: Sequence[str] = ("published",
     """
     makers = [name for name in forecasters if name in set(table["forecaster"])]
     series = [(maker, reading) for reading in ("trace", "actions") for maker in makers]
-    handles = [Line2D([], [], marker="D", mfc="white", mec=style.INK, ls="", label="published")]
+    handles = [style.key("published", marker="D", mfc="white")]
     figure, axes = style.canvas(1, 3, size=(11, 4.4), sharex=True, sharey=True)
     for phase, each in zip(PHASES, axes, strict=True):
         for at, cells in enumerate(TABLE_3.values()):
             each.plot(cells[phase], -at + 0.32, "D", mfc="white", mec=style.INK, ms=8, mew=1.5)
         each.set_title(phase)
         each.set_xlabel("requests that fail (%)")
-        each.set_yticks(-np.arange(3), [STRATEGIES[name] for name in TABLE_3])
+        style.name_rows(each, [STRATEGIES[name] for name in TABLE_3])
         each.margins(x=0.1)
-        each.grid(axis="y", visible=False)
         style.numbers(each.xaxis)
     for (maker, reading), offset in zip(series, np.linspace(0.16, -0.32, len(series)), strict=True):
         rows = table[(table["reading"] == reading) & table["forecaster"].isin([maker, "none"])]
         colour = COLOURS.get(maker, style.ORANGE)
-        look: Any = {"color": colour, "mfc": colour if reading == "trace" else "white", "ls": "", "marker": "o"}
+        fill = colour if reading == "trace" else "white"
         for row in rows[rows["strategy"].isin(TABLE_3) & rows["phase"].isin(PHASES)].to_dict("records"):
             at, each = offset - list(TABLE_3).index(row["strategy"]), axes[PHASES.index(row["phase"])]
             each.plot([row["low"], row["high"]], [at, at], color=colour, lw=1.2)
-            each.plot(row["error_percent"], at, ms=6, **look)
+            each.plot(row["error_percent"], at, "o", ms=6, color=colour, mfc=fill)
         words = f"{OTHERS.get(maker) or MODELS[maker].label}, phases by {PHASES_BY[reading]}"
-        handles.append(Line2D([], [], label=words, **look))
-    axes[0].set_ylim(-2.6, 0.6)
+        handles.append(style.key(words, colour, "o", mfc=fill))
     bars = "Bars: 95 % over repeats. The forecast of published accuracy knows the future up to its error."
-    style.legend(figure, note_origin(table, bars, "Responsive uses none."), handles=handles, columns=3)
-    figure.suptitle(f"Paper A, Table 3, beside {label_trace(table)}", x=0.01, ha="left")
-    return figure
+    title, note = f"Paper A, Table 3, beside {label_trace(table)}", note_origin(table, bars, "Responsive uses none.")
+    return style.finish(figure, title, note, handles=handles, columns=3)
 
 
 @style.styled
@@ -341,9 +329,8 @@ def plot_usage(table: pd.DataFrame, course: pd.DataFrame, kind: str, traces: Seq
         each.axhspan(low, high, color=style.GREY, alpha=0.15, linewidth=0)
     axes[0].set_ylim(0, 100)
     grey = f"Grey: the range that the paper reads off its {place} ({low:g} to {high:g} %)."
-    style.mark(figure, note_origin(table, grey, "The service is a model; the traces beside it are of other machines."))
-    figure.suptitle(f"Paper A, {place}: {words} of the service over time", x=0.01, ha="left")
-    return figure
+    note = note_origin(table, grey, "The service is a model; the traces beside it are of other machines.")
+    return style.finish(figure, f"Paper A, {place}: {words} of the service over time", note, handles=())
 
 
 def plot_scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = POINTS) -> Figure:
