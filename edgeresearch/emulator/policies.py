@@ -125,6 +125,7 @@ class NodeStates:
 LOST_IN_A_ROW = 8
 """Lost exchanges after which a reader has the one before them for sure."""
 
+_INFINITE = math.inf
 _new = tuple.__new__  # makes a named tuple in half the time of its own constructor
 
 
@@ -169,13 +170,16 @@ class NodeView:
 
     def here(self) -> Availability:
         """Return the state of the node itself, true now."""
-        return self.true_state(self.node)
+        node, time = self.node, self.time  # as `true_state`, without the call: every decision begins here
+        host = self._hosts[node]
+        cpu, memory = host.free(time)
+        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, _INFINITE))
 
     def true_state(self, node: int) -> Availability:
         """Return the true state of any node, as only an observer with global knowledge has it."""
         host, time = self._hosts[node], self.time
         cpu, memory = host.free(time)
-        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, math.inf))
+        return _new(Availability, (node, time, cpu, memory, 1 - cpu / host.capacity, host.kind, 0.0, _INFINITE))
 
     def neighbours(self) -> list[Availability]:
         """Return what the neighbours that are in the mesh last published, in ascending order."""

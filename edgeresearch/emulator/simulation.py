@@ -3,7 +3,6 @@
 import gc
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, NamedTuple
@@ -178,7 +177,9 @@ class Host:
     """State of one node.
 
     Attributes:
-        number: The node's; `kind` is its class, `capacity` its CPU, in millicores.
+        number: The node's.
+        kind: Node class.
+        capacity: CPU, in millicores.
         cpu: CPU that prediction jobs leave, in millicores.
         memory: Memory that they leave, in megabytes.
         phase: Time of an exchange, in seconds; the others follow in intervals.
@@ -301,7 +302,7 @@ class SimulationState:
         )  # fmt: skip
 
     def trigger(self, triggers: Iterable[Trigger]) -> None:
-        """Let jobs look for a node for a training, in the order of their triggers, unless their source is away."""
+        """Let jobs look for a node for a training, one after another by time, unless their source is away."""
         streams, view, watch, dropped = self._streams, self.view, self._watch, self.log.dropped
         decide, learn = self._policy.decide, self._learn
         for trigger in triggers:
@@ -358,18 +359,15 @@ class SimulationState:
         if up:
             host.since = time
         else:
-            self._lose(host, time)
+            for _, end, _, _, number in host.runs:
+                if end > time:
+                    stream = self._streams[number]
+                    self.log.lose(stream.place)
+                    stream.training, stream.end = None, -math.inf
+            host.runs = ()
         states = self.view.states
         if states is not None:
             states.change(node, time, up=up)
-
-    def _lose(self, host: Host, time: float) -> None:
-        for _, end, _, _, number in host.runs:
-            if end > time:
-                stream = self._streams[number]
-                self.log.lose(stream.place)
-                stream.training, stream.end = None, -math.inf
-        host.runs = ()
 
     def _hand_over(self, node: int, goal: int, tried: tuple[int, ...]) -> tuple[int, ...]:
         if not isinstance(goal, (int, np.integer)) or not 0 <= goal < len(self._hosts):
@@ -445,8 +443,6 @@ def _hosts(mesh: Mesh, jobs: Sequence[Job], phases: Sequence[float]) -> list[Hos
         for number, (node, phase) in enumerate(zip(mesh.nodes, phases, strict=True))
     ]
     for job in jobs:
-        if job.cpu == job.memory == 0:
-            continue
         host = hosts[job.source]
         host.cpu -= job.cpu
         host.memory -= job.memory
@@ -521,7 +517,9 @@ def run_events(
     )  # fmt: skip
     first = [change.time for change in changes] + [job.first for job in jobs]
     every = [math.inf] * len(changes) + [job.period for job in jobs]
-    with _collector_paused():
+    collects = gc.isenabled()
+    gc.disable()  # it would look through all nodes again and again, and a run leaves no cycles behind
+    try:
         for moments, numbers, counts in event_schedule(first, every, seconds):
             numbers -= len(changes)
             noise, monitor = times.draws(draws.key, numbers, counts)
@@ -534,17 +532,8 @@ def run_events(
                 state.change(time, changes[what].node, up=changes[what].up)
             state.trigger(triggers)
             state.log.settle()
+    finally:
+        if collects:
+            gc.enable()
     left = state.log, state.handovers, state.megabytes, state.view.synced
     return Outcome(policy, mesh, jobs, seconds, interval, *left, paths, steps)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the garbage collector from looking through all nodes again and again: a run leaves no cycles behind."""
-    ran = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if ran:
-            gc.enable()

@@ -430,7 +430,7 @@ class Testbed(Section):
         return nodes
 
     def jobs(self, mesh: Mesh, rng: np.random.Generator, *, streams: int | None = None) -> list[Job]:
-        """Return the streams, all if `streams` is None; `rng` draws the periods of a rule, of the first ones first."""
+        """Return the first so many `streams`, all if None; `rng` draws the periods of a rule, one after another."""
         number = {node.name: i for i, node in enumerate(mesh.nodes)}
         if self.stream_rule is None:
             count = len(self.streams) if streams is None else streams
