@@ -174,11 +174,8 @@ def limit_numbers(landmarks: pd.DataFrame, rule: str) -> dict[str, Any]:
     From `landmarks` of the stage `limits`.
     """
     rows = landmarks[landmarks["rule"] == rule]
-    alone, shared = (rows[(rows["together"] > 0) == is_shared] for is_shared in (False, True))
-    numbers: dict[str, Any] = {"nodes": shared["together"].max()}
-    for prefix, part in (("", alone), ("shared_", shared)):
-        numbers |= {f"{prefix}{what}": value for what, value in zip(part["what"], part["value"], strict=True)}
-    return numbers
+    names = np.where(rows["together"] > 0, "shared_", "") + rows["what"]
+    return {"nodes": rows["together"].max(), **dict(zip(names, rows["value"], strict=True))}
 
 
 def scheduling_numbers(drops: pd.DataFrame, traffic: pd.DataFrame) -> dict[str, Any]:
