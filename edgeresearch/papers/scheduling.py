@@ -21,7 +21,7 @@ from edgeresearch.emulator.network import Mesh
 from edgeresearch.emulator.policies import NodeView
 from edgeresearch.emulator.settings import TrainingCost
 from edgeresearch.emulator.testbed import Churn, Rate
-from edgeresearch.errors import InputError, nearest
+from edgeresearch.errors import check_known
 from edgeresearch.io import atomic, write_csv
 from edgeresearch.papers.fit_b import Value, adjust
 from edgeresearch.papers.limit_adaptation import limits
@@ -247,8 +247,7 @@ def measured_cost(path: str | Path, model: str = "lstm", base: TrainingCost | No
         InputError: The file is missing or no calibration, or has no such model.
     """
     models = _measured_models(path)
-    if model not in models:
-        raise InputError(f"{path} has no model {model!r}{nearest(model, models)}; known: {', '.join(models)}")
+    check_known(f"model in {path}:", model, models)
     fit = models[model]
     kept = {name: getattr(base or TrainingCost(), name) for name in ("monitor", "start", "stop")}
     about: Any = {"measured": f"{model} as measured in {path}", "sampled": (fit.sampled.low, fit.sampled.high)}
@@ -301,9 +300,7 @@ def write(
     Raises:
         InputError: There is no such stage, the settings do not fit the testbed, or a file cannot be written.
     """
-    if name not in STAGES:
-        known = f"{nearest(name, STAGES)}; known: {', '.join(STAGES)}"
-        raise InputError(f"there is nothing called {name!r} to emulate{known}")
+    check_known("stage", name, STAGES)
     tables = STAGES[name](study, seed=seed, workers=workers, **options)
     for what, table in tables.items():
         if what == "rows":

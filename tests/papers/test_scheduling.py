@@ -154,7 +154,7 @@ def test_files_have_the_same_bytes_every_time(tmp_path: Path, scheduled: Frames)
 
 
 def test_bad_names_and_testbeds_are_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nothing called 'sweep' to emulate; did you mean sweeps"):
+    with pytest.raises(InputError, match="unknown stage 'sweep'; did you mean sweeps"):
         scheduling.write("sweep", SMALL, seed=1, out=tmp_path)
     with pytest.raises(InputError, match=r"cannot read .*none.yaml"):
         scheduling.write("limits", SMALL.replace(testbed=str(tmp_path / "none.yaml")), seed=1, out=tmp_path)
@@ -328,7 +328,9 @@ def test_a_file_that_is_missing_or_broken_is_told(tmp_path: Path, content: str |
 
 
 def test_a_model_that_was_not_measured_is_told() -> None:
-    with pytest.raises(InputError, match="has no model 'lstn'; did you mean lstm.; known: autoencoder, lstm"):
+    with pytest.raises(
+        InputError, match="unknown model in .*calibration.json: 'lstn'; did you mean lstm.; known: autoencoder, lstm"
+    ):
         measured_cost(COMMITTED, "lstn")
 
 
