@@ -24,8 +24,7 @@ from edgeresearch.plotting.style import (
     RED,
     SKY,
     canvas,
-    legend,
-    mark,
+    finish,
     save,
     styled,
 )
@@ -89,8 +88,7 @@ def ratios(table: pd.DataFrame, note: str) -> Figure:
     axes.set_yticks(places, names, fontsize=8)
     axes.grid(axis="y", visible=False)
     axes.xaxis.set_major_locator(LogLocator(numticks=12))
-    legend(figure, note, handles=_handles(), columns=5)
-    return figure
+    return finish(figure, note=note, handles=_handles())
 
 
 def _ratio(axes: Axes, place: float, row: Mapping[str, object]) -> None:
@@ -167,8 +165,7 @@ def scaling(found: Mapping[str, Mapping[str, pd.DataFrame]], note: str) -> Figur
         low, high = axes.get_ylim()
         axes.set_ylim(low / 2, high * 2)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), fontsize=8)
-    mark(figure, f"{note} A level line: the whole grows as its size does.")
-    return figure
+    return finish(figure, note=f"{note} A level line: the whole grows as its size does.", handles=[])
 
 
 if __name__ == "__main__":

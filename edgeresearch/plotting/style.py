@@ -112,27 +112,6 @@ def error_bars(
     return np.array([each.clip(lower=0).fillna(0) for each in off])
 
 
-def mark(figure: Figure, note: str) -> None:
-    """Write a line under a whole figure without a legend, such as what a reader must know of its data."""
-    figure.supxlabel(_wrapped(figure, note), x=0.01, ha="left", fontsize=8.5, color=INK, style="italic")
-
-
-def legend(figure: Figure, note: str = "", *, handles: Sequence[Artist] | None = None, columns: int = 5) -> None:
-    """Put a legend under a whole figure, below the note.
-
-    Args:
-        figure: Its labelled artists are listed.
-        note: What `mark` would write.
-        handles: What is listed instead.
-        columns: Entries side by side.
-    """
-    listed = {} if handles is None else {"handles": handles}
-    box = figure.legend(loc="outside lower left", ncols=columns, alignment="left", **listed)
-    if note:
-        box.set_title(_wrapped(figure, note))
-    box.get_title().set(fontsize=8.5, color=INK, style="italic")
-
-
 def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     """Name the rows of a panel whose things stand at the heights 0, -1, -2 and so on."""
     axes.set_yticks(-np.arange(len(labels)), labels)
@@ -146,27 +125,28 @@ def key(label: str, colour: str = INK, marker: str = "", line: str = "", **looks
 
 
 def finish(
-    figure: Figure, title: str, note: str = "", *, handles: Sequence[Artist] | None = None, columns: int = 5
+    figure: Figure, title: str = "", note: str = "", *, handles: Sequence[Artist] | None = None, columns: int = 5
 ) -> Figure:
     """Give a figure its title, and below it a legend with a note, or where nothing is listed the note alone.
 
     Args:
         figure: What is returned.
         title: Over the whole figure.
-        note: See `mark`.
+        note: What a reader must know.
         handles: What is listed; the figure's labelled artists if None.
         columns: Entries side by side.
     """
-    figure.suptitle(title, x=0.01, ha="left")
+    if title:
+        figure.suptitle(title, x=0.01, ha="left")
+    note, look = textwrap.fill(note, int(figure.get_figwidth() * 14)), {"fontsize": 8.5, "color": INK}
     if handles is None or handles:
-        legend(figure, note, handles=handles, columns=columns)
+        listed = {} if handles is None else {"handles": handles}
+        box = figure.legend(loc="outside lower left", ncols=columns, alignment="left", **listed)
+        box.set_title(note)
+        box.get_title().set(**look, style="italic")
     else:
-        mark(figure, note)
+        figure.supxlabel(note, x=0.01, ha="left", style="italic", **look)
     return figure
-
-
-def _wrapped(figure: Figure, note: str) -> str:
-    return textwrap.fill(note, int(figure.get_figwidth() * 14))
 
 
 def save(figure: Figure, path: str | Path) -> Path:

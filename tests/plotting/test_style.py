@@ -16,7 +16,7 @@ def _drawn(note: str = "") -> Figure:
     right.plot([19000.0, 19001.0], [1, 2], label="b")
     style.numbers(left.xaxis)
     style.dates(right)
-    style.legend(figure, note)
+    style.finish(figure, note=note)
     return figure
 
 
@@ -72,13 +72,13 @@ def test_a_long_note_is_wrapped_and_stands_over_the_legend() -> None:
     text = figure.legends[0].get_title().get_text()
     assert max(map(len, text.splitlines())) <= 6 * 14
     assert len(text.splitlines()) > 2
-    style.mark(figure, "word " * 60)
+    style.finish(figure, note="word " * 60, handles=[])
     assert figure.get_supxlabel() == text
 
 
 def test_a_legend_without_note_lists_what_is_given() -> None:
     figure = _drawn()
-    style.legend(figure, handles=figure.axes[0].lines)
+    style.finish(figure, handles=figure.axes[0].lines)
     assert [text.get_text() for text in figure.legends[-1].get_texts()] == ["a"]
     assert figure.legends[-1].get_title().get_text() in ("", "None")
 

@@ -21,7 +21,7 @@ def _drawn(path: Path, many: int = 2) -> Path:
     left.annotate("14.37", (0, 0))
     right.set(xlabel="hours (of a day)", title="second panel")
     figure.suptitle("Errors <by> hour")
-    style.legend(figure, "Bars: 95 %.")
+    style.finish(figure, note="Bars: 95 %.")
     style.save(figure, path)
     return path
 
@@ -41,7 +41,7 @@ def test_a_drawing_says_its_title_and_what_it_shows(tmp_path: Path) -> None:
 def test_the_title_is_the_largest_text_even_where_a_note_comes_last(tmp_path: Path) -> None:
     figure, _ = style.canvas(size=(5.0, 3.0))
     figure.suptitle("Request rates")
-    style.mark(figure, "Line: the mean; band: lowest to highest.")
+    style.finish(figure, note="Line: the mean; band: lowest to highest.", handles=[])
     style.save(figure, tmp_path / "a.svg")
     assert read_drawing(tmp_path / "a.svg", "a").title == "Request rates"
 
