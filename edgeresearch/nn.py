@@ -50,10 +50,15 @@ class SequenceLSTM(lightning.LightningModule):
     The members differ in their first weights alone. The heads start at zero: an untrained network corrects nothing.
 
     Args:
-        features, hidden, targets: Columns of a step, width of a hidden state, numbers that are forecast at each step.
+        features: Columns of a step.
+        hidden: Width of a hidden state.
+        targets: Numbers that are forecast at each step.
         members: How many LSTMs.
-        loss, delta: `mse`, or `huber`, linear beyond `delta` standard deviations, for forecasts near the median.
-        learning_rate, weight_decay, total_steps: Of AdamW: largest step, decay, and steps of the one cycle.
+        loss: `mse`, or `huber`, linear beyond `delta` standard deviations, for forecasts near the median.
+        delta: As above.
+        learning_rate: AdamW's largest step.
+        weight_decay: AdamW's decay.
+        total_steps: Steps of the one cycle.
         warm_up: Steps at the head of a sequence that count for the state, not for the loss.
         generator: Draws the first weights.
     """

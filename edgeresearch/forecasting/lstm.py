@@ -91,11 +91,10 @@ class PaperLSTM(SequenceRegressor):
     """Paper A, section 3: an LSTM over a sliding window of past QPS, trained on the MSE, forecasts the next value.
 
     The paper gives the gates and the loss, but no width, window, step or number of epochs: these are settings here.
-    Covariates are not read.
+    Covariates are not read. What is not told here is told at `PaperLSTMSettings`.
 
     Args:
         window: Past values that it sees.
-        hidden, epochs, batch, learning_rate, max_windows: See `PaperLSTMSettings`.
         accelerator: Lightning's word for where to train.
         random_state: Seed of the weights and of the order of windows.
     """
@@ -326,11 +325,10 @@ class ResidualLSTM(SequenceRegressor):
     training example, the state is kept from step to step, and the network corrects a last value or ridge forecast
     instead of replacing it (see `ResidualTarget`). The newest rows of what `fit` gets validate: they choose the ridge
     penalty, the number of epochs and the base, where another than the first must be better by two standard errors; then
-    all rows are learnt.
+    all rows are learnt. What is not told here is told at `LSTMSettings`.
 
     Args:
         window: Values that the ridge regression reads; the network itself has no window.
-        hidden, epochs, patience, chunk, batch, learning_rate, members: See `LSTMSettings`.
         weight_decay: AdamW's decay.
         loss: `mse`, or `huber` for a low mean absolute error; validation then goes by that error.
         delta: Where Huber's loss turns linear, in standard deviations of the residual.
