@@ -36,8 +36,7 @@ class WindowLSTM(lightning.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Return the mean squared error of a batch (Paper A, section 3, loss L)."""
-        windows, targets = batch
-        return nn.functional.mse_loss(self(windows), targets)
+        return nn.functional.mse_loss(self(batch[0]), batch[1])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""

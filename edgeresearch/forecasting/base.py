@@ -201,26 +201,21 @@ def build(
         own: dict[str, Any] = {**dict(settings.lstm), "loss": "huber" if model == "lstm_huber" else "mse"}
         return ResidualLSTM(window, fraction=share, random_state=seed, **own)
 
-    from edgeresearch.forecasting.baselines import (
-        BinnedLogistic,
-        BoostedTrees,
-        LastValue,
-        SeasonalNaive,
-        Windowed,
-        tune_ridge,
-    )
+    from edgeresearch.forecasting import baselines
 
     calendar = model.endswith("calendar")
     if model == "last_value":
-        return LastValue()
+        return baselines.LastValue()
     if model == "seasonal_naive":
-        return SeasonalNaive([at for at, column in enumerate(columns) if column.startswith("season_lag_")] or [0])
+        lags = [at for at, column in enumerate(columns) if column.startswith("season_lag_")]
+        return baselines.SeasonalNaive(lags or [0])
     if model == "logistic":
-        return Windowed(BinnedLogistic(), window)
+        return baselines.Windowed(baselines.BinnedLogistic(), window)
     if model.startswith("xgboost"):
-        return Windowed(BoostedTrees(fraction=share, random_state=seed), window, calendar, residual=calendar)
+        trees = baselines.BoostedTrees(fraction=share, random_state=seed)
+        return baselines.Windowed(trees, window, calendar, residual=calendar)
     if model.startswith("ridge"):
-        return Windowed(tune_ridge(share), window, calendar)
+        return baselines.Windowed(baselines.tune_ridge(share), window, calendar)
 
     from sklearn.ensemble import RandomForestRegressor
 
@@ -228,4 +223,4 @@ def build(
     forest = RandomForestRegressor(
         settings.forest.trees, max_features=1 / 3, min_samples_leaf=5, max_samples=cap, random_state=seed, n_jobs=1
     )
-    return Windowed(forest, window)
+    return baselines.Windowed(forest, window)

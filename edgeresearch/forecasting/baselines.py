@@ -24,16 +24,14 @@ from edgeresearch.forecasting.settings import STUDY
 class SequenceRegressor(RegressorMixin, BaseEstimator):
     """Base of the forecasters here: forecasts each stretch without outage by `_forecast`.
 
-    A subclass defines `fit`, which begins with `_check_training`, and `_forecast`.
+    A subclass defines `fit`, which begins with `_check_training`, and `_forecast`; and, if not these, how many rows a
+    forecast reads and whether it reads more than the values.
     """
 
+    window: int = 1
+    covariates: bool = False
     flat_: bool
     targets_: int
-
-    @property
-    def _window(self) -> int:
-        """Rows that a forecast reads."""
-        return int(getattr(self, "window", 1))
 
     def __sklearn_tags__(self) -> Any:
         """Say that NaN is allowed: it marks an outage."""
@@ -47,7 +45,8 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         """Forecast from each row; NaN where the newest value is not observed."""
         check_is_fitted(self)
         rows = np.asarray(validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False))
-        self._check_covariates(rows)
+        if self.covariates:
+            check_whole(rows)
         forecast = np.full((len(rows), self.targets_), np.nan)
         for part in find_segments(~np.isnan(rows[:, 0])):
             forecast[part] = self._forecast(rows[part])
@@ -56,31 +55,29 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
     def stream(self) -> Stream:
         """Return a live twin of `predict`."""
         check_is_fitted(self)
-        return WindowStream(self._forecast, self._window, self.targets_)
+        return WindowStream(self._forecast, self.window, self.targets_)
 
     def _forecast(self, rows: Array) -> Array:
         """Forecast from each row of a stretch without outage, `(rows, targets)`."""
         raise NotImplementedError
 
     def _design(self, rows: Array) -> Array:
-        """Return what a regressor is shown of each row of a stretch: the values of the window."""
-        return make_lags(rows[:, 0], self._window)
+        """Return what a regressor is shown of each row of a stretch: its window and, if it reads them, covariates."""
+        lags = make_lags(rows[:, 0], self.window)
+        return np.column_stack([lags, rows[:, 1:]]) if self.covariates else lags
 
     def _collect(self, rows: Array, targets: Array) -> tuple[Array, Array]:
         """Return what is shown of every row whose whole window and targets are observed, and those targets."""
         inputs, outputs = [], []
         for part in find_segments(~np.isnan(rows[:, 0])):
             known: Mask = np.asarray(~np.isnan(targets[part]).any(axis=1))
-            known[: self._window - 1] = False
+            known[: self.window - 1] = False
             inputs.append(self._design(rows[part])[known])
             outputs.append(targets[part][known])
         if not any(map(len, outputs)):
-            what = f"no stretch of {self._window} observed values among n_samples = {len(rows)} rows"
+            what = f"no stretch of {self.window} observed values among n_samples = {len(rows)} rows"
             raise InputError(f"{what}; use a shorter window or a longer series")
         return np.concatenate(inputs), np.concatenate(outputs)
-
-    def _check_covariates(self, rows: Array) -> None:
-        """Refuse rows in which something is missing that the model reads."""
 
     def _check_training(self, X: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:
         """Check what `fit` was given, and return it as `(rows, features)` and `(rows, targets)`."""
@@ -91,7 +88,8 @@ class SequenceRegressor(RegressorMixin, BaseEstimator):
         check_consistent_length(checked, target)
         if np.isnan(target).all():
             raise InputError(f"y holds no known value in {len(target)} rows; give a series that is observed somewhere")
-        self._check_covariates(checked)
+        if self.covariates:
+            check_whole(checked)
         self.flat_ = target.ndim == 1
         return checked, target.reshape(len(target), -1)
 
@@ -135,14 +133,6 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
         self.regressor_ = getattr(fitted, "best_estimator_", fitted)  # what a search found, without the search
         self.targets_ = wanted.shape[1]
         return self
-
-    def _check_covariates(self, rows: Array) -> None:
-        if self.covariates:
-            check_whole(rows)
-
-    def _design(self, rows: Array) -> Array:
-        lags = super()._design(rows)
-        return np.column_stack([lags, rows[:, 1:]]) if self.covariates else lags
 
     def _forecast(self, rows: Array) -> Array:
         forecast = np.asarray(self.regressor_.predict(self._design(rows)), dtype=np.float64).reshape(len(rows), -1)

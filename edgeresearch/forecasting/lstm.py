@@ -355,6 +355,7 @@ class ResidualLSTM(SequenceRegressor):
     patience: int = STUDY.lstm.patience
     accelerator: str = "auto"
     random_state: int | None = None
+    covariates = True
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
         """Choose on the newest rows, then train on all: `X` `(rows, features)`, `y` `(rows,)` or `(rows, targets)`."""
@@ -370,7 +371,8 @@ class ResidualLSTM(SequenceRegressor):
         }
         self.trials_ = {base: float(np.mean(trial.ratios)) for base, trial in trials.items()}
         best = min(self.trials_, key=lambda base: self.trials_[base])
-        clear = _is_clearly_lower(trials[best].ratios, trials[self.bases[0]].ratios)
+        margin = trials[best].ratios - trials[self.bases[0]].ratios  # block by block; clear are two standard errors
+        clear = np.mean(margin) < -2 * np.std(margin) / np.sqrt(max(len(margin) - 1, 1))
         self.base_: Base = best if clear else self.bases[0]
         chosen = trials[self.base_]
         self.epochs_ = chosen.epochs
@@ -385,9 +387,6 @@ class ResidualLSTM(SequenceRegressor):
         """Return a live twin of `predict` that keeps the state: a step costs the same however long the past."""
         check_is_fitted(self)
         return ResidualStream(self.residual_target_, self.network_)
-
-    def _check_covariates(self, rows: Array) -> None:
-        check_whole(rows)
 
     def _forecast(self, rows: Array) -> Array:
         return _forecast(rows, self.residual_target_, self.network_)
@@ -417,7 +416,13 @@ class ResidualLSTM(SequenceRegressor):
     ) -> tuple[SequenceLSTM, int]:
         """Train on `parts`, for so many epochs or, with a `cut`, until the rows after it are forecast no better."""
         generator = torch.Generator().manual_seed(seed)
-        inputs, goals, known = _tensors(rows, targets, target)
+        read, answers = np.zeros((len(rows), len(target.centre))), np.full(targets.shape, np.nan)
+        for part in find_segments(~np.isnan(rows[:, 0])):
+            base, unit, read[part] = target.apply(rows[part])
+            answers[part] = (targets[part] - base) / unit
+        there = ~np.isnan(answers)
+        arrays = (read, np.where(there, answers, 0), there)
+        inputs, goals, known = (torch.from_numpy(each.astype(np.float32)) for each in arrays)
         chunks = Chunks((inputs, goals, known), parts, self.chunk, self.batch, generator)
         module = SequenceLSTM(
             inputs.shape[1],
@@ -456,12 +461,6 @@ class ResidualLSTM(SequenceRegressor):
                 if len(a):
                     ratios.append(np.log((a.mean() + 1e-12) / (b.mean() + 1e-12)))
         return np.array(ratios or [0.0])
-
-
-def _is_clearly_lower(ratios: Array, others: Array) -> bool:
-    """Whether block by block the first log ratios are lower by more than two standard errors."""
-    margin = ratios - others
-    return float(np.mean(margin)) < -2 * float(np.std(margin)) / float(np.sqrt(max(len(margin) - 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -508,19 +507,6 @@ class ResidualStream:
         self._lags = None
         self._power = self._target.variance
         self._hidden, self._memory = self._network.start()
-
-
-def _tensors(rows: Array, targets: Array, target: ResidualTarget) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return what the network reads, what it is to answer, and where an answer is known."""
-    inputs, goals = np.zeros((len(rows), len(target.centre))), np.full(targets.shape, np.nan)
-    for part in find_segments(~np.isnan(rows[:, 0])):
-        base, unit, inputs[part] = target.apply(rows[part])
-        goals[part] = (targets[part] - base) / unit
-    known = ~np.isnan(goals)
-    read, answer, weight = (
-        torch.from_numpy(each.astype(np.float32)) for each in (inputs, np.where(known, goals, 0), known)
-    )
-    return read, answer, weight
 
 
 def _forecast(rows: Array, target: ResidualTarget, network: NumpyLSTM) -> Array:
