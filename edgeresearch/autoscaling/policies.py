@@ -1,7 +1,6 @@
 """Autoscaling policies: what is known at a decision, and the number of pods that each wants then."""
 
 import math
-from collections import deque
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -154,29 +153,33 @@ class HPA(BuiltInPolicy):
         # The load in pods: within the tolerance where current · (1 - tolerance) <= load <= current · (1 + tolerance).
         loads = (observations.load / capacity.q_act).tolist()
         needed = capacity.pods_for(observations.load).tolist()
-        few, many, low, high = 1 - self.tolerance, 1 + self.tolerance, capacity.min_pods, capacity.most_pods
+        few, many, fewest, most = 1 - self.tolerance, 1 + self.tolerance, capacity.min_pods, capacity.most_pods
         window = max(round(self.stabilisation / observations.sync_period), 1)
         current = int(capacity.bound(needed[0]))
         # Pods that precede the first period, then those of each sync: entry k is what there was a period before sync k.
         pods = [current] * max(round(self.period / observations.sync_period), 1)
-        syncs = len(pods)
-        highest = deque[tuple[int, int]]()  # recommendations of the window that no later one reaches, the highest first
+        syncs, recommended = len(pods), list[int]()
+        low, high = few * current, many * current
+        held_at = 0  # newest sync that recommended as many pods as there are now: it holds against scaling down
         for now, desired in enumerate(needed):
-            if few * current <= loads[now] <= many * current:
+            if desired != current and low <= loads[now] <= high:
                 desired = current
-            while highest and highest[-1][1] <= desired:
-                highest.pop()
-            highest.append((now, desired))
-            if highest[0][0] <= now - window:
-                highest.popleft()
-            if desired < current:
-                desired = min(highest[0][1], current)
-            before = pods[now]  # at the beginning of the period, from which the policies count
-            if desired != before:
-                most = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
-                least = math.floor(before * (100 - self.down_percent) / 100)
-                desired = min(max(min(desired, most), least, low), high)
-            current = desired
+            recommended.append(desired)
+            if desired >= current:
+                held_at = now
+            elif held_at > now - window:
+                desired = current
+            else:
+                desired = max(recommended[max(now - window + 1, 0) :])
+            before = pods[now]
+            if desired != before:  # what the policies allow, counted from the beginning of the period, and the bounds
+                up = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
+                down = math.floor(before * (100 - self.down_percent) / 100)
+                desired = min(max(min(desired, up), down, fewest), most)
+            if desired != current:
+                current, low, high, held_at = desired, few * desired, many * desired, now
+                while held_at > max(now - window, -1) and recommended[held_at] < current:
+                    held_at -= 1
             pods.append(current)
         return np.array(pods[syncs:], dtype=np.int64)
 
