@@ -73,9 +73,9 @@ def export(
     params: base.ParamsFile = Path("params.yaml"),
 ) -> None:
     """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
+    settings = base.read_settings(params).model_dump()
     from edgeresearch.papers.report.site import write_exports
 
-    settings = base.read_settings(params).model_dump()
     for name, reason in write_exports(Path("reports"), settings, out).items():
         base.warn(f"{name} is left out: {reason}")
     print(f"exports: {out}")
