@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.notebook import declared, find, run
+from edgeresearch.notebook import declared, find, run, run_all
 
 Writer = Callable[..., Path]
 
@@ -157,3 +157,15 @@ def test_a_kernel_that_dies_is_told(tmp_path: Path, write_notebook: Writer) -> N
     with pytest.raises(RunError, match="notebook a, its process died: out of memory, or killed;"):
         run(path, tmp_path / "out.ipynb")
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_every_notebook_of_a_folder_is_run_those_of_a_trace_for_each_trace(
+    tmp_path: Path, write_notebook: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_notebook(tmp_path / "notebooks" / "a.ipynb", "points = 1", "print(points)")
+    write_notebook(tmp_path / "notebooks" / "b.ipynb", "trace = ''", "print(trace)")
+    out, html = Path("build"), Path("pages")
+    assert run_all(Path("notebooks"), out, html, {"points": 2}, {"b": ["elb", "nasa"]}, workers=1) == 3
+    assert {path.stem: _printed(path) for path in out.iterdir()} == {"a": "2\n", "b-elb": "elb\n", "b-nasa": "nasa\n"}
+    assert {path.name for path in html.iterdir()} == {"a.html", "b-elb.html", "b-nasa.html"}
