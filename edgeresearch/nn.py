@@ -84,9 +84,8 @@ class SequenceLSTM(lightning.LightningModule):
             self.lstms = nn.ModuleList(nn.LSTM(features, hidden, batch_first=True) for _ in range(members))
             self.heads = nn.ModuleList(nn.Linear(hidden, targets) for _ in range(members))
         draw_weights(self, hidden, generator)
-        for head in self.heads:
-            nn.init.zeros_(head.weight)  # type: ignore[arg-type]
-            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+        for weight in self.heads.parameters():
+            nn.init.zeros_(weight)
 
     def forward(self, steps: Tensor) -> Tensor:
         """Map `(batch, steps, features)` to each member's forecasts, `(members, batch, steps, targets)`."""
@@ -149,12 +148,8 @@ class Batches:
 class Chunks:
     """Random stretches of a long series, as many as cover it once an epoch, from segments without outage.
 
-    Args:
-        tensors: `(steps, columns)`, alike in their first dimension.
-        segments: Stretches without outage, in steps.
-        length: Steps of a chunk; shorter segments make shorter ones.
-        size: Chunks in a batch.
-        generator: Draws order and offsets.
+    Each tensor is `(steps, columns)`, each segment a slice of the steps. A chunk has `length` steps, fewer where its
+    segment is shorter; a batch has `size` chunks; `generator` draws their order and offsets.
     """
 
     tensors: tuple[Tensor, ...]
