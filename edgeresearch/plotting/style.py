@@ -11,7 +11,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -23,8 +22,9 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from edgeresearch.io import atomic
 
-BLUE, ORANGE, GREEN, RED, PINK, BROWN, _, GREY, _, SKY = sns.color_palette("colorblind").as_hex()
-INK = "#222222"
+BLUE, ORANGE, GREEN, RED, PINK = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"
+BROWN, GREY, SKY, INK = "#ca9161", "#949494", "#56b4e9", "#222222"
+"""Seaborn's palette for colour-blind readers, and ink."""
 
 ROLES: Mapping[str, tuple[str, str, str]] = {
     "paper": ("the paper's baselines", BLUE, "o"),
@@ -57,6 +57,8 @@ _SETTINGS: Any = {
 @contextmanager
 def theme() -> Iterator[None]:
     """Apply the look inside the block only; what a user set outside stays."""
+    import seaborn as sns  # half a second, which imports of this module need not wait for
+
     with sns.axes_style("whitegrid"), mpl.rc_context(_SETTINGS):
         yield
 

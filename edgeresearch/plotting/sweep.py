@@ -3,7 +3,6 @@
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -68,6 +67,8 @@ def _draw_line(axes: Axes, result: SweepResult, name: str) -> None:
 
 
 def _draw_map(axes: Axes, result: SweepResult, down: str, across: str) -> None:
+    import seaborn as sns
+
     measure, labels = result.measure, result.labels
     half = (result.table[f"{measure}_high"] - result.table[f"{measure}_low"]) / 2
     words = result.table[measure].map("{:.3g}".format) + half.map("\n± {:.2g}".format).where(half.notna(), "")

@@ -10,13 +10,11 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
-from scipy import stats
 
 from edgeresearch.anomaly.evaluation import Event
 from edgeresearch.anomaly.identity import Array
@@ -177,6 +175,8 @@ def measure_increments(traces: Sequence[Trace]) -> pd.DataFrame:
         `growth`, the variance of the changes over 12 hours against 144 times that of a step (1 for a walk, less where
         bounds or a cycle hold it back); `daily_swing`, highest less lowest mean by hour of day in standard deviations.
     """
+    from scipy import stats
+
     rows = []
     for trace in traces:
         kind, _, sensor = trace.name.partition("_")
@@ -321,6 +321,8 @@ def plot_anomaly_kinds(shares: pd.DataFrame) -> Figure:
 
 
 def _plot_heat_map(axes: Axes, cells: pd.DataFrame, form: str, title: str, *, rows: bool = True) -> None:
+    import seaborn as sns
+
     looks: Any = {"cmap": "cividis", "cbar": False, "annot_kws": {"fontsize": 8.5}}
     sns.heatmap(cells, vmin=0, annot=True, fmt=form, yticklabels=rows, ax=axes, **looks)
     axes.tick_params("x", rotation=35)

@@ -248,7 +248,7 @@ def _plot_box(axes: Axes, box: Box, title: str, thing: Any, colour: str, last: s
     left, bottom, width, height = box
     middle, top = left + width / 2, bottom + height
     axes.text(middle, top - 1.2, title, ha="center", va="top", fontsize=9.5, weight="bold")
-    axes.text(middle, top - 4.0, code_name(thing), ha="center", va="top", fontsize=8.5, family="monospace")
+    axes.text(middle, top - 4.0, code_name(thing), ha="center", va="top", fontsize=7.6, family="monospace")
     names = ", ".join(list_fields(thing))
     lines = "\n".join(textwrap.wrap(names, 42, max_lines=2, placeholder=" …", break_long_words=False))
     axes.text(middle, top - 6.6, lines, ha="center", va="top", fontsize=7.5, linespacing=1.2)
