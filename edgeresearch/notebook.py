@@ -1,6 +1,7 @@
 """Notebooks as batch jobs: run with checked parameters, in this interpreter, leaving a whole file or none."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -187,5 +188,9 @@ def _this_interpreter() -> "type[KernelManager]":
         def kernel_spec(self) -> KernelSpec:
             # Quiet: a kernel reports its own orderly shutdown as an error. What cells print or raise is not affected.
             return KernelSpec(resource_dir="", **get_kernel_dict(["--log-level=CRITICAL"]))
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            # Quiet, too: what a kernel's own parts complain of as it ends. What cells write goes to the notebook.
+            await super().start_kernel(stderr=subprocess.DEVNULL, **options)
 
     return ThisInterpreter
