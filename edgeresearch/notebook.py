@@ -1,11 +1,11 @@
 """Notebooks as batch jobs: run with checked parameters, in this interpreter, leaving a whole file or none."""
 
 import ast
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Any
 
 from edgeresearch import parallel
 from edgeresearch.errors import InputError, RunError, nearest
@@ -81,7 +81,7 @@ def run(
         if fault:
             draft.chmod(0o644)
             draft.replace(failed)
-            raise RunError(f"notebook {source.stem}, {fault}; the full trace is in {failed}")
+            raise RunError(f"notebook {source.stem}, {fault} is in {failed}")
         if html is not None:
             from edgeresearch.papers.report.notebook_page import render_page
 
@@ -122,6 +122,8 @@ def run_all(
         cases = {f"{path.stem}-{trace}": {"trace": trace} for trace in traces.get(path.stem, [])} or {path.stem: {}}
         for name, case in cases.items():
             tasks.append((run, (path, out / f"{name}.ipynb", given | case, html / f"{name}.html"), {}))
+    if not tasks:
+        raise InputError(f"no notebook in {folder}; start in the folder of a checkout")
     parallel.run(tasks, workers)
     return len(tasks)
 
@@ -147,25 +149,28 @@ def _refuse_undeclared(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _execute(source: Path, draft: Path, values: Mapping[str, Any]) -> str:
-    """Run `source` into `draft`; what went wrong, in a line, or nothing."""
+    """Run `source` into `draft`; what went wrong, and the begin of what the draft has of it, or nothing."""
     import papermill
-    from nbclient.exceptions import DeadKernelError
 
-    try:
-        papermill.execute_notebook(
-            source,
-            draft,
-            parameters=values,
-            kernel_name="python3",
-            language="python",
-            progress_bar=sys.stderr.isatty(),
-            kernel_manager_class=_this_interpreter(),
-        )
-    except papermill.PapermillExecutionError as error:
-        last = f"{error.ename}: {error.evalue}".strip().splitlines()[-1]
-        return f"cell {_place(draft, error.exec_count)}: {last}"
-    except DeadKernelError:
-        return "its process died: out of memory, or killed"
+    with TemporaryFile() as complaints:
+        try:
+            papermill.execute_notebook(
+                source,
+                draft,
+                parameters=values,
+                kernel_name="python3",
+                language="python",
+                progress_bar=sys.stderr.isatty(),
+                kernel_manager_class=_this_interpreter(complaints),
+            )
+        except papermill.PapermillExecutionError as error:
+            last = f"{error.ename}: {error.evalue}".strip().splitlines()[-1]
+            return f"cell {_place(draft, error.exec_count)}: {last}; the full trace"
+        except RuntimeError:  # the kernel did not start, or died
+            complaints.seek(0)
+            lines = complaints.read().decode(errors="replace").split("\n")
+            last = next((f" ({line.strip()})" for line in reversed(lines) if line.strip()), "")
+            return f"its process crashed, ran out of memory or was killed{last}; what it did until then"
     return ""
 
 
@@ -176,7 +181,7 @@ def _place(draft: Path, count: int) -> int:
     return 1 + [cell.get("execution_count") for cell in cells].index(count)
 
 
-def _this_interpreter() -> "type[KernelManager]":
+def _this_interpreter(complaints: IO[bytes]) -> "type[KernelManager]":
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
@@ -190,7 +195,7 @@ def _this_interpreter() -> "type[KernelManager]":
             return KernelSpec(resource_dir="", **get_kernel_dict(["--log-level=CRITICAL"]))
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            # Quiet, too: what a kernel's own parts complain of as it ends. What cells write goes to the notebook.
-            await super().start_kernel(stderr=subprocess.DEVNULL, **options)
+            # What a kernel's own parts complain of, also as it ends; what cells write goes to the notebook.
+            await super().start_kernel(stderr=complaints, **options)
 
     return ThisInterpreter

@@ -154,9 +154,26 @@ def test_an_error_of_one_line_is_told_with_its_type(tmp_path: Path, write_notebo
 
 def test_a_kernel_that_dies_is_told(tmp_path: Path, write_notebook: Writer) -> None:
     path = write_notebook(tmp_path / "a.ipynb", "x = 1", "import os; os._exit(9)")
-    with pytest.raises(RunError, match="notebook a, its process died: out of memory, or killed;"):
+    message = r"its process crashed, ran out of memory or was killed; what it did until then is in .*failed\.ipynb$"
+    with pytest.raises(RunError, match=message):
         run(path, tmp_path / "out.ipynb")
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_kernel_that_cannot_start_says_why(
+    tmp_path: Path, write_notebook: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", "x = 1")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "ipykernel_launcher.py").write_text("raise ImportError('no such thing')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "broken"), prepend=":")
+    with pytest.raises(RunError, match=r"or was killed \(ImportError: no such thing\); what it did until then is in"):
+        run(path, tmp_path / "out.ipynb")
+
+
+def test_a_folder_without_notebooks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no notebook in .*; start in the folder of a checkout"):
+        run_all(tmp_path, tmp_path, tmp_path, {}, {}, workers=1)
 
 
 def test_every_notebook_of_a_folder_is_run_those_of_a_trace_for_each_trace(

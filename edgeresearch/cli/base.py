@@ -92,11 +92,11 @@ def given(**options: Any) -> dict[str, Any]:
 
 
 def refuse_others(what: str, known: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse a word that is not known, or an option that only another word takes (`known`: by word, as given)."""
+    """Refuse a word that is not known, or an option that only other words take (`known`: by word, as given)."""
     check_known("experiment", what, known)
-    others = [name for word, options in known.items() if word != what for name in given(**options)]
+    others = [name for options in known.values() for name in given(**options) if name not in known[what]]
     if others:
-        raise InputError(f"{what} takes no --{others[0]}; leave it out")
+        raise InputError(f"{what} takes no --{others[0].replace('_', '-')}; leave it out")
 
 
 def read_settings(params: Path | None, folder: Path | None = None) -> "Params":

@@ -45,7 +45,7 @@ def report(
     open_: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
     out: Annotated[Path | None, base.option("Folder of the site.", "reports/site")] = None,
     readme: Annotated[Path | None, Option(help="Write the results between this file's markers, no report.")] = None,
-    params: base.ParamsFile = Path("params.yaml"),
+    params: base.ParamsFile = None,
 ) -> None:
     """Make the report: every claim, figure and table of both papers beside what came out, as pages to read or send."""
     import webbrowser
@@ -70,7 +70,7 @@ def report(
 @base.command("--out exports")
 def export(
     out: Annotated[Path, Option(help="Folder that gets tables/ and figures/.")],
-    params: base.ParamsFile = Path("params.yaml"),
+    params: base.ParamsFile = None,
 ) -> None:
     """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
     settings = base.read_settings(params).model_dump()

@@ -18,7 +18,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveInt
 
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, check_known
 from edgeresearch.settings import Section, ascending
 
 PERIOD = 0.1
@@ -130,8 +130,7 @@ def choose_throttle(method: str = "auto", process: str | Path = "/proc/self") ->
     Raises:
         InputError: `cgroup` is asked for and none works, or the method is unknown.
     """
-    if method not in METHODS:
-        raise InputError(f"unknown throttle {method!r}; known: {', '.join(METHODS)}")
+    check_known("throttle", method, METHODS)
     quota = next(filter(_works, find_quotas(Path(process))), None) if method != "signals" else None
     if method == "cgroup" and quota is None:
         raise InputError("no cgroup with a CPU quota can be made here; run as root, or take the throttle 'signals'")

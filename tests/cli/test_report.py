@@ -107,7 +107,10 @@ def test_outside_of_a_project_it_is_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     status, _, error = _left(capsys, "report")
-    assert (status, error) == (2, "error: cannot read params.yaml: No such file or directory; name another file\n")
+    assert (status, error) == (
+        2,
+        "error: cannot read reports/claims.csv: No such file or directory; run edgeresearch reproduce first\n",
+    )
 
 
 def test_reproduce_ends_with_the_report_where_there_is_one(

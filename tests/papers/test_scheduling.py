@@ -407,7 +407,11 @@ def test_the_commands_take_it(
         ("emulate measured", "error: cannot read data/calibration.json: No such file or directory; measure with"),
         ("emulate limits --truth none.json", "error: cannot read none.json: No such file or directory; measure with"),
         ("emulate limits --truth-model lstm", "error: --truth-model says whose times of --truth are taken; give"),
-        ("emulate measured --truth-model lstm", "error: measured takes the times of every model; leave --truth-model"),
+        ("emulate measured --truth-model lstm", "error: measured takes no --truth-model; leave it out"),
+        (
+            "emulate citi",
+            "error: unknown experiment 'citi'; did you mean city?; known: limits, scheduling, sweeps, city, measured",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
