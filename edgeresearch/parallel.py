@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from edgeresearch.errors import RunError
 
@@ -75,12 +75,37 @@ def _fresh(tasks: Sequence[Task], workers: int) -> Iterator[Any]:
 def _copies(tasks: Sequence[Task], workers: int) -> Iterator[Any]:
     global _tasks
     _tasks = tasks  # the copies find them there
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=_prepare)
-    try:
+    with ending_pool(workers, "fork", _prepare) as pool:
         futures = [pool.submit(_task, number) for number in range(len(tasks))]
         _tasks = ()
         for future in futures:
             yield future.result()
+
+
+def end_with_parent() -> None:
+    """Let a worker end with its parent, which alone hears an interrupt; where there is no Linux, it may outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        parent = parent_process()
+        if parent is not None and parent.pid != os.getppid():  # it had ended before
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def ending_pool(
+    workers: int, method: Literal["fork", "spawn"], prepare: Callable[[], None] = end_with_parent
+) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that end behind the block, and are killed at once if it fails or is interrupted.
+
+    Args:
+        workers: How many.
+        method: How they are started.
+        prepare: What each does first; it calls `end_with_parent`.
+    """
+    pool = ProcessPoolExecutor(workers, mp_context=get_context(method), initializer=prepare)
+    try:
+        yield pool
     except BaseException:
         for process in list((pool._processes or {}).values()):
             process.kill()
@@ -90,9 +115,8 @@ def _copies(tasks: Sequence[Task], workers: int) -> Iterator[Any]:
 
 
 def _prepare() -> None:
-    """Let a worker end with its parent, which alone hears an interrupt, and use one thread."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    """Let a worker end with its parent, and use one thread."""
+    end_with_parent()
     if os.environ.get("OMP_NUM_THREADS") != "1":
         from threadpoolctl import threadpool_limits
 

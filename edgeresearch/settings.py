@@ -25,7 +25,7 @@ class Section(BaseModel):
         def __init__(self, /, **values: Any) -> None:
             refuse_unknown(values, type(self), type(self).__name__)
             try:
-                super().__init__(**values)
+                super().__init__(**plain(values))
             except ValidationError as error:
                 raise InputError(_told(error)) from None
 
@@ -55,6 +55,16 @@ def as_list(given: Any, what: str) -> list[Any]:
         return list(given)
     except TypeError:
         raise InputError(f"{given!r} is no {what}; give a name or an object with a method decide, or several") from None
+
+
+def plain(given: Any) -> Any:
+    """Return a value with a number of Python for each of NumPy, also within mappings, lists and tuples."""
+    if type(given) in (list, tuple):
+        return type(given)(map(plain, given))
+    if type(given) is dict:
+        return {key: plain(value) for key, value in given.items()}
+    kind = getattr(getattr(given, "dtype", None), "kind", "")  # NumPy itself loads slowly
+    return given.item() if kind in ("b", "i", "u", "f") and not given.ndim else given
 
 
 def check_whole(**numbers: int | None) -> None:
@@ -125,7 +135,7 @@ def parsed(data: Mapping[str, Any], model: type[S], where: str) -> S:
     refuse_unknown(data, model, where)
     try:
         # By way of JSON: pydantic is strict there about types, yet takes a list for a tuple.
-        return model.model_validate_json(json.dumps(data, default=str))
+        return model.model_validate_json(json.dumps(plain(dict(data)), default=str))
     except ValidationError as error:
         raise InputError(f"{where}: {_told(error)}") from None
 

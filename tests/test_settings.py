@@ -2,12 +2,13 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.settings import Section, ascending, each_once, merge, parsed, read_yaml, refuse_unknown
+from edgeresearch.settings import Section, ascending, each_once, merge, parsed, plain, read_yaml, refuse_unknown
 
 keys = st.sampled_from("abc")
 trees = st.recursive(
@@ -78,6 +79,30 @@ def test_a_section_that_is_called_refuses_in_one_line(values: dict[str, Any], me
     with pytest.raises(InputError, match=message) as caught:
         Outer(**values)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        (np.int64(4), 4), (np.uint8(4), 4), (np.float32(0.5), 0.5), (np.float64(0.5), 0.5), (np.bool_(True), True),
+        (True, True), ("4", "4"), (None, None), (np.datetime64("2020-01-01"), np.datetime64("2020-01-01")),
+        (np.timedelta64(4, "s"), np.timedelta64(4, "s")), ({"a": [np.int8(1), (np.int8(2), 3)]}, {"a": [1, (2, 3)]}),
+    ],
+)  # fmt: skip
+def test_numbers_of_numpy_become_those_of_python(given_: Any, expected: Any) -> None:
+    found = plain(given_)
+    assert found == expected
+    assert repr(found) == repr(expected)
+
+
+def test_sections_take_numbers_of_numpy() -> None:
+    outer = Outer(rate=2.0, inner=Inner(width=3))
+    values = {"rate": np.float32(2), "inner": {"width": np.int64(3)}}
+    assert Outer(**values) == Outer.of(values) == parsed(values, Outer, "here") == outer
+    assert Outer().replace(rate=np.int64(2), inner=Inner(width=np.int64(3))) == outer
+    assert outer.model_dump_json() == Outer(**values).model_dump_json()
+    with pytest.raises(InputError, match=r"^here: inner\.width is True; input should be a valid integer"):
+        parsed({"inner": {"width": np.bool_(True)}}, Outer, "here")
 
 
 def test_a_mapping_stands_for_settings() -> None:

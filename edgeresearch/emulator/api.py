@@ -17,14 +17,14 @@ from edgeresearch import parallel
 from edgeresearch.emulator import results
 from edgeresearch.emulator.city import City, load_testbed
 from edgeresearch.emulator.network import Job, Mesh
-from edgeresearch.emulator.policies import POLICIES, SchedulingPolicy, make_policy, policy_name
+from edgeresearch.emulator.policies import POLICIES, Cloud, SchedulingPolicy, make_policy, policy_name
 from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, TrainingCost
 from edgeresearch.emulator.simulation import Record, TrainingTimes, run_events, spawn_seeds
 from edgeresearch.emulator.testbed import PAPER_B, Testbed
 from edgeresearch.errors import InputError
 from edgeresearch.result import Result
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
-from edgeresearch.settings import as_list, check_whole
+from edgeresearch.settings import as_list, check_whole, plain
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,6 @@ MOST = 10_000_000
 """Triggers in all runs together; more are refused: they would take gigabytes."""
 FEW = 5_000
 """Triggers in all runs together that are not worth more than one process."""
-CLOUD = "cloud"
-"""A policy, and the layer that it needs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -280,6 +278,7 @@ def emulate(
         InputError: The testbed or a setting is not usable; the message says why.
     """
     check_whole(streams=streams, nodes=nodes, repeats=repeats, seed=seed)
+    streams, nodes, hours, repeats, seed = map(plain, (streams, nodes, hours, repeats, seed))
     _check(streams, hours, repeats, seed)
     given = EmulatorSettings(
         interval=interval, loss=loss, training_cost=TrainingCost.of(training_cost), rules=Rules.of(rules),
@@ -369,11 +368,12 @@ def _choose(
             raise InputError(f"a policy of your own is called {name}, as another one is; give it another name")
         chosen[name] = policy
     layers = [layer.name for layer in testbed.layers]
-    if CLOUD in chosen and CLOUD not in layers:
+    if Cloud.name in chosen and Cloud.layer not in layers:
         if policies is not None:
-            raise InputError(f"policy cloud needs a layer named cloud; the testbed has {', '.join(layers)}")
-        del chosen[CLOUD]
-        notes.append(f"cloud: left out, as no layer has that name (layers: {', '.join(layers)})")
+            needs = f"policy {Cloud.name} needs a layer named {Cloud.layer}"
+            raise InputError(f"{needs}; the testbed has {', '.join(layers)}")
+        del chosen[Cloud.name]
+        notes.append(f"{Cloud.name}: left out, as no layer has that name (layers: {', '.join(layers)})")
     for name in (CENTRAL, "oracle") if policies is None and reads > READS else ():
         del chosen[name]
         notes.append(f"{name}: left out, as it would read {reads:,.0f} states of nodes; name it as policy to run it")
@@ -458,7 +458,7 @@ def advise(table: pd.DataFrame, *, layers: int) -> tuple[str, str]:
         parts.append(_about("los", of, column))
     others = [f"{name} {rate:.1f} %" for name, rate in of["drop_percent"].items() if name not in named]
     parts += ["dropped by the others: " + ", ".join(others)] if others else []
-    if CLOUD in of.index:
+    if Cloud.name in of.index:
         parts.append(_saved(of, column, links))
     rule = f"rule: fewest bytes over {links} at most {WITHIN:g} point above the lowest drop rate, oracle apart"
     return best, "; ".join([*parts, rule])
@@ -477,8 +477,8 @@ def _about(name: str, of: pd.DataFrame, column: str, links: str = "") -> str:
 
 
 def _saved(of: pd.DataFrame, column: str, links: str) -> str:
-    mine, cloud = float(of[column]["los"]), float(of[column][CLOUD])
-    per = [sent / ran for sent, ran in ((mine, of["trainings"]["los"]), (cloud, of["trainings"][CLOUD])) if ran]
+    mine, cloud = float(of[column]["los"]), float(of[column][Cloud.name])
+    per = [sent / ran for sent, ran in ((mine, of["trainings"]["los"]), (cloud, of["trainings"][Cloud.name])) if ran]
     numbers = f"{mine:,.1f} against {cloud:,.1f} MB/h"
     if len(per) == 2:
         numbers += f", {per[0]:,.2f} against {per[1]:,.2f} MB per training that ran"

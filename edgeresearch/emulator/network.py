@@ -4,9 +4,9 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -227,39 +227,38 @@ class Routes:
     """
 
     def __init__(self, mesh: Mesh) -> None:
-        self._mesh = mesh
-        self._away: set[int] = set()
-        self._open: csr_array | None = None
+        self._mesh, self._open = mesh, _Open(mesh)
         self._parts: Numbers | None = None
         self._layers: dict[tuple[int, str], list[int]] = {}
         count = len(mesh.nodes)
         self._small = np.dtype(np.int16 if count <= _SHORT else np.int32)
-        self._way = lru_cache(max(1, NEXT_HOP_BYTES // (count * self._small.itemsize or 1)))(self._find_way)
+        kept = max(1, NEXT_HOP_BYTES // (count * self._small.itemsize or 1))
+        self._way = lru_cache(kept)(partial(_find_way, self._open, self._small))  # a method would make a cycle
 
     def change(self, node: int, *, up: bool) -> None:
         """Let a node join or leave."""
-        (self._away.discard if up else self._away.add)(node)
-        self._open = self._parts = None
+        self._open.change(node, up=up)
+        self._parts = None
         self._layers.clear()
         self._way.cache_clear()
 
     def reaches(self, start: int, goal: int) -> bool:
         """Return whether there is a way; a node that is in the mesh reaches itself."""
         if start == goal:
-            return goal not in self._away
+            return goal not in self._open.away
         parts = self._find_parts()
         return parts.item(start) == parts.item(goal)
 
     def reachable(self, start: int) -> npt.NDArray[np.bool_]:
         """Return for every node whether `start` reaches it, `(nodes,)`."""
-        if start in self._away:
+        if start in self._open.away:
             return np.zeros(len(self._mesh.nodes), dtype=np.bool_)
         parts = self._find_parts()
         return np.asarray(parts == parts[start])
 
     def within(self, start: int, layer: str) -> list[int]:
         """Return the nodes of a layer that `start` reaches, in ascending order; not to be changed."""
-        if start in self._away:
+        if start in self._open.away:
             return []
         parts = self._find_parts()
         part = parts.item(start)
@@ -281,27 +280,41 @@ class Routes:
             nodes.append(here)
         return nodes
 
-    def _find_way(self, goal: int) -> npt.NDArray[np.integer]:
-        """The next hop of every node towards `goal`, `(nodes,)`; negative where there is none."""
-        # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
-        _, before = dijkstra(self._links(), indices=[goal], return_predecessors=True)
-        return np.asarray(before[0].astype(self._small))
-
     def _find_parts(self) -> Numbers:
         """Number of the connected part that each node lies in."""
         if self._parts is None:
-            self._parts = np.asarray(connected_components(self._links(), directed=False)[1])
+            self._parts = np.asarray(connected_components(self._open.links(), directed=False)[1])
         return self._parts
 
-    def _links(self) -> csr_array:
-        if self._open is None:
+
+class _Open:
+    """Latencies of the links between nodes that are in the mesh; `away` are those that are not."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self._mesh = mesh
+        self.away: set[int] = set()
+        self._links: csr_array | None = None
+
+    def change(self, node: int, *, up: bool) -> None:
+        (self.away.discard if up else self.away.add)(node)
+        self._links = None
+
+    def links(self) -> csr_array:
+        if self._links is None:
             every = self._mesh.latencies
-            if self._away:
-                links, away = coo_array(every), list(self._away)
+            if self.away:
+                links, away = coo_array(every), list(self.away)
                 here = ~(np.isin(links.row, away) | np.isin(links.col, away))
                 every = csr_array((links.data[here], (links.row[here], links.col[here])), shape=links.shape)
-            self._open = every
-        return self._open
+            self._links = every
+        return self._links
+
+
+def _find_way(open_: _Open, small: "np.dtype[Any]", goal: int) -> npt.NDArray[np.integer]:
+    """The next hop of every node towards `goal`, `(nodes,)`; negative where there is none."""
+    # From the goal outwards, as its originator messages spread: what comes before a node there is its next hop.
+    _, before = dijkstra(open_.links(), indices=[goal], return_predecessors=True)
+    return np.asarray(before[0].astype(small))
 
 
 def latency_over_time(mesh: Mesh, start: int, times: Sequence[float]) -> pd.DataFrame:
@@ -338,7 +351,8 @@ class Transfers:
 
     def __init__(self, mesh: Mesh) -> None:
         self._mesh, self._around, self._still = mesh, mesh.neighbours, mesh.still
-        self.least_seconds = lru_cache(max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1)))(self._find_least)
+        kept = max(1, BOUND_BYTES // (8 * len(mesh.nodes) or 1))
+        self.least_seconds = lru_cache(kept)(partial(_find_least, mesh))  # a method would make a cycle
         self._under_way: dict[tuple[int, int], list[float]] = {}
         self._asked: tuple[float, float] | None = None  # megabytes and time of the legs that were looked at
         self._legs: dict[tuple[int, int], float] = {}
@@ -377,14 +391,15 @@ class Transfers:
             here = there
         return total
 
-    def _find_least(self, start: int, megabytes: float) -> Floats:
-        far = self._mesh.latencies
-        took = far.data + 8 * megabytes * self._mesh.slowness.data
-        links = csr_array((took, far.indices, far.indptr), shape=far.shape)
-        return np.asarray(dijkstra(links, indices=[start])[0] * _BELOW)
-
     def _others(self, link: Link, time: float) -> list[float]:
         """Ends of the transfers under way on a link."""
         others = self._under_way.setdefault((link.one, link.other), [])
         others[:] = [end for end in others if end > time]
         return others
+
+
+def _find_least(mesh: Mesh, start: int, megabytes: float) -> Floats:
+    far = mesh.latencies
+    took = far.data + 8 * megabytes * mesh.slowness.data
+    links = csr_array((took, far.indices, far.indptr), shape=far.shape)
+    return np.asarray(dijkstra(links, indices=[start])[0] * _BELOW)

@@ -533,6 +533,7 @@ def run_events(
             state.trigger(triggers)
             state.log.settle()
     finally:
+        del state.view.foresight  # which holds the state, as the state holds the view
         if collects:
             gc.enable()
     left = state.log, state.handovers, state.megabytes, state.view.synced

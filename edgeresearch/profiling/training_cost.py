@@ -2,11 +2,9 @@
 
 import json
 import math
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from edgeresearch import provenance
+from edgeresearch import parallel, provenance
 from edgeresearch.anomaly.api import IDENTITIES
 from edgeresearch.anomaly.identity import Identity
 from edgeresearch.data import datasets
@@ -248,7 +246,7 @@ def measure(
     rng = np.random.default_rng(seed)
     measured: dict[str, list[Run]] = {name: [] for name in jobs}
     try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
+        with parallel.ending_pool(1, "spawn") as worker:
             pid, counts = worker.submit(os.getpid).result(), {}
             for name, job in jobs.items():
                 worker.submit(time_trainings, job, seed).result()  # not counted: libraries load what they need

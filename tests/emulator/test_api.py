@@ -173,6 +173,20 @@ def test_it_finds_what_the_experiment_finds(paper: Scenario) -> None:
     assert expected.iloc[0] < expected.iloc[1]
 
 
+def test_numbers_of_numpy_are_as_good_as_those_of_python(tmp_path: Path) -> None:
+    plain = er.emulate(policies="in_situ", streams=4, hours=1, repeats=2, seed=1, interval=5.0, workers=1)
+    counts = {"streams": np.int64(4), "repeats": np.int32(2), "seed": np.uint8(1)}
+    found = er.emulate(policies="in_situ", **counts, hours=np.float32(1), interval=np.float32(5), workers=1)
+    pd.testing.assert_frame_equal(found.table, plain.table)
+    for name, result in (("found", found), ("plain", plain)):
+        result.save(tmp_path / name, figures=False)
+    texts = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("found", "plain")]
+    assert texts[0] == texts[1]
+    city = er.emulate("city", "in_situ", nodes=np.int64(300), hours=0.1, repeats=1, workers=1)
+    assert len(city.mesh.nodes) == 300
+    assert paper_b().with_rule(count=np.int64(4)) == paper_b().with_rule(count=4)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

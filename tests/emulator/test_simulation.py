@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,15 +21,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgeresearch.emulator import results
-from edgeresearch.emulator.network import Job, Link, Mesh, Node
-from edgeresearch.emulator.policies import POLICIES, NodeView, policy_name
+from edgeresearch.emulator import results, simulation
+from edgeresearch.emulator.network import Job, Link, Mesh, Node, Routes, Transfers
+from edgeresearch.emulator.policies import POLICIES, NodeView, make_policy, policy_name
 from edgeresearch.emulator.results import ENDS, REASONS, TriggerLog
 from edgeresearch.emulator.simulation import SimulationState, TrainingTimes, event_schedule, random_draws, run_events
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.scheduling.los import LOS
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
 from edgeresearch.scheduling.runtime_model import Curve
+from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 from tests.emulator.eager import Twin
 from tests.emulator.worlds import Case, cases, foresee, training_times
 
@@ -351,6 +353,42 @@ def test_the_garbage_collector_pauses_for_the_run_alone(enabled: bool, monkeypat
     finally:
         (gc.enable if before else gc.disable)()
     assert set(during) == {False}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_run_leaves_nothing_behind_that_only_the_garbage_collector_finds(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[weakref.ref[Any]] = []
+
+    def noted(kind: Callable[..., Any]) -> Callable[..., Any]:
+        def make(*args: Any, **options: Any) -> Any:
+            one = kind(*args, **options)
+            made.append(weakref.ref(one))
+            return one
+
+        return make
+
+    for kind in (SimulationState, Routes, Transfers):
+        monkeypatch.setattr(simulation, kind.__name__, noted(kind))
+    nodes = [Node(f"n{i}", "cloud" if i == 2 else "edge", "fast", 1000.0, 500.0) for i in range(3)]
+    mesh = Mesh(nodes, [Link(0, 1, 0.01, 10.0), Link(1, 2, 0.01, 10.0, shared=True)])
+    jobs, changes = [Job(0, 60.0, 0.0), Job(0, 70.0, 5.0), Job(0, 50.0, 7.0)], [simulation.Change(300.0, 1, False)]
+    policy = make_policy(name, Rules(), Limits(), Fitting())
+    collects = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        outcome = run_events(
+            mesh, jobs, policy, TRUTH, seconds=600.0, interval=5.0, seed=np.random.SeedSequence(0), loss=0.1,
+            changes=changes, record="decisions",
+        )  # fmt: skip
+        assert len(outcome.log) > 20
+        assert len(made) == 3
+        assert [ref() for ref in made] == [None] * 3
+    finally:
+        if collects:
+            gc.enable()
 
 
 Event = tuple[float, int, int]

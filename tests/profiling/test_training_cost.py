@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from edgeresearch import cli
@@ -296,6 +300,52 @@ def test_trainings_are_measured_under_every_limit(monkeypatch: pytest.MonkeyPatc
 def test_a_training_that_fails_is_an_error() -> None:
     with pytest.raises(RunError, match="the process that trains ended"):
         measure({"one": Busy(fails=True).fit}, CalibrationPlan(), throttle=Spy())
+
+
+LONG = """\
+import os, sys, time
+from pathlib import Path
+from edgeresearch.profiling.cpu_limit import CalibrationPlan, DutyCycle
+from edgeresearch.profiling.training_cost import measure
+def train(seed):
+    Path(sys.argv[1], f"{os.getpid()}.worker").touch()
+    begin = time.process_time()
+    while time.process_time() - begin < 0.05:
+        pass
+if __name__ == "__main__":
+    plan = CalibrationPlan(limits=(10, 11, 12, 13))
+    measure({"one": train}, plan, throttle=DutyCycle(), progress=lambda line: Path(sys.argv[1], "limited").touch())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker may outlive its parent")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_that_trains_ends_with_its_parent(tmp_path: Path, number: int) -> None:
+    """A training takes more than a minute under these limits, and is stopped most of the time."""
+    script, seen = tmp_path / "long.py", tmp_path / "seen"
+    script.write_text(LONG)
+    seen.mkdir()
+    environment = os.environ | {"PYTHONPATH": str(COMMITTED.parents[1])}
+    words = [sys.executable, str(script), str(seen)]
+    parent = subprocess.Popen(words, env=environment, stderr=subprocess.DEVNULL)
+    worker = None
+    try:
+        until = time.monotonic() + 60
+        while not (seen / "limited").exists():
+            assert time.monotonic() < until
+            assert parent.poll() is None
+            time.sleep(0.05)
+        worker = psutil.Process(int(next(seen.glob("*.worker")).stem))
+        time.sleep(0.3)
+        assert worker.is_running()
+        parent.send_signal(number)
+        assert parent.wait(timeout=20) != 0
+        assert psutil.wait_procs([worker], timeout=10)[1] == []
+    finally:
+        parent.kill()
+        parent.wait()
+        if worker is not None and worker.is_running():
+            worker.kill()
 
 
 def test_the_times_are_those_of_a_training() -> None:
