@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from edgeresearch.anomaly.evaluation import Schedule, apply_threshold, score_prequential
 from edgeresearch.anomaly.identity import AutoencoderIdentity, Identity, LSTMIdentity
 from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold, Threshold
-from edgeresearch.data.csv import Channels, read_channels
+from edgeresearch.data.csv import Channels, as_frame, read_channels
 from edgeresearch.errors import InputError, check_known
 from edgeresearch.result import Result
 from edgeresearch.settings import parsed
@@ -155,7 +155,7 @@ def _read(stream: Stream, time: str | None, columns: Sequence[str] | None) -> Ch
     """Return the channels of a file, a data frame or a series."""
     if isinstance(stream, str | Path):
         return read_channels(stream, time=time, columns=columns)
-    frame = stream.to_frame(stream.name or "value") if isinstance(stream, pd.Series) else stream
+    frame = as_frame(stream, "the stream")
     times = [time] if time else [str(name) for name in frame.select_dtypes(["datetime", "datetimetz"])]
     if missing := [name for name in [*(columns or ()), *times[:1]] if name not in frame]:
         raise InputError(f"the stream has no column {missing[0]!r}; columns: {', '.join(map(str, frame.columns))}")

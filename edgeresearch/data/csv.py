@@ -262,8 +262,27 @@ class _Table:
         return stamps
 
 
+def as_frame(data: pd.DataFrame | pd.Series, where: str) -> pd.DataFrame:
+    """Return what is in memory as a frame whose columns have one name each; an index of periods becomes their starts.
+
+    Raises:
+        InputError: Two columns have one name, or names have several levels.
+    """
+    frame = data.to_frame("value" if data.name is None else str(data.name)) if isinstance(data, pd.Series) else data
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise InputError(f"{where} has columns of {frame.columns.nlevels} levels; give each column one name")
+    _check_names([str(name) for name in frame.columns], where)
+    return frame.set_axis(frame.index.to_timestamp()) if isinstance(frame.index, pd.PeriodIndex) else frame
+
+
+def _check_names(names: Sequence[str], where: str) -> None:
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise InputError(f"{where} has two columns {twice!r}; give each column a name of its own")
+
+
 def _from_memory(data: pd.DataFrame | pd.Series) -> _Table:
-    cells = data.to_frame("value" if data.name is None else data.name) if isinstance(data, pd.Series) else data
+    cells = as_frame(data, "the series")
     if not len(cells):
         raise InputError("the series has no rows; give one value per time")
     times, origin = cells.index if isinstance(cells.index, pd.DatetimeIndex) else None, Origin("memory", real=True)
@@ -292,6 +311,7 @@ def _read_table(path: Path) -> _Table:
         notes.append(f"header: none, so columns are named {', '.join(names)}")
     else:
         names, rows, lines = [cell.strip() for cell in rows[0]], rows[1:], lines[1:]
+        _check_names(names, str(path))
     if not rows:
         raise InputError(f"{path} has a header but no rows; give a CSV with a value in each row")
     cells, name = pd.DataFrame(rows, columns=names, index=lines, dtype=str), path.name.removesuffix(".gz")

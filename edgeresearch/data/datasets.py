@@ -190,6 +190,8 @@ def load_sensors(folder: str | Path | None, kind: Kind, count: int) -> list[Trac
     """
     known = list_sensors(folder, kind)
     if len(known) < count:
+        if folder is None:
+            raise InputError(f"there are {len(known)} {kind} sensors, not {count}; ask for fewer")
         raise InputError(f"{len(known)} {kind} sensors in {folder}, not {count}; fetch the data first")
     if folder is None:
         return [load_dataset(f"{kind}_{sensor}") for sensor in known[:count]]

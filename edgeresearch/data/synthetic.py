@@ -28,6 +28,10 @@ VARIANCE, MAE, RMSE, MEAN = 162.0, 0.9, 3.35, 60.0
 """Of Paper A's request trace, in requests per second; the mean is not published."""
 SPREAD = 0.25
 """Coefficient of variation of the size of a burst."""
+SMALL_SHARE = 0.5
+"""Part of the mean absolute error that the small errors make up, beside the bursts."""
+DAILY_SHARE = 0.5
+"""Part of `VARIANCE` that lies in the daily cycle; it is not published."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +49,23 @@ class Bursts:
     small: float
 
 
-def solve_bursts(mae: float, rmse: float, small_share: float = 0.5) -> Bursts:
+def solve_bursts(mae: float, rmse: float) -> Bursts:
     """Solve for the mixture that has a given mean absolute and root mean square error.
 
     With burst probability p, mean size B, spread c and small deviation s: MAE = (1-p) s √(2/π) + p B and
-    RMSE² = (1-p) s² + p B² (1+c²). The two published numbers leave one freedom; `small_share`, the part of the MAE that
-    the small errors make up, settles it. For Paper A, Table 2, LSTM (.90, √11.2): p ≈ .020, B ≈ 23 QPS, s ≈ .58 QPS.
-    An RMSE that is too close to the MAE has no solution.
+    RMSE² = (1-p) s² + p B² (1+c²). The two published numbers leave one freedom, which `SMALL_SHARE` settles. For
+    Paper A, Table 2, LSTM (.90, √11.2): p ≈ .020, B ≈ 23 QPS, s ≈ .58 QPS.
+
+    Raises:
+        InputError: No mixture has these errors: the RMSE is too close to the MAE.
     """
-    small, large = (small_share * mae) ** 2 * np.pi / 2, ((1 - small_share) * mae) ** 2 * (1 + SPREAD**2)
+    small, large = (SMALL_SHARE * mae) ** 2 * np.pi / 2, ((1 - SMALL_SHARE) * mae) ** 2 * (1 + SPREAD**2)
     middle = rmse**2 - small + large
     root = middle**2 - 4 * rmse**2 * large
+    if middle <= 0 or root < 0:
+        raise InputError(f"no bursts give an RMSE of {rmse:g} beside an MAE of {mae:g}; raise the RMSE")
     p = float((middle - np.sqrt(root)) / (2 * rmse**2))
-    return Bursts(p, (1 - small_share) * mae / p, small_share * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
+    return Bursts(p, (1 - SMALL_SHARE) * mae / p, SMALL_SHARE * mae * float(np.sqrt(np.pi / 2)) / (1 - p))
 
 
 def draw_qps(rng: np.random.Generator, *, steps: int = 14 * 1440) -> Trace:
@@ -65,7 +73,7 @@ def draw_qps(rng: np.random.Generator, *, steps: int = 14 * 1440) -> Trace:
 
     The series is a daily cosine plus a first-order autoregression whose innovations are the mixture of `solve_bursts`:
     the error that a forecaster who knows the model cannot avoid. Paper A, Table 2 fixes the mixture (MAE .90 beside
-    RMSE 3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (not published) lies in
+    RMSE 3.35) and the variance (MSE / (1 - R²) = 11.2 / .069 = 162 QPS²). Half of the variance (`DAILY_SHARE`) lies in
     the cosine, whose amplitude is thus √(2·81) = 12.7 QPS; the other half in the autoregression, whose coefficient is
     thus √(1 - 11.2/81) = .928. The mean (not published) is 60 QPS, nearly five deviations above 0; what still falls
     below is cut to 0.
@@ -73,13 +81,13 @@ def draw_qps(rng: np.random.Generator, *, steps: int = 14 * 1440) -> Trace:
     Returns:
         The trace `paper_a`: one column, `requests`, in requests per second, never negative.
     """
-    half = VARIANCE / 2
+    daily, noise = VARIANCE * DAILY_SHARE, VARIANCE * (1 - DAILY_SHARE)
     index = _index("2024-01-01", steps, _MINUTE)
-    coefficient = float(np.sqrt(1 - RMSE**2 / half))
+    coefficient = float(np.sqrt(1 - RMSE**2 / noise))
     burn_in = int(10 / (1 - coefficient))
     errors = _errors(rng, steps + burn_in, solve_bursts(MAE, RMSE))
     rest = lfilter([1.0], [1.0, -coefficient], errors)[burn_in:]
-    values = np.maximum(MEAN + np.sqrt(2 * half) * _daily_cosine(index) + rest, 0.0)
+    values = np.maximum(MEAN + np.sqrt(2 * daily) * _daily_cosine(index) + rest, 0.0)
     note = "calibrated to Paper A, Table 2"
     return _trace("paper_a", {"requests": values}, index, _MINUTE, "requests per second", note)
 

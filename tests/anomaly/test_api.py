@@ -78,6 +78,8 @@ def test_a_file_a_frame_and_a_series_give_the_same_and_the_seed_counts() -> None
     assert series.values.columns.tolist() == ["speed"]
     assert _detect(_stream()["speed"]).scores["time"].iloc[1] == pd.Timestamp("2024-01-01 00:00:01"), "1 s apart"
     assert not frame.scores.equals(_detect(seed=2).scores)
+    periods = _stream().set_index("time").to_period("min")
+    pd.testing.assert_frame_equal(_detect(periods).scores, indexed.scores)
 
 
 def test_scores_do_not_depend_on_what_comes_later() -> None:
@@ -127,6 +129,11 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "columns": ({"columns": ["sped"]}, "has no column 'sped'"),
     "time": ({"time": "when"}, "has no column 'when'"),
     "words": ({"stream": pd.DataFrame({"a": ["x"] * ROWS})}, "has no numeric column"),
+    "names": (
+        {"stream": _stream().rename(columns={"count": "speed"})},
+        "the stream has two columns 'speed'; give",
+    ),
+    "levels": ({"stream": pd.concat({"a": _stream()}, axis=1)}, "the stream has columns of 2 levels; give each column"),
     "order": ({"stream": _stream().iloc[::-1]}, "repeat or run backwards; sort it"),
     "constant": ({"stream": _stream().assign(speed=1.0, count=2.0)}, "speed, count never change, so there is nothing"),
 }

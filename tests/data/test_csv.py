@@ -216,6 +216,16 @@ def test_a_series_in_memory() -> None:
     assert trace.repairs["absent"] == 1 and np.isnan(trace.values.iloc[2])
     assert read_trace(pd.Series([1.0, 2.0, 4.0])).step == pd.Timedelta("1s")
     assert read_trace(trace, seasonality=2).seasonality == 2
+    assert read_trace(pd.DataFrame({("a", "b"): [1.0, 2.0]})["a", "b"]).unit == "('a', 'b')"
+
+
+def test_periods_in_memory_are_the_times_at_which_they_start() -> None:
+    index = pd.period_range("2024-01-01", periods=6, freq="1h")
+    for data in (pd.Series(range(6), index=index), pd.DataFrame({"value": range(6)}, index=index)):
+        trace = read_trace(data)
+        assert trace.step == pd.Timedelta("1h")
+        assert list(trace.frame.index) == list(pd.date_range("2024-01-01", periods=6, freq="1h"))
+        assert isinstance(data.index, pd.PeriodIndex)
 
 
 @pytest.mark.parametrize(
@@ -226,6 +236,9 @@ def test_a_series_in_memory() -> None:
         (pd.Series([], dtype=float), "the series has no rows"),
         (pd.Series([1.0, np.inf]), "the series, row 1, column 'value': 'inf' is no finite number"),
         (pd.Series([np.nan, np.nan]), "the series has no numeric column; columns: value"),
+        (pd.DataFrame([[1, 2, 3]], columns=["a", "v", "v"]), "the series has two columns 'v'; give each column a name"),
+        (pd.DataFrame([[1, 2]], columns=[1, "1"]), "the series has two columns '1'"),
+        (pd.DataFrame({("a", "b"): [1, 2]}), "the series has columns of 2 levels; give each column one name"),
         (pd.DataFrame({"a": ["x", "y"]}), "the series has no numeric column; columns: a"),
         (pd.Series([1, 2], index=pd.to_datetime(["2024-01-02", "2024-01-01"])), "the series, row 1: .* is earlier"),
         (pd.DataFrame({"time": ["2024-01-01", "soon"], "v": [1, 2]}), "the series, row 1: no time stamp: 'soon'"),
@@ -325,6 +338,7 @@ def test_channels_of_other_shapes(write: Write) -> None:
         (b"ts,a,b\n\n2024-01-01,1,2\n2024-01-02,1\n", "FILE, line 4: 2 columns where there were 3 before"),
         (b'a,b\n"1,2\n3,4\n', "FILE, line 3: 1 columns where there were 2"),
         (b"ts,a\n2024-01-01,%b\n" % (b"x" * 200_000), "FILE is no CSV: field larger"),
+        (b"ts,a,a\n2024-01-01,1,2\n2024-01-02,3,4\n", "FILE has two columns 'a'; give each column a name of its own"),
         (b"a,b\nx,y\nu,v\n", "FILE has no numeric column; columns: a, b"),
         (b"ts,a\n2024-01-02,1\n2024-01-01,2\n", "FILE, line 3: 2024-01-01 00:00:00 is earlier"),
         (b"ts,a\n2024-01-01,1\n2024-01-01,2\n", "FILE, line 3: 2024-01-01 00:00:00 repeats"),

@@ -171,6 +171,10 @@ def test_every_trace_is_pinned_and_has_its_season() -> None:
         (lambda folder: datasets.load_traffic(folder, 7), "sensors in .*: none, fetch the data first"),
         (lambda folder: datasets.load_traffic(folder, 158324), "no file"),
         (lambda folder: datasets.load_sensors(folder, "traffic", 3), "0 traffic sensors in .*, not 3; fetch the data"),
+        (
+            lambda _: datasets.load_sensors(None, "traffic", 9999),
+            "^there are [0-9]+ traffic sensors, not 9999; ask",
+        ),
         (lambda folder: read_bytes(folder), "cannot read"),
     ],
 )

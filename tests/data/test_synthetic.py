@@ -109,16 +109,22 @@ def test_the_same_seed_gives_the_same_series() -> None:
 
 
 @settings(deadline=None)
-@given(mae=st.floats(0.1, 5), ratio=st.floats(2.5, 20), share=st.floats(0.1, 0.9))
-def test_bursts_solve_both_published_numbers(mae: float, ratio: float, share: float) -> None:
-    found = synthetic.solve_bursts(mae, ratio * mae, share)
+@given(mae=st.floats(0.1, 5), ratio=st.floats(2.5, 20))
+def test_bursts_solve_both_published_numbers(mae: float, ratio: float) -> None:
+    found = synthetic.solve_bursts(mae, ratio * mae)
     assert 0 < found.probability < 1
     rest = 1 - found.probability
     small = rest * found.small * np.sqrt(2 / np.pi)
-    assert small == pytest.approx(share * mae)
+    assert small == pytest.approx(synthetic.SMALL_SHARE * mae)
     assert small + found.probability * found.size == pytest.approx(mae)
     mse = rest * found.small**2 + found.probability * found.size**2 * (1 + synthetic.SPREAD**2)
     assert mse == pytest.approx((ratio * mae) ** 2)
+
+
+@pytest.mark.parametrize(("mae", "rmse"), [(1.0, 1.0), (1.0, 1.1), (5.0, 0.5)])
+def test_errors_that_no_bursts_have_are_refused(mae: float, rmse: float) -> None:
+    with pytest.raises(InputError, match=f"no bursts give an RMSE of {rmse:g} beside an MAE of {mae:g}; raise"):
+        synthetic.solve_bursts(mae, rmse)
 
 
 def test_the_bursts_of_paper_a_are_rare_and_large() -> None:

@@ -286,7 +286,7 @@ def count_extra_pods(course: pd.DataFrame, horizon: int, capacity: "ReplayConfig
     }
 
 
-def best_r2(lead: float, daily_share: float = 0.5) -> float:
+def best_r2(lead: float) -> float:
     """Return the R² of the best forecast of the stand-in's minutes, one that knows how it is made.
 
     Its daily cycle is certain; of the rest, an autoregression, the part φ^(2k) of the variance is known k minutes
@@ -294,11 +294,12 @@ def best_r2(lead: float, daily_share: float = 0.5) -> float:
 
     Args:
         lead: How far ahead, in seconds.
-        daily_share: Part of the variance in the daily cycle (see `data.synthetic.draw_qps`).
     """
+    from edgeresearch.data.synthetic import DAILY_SHARE  # it imports scipy
+
     paper = TABLE_2[PAPER_LSTM]
-    rest = (1 - daily_share) * paper.mse / (1 - paper.r2)
-    return float(1 - (1 - daily_share) * (1 - (1 - paper.mse / rest) ** (lead / 60)))
+    rest = (1 - DAILY_SHARE) * paper.mse / (1 - paper.r2)
+    return float(1 - (1 - DAILY_SHARE) * (1 - (1 - paper.mse / rest) ** (lead / 60)))
 
 
 def measure_network(*, window: int, hidden: int, targets: int, batch: int) -> dict[str, Any]:
