@@ -281,7 +281,7 @@ def _fit(
 
 def _forecast(model: "Forecaster", features: pd.DataFrame, cut: int) -> Floats:
     """Return what is forecast at each replayed decision; the model reads the decisions before, as it would live."""
-    from edgeresearch.forecasting.evaluation import CONTEXT
+    from edgeresearch.forecasting.base import CONTEXT
 
     begin = max(cut - CONTEXT, 0)
     values = model.predict(features.to_numpy()[begin:])
@@ -315,7 +315,7 @@ def _describe(trace: Trace, arrivals: Ints, begin: Any, config: ExperimentConfig
 
 def _summarise(totals: pd.DataFrame) -> pd.DataFrame:
     """Return one row per strategy and forecaster: means over the repeats, and the lowest and highest of them."""
-    groups = totals.groupby(["strategy", "forecaster"], sort=False)
+    groups = totals.groupby(PAIR, sort=False)
     table = groups.mean()
     for name in ("error_percent", "pod_hours"):
         at = list(table.columns).index(name)

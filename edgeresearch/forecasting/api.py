@@ -12,9 +12,8 @@ import pandas as pd
 from edgeresearch.data.csv import TraceLike, format_duration, read_trace
 from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import MODELS, Array, Forecaster, build, model_info, model_name
+from edgeresearch.forecasting.base import CONTEXT, MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.evaluation import (
-    CONTEXT,
     MEMORY,
     Comparison,
     compare,
@@ -211,14 +210,17 @@ def compare_forecasters(
 ) -> Comparison:
     """Compare forecasters on the last fifth of a trace, as the study does for Paper A, Table 2.
 
-    The trace, how it is read, seasonality, window, settings and seed are as for `forecast`. The `models` are names or
-    objects; where None, all that the study compares. Results do not depend on the number of processes, `workers`.
+    The trace, how it is read, seasonality, window and seed are as for `forecast`. The `models` are names or objects;
+    where None, all that the study compares. `settings`: what the models are made of, how often random ones are fitted,
+    and how intervals are drawn; the study's if None. Results do not depend on the number of processes, `workers`.
 
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
     """
     for each in models or ():
         model_info(each)
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative; use 0 or more")
     ahead = tuple(sorted(set(horizons)))
     series = read_trace(
         trace, time=time, value=value, step=step, window=window, horizon=max(ahead, default=0), seasonality=seasonality

@@ -20,6 +20,8 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 FOREST_ROWS = 8000
 """Rows that a tree of the random forest sees at most."""
+CONTEXT = 1440
+"""Rows before those it is judged on that a model reads to fill its state."""
 
 
 @runtime_checkable

@@ -139,12 +139,13 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
         return forecast + rows[:, :1] if self.residual else forecast
 
 
-ALPHAS = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
+"""Of a ridge regression over standardised columns: what validation picks from."""
 
 
 def tune_ridge(fraction: float) -> GridSearchCV:
-    """Make a ridge regression whose penalty, one of `ALPHAS`, the newest `fraction` of the rows chooses."""
-    ridge, tried, last = make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": ALPHAS}, Holdout(fraction)
+    """Make a ridge regression whose penalty, one of `PENALTIES`, the newest `fraction` of the rows chooses."""
+    ridge, tried, last = make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": PENALTIES}, Holdout(fraction)
     return GridSearchCV(ridge, tried, cv=last, scoring="neg_mean_squared_error", error_score="raise")
 
 

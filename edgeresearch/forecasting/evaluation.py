@@ -11,15 +11,23 @@ import pandas as pd
 
 from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
 from edgeresearch.errors import InputError
-from edgeresearch.forecasting.base import MODELS, Array, Forecaster, Mask, ModelInfo, build, model_info, model_name
+from edgeresearch.forecasting.base import (
+    CONTEXT,
+    MODELS,
+    Array,
+    Forecaster,
+    Mask,
+    ModelInfo,
+    build,
+    model_info,
+    model_name,
+)
 from edgeresearch.forecasting.settings import STUDY, BootstrapSettings, ForecastSettings
 from edgeresearch.provenance import sha256
 from edgeresearch.result import Result
 
 LONGEST_FIRST = ("lstm_huber", "lstm", "xgboost_calendar", "lstm_paper", "xgboost", "random_forest")
 """Models whose fits take long, in the order in which workers start on them: no worker is left with a long one alone."""
-CONTEXT = 1440
-"""Rows before the test part that a model may read to warm up its state."""
 MEMORY = 500
 """Past errors at most behind an interval of a forecast."""
 TAILS = (1 - 0.95) / 2, (1 + 0.95) / 2

@@ -13,8 +13,8 @@ from scipy.linalg import solve
 from scipy.signal import lfilter
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
-from edgeresearch.forecasting.base import Array, Mask, WindowStream, find_segments, make_lags
-from edgeresearch.forecasting.baselines import SequenceRegressor, check_whole, first_validation_row
+from edgeresearch.forecasting.base import CONTEXT, Array, Mask, WindowStream, find_segments, make_lags
+from edgeresearch.forecasting.baselines import PENALTIES, SequenceRegressor, check_whole, first_validation_row
 from edgeresearch.forecasting.settings import STUDY
 from edgeresearch.nn import Batches, Chunks, SequenceLSTM, WindowLSTM, train
 
@@ -311,10 +311,7 @@ def squash(features: Array) -> Array:
     return np.where(size > 3, np.sign(features) * (3 + 3 * np.log(np.maximum(size, 3) / 3)), features)
 
 
-PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)
 BLOCKS = 8
-WARM_UP = 1440
-"""Rows before those that judge a trial which its networks read, to fill their state."""
 
 
 @dataclass(eq=False, repr=False)
@@ -397,7 +394,7 @@ class ResidualLSTM(SequenceRegressor):
         """Train before `cut` and judge on the rows after it."""
         before = [slice(part.start, min(part.stop, cut)) for part in parts if part.start < cut]
         module, epochs = self._train(rows, targets, before, target, seed, self.epochs, cut)
-        network, begin = export_weights(module), max(0, cut - WARM_UP)
+        network, begin = export_weights(module), max(0, cut - CONTEXT)
         judged = rows[begin:]
         forecast = np.full((len(judged), targets.shape[1]), np.nan)
         for part in find_segments(~np.isnan(judged[:, 0])):

@@ -59,7 +59,7 @@ def save(model: Forecaster, folder: Path, *, about: Mapping[str, Any] | None = N
     """Write a fitted forecaster into a folder; a model that stands there is replaced.
 
     Args:
-        model: Any model of `models.build`, fitted.
+        model: Any model of `base.build`, fitted.
         folder: Where to; made where it is missing.
         about: Facts to keep with it, such as trace, columns and step; whatever JSON can hold.
 
@@ -128,8 +128,9 @@ _MALFORMED = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeEr
 
 def _content(path: Path) -> dict[str, Any]:
     """Read and check `model.json`."""
+    text = _read(path)
     try:
-        content = json.loads(_read(path))
+        content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is no JSON file: {error}; save the model again") from error
     if not isinstance(content, dict) or not isinstance(content.get("format"), int):

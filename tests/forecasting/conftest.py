@@ -42,7 +42,7 @@ def series() -> tuple[Array, Array]:
 
 @pytest.fixture(scope="session")
 def make() -> Callable[..., Forecaster]:
-    """Make an unfitted model of `models.build`, tiny."""
+    """Make an unfitted model of `base.build`, tiny."""
 
     def made(name: str, *, seed: int = 1, window: int = 8) -> Forecaster:
         return build(name, columns=COLUMNS, rows=300, settings=SMALL.replace(window=window), seed=seed)

@@ -167,6 +167,8 @@ def test_forecasters_are_compared_on_a_trace_of_ones_own() -> None:
         *(["Mine", 1], ["ridge", 1], ["Mine", 3], ["ridge", 3])
     ]
     assert result.notes[0] == "time column: 'when'"
+    with pytest.raises(InputError, match="seed -1 is negative"):
+        er.compare_forecasters(table, ["ridge"], seed=-1)
     for horizons in ([], [0]):
         with pytest.raises(InputError, match="must be at least 1"):
             er.compare_forecasters(table, ["ridge"], horizons)

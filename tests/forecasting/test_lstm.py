@@ -170,7 +170,7 @@ def test_a_trial_is_judged_by_a_state_that_has_seen_enough(
 
     found = []
     for steps in (60, len(series[0])):
-        monkeypatch.setattr(lstm, "WARM_UP", steps)
+        monkeypatch.setattr(lstm, "CONTEXT", steps)
         found.append(_model().fit(*series).trials_)
     assert found[0] == pytest.approx(found[1], abs=1e-3)
 

@@ -167,6 +167,8 @@ def test_a_missing_file_is_named(file: str, copied: Callable[..., Path]) -> None
     folder = copied("ridge")
     (folder / file).unlink()
     _refused(folder, f"cannot read {folder / file}: No such file", "give a folder that holds a saved model")
+    with pytest.raises(InputError, match="^cannot read"):
+        persistence.load(folder)
 
 
 @pytest.mark.parametrize("file", [persistence.JSON, persistence.WEIGHTS])
