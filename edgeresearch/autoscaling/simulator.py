@@ -328,7 +328,8 @@ def run_pressure_test(
         InputError: A setting is out of range, or the lowest level is above the bound.
     """
     check_range("bound", bound, service.base_error, above=True)
-    check_range("1 - bound", 1 - bound, 0, above=True)
+    if bound >= 1:
+        raise InputError(f"bound is {bound:g}; give a share above the base error, {service.base_error:g}, and below 1")
     check_range("step", step, 0, above=True)
     ready = service.replace(start_delay=0.0, start_spread=0.0)
     level, failed, arrived = 0, 0, 1

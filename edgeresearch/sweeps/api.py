@@ -1,7 +1,6 @@
 """Sweep an experiment over settings and seeds, on cores or a cluster; a sweep that was stopped goes on."""
 
 import functools
-import hashlib
 import itertools
 import json
 import math
@@ -25,6 +24,7 @@ from edgeresearch import __version__
 from edgeresearch.config import Params
 from edgeresearch.errors import InputError, check_known, nearest
 from edgeresearch.io import write_json
+from edgeresearch.provenance import sha256
 from edgeresearch.result import Result
 from edgeresearch.settings import Section, merge, parsed, read_yaml
 from edgeresearch.sweeps import runner
@@ -248,7 +248,7 @@ def _begin(path: Path, experiment: Experiment, files: Iterable[Path]) -> None:
     digests = {}
     for each in sorted(files):
         try:
-            digests[str(each)] = hashlib.sha256(each.read_bytes()).hexdigest()
+            digests[str(each)] = sha256(each.read_bytes())
         except OSError as error:
             raise InputError(f"cannot read {each}: {error.strerror}; the sweep needs it") from error
     if path.is_file():
@@ -308,7 +308,7 @@ def make_key(experiment: str, settings: Settings, root: int, seed: int) -> str:
     """Return the key of a cell: 32 hexadecimal digits of the SHA-256 of its experiment, settings and two seeds."""
     whole = {"experiment": experiment, "settings": settings, "root": root, "seed": seed}
     text = json.dumps(whole, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return sha256(text.encode())[:32]
 
 
 def hypercube(cube: LatinHypercube, seed: int, kinds: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import PositiveInt
 from threadpoolctl import threadpool_limits
 
+from edgeresearch.autoscaling.replay import PHASES
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import Params
 from edgeresearch.data.registry import REQUEST_TRACES, TraceName
@@ -69,8 +70,6 @@ class Experiment(Protocol):
         ...
 
 
-PHASES = ("stable", "expansion", "shrinkage")
-"""Those whose errors are told (Paper A, section 4)."""
 CITY = "city"
 """What `los.testbed` says where the testbed is grown to a city."""
 

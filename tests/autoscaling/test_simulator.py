@@ -360,7 +360,8 @@ def test_a_pressure_test_finds_what_a_pod_can_do(changes: dict[str, float], boun
     ("options", "message"),
     [
         ({"bound": 0.03}, "bound is 0.03; give a number above 0.03"),
-        ({"bound": 1}, "1 - bound is 0; give a number above 0"),
+        ({"bound": 1}, "bound is 1; give a share above the base error, 0.03, and below 1"),
+        ({"bound": 1.2}, "bound is 1.2; give a share above the base error, 0.03, and below 1"),
         ({"step": 0}, "step is 0"),
         ({"hold": 0.1}, "arrivals: expected one number per step"),
         ({"step": 100}, "at 100 requests per second already; use a smaller step"),
