@@ -27,7 +27,7 @@ KEPT = ("reports/notebooks", "reports/site", "data/processed")
 """What DVC keeps; all else that stages make is tracked by git, or neither."""
 STARTS = {
     "fetch": ["data/datasets.py"],
-    "figure1": ["papers/paper_a/tables.py"],
+    "figure1": ["papers/paper_a/tables.py", "papers/project.py"],
     "compare": ["forecasting", "papers/project.py"],
     "replay": ["autoscaling/experiment.py", "forecasting", "papers/project.py"],
     **dict.fromkeys(("limits", "scheduling", "sweeps", "measured"), ["papers/scheduling.py"]),

@@ -139,7 +139,8 @@ def evaluate(
     for iteration in (1, 32, 45):
         measured[f"limit_{iteration}"] = float(course["limit_millicores"].get(iteration, np.inf))
         measured[f"residual_{iteration}"] = float(course["residual"].get(iteration, np.inf))
-    measured["plateau"] = float(plateau(course["limit_millicores"])) if len(course) >= 45 else np.inf
+    limit, before = course["limit_millicores"], study.adaptation.drift_from - 1
+    measured["plateau"] = float(plateau(limit, until=before)) if 10 <= before <= len(limit) else np.inf
     off = [(measured[name] - value) / tolerance for name, (value, tolerance) in targets.items()]
     return {"loss": float(np.sqrt(np.mean(np.square(off)))), **measured}
 

@@ -144,7 +144,7 @@ def landmarks(run: pd.DataFrame, *, drift_from: int) -> pd.DataFrame:
     return pd.DataFrame({"what": list(found), "value": list(found.values())})
 
 
-def plateau(limits: pd.Series, *, until: int = 45) -> int:
+def plateau(limits: pd.Series, *, until: int) -> int:
     """Return the first iteration whose mean limit has come within a tenth of where it stands before the drift.
 
     Args:

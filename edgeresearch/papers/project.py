@@ -1,7 +1,6 @@
 """The study's checkout: its settings, and the places where stages leave results and notebooks find them."""
 
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,10 +66,7 @@ class Project:
 
         if self.figures is not None:
             return Image(style.save(figure, self.figures / name))  # type: ignore[no-untyped-call]
-        drawn = BytesIO()
-        with style.theme():
-            figure.savefig(drawn, format="png")
-        return Image(drawn.getvalue())  # type: ignore[no-untyped-call]
+        return Image(style.png(figure))  # type: ignore[no-untyped-call]
 
 
 def open_project(results: str | None = None, figures: str | None = None, *, seed: int | None = None) -> Project:

@@ -39,8 +39,11 @@ TABLES = "reports/tables/los"
 MEASURED_POLICIES = ("los", "in_situ", "cloud")
 """What is run on measured training costs."""
 
+AS_CHOSEN = "as chosen"
+"""The row of `choices` in which nothing is changed."""
+
 CHOICES: Mapping[str, Mapping[str, Value]] = {
-    "as chosen": {},
+    AS_CHOSEN: {},
     "limits by the period": {"rule": "period"},
     "hop limit 3": {"hop_limit": 3},
     "hop limit 4": {"hop_limit": 4},
@@ -212,8 +215,8 @@ def vary_choices(scenario: Scenario) -> dict[str, Scenario]:
 class MeasuredCost(TrainingCost):
     """A training cost whose a, b, c, d and noise were measured by `edgeresearch calibrate`.
 
-    The fitted curve is what Paper B's published numbers ask for; a measured one is what this project's own trainings
-    take on one machine.
+    The fitted curve is what Paper B's published numbers ask for; a measured one is what trainings took when they were
+    calibrated, on one machine.
 
     Attributes:
         measured: Which model, and in which file.

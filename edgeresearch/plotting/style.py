@@ -14,10 +14,12 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from edgeresearch.io import atomic
@@ -25,6 +27,9 @@ from edgeresearch.io import atomic
 BLUE, ORANGE, GREEN, RED, PINK = "#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"
 BROWN, GREY, SKY, INK = "#ca9161", "#949494", "#56b4e9", "#222222"
 """Seaborn's palette for colour-blind readers, and ink."""
+
+Box = tuple[float, float, float, float]
+"""Left, bottom, width and height, as an axes counts."""
 
 ROLES: Mapping[str, tuple[str, str, str]] = {
     "paper": ("the paper's baselines", BLUE, "o"),
@@ -71,10 +76,15 @@ class Drawing(Figure):
     """A figure that a notebook shows by itself, whatever matplotlib's backend is."""
 
     def _repr_png_(self) -> bytes:
-        draft = BytesIO()
-        with theme():
-            self.savefig(draft, format="png")
-        return draft.getvalue()
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG."""
+    draft = BytesIO()
+    with theme():
+        figure.savefig(draft, format="png")
+    return draft.getvalue()
 
 
 def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: bool) -> tuple[Figure, list[Axes]]:
@@ -119,6 +129,13 @@ def name_rows(axes: Axes, labels: Sequence[str]) -> None:
     axes.set_yticks(-np.arange(len(labels)), labels)
     axes.set_ylim(0.5 - len(labels), 0.5)
     axes.grid(axis="y", visible=False)
+
+
+def box(axes: Axes, place: Box, colour: str, alpha: float) -> None:
+    """Draw a box with round corners, filled with its colour as strongly as `alpha` says."""
+    left, bottom, width, height = place
+    look: Any = {"boxstyle": "round,pad=0,rounding_size=1.2", "linewidth": 1.3, "edgecolor": colour}
+    axes.add_patch(FancyBboxPatch((left, bottom), width, height, facecolor=(*to_rgb(colour), alpha), **look))
 
 
 def key(label: str, colour: str = INK, marker: str = "", line: str = "", **looks: Any) -> Line2D:

@@ -12,7 +12,7 @@ from edgeresearch.config import LimitAdaptation, Params, SearchBudget
 from edgeresearch.emulator import results
 from edgeresearch.emulator.api import Scenario, compare_policies
 from edgeresearch.papers.fit_b import SPACE, Choice, Space, Span, Value, adjust, evaluate, fit, search
-from edgeresearch.papers.limit_adaptation import means
+from edgeresearch.papers.limit_adaptation import means, plateau
 from edgeresearch.papers.paper_b import published as paper_b
 
 PLAN = LimitAdaptation(jobs=2, iterations=46, drift=0.0)
@@ -128,6 +128,16 @@ def test_iterations_that_no_job_came_to_cost_infinitely_much() -> None:
     found = evaluate(middle(), 1, 0, study=short, targets={"limit_32": (130.0, 20.0)}, seed=3)
     assert found["limit_1"] < math.inf
     assert found["limit_32"] == found["residual_45"] == found["plateau"] == found["loss"] == math.inf
+
+
+def test_the_plateau_is_looked_for_before_the_drift_that_is_set() -> None:
+    plan = LimitAdaptation(jobs=1, iterations=31, drift=0.0, drift_from=16)
+    found = evaluate(middle(), 1, 0, study=STUDY.replace(adaptation=plan), targets=TARGETS, seed=3)
+    scenario = adjust(Scenario.of(STUDY), middle())
+    limit = means(scenario, plan, rule=scenario.limits.rule, seed=1003, repeat=0)["limit_millicores"]
+    assert found["plateau"] == plateau(limit, until=15) != plateau(limit, until=30)
+    early = STUDY.replace(adaptation=plan.replace(drift_from=10))
+    assert evaluate(middle(), 1, 0, study=early, targets=TARGETS, seed=3)["plateau"] == math.inf
 
 
 def test_what_is_fitted_is_what_an_evaluation_gives_and_the_rest_is_held_out(found: dict[str, float]) -> None:

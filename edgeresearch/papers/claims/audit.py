@@ -1,5 +1,6 @@
 """The audit of both papers: every claim beside what was measured, with the verdict that follows from its rule."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from edgeresearch.papers.claims.measures import AbsentError, Claim, Results, Set
 from edgeresearch.papers.claims.records_a import RECORDS_A
 from edgeresearch.papers.claims.records_b import RECORDS_B
 from edgeresearch.papers.claims.rules import (
+    CONTRADICTED,
     FITTED,
     MEANING,
+    NOT,
     RELATIONS,
     REPRODUCED,
     SET,
@@ -35,6 +38,9 @@ COLUMNS = (
     "reason", "stage", "figure", "notebook", "unit", "fitted",
 )  # fmt: skip
 """Of that file."""
+
+MISSED = "not reproduced or contradicted"
+"""What the two verdicts that say no are counted as."""
 
 PAPERS: Mapping[str, str] = {
     "A": "Elastic scheduling of micro-modules on LSTM forecasts",
@@ -121,19 +127,29 @@ def select_claims(table: pd.DataFrame, paper: str | None = None, verdict: str | 
     return table
 
 
-def count_verdicts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Count verdicts by `A`, `B` and `both`: `claims`, each verdict, and `reproduced_unaided`.
+def tally(claims: Sequence[Mapping[Any, Any]]) -> Counter[str]:
+    """Count some claims: by verdict, `MISSED`, all (`claims`), and the reproduced ones without help (`unaided`).
 
     Unaided are those whose value settings were neither fitted on nor set to.
     """
+    counts = Counter(row["verdict"] for row in claims)
+    counts[MISSED] = counts[NOT] + counts[CONTRADICTED]
+    counts["claims"] = len(claims)
+    counts["unaided"] = sum(row["verdict"] == REPRODUCED and row["fitted"] not in (FITTED, SET) for row in claims)
+    return counts
+
+
+def count_verdicts(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count verdicts by `A`, `B` and `both`: `claims`, each verdict, and `reproduced_unaided` (see `tally`)."""
     parts = {paper: table[table["paper"] == paper] for paper in PAPERS} | {"both": table}
+    counts = {name: tally(part.to_dict("records")) for name, part in parts.items()}
     return {
         name: {
-            "claims": len(part),
-            **{verdict.replace(" ", "_"): int((part["verdict"] == verdict).sum()) for verdict in VERDICTS},
-            "reproduced_unaided": int(((part["verdict"] == REPRODUCED) & ~part["fitted"].isin([FITTED, SET])).sum()),
+            "claims": count["claims"],
+            **{verdict.replace(" ", "_"): count[verdict] for verdict in VERDICTS},
+            "reproduced_unaided": count["unaided"],
         }
-        for name, part in parts.items()
+        for name, count in counts.items()
     }
 
 

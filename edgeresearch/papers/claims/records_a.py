@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from edgeresearch.data.registry import STAND_IN
 from edgeresearch.papers.claims.measures import (
     Cell,
     Claim,
@@ -28,7 +29,7 @@ TABLE2, TABLE3, TABLE3_VERDICTS = (
     f"reports/tables/{name}.csv" for name in ("table2_forecast", "table3_elastic", "table3_verdicts")
 )
 
-OTHER_TRACES = Except(("paper_a", "twitter_minute"))
+OTHER_TRACES = Except((STAND_IN, "twitter_minute"))
 """All traces but the stand-in. Each is taken as a data set of its own, and `twitter_minute` counts the hours of
 `twitter_second` once more."""
 
@@ -53,15 +54,15 @@ usage = partial(
     fit=Fit(FITTED, "the model of a pod's usage was chosen to stay within these ranges at ordinary loads"),
 )
 COURSE = Cell(
-    file="data/processed/elastic/paper_a.parquet",
+    file=f"data/processed/elastic/{STAND_IN}.parquet",
     value="",
     rows={"strategy": "combined"},
-    describe=lambda rows, results: "simulated service; paper_a (synthetic)",
+    describe=lambda rows, results: f"simulated service; {STAND_IN} (synthetic)",
 )
 
 # Table 2 on the stand-in for the paper's unpublished trace, and what section 4.2 says of it on all other traces
 table_2 = partial(
-    number, stage="tables", figure="reports/figures/forecast/paper_a/table2.png", notebook="10-forecasting"
+    number, stage="tables", figure=f"reports/figures/forecast/{STAND_IN}/table2.png", notebook="10-forecasting"
 )
 forecasts = partial(ranking, figure="reports/figures/table2/relative_mse_1.png", notebook="10-forecasting")
 RF, RIDGE, LOGISTIC, XGBOOST, LSTM = "random_forest", "ridge", "logistic", "xgboost", paper_a.PAPER_LSTM
@@ -108,7 +109,7 @@ def scores(metric: str, *models: str, **ways: Any) -> Order:
 # Table 3 on the stand-in, with a forecast of the published accuracy and phases by load, and what the text says of it
 # on all other traces with the forecasts of this package's LSTM
 TABLE3_FIGURE = "reports/figures/elastic/{}/table3.png"
-table_3 = partial(number, stage="tables", figure=TABLE3_FIGURE.format("paper_a"), notebook="11-elastic")
+table_3 = partial(number, stage="tables", figure=TABLE3_FIGURE.format(STAND_IN), notebook="11-elastic")
 replayed = partial(
     ranking,
     figure=TABLE3_FIGURE.format("wiki_de"),
@@ -194,7 +195,7 @@ RECORDS_A: tuple[Claim, ...] = (
             lambda network: {"": network["weights"]["lstm.weight_ih_l0"][0] / network["tensors"]["last"][1]},
             "the network that is trained",
         ), unit="blocks of weights", rule=within, fit=Fit(SET, "the network is built so"),
-        stage="figure1", figure="reports/figures/forecast/paper_a/figure1.png", notebook="10-forecasting"),
+        stage="figure1", figure=f"reports/figures/forecast/{STAND_IN}/figure1.png", notebook="10-forecasting"),
     table_1("A-T1-CLOUD", "Table 1 and section 4.1",
         "The cloud cluster has three virtual machines of 8 cores, 16 GB of memory, 1 Gb/s and 200 GB of disk.",
         {"nodes": 3, "cores": 8, "memory_gb": 16, "network_gbps": 1, "disk_gb": 200}, Setting("elastic.clusters.cloud"),
@@ -219,7 +220,7 @@ RECORDS_A: tuple[Claim, ...] = (
         usage(f"A-F{figure}-{end}", f"Fig. {figure} and section 4.2",
             f"The {title} usage of the edge service {words} {published:g} % at times.",
             published, replace(COURSE, value=column, combine=combine),
-            figure=f"reports/figures/elastic/paper_a/figure{figure}_{column}.png")
+            figure=f"reports/figures/elastic/{STAND_IN}/figure{figure}_{column}.png")
         for figure, column, title in ((2, "cpu", "CPU"), (3, "memory", "memory"))
         for end, combine, words, published in zip(
             ("LOW", "HIGH"), ("min", "max"), ("falls to", "rises to"), paper_a.USAGE_RANGES[column], strict=True
@@ -231,7 +232,7 @@ RECORDS_A: tuple[Claim, ...] = (
         table_2(f"A-T2-{name}-{metric.upper()}", "Table 2",
             f"{subject} {words}{', about 93.1 % of it' if (name, metric) == ('LSTM', 'r2') else ''}.",
             published, Cell(
-                file=TABLE2, rows={"trace": "paper_a", "horizon": 1, "model": model}, value=metric,
+                file=TABLE2, rows={"trace": STAND_IN, "horizon": 1, "model": model}, value=metric,
                 interval=INTERVALS.get(metric), seeds="seeds",
             ),
             unit=unit, rule=near(abs((metric == "r2") - published) / 10),
@@ -307,7 +308,7 @@ RECORDS_A: tuple[Claim, ...] = (
             f"{words}, this share of requests fails under {title}.",
             paper_a.TABLE_3[strategy][phase], Cell(
                 file=TABLE3, value="error_percent", interval=("low", "high"), seeds="repeats", rows={
-                    "trace": "paper_a", "reading": "trace", "forecaster": forecaster, "strategy": strategy,
+                    "trace": STAND_IN, "reading": "trace", "forecaster": forecaster, "strategy": strategy,
                     "phase": phase,
                 },
             ), unit="%", rule=near(paper_a.CELL_TOLERANCE), fit=SEARCHED)
@@ -325,7 +326,7 @@ RECORDS_A: tuple[Claim, ...] = (
     table_3("A-T3-CELLS", "Table 3",
         "All nine cells come about with a forecaster that knows only the past.",
         9, Cell(
-            file=TABLE3_VERDICTS, rows={"trace": "paper_a", "reading": "trace", "forecaster": "lstm"}, value="cells"
+            file=TABLE3_VERDICTS, rows={"trace": STAND_IN, "reading": "trace", "forecaster": "lstm"}, value="cells"
         ), unit="cells within half a point", rule=within,
         fit=Fit(HELD_OUT, "the search used a forecast of the published accuracy, not this package's LSTM")),
     replayed("A-T3-EXPANSION", "Table 3 and section 4.2",

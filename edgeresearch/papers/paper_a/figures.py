@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FuncFormatter
 
 from edgeresearch.data.trace import Trace
@@ -65,7 +63,7 @@ def plot_network(network: Mapping[str, Any]) -> Figure:
     shapes = {name: f"(batch, {', '.join(map(str, shape[1:]))})" for name, shape in network["tensors"].items()}
     steps, (targets, hidden) = network["tensors"]["window"][1], weights["head.weight"]
     _draw_box(axes, (1, 15, 15, 14), f"window of past\nQPS\n{shapes['window']}\n$x_1 \\ldots x_{{{steps}}}$")
-    _draw_box(axes, (20, 6, 46, 36), "", style.INK, alpha=0.0)
+    style.box(axes, (20, 6, 46, 36), style.INK, 0.0)
     cell = f"LSTM, one step per value → {shapes['states']}"
     axes.text(43, 39.6, cell, ha="center", va="center", fontsize=10, weight="bold")
     (rows, inputs), width = weights["lstm.weight_ih_l0"], weights["lstm.weight_hh_l0"][1]
@@ -86,17 +84,9 @@ def plot_network(network: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _draw_box(
-    axes: Axes,
-    place: tuple[float, float, float, float],
-    text: str,
-    colour: str = style.GREY,
-    size: float = 9.5,
-    alpha: float = 0.18,
-) -> None:
+def _draw_box(axes: Axes, place: style.Box, text: str, colour: str = style.GREY, size: float = 9.5) -> None:
+    style.box(axes, place, colour, 0.18)
     left, bottom, width, height = place
-    frame: Any = {"boxstyle": "round,pad=0,rounding_size=1.2", "linewidth": 1.3, "edgecolor": colour}
-    axes.add_patch(FancyBboxPatch((left, bottom), width, height, facecolor=(*to_rgb(colour), alpha), **frame))
     look: Any = {"ha": "center", "va": "center", "fontsize": size, "color": style.INK, "linespacing": 1.5}
     axes.text(left + width / 2, bottom + height / 2, text, **look)
 

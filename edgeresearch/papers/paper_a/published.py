@@ -10,9 +10,6 @@ import pandas as pd
 PAPER_LSTM = "lstm_paper"
 """The paper's LSTM among this package's models."""
 
-STAND_IN = "paper_a"
-"""The synthetic trace that stands for the paper's own, which was never published."""
-
 
 @dataclass(frozen=True)
 class Metric:

@@ -94,9 +94,9 @@ CITY_PANELS: Mapping[str, str] = {
 """What is drawn against the size of a city."""
 
 WHY = {
-    "cloud": "it looks for the ways to every cloud node",
-    "least_loaded": "it reads the state of every node at every decision",
-    "oracle": "it reads the state of every node at every decision, and foresees its training there",
+    "cloud": "the cost is quadratic, as it looks for the ways to every cloud node",
+    "least_loaded": "the cost is quadratic, as it reads the state of every node at every decision",
+    "oracle": "the cost is quadratic, as it reads the state of every node and foresees its training there",
 }
 """Why a policy is not run on the largest city."""
 
@@ -244,7 +244,7 @@ def plot_readings(table: pd.DataFrame) -> Figure:
     axes.axvline(0, color=style.INK, lw=1)
     for at, (binds, (_, colour, marker)) in enumerate(LIMIT_BINDS.items()):
         mine = table[table["sender"] == binds]
-        bars: Any = [mine["measured"] - mine["low"], mine["high"] - mine["measured"]]
+        bars = style.error_bars(mine, "measured")
         heights = mine["share"].map(spots) + 0.17 - 0.34 * at
         axes.errorbar(mine["measured"] - mine["published"], heights, xerr=bars, fmt=marker, color=colour, capsize=3)
     labels = [f"{share} ({value:g} %)" for share, value in zip(shares["share"], shares["published"], strict=True)]
@@ -485,8 +485,7 @@ def _describe_limits(table: pd.DataFrame, policies: Sequence[str]) -> str:
             reads = f" ({last['reads']:,.0f} states per trigger)" if last["reads"] > 0 else ""
             left_out.append(f"{label} up to {last['nodes']:,} nodes: {WHY.get(policy, 'its settings say so')}{reads}")
     note = f" Sends nothing: {', '.join(silent)}." if silent else ""
-    quadratic = " Not run on larger cities, as the cost is quadratic: "
-    return note + (f"{quadratic}{'; '.join(left_out)}." if left_out else "")
+    return note + (f" Not run on larger cities: {'; '.join(left_out)}." if left_out else "")
 
 
 @style.styled

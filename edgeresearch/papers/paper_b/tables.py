@@ -13,10 +13,8 @@ from edgeresearch.errors import InputError
 from edgeresearch.io import read_table, write_csv
 from edgeresearch.papers.claims.records_b import DROP_POINTS, HOP_POINTS
 from edgeresearch.papers.paper_b import published
+from edgeresearch.papers.scheduling import AS_CHOSEN
 from edgeresearch.stats import interval
-
-AS_CHOSEN = "as chosen"
-"""The row of `choices` in which nothing is changed."""
 
 FAR = 8.0
 """Candidates of a fit whose loss exceeds the smallest by this factor are left out."""

@@ -9,9 +9,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
 from edgeresearch.emulator.network import Job, Link, Mesh
 from edgeresearch.emulator.policies import NodeView
@@ -23,8 +21,6 @@ from edgeresearch.scheduling.los import schedule
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request, TrainingReport
 from edgeresearch.scheduling.runtime_model import JobHistory, RuntimeModel
 from edgeresearch.scheduling.settings import Limits, Rules
-
-Box = tuple[float, float, float, float]
 
 WIDTH, HEIGHT, GAP = 1.0, 0.26, 0.85
 """Half axes of the ellipse on which the nodes of a layer stand, and the distance of two layers."""
@@ -191,7 +187,7 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
     figure, (axes,) = style.canvas(size=(12, 6.6))
     axes.set(xlim=(0, 120), ylim=(-1, 65))
     axes.axis("off")
-    _frame(axes, (30, 0, 59, 62), style.INK, 0.0)
+    style.box(axes, (30, 0, 59, 62), style.INK, 0.0)
     axes.text(59.5, 59.4, "edge manager, one per node", ha="center", fontsize=11, weight="bold")
     here, job = trace.steps[0].here.node, trace.steps[0].request.job
     sees = f"{trace.mesh.nodes[here].name} sees {len(trace.mesh.neighbours[here])} neighbours"
@@ -199,7 +195,7 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
     known = len(trace.history.limits)
     rule = f"× {limits.down:g} or × {limits.up:g} by the {limits.rule};\n{known} nodes have a limit"
     view, heard = f"read through {code_name(NodeView)}", "broadcast to all of the same model"
-    boxes: tuple[tuple[Box, str, Any, str, str], ...] = (
+    boxes: tuple[tuple[style.Box, str, Any, str, str], ...] = (
         ((0.5, 43, 25, 15), "mesh network", Mesh, style.GREEN, sees),
         ((0.5, 22, 25, 16), "prediction job", Job, style.PINK, "triggers a training each period"),
         ((0.5, 1, 25, 16), "training job", TrainingTimes, style.PINK, "its true times: never seen by LOS"),
@@ -243,8 +239,8 @@ def code_name(thing: Any) -> str:
     return f"{thing.__module__.removeprefix('edgeresearch.')}.{thing.__qualname__}"
 
 
-def _plot_box(axes: Axes, box: Box, title: str, thing: Any, colour: str, last: str) -> None:
-    _frame(axes, box, colour, 0.16)
+def _plot_box(axes: Axes, box: style.Box, title: str, thing: Any, colour: str, last: str) -> None:
+    style.box(axes, box, colour, 0.16)
     left, bottom, width, height = box
     middle, top = left + width / 2, bottom + height
     axes.text(middle, top - 1.2, title, ha="center", va="top", fontsize=9.5, weight="bold")
@@ -253,12 +249,6 @@ def _plot_box(axes: Axes, box: Box, title: str, thing: Any, colour: str, last: s
     lines = "\n".join(textwrap.wrap(names, 42, max_lines=2, placeholder=" …", break_long_words=False))
     axes.text(middle, top - 6.6, lines, ha="center", va="top", fontsize=7.5, linespacing=1.2)
     axes.text(middle, bottom + 0.8, last, ha="center", va="bottom", fontsize=8, style="italic")
-
-
-def _frame(axes: Axes, box: Box, colour: str, alpha: float) -> None:
-    left, bottom, width, height = box
-    look: Any = {"boxstyle": "round,pad=0,rounding_size=1.2", "linewidth": 1.3, "edgecolor": colour}
-    axes.add_patch(FancyBboxPatch((left, bottom), width, height, facecolor=(*to_rgb(colour), alpha), **look))
 
 
 def _describe_curve(history: JobHistory) -> str:

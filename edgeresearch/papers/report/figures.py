@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from edgeresearch.data.registry import STAND_IN
 from edgeresearch.errors import InputError
-from edgeresearch.papers.paper_a.published import STAND_IN
 
 
 @dataclass(frozen=True)

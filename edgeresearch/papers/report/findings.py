@@ -4,21 +4,18 @@ import json
 import math
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from edgeresearch.data.registry import STAND_IN
 from edgeresearch.errors import InputError
 from edgeresearch.io import atomic, read_table
-from edgeresearch.papers.claims.audit import FILE, PAPERS, format_value, read_claims
-from edgeresearch.papers.claims.rules import CONTRADICTED, FITTED, NOT, REPRODUCED, SET, VERDICTS
-from edgeresearch.papers.paper_a.published import CELL_TOLERANCE, POD_BUDGET, STAND_IN
+from edgeresearch.papers.claims.audit import FILE, PAPERS, format_value, read_claims, tally
+from edgeresearch.papers.claims.rules import VERDICTS
+from edgeresearch.papers.paper_a.published import CELL_TOLERANCE, POD_BUDGET
 from edgeresearch.papers.paper_b import published as paper_b
 from edgeresearch.papers.report.templates import environment
-
-MISSED = "not reproduced or contradicted"
-"""What the two verdicts that say no are counted as."""
 
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
 """Between these lines of the README stands what is made."""
@@ -28,15 +25,6 @@ ROWS = (
     "B-F7-04", "B-F7-08", "B-F6-08-2", "B-F5-LEVEL", "B-CON-MOST",
 )  # fmt: skip
 """The claims that the README shows."""
-
-
-def tally(claims: Sequence[Mapping[Any, Any]]) -> Counter[str]:
-    """Count some claims: by verdict, `MISSED`, all (`claims`), and the reproduced ones without a fit (`unaided`)."""
-    counts = Counter(row["verdict"] for row in claims)
-    counts[MISSED] = counts[NOT] + counts[CONTRADICTED]
-    counts["claims"] = len(claims)
-    counts["unaided"] = sum(row["verdict"] == REPRODUCED and row["fitted"] not in (FITTED, SET) for row in claims)
-    return counts
 
 
 def describe_claim(row: Mapping[Any, Any]) -> dict[str, Any]:

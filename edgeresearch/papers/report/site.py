@@ -10,13 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from edgeresearch.data.registry import STAND_IN
 from edgeresearch.errors import InputError
 from edgeresearch.io import gathered
-from edgeresearch.papers.claims.audit import FILE, PAPERS, read_claims
-from edgeresearch.papers.paper_a.published import STAND_IN
+from edgeresearch.papers.claims.audit import FILE, MISSED, PAPERS, read_claims, tally
 from edgeresearch.papers.report import templates
 from edgeresearch.papers.report.figures import PLACES, find_figures, name_figures, place_claims, read_drawing
-from edgeresearch.papers.report.findings import MISSED, describe_claim, tally, write_findings
+from edgeresearch.papers.report.findings import describe_claim, write_findings
 from edgeresearch.papers.report.notebook_page import BACK
 from edgeresearch.papers.report.tables import PaperTable, claims_table, paper_tables, to_latex, to_markdown
 from edgeresearch.provenance import machine, versions

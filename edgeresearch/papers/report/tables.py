@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from edgeresearch import io
+from edgeresearch.data.registry import STAND_IN
 from edgeresearch.errors import InputError
 from edgeresearch.papers.claims.audit import read_claims
-from edgeresearch.papers.paper_a.published import FOOTNOTES, STAND_IN
+from edgeresearch.papers.paper_a.published import FOOTNOTES
 from edgeresearch.papers.report.findings import describe_claim
 
 NONE = "–"

@@ -14,6 +14,7 @@ from edgeresearch.papers.claims import rules
 from edgeresearch.papers.claims.audit import (
     COLUMNS,
     FILE,
+    MISSED,
     RECORDS,
     count_verdicts,
     format_value,
@@ -21,6 +22,7 @@ from edgeresearch.papers.claims.audit import (
     read_claims,
     render_page,
     select_claims,
+    tally,
     write_claims,
 )
 from edgeresearch.papers.claims.measures import Cell, Claim
@@ -234,6 +236,13 @@ def test_verdicts_are_counted_by_paper_and_apart_if_fitted_or_set(table: pd.Data
         assert count == found["A"][key] + found["B"][key]
     assert sum(found["both"][name.replace(" ", "_")] for name in VERDICTS) == found["both"]["claims"] == 8
     assert set(count_verdicts(table.iloc[:0])["both"].values()) == {0}
+
+
+def test_verdicts_are_counted_with_those_that_say_no_together(table: pd.DataFrame) -> None:
+    count = tally(table.to_dict("records"))
+    assert [count[verdict] for verdict in VERDICTS] == [4, 1, 1, 1, 1]
+    assert (count["claims"], count[MISSED], count["unaided"]) == (8, 2, 2)
+    assert tally([])["claims"] == 0
 
 
 def test_the_page_has_counts_then_a_table_per_paper(table: pd.DataFrame) -> None:

@@ -171,8 +171,11 @@ def test_what_is_not_real_or_was_not_run_is_said(city_table: pd.DataFrame, text_
     assert {"white", style.ORANGE} <= set(faces)
     text = text_of(figure)
     assert "Open: they do not" in text and "Sends nothing: in-situ only." in text
-    assert "straight to the cloud up to 1,349 nodes: it looks for the ways to every cloud node;" in text
-    assert "at every decision (15 states per trigger)." in text
+    quadratic = "nodes: the cost is quadratic, as it"
+    assert f"Not run on larger cities: straight to the cloud up to 1,349 {quadratic} looks for the ways" in text
+    assert f"{quadratic} reads the state of every node at every decision (15 states per trigger)." in text
+    few = draw.plot_growth(city_table[(city_table["policy"] != "los") | (city_table["nodes"] == 15)])
+    assert "Not run on larger cities: LOS up to 15 nodes: its settings say so;" in text_of(few)
     whole = text_of(draw.plot_growth(city_table[city_table["nodes"] == 15]))
     assert "Open" not in whole and "Not run" not in whole
 

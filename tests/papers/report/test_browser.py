@@ -11,8 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from edgeresearch.config import Params
-from edgeresearch.papers.claims.audit import FILE, read_claims
-from edgeresearch.papers.report.findings import MISSED
+from edgeresearch.papers.claims.audit import FILE, MISSED, read_claims
 from edgeresearch.papers.report.notebook_page import render_page
 from edgeresearch.papers.report.site import build_site
 
