@@ -67,6 +67,11 @@ def plain(given: Any) -> Any:
     return given.item() if kind in ("b", "i", "u", "f") and not given.ndim else given
 
 
+def _as_json(given: Any) -> Any:
+    number = plain(given)
+    return str(given) if number is given else number
+
+
 def check_whole(**numbers: int | None) -> None:
     """Raise an `InputError` that names the first of the numbers that is neither whole nor None."""
     for name, number in numbers.items():
@@ -135,7 +140,7 @@ def parsed(data: Mapping[str, Any], model: type[S], where: str) -> S:
     refuse_unknown(data, model, where)
     try:
         # By way of JSON: pydantic is strict there about types, yet takes a list for a tuple.
-        return model.model_validate_json(json.dumps(plain(dict(data)), default=str))
+        return model.model_validate_json(json.dumps(data, default=_as_json))
     except ValidationError as error:
         raise InputError(f"{where}: {_told(error)}") from None
 

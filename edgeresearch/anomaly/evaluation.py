@@ -18,7 +18,6 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from edgeresearch.anomaly.identity import Array, FittedIdentity, Identity, Mask, Scorer, has_value, warmed_up
 from edgeresearch.anomaly.thresholds import Threshold, threshold_levels
-from edgeresearch.data.trace import find_runs
 from edgeresearch.errors import InputError
 from edgeresearch.settings import Section
 
@@ -412,8 +411,8 @@ def score(labels: Mask, scores: Array, alarms: Mask, *, interval: float) -> Scor
 
 def find_spans(mask: Mask) -> Iterator[tuple[int, int]]:
     """Yield begin and end (excluded) of each run of true values."""
-    starts, lengths = find_runs(mask)
-    yield from zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
 
 
 def point_f1(labels: Mask, alarms: Mask) -> float:
