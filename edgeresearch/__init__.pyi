@@ -23,8 +23,10 @@ from .autoscaling.policies import Responsive as Responsive
 from .autoscaling.policies import ScalingPolicy as ScalingPolicy
 from .autoscaling.settings import ExperimentConfig as ExperimentConfig
 from .config import Params as Params
-from .data.csv import read_trace as read_trace
 from .data.datasets import load_dataset as load_dataset
+from .data.reader import Reading as Reading
+from .data.reader import read_stream as read_stream
+from .data.reader import read_trace as read_trace
 from .data.trace import Trace as Trace
 from .emulator.api import Emulation as Emulation
 from .emulator.api import emulate as emulate

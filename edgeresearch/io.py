@@ -1,9 +1,13 @@
 """Files and folders written whole or not at all."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -43,6 +47,43 @@ def check_file(path: Path) -> None:
     if not path.exists():
         near = get_close_matches(path.name, [item.name for item in path.parent.glob("*")], n=1)
         raise InputError(f"no file {path}; " + (f"nearest: {near[0]}" if near else "check the path"))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file, decompressed where it is an archive of gzip, bzip2, xz or Zstandard.
+
+    Raises:
+        InputError: The file is missing, cannot be read, or is a damaged archive.
+    """
+    check_file(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}; name a readable file") from error
+    return decompress(content, str(path))
+
+
+def decompress(content: bytes, where: str) -> bytes:
+    """Return bytes decompressed, whatever their archive; bytes that are no archive as they are.
+
+    Raises:
+        InputError: The archive is damaged.
+    """
+    try:
+        if content.startswith(b"\x1f\x8b"):
+            return gzip.decompress(content)
+        if content.startswith(b"BZh"):
+            return bz2.decompress(content)
+        if content.startswith(b"\xfd7zXZ\x00"):
+            return lzma.decompress(content)
+        if content.startswith(b"\x28\xb5\x2f\xfd"):
+            import pyarrow as pa
+
+            with pa.input_stream(pa.py_buffer(content), compression="zstd") as stream:
+                return bytes(stream.read())
+    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"{where} is a damaged archive: {error}; make or fetch it anew") from error
+    return content
 
 
 @contextmanager

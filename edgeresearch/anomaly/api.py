@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,8 @@ from pydantic import BaseModel
 from edgeresearch.anomaly.evaluation import Schedule, apply_threshold, score_prequential
 from edgeresearch.anomaly.identity import AutoencoderIdentity, Identity, LSTMIdentity
 from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold, Threshold
-from edgeresearch.data.csv import Channels, as_frame, read_channels
+from edgeresearch.data.formats import Source
+from edgeresearch.data.reader import Channels, Reading, read_stream
 from edgeresearch.errors import InputError, check_known
 from edgeresearch.result import Result
 from edgeresearch.settings import parsed
@@ -20,7 +20,6 @@ from edgeresearch.settings import parsed
 IDENTITIES: Mapping[str, Identity] = {"lstm": LSTMIdentity(), "autoencoder": AutoencoderIdentity()}
 THRESHOLDS: Mapping[str, Any] = {"ema": MovingThreshold, "quantile": QuantileThreshold}
 SCHEDULE = Schedule()
-Stream: TypeAlias = str | Path | pd.DataFrame | pd.Series
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +57,7 @@ class Detection(Result):
 
 
 def detect(
-    stream: Stream,
+    stream: Source,
     *,
     identity: str | Identity = "lstm",
     threshold: str | Threshold = "ema",
@@ -67,9 +66,9 @@ def detect(
     k: float | None = None,
     quantile: float | None = None,
     columns: Sequence[str] | None = None,
-    time: str | None = None,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
+    **reading: Unpack[Reading],
 ) -> Detection:
     """Train an identity function on the first samples of a stream, judge the rest, and retrain it on schedule.
 
@@ -79,7 +78,7 @@ def detect(
     On one machine the same stream, settings and seed give the same result.
 
     Args:
-        stream: A CSV file, or a data frame or series indexed by time; one column per channel.
+        stream: A file's path, or a data frame or series with times; one column per channel (see `read_stream`).
         identity: `lstm` (Paper B's for traffic), `autoencoder` (for pollution), or an `Identity` of your own.
         threshold: `ema` (moving mean and deviation), `quantile`, or a `Threshold` of your own.
         train: Samples of the first training, and newest samples of every later one.
@@ -87,9 +86,9 @@ def detect(
         k: Standard deviations above the mean, of `ema`.
         quantile: Share of the past scores, of `quantile`.
         columns: Names of the channels; all numeric columns where None.
-        time: Name of the time column; guessed where None.
         seed: Root of everything random.
         progress: Receives a line at the start of each training.
+        **reading: How the stream is read, where it leaves that open: see `Reading`.
 
     Raises:
         InputError: The stream or a setting is not usable; the message says why.
@@ -99,7 +98,7 @@ def detect(
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
     schedule = parsed({"train": train, "every": every or None}, Schedule, "detect")
-    channels = _read(stream, time, columns)
+    channels = read_stream(stream, columns=columns, **reading)
     frame, notes = channels.frame, [*channels.notes, *_find_constant(channels)]
     rows, root = frame.to_numpy(dtype=np.float64), np.random.SeedSequence(seed)
     scores, cuts = score_prequential(function, rows, schedule=schedule, seed=root, progress=progress)
@@ -116,7 +115,7 @@ def detect(
         **{"identity": _name(identity), "threshold": _name(threshold), "train": train, "every": every, "seed": seed},
         **{"identity_settings": _settings(function), "threshold_settings": _settings(judge)},
         **{"columns": list(frame.columns), "rows": len(rows), "trainings": len(cuts), "verdict": verdict},
-        **{"data": {"file": Path(stream).name, "sha256": channels.sha256} if isinstance(stream, str | Path) else None},
+        **{"data": {"file": channels.file, "sha256": channels.sha256} if channels.sha256 else None},
     }
     return Detection(alarms, samples, frame, channels.name, verdict, tuple(notes), facts)
 
@@ -151,35 +150,12 @@ def _settings(chosen: Any) -> dict[str, Any]:
     return asdict(chosen) if is_dataclass(chosen) and not isinstance(chosen, type) else {}
 
 
-def _read(stream: Stream, time: str | None, columns: Sequence[str] | None) -> Channels:
-    """Return the channels of a file, a data frame or a series."""
-    if isinstance(stream, str | Path):
-        return read_channels(stream, time=time, columns=columns)
-    frame = as_frame(stream, "the stream")
-    times = [time] if time else [str(name) for name in frame.select_dtypes(["datetime", "datetimetz"])]
-    if missing := [name for name in [*(columns or ()), *times[:1]] if name not in frame]:
-        raise InputError(f"the stream has no column {missing[0]!r}; columns: {', '.join(map(str, frame.columns))}")
-    if times:
-        frame = frame.set_index(pd.DatetimeIndex(frame[times[0]])).drop(columns=times)
-    elif not isinstance(frame.index, pd.DatetimeIndex):
-        frame = frame.set_index(pd.date_range("2024-01-01", periods=len(frame), freq="1s"))
-    values = frame[list(columns)] if columns else frame.select_dtypes("number")
-    if values.empty:
-        raise InputError("the stream has no numeric column; give one value per channel and time")
-    if not values.index.is_monotonic_increasing or not values.index.is_unique or values.index.hasnans:
-        raise InputError(
-            "the times of the stream are missing, repeat or run backwards; sort it and delete what repeats"
-        )
-    return Channels("stream", values.astype(np.float64), "", ())
-
-
 def _find_constant(channels: Channels) -> list[str]:
     """Name the channels that never change; refuse a stream in which none does."""
     still = [str(name) for name, values in channels.frame.items() if values.nunique() < 2]
     if len(still) == len(channels.frame.columns):
-        raise InputError(
-            f"{channels.name}: {', '.join(still)} never change, so there is nothing to learn; name other columns"
-        )
+        what = f"{', '.join(still)} never change, so there is nothing to learn"
+        raise InputError(f"{channels.name}: {what}; name others with `columns`")
     return [f"note: {', '.join(still)} never change"] if still else []
 
 

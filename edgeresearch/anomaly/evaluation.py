@@ -53,7 +53,7 @@ def training_rows(rows: Array, schedule: Schedule) -> list[int]:
     if len(at) <= schedule.train:
         raise InputError(
             f"{len(at)} samples have a value, the training takes the first {schedule.train}; give more samples, or "
-            "a shorter training with 'train'"
+            "a shorter training with `train`"
         )
     return [int(row) + 1 for row in at[schedule.train - 1 : -1 : schedule.every or len(at)]]
 

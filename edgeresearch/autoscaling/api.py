@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,8 @@ from edgeresearch.autoscaling.replay import (
 from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
-from edgeresearch.data.csv import TraceLike, choose_season, format_duration, read_trace
-from edgeresearch.data.trace import Trace, make_features, make_targets
+from edgeresearch.data.reader import Reading, TraceLike, read_trace
+from edgeresearch.data.trace import Trace, choose_season, format_duration, make_features, make_targets
 from edgeresearch.errors import InputError, check_known
 from edgeresearch.forecasting.base import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
@@ -105,12 +105,10 @@ def replay(
     unit: str | None = None,
     repeats: int = OWN_TRACE.repeats,
     seed: int = 0,
-    time: str | None = None,
-    value: str | None = None,
-    step: str | None = None,
     fill: int = 0,
     models: ForecastSettings | None = None,
     progress: Callable[[str], None] | None = None,
+    **reading: Unpack[Reading],
 ) -> Replay:
     """Replay autoscaling policies on a trace of request rates, and advise one.
 
@@ -119,7 +117,7 @@ def replay(
     the forecast gives from what the policy gives.
 
     Args:
-        trace: A CSV file, a Series or DataFrame over times, or a `Trace`.
+        trace: A file's path, a Series or DataFrame with times, or a `Trace` (see `read_trace`).
         policies: One or several of `advance`, `responsive`, `combined`, `fixed`, `hpa`, `quantile` and `oracle`, or
             policies of your own (see `ScalingPolicy`); all built-in ones if None. `responsive` and `hpa` are added.
         forecaster: `random_forest`, `ridge`, `logistic`, `xgboost`, `lstm_paper`, `last_value`,
@@ -135,12 +133,10 @@ def replay(
             says it, such as `requests/s`, `rpm` or `hits_per_minute`, or they are per step.
         repeats: Draws of how requests fall within a step of the trace, and of start delays.
         seed: Root of everything random.
-        time: Name of the time column; guessed where None.
-        value: Name of the value column; guessed where None.
-        step: Distance of two rows, such as `5min`; guessed where None.
         fill: Longest gap that is interpolated, in steps (see `interpolate_gaps`); longer ones are refused.
         models: What the forecaster is made of, as in the study if None; its window is that of the policies.
         progress: Receives a line at the start of each long step.
+        **reading: How the trace is read, where it leaves that open: see `Reading`.
 
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
@@ -152,7 +148,7 @@ def replay(
     check_range("repeats", repeats, 1)
     check_range("seed", seed, 0)
     check_range("scale", 1 if scale is None else scale, 0, above=True)
-    trace = _read(trace, unit, fill, {"time": time, "value": value, "step": step})
+    trace = _read(trace, unit, fill, reading)
     slot = trace.step.total_seconds()
     config = OWN_TRACE.replace(
         **{"q_max": q_max, "start_delay": start_delay, "start_spread": start_spread, "sync_period": sync_period},
@@ -207,9 +203,9 @@ def replay(
     return Replay(table, tuple(notes), facts, advice, advised, pd.concat(course, ignore_index=True), trace, config)
 
 
-def _read(data: TraceLike, unit: str | None, fill: int, columns: Mapping[str, Any]) -> Trace:
+def _read(data: TraceLike, unit: str | None, fill: int, reading: Reading) -> Trace:
     check_known("unit", unit or UNITS[0], UNITS)
-    trace = interpolate_gaps(read_trace(data, **columns), fill)
+    trace = interpolate_gaps(read_trace(data, **reading), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]
     if unit is not None:
         unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")
@@ -302,7 +298,7 @@ def _describe(trace: Trace, arrivals: Ints, begin: Any, config: ExperimentConfig
         f"{config.q_max:g} this takes {needed.min()} to {needed.max()} pods",
     ]
     if needed.max() <= 2:
-        notes.append("note: so few pods leave nothing to scale; lower 'q_max' or raise the load by 'scale'")
+        notes.append("note: so few pods leave nothing to scale; lower `q_max` or raise the load by `scale`")
     if needed.max() > config.most_pods:
         notes.append(f"note: that is above the maximum of {config.most_pods} pods, so overload is certain")
     if trace.step.total_seconds() > config.sync_period:

@@ -14,8 +14,7 @@ from edgeresearch.autoscaling.policies import ScalingPolicy, plan_pods, reads_fo
 from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult, as_counts, simulate
 from edgeresearch.data import trace as grid
-from edgeresearch.data.csv import format_duration
-from edgeresearch.data.trace import Trace
+from edgeresearch.data.trace import Trace, format_duration
 from edgeresearch.errors import InputError
 
 Phases: TypeAlias = npt.NDArray[np.int8]
@@ -138,7 +137,7 @@ def _describe_gaps(trace: Trace, values: Floats, limit: int = 0) -> str:
     first, last = index[[starts[at], starts[at] + lengths[at] - 1]]
     return (
         f"{trace.name}: {int(missing.sum())} of {len(values)} steps of {format_duration(trace.step)} are missing"
-        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let 'fill' "
+        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let `fill` "
         f"interpolate gaps up to a length (the longest here is {gaps.max()}), or cut the file to its longest stretch "
         f"without {'such ' if limit else ''}gaps, {first} to {last}"
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Exit, Option
 
 from edgeresearch.cli import report, study, user
-from edgeresearch.cli.base import app, with_examples
+from edgeresearch.cli.base import app, name_flags, with_examples
 from edgeresearch.errors import InputError, RunError
 
 STUDY = ("IPython", "bs4", "dvc", "filelock", "ipykernel", "itables", "jinja2", "jupyter_client", "nbclient",
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _leave(error: object, status: int) -> None:
-    print("error:", " ".join(str(error).split()), file=sys.stderr)
+    print("error:", name_flags(" ".join(str(error).split())), file=sys.stderr)
     sys.exit(status)
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -25,9 +26,14 @@ SET = "as the settings say"
 GUESSED = "guessed"
 
 
-def option(text: str, default: str, *names: str) -> Any:
+def option(text: str, default: str, *names: str, panel: str | None = None) -> Any:
     """Make an option that is None where it is not given, and whose default the help tells."""
-    return Option(*names, help=text, show_default=default)
+    return Option(*names, help=text, show_default=default, rich_help_panel=panel)
+
+
+def reading(text: str, name: str, default: str | bool = GUESSED) -> Any:
+    """Make an option that says how a user's file is read."""
+    return Option(name, help=text, show_default=default, rich_help_panel="How the file is read")
 
 
 def own_file(text: str, name: str) -> Any:
@@ -38,7 +44,8 @@ def own_file(text: str, name: str) -> Any:
 def _there(path: Path) -> Path:
     from edgeresearch.io import check_file
 
-    check_file(path)
+    if str(path) != "-":
+        check_file(path)
     return path
 
 
@@ -53,14 +60,27 @@ TruthFile = Annotated[Path | None, option("Training times as measured in this fi
 TruthModel = Annotated[str | None, option("Whose training times: lstm or autoencoder.", "lstm")]
 
 ResultFolder = Annotated[Path, Option("--out", help="Folder of the results.")]
-TraceFile = Annotated[Path, own_file("CSV with a time and a value column.", "TRACE.csv")]
-TimeColumn = Annotated[str | None, option("Time column.", GUESSED, "--time")]
-ValueColumn = Annotated[str | None, option("Value column.", GUESSED, "--value")]
-Step = Annotated[str | None, option("Distance of two rows, as 5min.", GUESSED, "--step")]
+TraceFile = Annotated[Path, own_file("File with times and values, in any usual shape; - for standard input.", "TRACE")]
+TimeColumn = Annotated[str | None, reading("Time column; date+clock if in two.", "--time")]
+ValueColumn = Annotated[str | None, reading("Value column.", "--value")]
+Step = Annotated[str | None, reading("Distance of two rows, as 5min.", "--step")]
+Where = Annotated[list[str] | None, reading("Rows to keep, as instance=api-1.", "--where", "all")]
+Sum = Annotated[bool | None, reading("Add up several series.", "--sum", False)]
+Count = Annotated[bool | None, reading("Each row is an event: count them per step.", "--count", False)]
+Rate = Annotated[bool | None, reading("The values are a counter: take its differences.", "--rate", GUESSED)]
+Level = Annotated[bool | None, reading("The values are no counter, though they rise.", "--level", GUESSED)]
+Decimal = Annotated[str | None, reading("Decimal mark, . or ,", "--decimal")]
+TimeFormat = Annotated[
+    str | None, reading("day-first, month-first, s, ms, us, ns, excel, or such as %d/%m/%Y.", "--time-format")
+]
+Zone = Annotated[str | None, reading("Zone of times that name none, as Europe/Berlin.", "--tz", "UTC")]
 Parameters = Annotated[
     list[str] | None, Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; its value is YAML.")
 ]
 Seed = Annotated[int | None, option("Root of everything random.", "0", "--seed")]
+
+FLAGS = {"q_max": "qmax", "sync_period": "every", "policies": "strategy", "columns": "column"}
+"""Options that are not called as the arguments that they fill."""
 
 F = TypeVar("F", bound=Callable[..., None])
 
@@ -79,6 +99,11 @@ def command(*examples: str) -> Callable[[F], F]:
         return app.command(help=with_examples(text, *(f"{function.__name__} {words}" for words in examples)))(function)
 
     return add
+
+
+def name_flags(message: str) -> str:
+    """Return a message of the library with its arguments, in backticks, as the options that one types."""
+    return re.sub(r"`([a-z]\w*)`", lambda name: "--" + FLAGS.get(name[1], name[1]).replace("_", "-"), message)
 
 
 def warn(message: str) -> None:
@@ -173,7 +198,7 @@ def ask(function: str, out: Path, **options: Any) -> Any:
     check(out)  # before long work
     with status("reading the input") as shown:
         result = getattr(edgeresearch, function)(**given(**{"progress": shown.update, **options}))
-    print(*result.notes, sep="\n")
+    print(*map(name_flags, result.notes), sep="\n")
     return result
 
 
@@ -181,7 +206,7 @@ def answer(result: Any, table: Any, title: str, out: Path, form: str = ".4g") ->
     """Print a table of a result and what follows from it, and save it."""
     if len(table):
         show(table, title, form)
-    print(result.summary)
+    print(name_flags(result.summary))
     print(f"results: {result.save(out)}")
 
 

@@ -30,24 +30,31 @@ def forecast(
         str | None, base.option("A season: steps (288), a duration (1d), or none.", "a day, if the trace spans three")
     ] = None,
     window: Annotated[int | None, base.option("Past steps that a model sees.", "60")] = None,
+    seed: base.Seed = None,
+    load: Annotated[Path | None, Option(help="Use this saved model again; nothing is fitted.")] = None,
     time: base.TimeColumn = None,
     value: base.ValueColumn = None,
     step: base.Step = None,
-    seed: base.Seed = None,
-    load: Annotated[Path | None, Option(help="Use this saved model again; nothing is fitted.")] = None,
+    where: base.Where = None,
+    sum: base.Sum = None,
+    count: base.Count = None,
+    rate: base.Rate = None,
+    level: base.Level = None,
+    decimal: base.Decimal = None,
+    time_format: base.TimeFormat = None,
+    tz: base.Zone = None,
 ) -> None:
     """Forecast a trace of your own.
 
     A model is judged on the end of the trace, fitted on all of it and saved, and states the coming steps.
     """
-    fit = base.given(model=model, horizon=horizon, seasonality=seasonality, window=window, seed=seed)
-    if load and fit:
-        raise InputError(f"--{next(iter(fit))} is a setting of the saved model; leave it out beside --load")
-    given = {"trace": trace, "time": time, "value": value, "step": step}
+    given = base.given(**locals())
     if load:
-        result = base.ask("apply_forecaster", out, **given, folder=load, progress=None)
+        if fit := [name for name in ("model", "horizon", "seasonality", "window", "seed") if name in given]:
+            raise InputError(f"--{fit[0]} is a setting of the saved model; leave it out beside --load")
+        result = base.ask("apply_forecaster", **given, folder=given.pop("load"), progress=None)
     else:
-        result = base.ask("forecast", out, **given, **fit)
+        result = base.ask("forecast", **given)
     columns = ["horizon", "model", "points", "mse", "mae", "r2", "skill"]
     base.answer(result, result.table[columns], result.trace.label, out)
 
@@ -75,11 +82,19 @@ def elastic(
     scale: Annotated[float | None, base.option("Scale to this mean, in requests per second.", "as it is")] = None,
     unit: Annotated[str | None, base.option("per-second, per-minute, per-hour or per-step.", "by its column")] = None,
     repeats: Annotated[int | None, base.option("Draws of what is random.", "5")] = None,
+    fill: Annotated[int | None, base.option("Longest gap to interpolate, in steps.", "0, gaps are refused")] = None,
+    seed: base.Seed = None,
     time: base.TimeColumn = None,
     value: base.ValueColumn = None,
     step: base.Step = None,
-    fill: Annotated[int | None, base.option("Longest gap to interpolate, in steps.", "0, gaps are refused")] = None,
-    seed: base.Seed = None,
+    where: base.Where = None,
+    sum: base.Sum = None,
+    count: base.Count = None,
+    rate: base.Rate = None,
+    level: base.Level = None,
+    decimal: base.Decimal = None,
+    time_format: base.TimeFormat = None,
+    tz: base.Zone = None,
 ) -> None:
     """Ask of a trace of your own whether predictive scaling would pay: every strategy sees the same requests.
 
@@ -153,7 +168,10 @@ def los(
     "stream.csv --column speed --column count --train 500 --every 250 --k 5 --out results",
 )
 def detect(
-    stream: Annotated[Path, base.own_file("CSV with a time column and one or more channels.", "STREAM.csv")],
+    stream: Annotated[
+        Path,
+        base.own_file("File with times and one or more channels, in any usual shape; - for standard input.", "STREAM"),
+    ],
     out: base.ResultFolder,
     identity: Annotated[str | None, base.option("lstm or autoencoder.", "lstm")] = None,
     threshold: Annotated[str | None, base.option("ema or quantile.", "ema")] = None,
@@ -161,9 +179,15 @@ def detect(
     every: Annotated[int | None, base.option("Samples until the next training; 0 for none.", "1000")] = None,
     k: Annotated[float | None, base.option("Standard deviations, of ema.", "4")] = None,
     quantile: Annotated[float | None, base.option("Share, of quantile.", "0.99")] = None,
-    columns: Annotated[list[str] | None, base.option("A channel.", "all numeric columns", "--column")] = None,
-    time: base.TimeColumn = None,
+    columns: Annotated[list[str] | None, base.option("A channel.", "all columns of values", "--column")] = None,
     seed: base.Seed = None,
+    time: base.TimeColumn = None,
+    where: base.Where = None,
+    rate: base.Rate = None,
+    level: base.Level = None,
+    decimal: base.Decimal = None,
+    time_format: base.TimeFormat = None,
+    tz: base.Zone = None,
 ) -> None:
     """Look for anomalies in a stream of your own: IFTM learns from its first samples and judges the rest."""
     result = base.ask("detect", **locals())

@@ -23,6 +23,8 @@ ROUNDS = 3
 """A period enters the features if the rows span it so many times; from fewer, nothing repeatable is learnt."""
 SEASONS_BACK = 7
 """How many past seasons `season_mean_{h}` averages at most."""
+_DAY = pd.Timedelta(days=1)
+_UNITS = {"d": "1D", "h": "1h", "min": "1min", "s": "1s", "ms": "1ms"}
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,7 @@ def make_features(
         InputError: A horizon is longer than the season (its season's value would lie ahead).
     """
     values, index = fill_gaps(trace.values.to_numpy(), fill_limit), pd.DatetimeIndex(trace.frame.index)
-    rows = min(len(values), len(values) if span is None else span)
+    rows = len(values) if span is None else span
     ahead = index.as_unit("ns").asi8 + trace.step.value
     calendar, seasonal = dict[str, Floats](), dict[str, Floats]()
     for name, (period, harmonics) in PERIODS.items():
@@ -248,3 +250,65 @@ def _seasonal(values: Floats, horizon: int, season: int) -> tuple[Floats, Floats
             last = np.where(seen, past, values)
     mean = np.divide(total, count, out=values.copy(), where=count > 0)
     return last, mean
+
+
+def parse_step(text: str) -> pd.Timedelta:
+    """Parse a step such as `5min`, `1h`, `1d` or `30 s`.
+
+    Raises:
+        InputError: It is no positive duration.
+    """
+    try:  # pandas wants a capital D, which few would write
+        size = pd.Timedelta(text.removesuffix("d") + "D" if text.endswith("d") else text).as_unit("ns")
+    except ValueError as error:
+        raise InputError(f"step {text!r} is no duration; write it like '30s', '5min' or '1h'") from error
+    if pd.isna(size) or size <= pd.Timedelta(0):
+        raise InputError(f"step {text!r} is not positive; write it like '30s', '5min' or '1h'")
+    return size
+
+
+def format_duration(size: pd.Timedelta) -> str:
+    """Write a duration in the largest unit that it is a whole number of, such as `5 min`."""
+    for name, whole in ((name, pd.Timedelta(text)) for name, text in _UNITS.items()):
+        if size >= whole and size % whole == pd.Timedelta(0):
+            return f"{size // whole} {name}"
+    return f"{size.total_seconds():g} s"
+
+
+def choose_season(wanted: str | int | None, trace: Trace, horizon: int = 1) -> int | None:
+    """Return the steps of a season; None for a trace without one.
+
+    Args:
+        wanted: Steps (`288`), a duration (`1d`), or `none`; None: a day, if the trace spans `ROUNDS` of them.
+        trace: The trace.
+        horizon: Steps ahead that will be forecast; a season is not shorter.
+
+    Raises:
+        InputError: It is none of these, or does not fit the trace.
+    """
+    rows, least = len(trace.frame), max(2, horizon)
+    if wanted is None:
+        steps = int(_DAY // trace.step)
+        return steps if _DAY % trace.step == pd.Timedelta(0) and steps >= least and rows >= ROUNDS * steps else None
+    text = str(wanted).strip().lower()
+    if text == "none":
+        return None
+    if text.lstrip("+-").isdigit():
+        steps = int(text)
+    else:
+        try:
+            length = parse_step(text)
+        except InputError as error:
+            hint = "write it like 288, 1d or none"
+            raise InputError(f"season {text!r} is neither steps nor a duration; {hint}") from error
+        if length % trace.step != pd.Timedelta(0):
+            whole = f"no whole number of steps of {format_duration(trace.step)}"
+            raise InputError(f"a season of {text} is {whole}; give it in steps")
+        steps = int(length // trace.step)
+    if steps < least:
+        hint = f"use at least 2, and no fewer than the horizon, {horizon}"
+        raise InputError(f"a season of {steps} steps is too short; {hint}")
+    if rows < ROUNDS * steps:
+        need = f"needs {ROUNDS * steps} rows, {trace.name} has {rows}"
+        raise InputError(f"a season of {steps} steps {need}; use a shorter season or 'none'")
+    return steps

@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data.csv import TraceLike, format_duration, read_trace
-from edgeresearch.data.trace import Trace, find_whole_windows, make_features, make_targets
+from edgeresearch.data.reader import Reading, TraceLike, read_trace
+from edgeresearch.data.trace import Trace, find_whole_windows, format_duration, make_features, make_targets
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import CONTEXT, MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.evaluation import (
@@ -82,17 +82,15 @@ def forecast(
     seasonality: str | int | None = None,
     window: int = STUDY.window,
     baselines: Sequence[str | Forecaster] = BASELINES,
-    time: str | None = None,
-    value: str | None = None,
-    step: str | None = None,
     settings: ForecastSettings | None = None,
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
+    **reading: Unpack[Reading],
 ) -> Forecast:
     """Judge a model and baselines on the last fifth of a trace, fit the model on all rows, and forecast what comes.
 
     Args:
-        trace: A CSV file's path, a Series or DataFrame with times, or a trace (see `read_trace`).
+        trace: A file's path, a Series or DataFrame with times, or a trace (see `read_trace`).
         model: `random_forest`, `ridge`, `logistic`, `xgboost`, `lstm_paper`, `last_value`,
             `seasonal_naive`, `ridge_calendar`, `xgboost_calendar`, `lstm` or `lstm_huber`; or an object with
             `fit` and `predict` (see `Forecaster`).
@@ -100,13 +98,11 @@ def forecast(
         seasonality: Steps in a season, a duration such as `1d`, or `none`; where None, a day if the trace spans three.
         window: Past values that a model reads.
         baselines: Models that are judged beside it.
-        time: Name of the time column; guessed where None.
-        value: Name of the value column; guessed where None.
-        step: Distance of two rows, such as `5min`; guessed where None.
         settings: What the models are made of, the study's if None; horizons, window, models and seeds are those of
             this call.
         seed: Root of everything random.
         progress: Receives a line at the start of each long step.
+        **reading: How the trace is read, where it leaves that open: see `Reading`.
 
     Raises:
         InputError: The trace or a setting is not usable; the message says why.
@@ -116,14 +112,12 @@ def forecast(
         model_info(each)
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
-    series = read_trace(
-        trace, time=time, value=value, step=step, window=window, horizon=horizon, seasonality=seasonality
-    )
+    series = read_trace(trace, window=window, horizon=horizon, seasonality=seasonality, **reading)
     horizons = tuple(range(1, horizon + 1))
     settings = (settings or STUDY).replace(horizons=horizons, window=window, max_steps=len(series.frame), seeds=1)
     parts = split(series, settings)
     if model == "seasonal_naive" and "season_lag_1" not in parts.features:
-        raise InputError(f"model seasonal_naive needs a season, and {series.name} has none; say one with 'seasonality'")
+        raise InputError(f"model seasonal_naive needs a season, and {series.name} has none; say one with `seasonality`")
     tell, names, rows = progress or (lambda line: None), [model_name(each) for each in models], len(parts.features)
     tell(f"judging {', '.join(names)} on the last {rows - parts.test_start} rows")
     judged = evaluate([parts], settings, models=models, seed=seed)[0]
@@ -143,10 +137,7 @@ def forecast(
 def apply_forecaster(
     folder: str | Path,
     trace: TraceLike,
-    *,
-    time: str | None = None,
-    value: str | None = None,
-    step: str | None = None,
+    **reading: Unpack[Reading],
 ) -> Forecast:
     """Forecast a trace with a model that `Forecast.save` wrote; nothing is fitted.
 
@@ -163,8 +154,9 @@ def apply_forecaster(
     if not set(facts) >= SAVED:
         raise InputError(f"{folder} was not saved by 'edgeresearch forecast'; give the folder 'model' of its results")
     horizon, window, data = int(facts["horizon"]), int(facts["window"]), facts["data"]
-    value = value if value or isinstance(trace, Trace | pd.Series) else data["column"]
-    series = read_trace(trace, time=time, value=value, step=step, window=window, horizon=horizon, seasonality="none")
+    if not isinstance(trace, Trace | pd.Series) and not {"value", "sum", "count"} & reading.keys():
+        reading["value"] = str(data["column"]).partition(" (")[0]
+    series = read_trace(trace, window=window, horizon=horizon, seasonality="none", **reading)
     series = replace(series, seasonality=facts["season"])
     if series.step.total_seconds() != data["step_seconds"]:
         now, was = format_duration(series.step), format_duration(pd.Timedelta(seconds=data["step_seconds"]))
@@ -201,12 +193,10 @@ def compare_forecasters(
     *,
     seasonality: str | int | None = None,
     window: int = STUDY.window,
-    time: str | None = None,
-    value: str | None = None,
-    step: str | None = None,
     settings: ForecastSettings | None = None,
     seed: int = 0,
     workers: int = 1,
+    **reading: Unpack[Reading],
 ) -> Comparison:
     """Compare forecasters on the last fifth of a trace, as the study does for Paper A, Table 2.
 
@@ -222,9 +212,7 @@ def compare_forecasters(
     if seed < 0:
         raise InputError(f"seed {seed} is negative; use 0 or more")
     ahead = tuple(sorted(set(horizons)))
-    series = read_trace(
-        trace, time=time, value=value, step=step, window=window, horizon=max(ahead, default=0), seasonality=seasonality
-    )
+    series = read_trace(trace, window=window, horizon=max(ahead, default=0), seasonality=seasonality, **reading)
     settings = (settings or STUDY).replace(horizons=ahead, window=window)
     return compare([series], settings, models=models, seed=seed, workers=workers)[0]
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from edgeresearch.autoscaling.api import WITHIN, find_lowest_error, label
 from edgeresearch.autoscaling.policies import POLICIES
-from edgeresearch.data.csv import format_duration
+from edgeresearch.data.trace import format_duration
 from edgeresearch.forecasting.base import MODELS
 from edgeresearch.plotting import style
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from edgeresearch.anomaly.api import Detection
-from edgeresearch.data.csv import format_duration
+from edgeresearch.data.trace import format_duration
 from edgeresearch.forecasting.api import Forecast
 from edgeresearch.forecasting.base import MODELS
 from edgeresearch.forecasting.evaluation import Comparison

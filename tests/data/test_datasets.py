@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from edgeresearch.data import datasets, registry
-from edgeresearch.data.csv import read_bytes
 from edgeresearch.data.datasets import is_real
 from edgeresearch.data.trace import Origin
 from edgeresearch.errors import InputError
+from edgeresearch.io import read_bytes
 from edgeresearch.provenance import sha256
 
 Put = Callable[[str, str], Path]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from edgeresearch.data import datasets, synthetic
-from edgeresearch.data.csv import read_bytes
 from edgeresearch.data.datasets import fetch, is_real
 from edgeresearch.errors import InputError
+from edgeresearch.io import read_bytes
 from edgeresearch.provenance import sha256
 
 ELB = "qps/nab_elb_request_count_8c0756.csv.gz"

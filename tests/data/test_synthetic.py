@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.data import datasets, registry, synthetic
-from edgeresearch.data.csv import read_bytes
 from edgeresearch.data.datasets import fetch
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
+from edgeresearch.io import read_bytes
 
 TWITTER = "qps/twitter_stream_aug_2021_per_second.csv.gz"
 

@@ -52,7 +52,7 @@ def test_scores_stand_beside_the_baselines(saved: tuple[Path, Forecast]) -> None
     assert table.loc[(1, "ridge"), "points"] == 199
     assert result.verdict.startswith("ridge has the lowest MSE, the mean of 1 to 2 steps ahead: ")
     notes = "\n".join(result.notes)
-    assert "time column: 'when'" in notes and "step: 5 min" in notes
+    assert "time column: 'when'" in notes and "step 5 min" in notes
     assert notes.count("season: a day (288 steps)") == 1
 
 

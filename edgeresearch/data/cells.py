@@ -1,0 +1,536 @@
+"""Numbers and times out of cells of text, as people and tools write them; two readings that both fit are refused."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from enum import Enum
+
+import numpy as np
+import pandas as pd
+
+from edgeresearch.errors import InputError
+
+MISSING = (
+    *(
+        "",
+        "-",
+        "--",
+        "–",
+        "—",
+        "nan",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "#na",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "missing",
+    ),
+    *("<na>", "nat", "?", "."),
+)
+"""Cells that say that there is no value, in any case."""
+LARGEST = 1e30
+"""A larger number is no measurement; float32, in which trees are fitted, ends at 3.4e38."""
+START = pd.Timestamp("2024-01-01")
+"""Where times begin that are no dates."""
+FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel")
+"""What `time_format` may be, beside a format of `strptime`."""
+
+_GROUP = "[ \u00a0\u202f'’_.,]"
+_DIGITS = rf"\d{{1,3}}(?:{_GROUP}\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+"
+_NUMBER = re.compile(
+    rf"(?P<sign>[-+−]?)\s*(?P<digits>{_DIGITS})(?P<exponent>[eE][-+]?\d+)?\s*(?P<unit>[^\d\s.,'\"(){{}}\[\]+−-][^\d\"{{}}]{{0,15}})?"
+)
+_CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
+_ZONE = r"\s*(?:Z|[+-]\d{2}(?::?\d{2})?|[A-Z]{2,5})?"
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_TIME = re.compile(
+    r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
+    rf"(?:[T ,]+{_CLOCK}{_ZONE})?"
+    rf"|{_CLOCK}|\d{{8}}T\d{{4}}(?:\d{{2}})?{_ZONE}|(?=.*\d)(?i:.*\b{_MONTH}\b.*)"
+)
+_ISO = rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]{_CLOCK}{_ZONE})?|\d{{8}}T\d{{4}}(?:\d{{2}})?{_ZONE}"
+_NUMERIC_DATE = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}|\d{{2}})(?:[T ,]+({_CLOCK}{_ZONE}))?")
+_WITH_OFFSET = re.compile(r".*\d\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})")
+_OTHER_ZONE = re.compile(r".*\d\s?(?!(?:AM|PM|UTC|GMT|Z)$)([A-Z]{2,5})")
+_EPOCHS = (("s", 1e8, 1e10), ("ms", 1e11, 1e13), ("us", 1e14, 1e16), ("ns", 1e17, 1e19))
+_COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_EXCEL = pd.Timestamp("1899-12-30")
+_NAMED_UNITS = {
+    **dict.fromkeys(("ms", "millis", "milliseconds"), "ms"),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hour", "hours"), "h"),
+    **dict.fromkeys(("d", "day", "days"), "D"),
+}
+_PREFIXES: Mapping[str, float] = {
+    **{"n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "Mil": 1e6, "G": 1e9},
+    **{"B": 1e9, "Bil": 1e9, "T": 1e12, "Tri": 1e12},
+    **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
+}
+
+
+class Kind(Enum):
+    """What a cell looks like."""
+
+    MISSING = "missing"
+    NUMBER = "number"
+    TIME = "time"
+    TEXT = "text"
+
+
+def kind_of(cell: str) -> Kind:
+    """Return what a cell looks like."""
+    cell = cell.strip()
+    if cell.lower() in MISSING:
+        return Kind.MISSING
+    if _TIME.fullmatch(cell):
+        return Kind.TIME
+    return Kind.NUMBER if _NUMBER.fullmatch(cell) or cell.lower().lstrip("+-") in ("inf", "infinity") else Kind.TEXT
+
+
+def is_missing(column: pd.Series) -> "pd.Series[bool]":
+    """Tell which cells hold no value, whatever word says so."""
+    if not _is_text(column):
+        return column.isna()
+    return column.isna() | column.astype("str").str.strip().str.lower().isin(MISSING)
+
+
+def share_of_numbers(column: pd.Series) -> float:
+    """Return the share of the cells with something in them that are numbers."""
+    if not _is_text(column):
+        return float(column.dtype.kind in "iufb")
+    known = column[~is_missing(column)].iloc[:2000]
+    return float(np.mean([kind_of(str(cell)) is Kind.NUMBER for cell in known])) if len(known) else 0.0
+
+
+def share_of_times(column: pd.Series) -> float:
+    """Return the share of the cells that are times with a date or a clock; numbers are none."""
+    if not _is_text(column):
+        return float(column.dtype.kind == "M")
+    known = column[~is_missing(column)].iloc[:2000]
+    return float(np.mean([kind_of(str(cell)) is Kind.TIME for cell in known])) if len(known) else 0.0
+
+
+def _quote(cell: object) -> str:
+    text = str(cell).strip()
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def _is_text(column: pd.Series) -> bool:
+    return column.dtype.kind not in "iufbMm"
+
+
+# ---------------------------------------------------------------------------------------------------- numbers
+
+
+def parse_numbers(
+    column: pd.Series,
+    where: str,
+    notes: list[str],
+    *,
+    row: str = "row",
+    commas: bool = False,
+    decimal: str | None = None,
+) -> "pd.Series[float]":
+    """Parse cells as numbers; what is missing is NaN.
+
+    Units (`12.3 req/s`), percent signs and thousands marks are taken off and told; sizes such as `1.2 K` and `980` are
+    brought to one unit.
+
+    Args:
+        column: Cells; its index counts lines or rows.
+        where: The source, for messages.
+        notes: Receives one line for each thing that a reader may not expect.
+        row: What messages call a row.
+        commas: Whether commas separate cells, so that one inside a cell separates thousands.
+        decimal: The decimal mark, `.` or `,`; where None, the cells decide.
+
+    Raises:
+        InputError: A cell is no number, infinite, or beyond what can be computed with; or the decimal mark is in doubt.
+    """
+    missing = is_missing(column)
+    if not _is_text(column):
+        values = column.astype("float64").where(~missing)
+    elif decimal in (None, ".") and (plain := _parse_plain(column, missing)) is not None:
+        values = plain
+    else:
+        values = _parse_written(column[~missing], where, notes, row, commas, decimal).reindex(column.index)
+    bad = np.flatnonzero(~missing.to_numpy() & ~(np.abs(values.to_numpy(dtype=np.float64)) <= LARGEST))
+    if len(bad):
+        cell, place = _quote(column.iloc[bad[0]]), f"{row} {column.index[bad[0]]}, column {column.name!r}"
+        small = np.isnan(values.iloc[bad[0]]) or np.isinf(values.iloc[bad[0]])
+        what = "is no finite number" if small else "is too large to be a measurement"
+        others = f" ({len(bad)} such {row}s)" if len(bad) > 1 else ""
+        raise InputError(f"{where}, {place}: {cell} {what}{others}; leave the cell empty if the value is missing")
+    return values
+
+
+def _parse_plain(column: pd.Series, missing: "pd.Series[bool]") -> "pd.Series[float] | None":
+    """Parse cells that are all plain numbers; None where one is not, or where it is in doubt what a dot means."""
+    values = pd.to_numeric(column.where(~missing), errors="coerce").astype("float64")
+    if (values.isna() & ~missing).any():
+        return None
+    text = column[~missing].astype("str").str.strip()
+    dotted = text.str.contains(".", regex=False)
+    grouped = text.str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}")
+    in_doubt = dotted.any() and bool(grouped[dotted].all()) and not dotted.all()
+    return None if in_doubt else values
+
+
+def _parse_written(
+    cells: pd.Series, where: str, notes: list[str], row: str, commas: bool, decimal: str | None
+) -> "pd.Series[float]":
+    """Parse cells with thousands marks, decimal commas or units."""
+    text = cells.astype("str").str.strip()
+    parts = text.str.extract(f"^{_NUMBER.pattern}$")
+    endless = text.str.lower().str.lstrip("+-").isin(("inf", "infinity"))
+    odd = parts["digits"].isna()
+    if odd.any():
+        at = text[odd & ~endless]
+        if not len(at):
+            return pd.Series(np.where(odd, np.inf, 0.0), index=cells.index)
+        others = f" ({len(at)} such {row}s)" if len(at) > 1 else ""
+        place = f"{row} {at.index[0]}, column {cells.name!r}"
+        hint = "leave the cell empty if the value is missing"
+        raise InputError(f"{where}, {place}: {_quote(at.iloc[0])} is no finite number{others}; {hint}")
+    digits = parts["digits"].str.replace("[ \u00a0\u202f'’_]", "", regex=True)
+    mark = decimal or _choose_decimal(digits, f"{where}, column {cells.name!r}", commas)
+    other = "," if mark == "." else "."
+    if (digits.str.contains(other, regex=False)).any():
+        notes.append(f"numbers: {other!r} separates thousands" + (f", {mark!r} decimals" if mark == "," else ""))
+    elif mark == "," and digits.str.contains(",", regex=False).any():
+        notes.append("numbers: decimal commas")
+    digits = digits.str.replace(other, "", regex=False).str.replace(mark, ".", regex=False)
+    sign = parts["sign"].fillna("").str.replace("−", "-", regex=False)
+    values = pd.to_numeric(sign + digits + parts["exponent"].fillna(""), errors="coerce").astype("float64")
+    return values * _unit_factors(parts["unit"].fillna("").str.strip(), f"{where}, column {cells.name!r}", notes, row)
+
+
+def _choose_decimal(digits: pd.Series, where: str, commas: bool) -> str:
+    """Return the decimal mark that fits all numbers."""
+    dot, comma = digits.str.contains(".", regex=False), digits.str.contains(",", regex=False)
+    if (both := dot & comma).any():
+        last = digits[both].str.extract(r"([.,])\d*$")[0]
+        if last.nunique() > 1:
+            a, b = digits[both][last == "."].iloc[0], digits[both][last == ","].iloc[0]
+            raise InputError(f"{where}: {a!r} and {b!r} have different decimal marks; write them alike")
+        mark, group = str(last.iloc[0]), re.escape("." if last.iloc[0] == "," else ",")
+        fits = digits.str.fullmatch(rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d*)(?:{re.escape(mark)}\d*)?")
+        if not fits.all():
+            raise InputError(f"{where}: {digits[both].iloc[0]!r} and {digits[~fits].iloc[0]!r} do not go together")
+        return mark
+    for mark, there in ((",", comma), (".", dot)):
+        if not there.any():
+            continue
+        other = "." if mark == "," else ","
+        some = digits[there]
+        grouped = some.str.fullmatch(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+")
+        if (several := some.str.count(re.escape(mark)) > 1).any():
+            if not grouped.all():
+                a, b = some[several].iloc[0], some[~grouped].iloc[0]
+                raise InputError(f"{where}: {a!r} and {b!r} do not go together; write numbers alike")
+            return other
+        if not grouped.all():
+            return mark
+        if mark == "," and commas:
+            return "."
+        if mark == "." and there.all() and commas:
+            return "."
+        cell = some.iloc[0]
+        readings = f"{cell.replace(mark, '')} or {cell.replace(mark, '.')}"
+        raise InputError(f"{where}: {cell!r} may be {readings}; say the decimal mark with `decimal` ('.' or ',')")
+    return "."
+
+
+def _unit_factors(units: pd.Series, where: str, notes: list[str], row: str) -> "pd.Series[float]":
+    """Return what each number is to be multiplied by, so that all have one unit."""
+    kinds = [str(unit) for unit in units.unique()]
+    if kinds == [""]:
+        return pd.Series(1.0, index=units.index)
+    if len(kinds) == 1:
+        notes.append(f"numbers: in {kinds[0]}, as the cells say")
+        return pd.Series(1.0, index=units.index)
+    for base in sorted(kinds, key=len):
+        factors = {unit: _factor(unit, base) for unit in kinds}
+        known = {unit: factor for unit, factor in factors.items() if factor is not None}
+        if len(known) == len(kinds):
+            notes.append(
+                f"numbers: {', '.join(unit or 'plain' for unit in kinds)} brought to {base or 'plain numbers'}"
+            )
+            return units.map(known)
+    rare = str(units.value_counts().index[-1])
+    what = f"unit {rare!r}" if rare else "no unit"
+    others = ", ".join(repr(unit) for unit in kinds if unit != rare)
+    raise InputError(
+        f"{where}, {row} {units.index[units == rare][0]}: {what} where others have {others}; write them alike"
+    )
+
+
+def _factor(unit: str, base: str) -> float | None:
+    if unit == base:
+        return 1.0
+    if unit.endswith(base):
+        return _PREFIXES.get(unit.removesuffix(base).strip())
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------ times
+
+
+def parse_times(
+    column: pd.Series,
+    where: str,
+    notes: list[str],
+    *,
+    row: str = "row",
+    time_format: str | None = None,
+    tz: str | None = None,
+) -> pd.DatetimeIndex:
+    """Parse times, in any order.
+
+    They are ISO 8601, dates by day or month first, names of months, compact stamps (`2024013112`), seconds,
+    milliseconds, microseconds or nanoseconds since 1970, Excel's days, or seconds from 0. Dates with dots have the day
+    first; others are day or month first as a part above 12 or an even course says.
+
+    Args:
+        column: Cells; its index counts lines or rows.
+        where: The source, for messages.
+        notes: Receives one line for each guess.
+        row: What messages call a row.
+        time_format: One of `FORMATS` or a format of `strptime`, where the cells leave it open.
+        tz: The zone of stamps without one, such as `Europe/Berlin`.
+
+    Returns:
+        Times without zone, in nanoseconds; with a zone or an offset they are converted to UTC.
+
+    Raises:
+        InputError: A cell is no time, or two readings fit.
+    """
+    missing = is_missing(column)
+    if missing.any():
+        first = column.index[np.flatnonzero(missing)[0]]
+        raise InputError(f"{where}, {row} {first}: no time ({int(missing.sum())} such {row}s); delete them")
+    if column.dtype.kind == "M":
+        parsed = pd.Series(pd.DatetimeIndex(column), index=column.index)
+    elif not _is_text(column):
+        parsed = _parse_time_numbers(column, column.astype("float64"), where, notes, time_format)
+    else:
+        text = column.astype("str").str.strip()
+        numbers = pd.to_numeric(text, errors="coerce")
+        if numbers.notna().mean() > 0.5 and not (time_format and time_format not in FORMATS):
+            _checked(numbers, text, where, row)
+            parsed = _parse_time_numbers(text, numbers, where, notes, time_format)
+        else:
+            parsed = _parse_time_text(text, where, notes, row, time_format, tz)
+    return _to_utc(parsed, where, notes, row, tz)
+
+
+def _to_utc(parsed: pd.Series, where: str, notes: list[str], row: str, tz: str | None) -> pd.DatetimeIndex:
+    """Convert stamps to UTC where they have a zone or are given one, and drop the zone."""
+    stamps = pd.DatetimeIndex(parsed)
+    wrong = np.flatnonzero((stamps.year < 1900) | (stamps.year > 2199))
+    if len(wrong):
+        place = f"{row} {parsed.index[wrong[0]]}"
+        raise InputError(f"{where}, {place}: {stamps[wrong[0]]} is no time of a measurement; mend or delete the {row}")
+    if stamps.tz is not None:
+        if "epoch" not in parsed.attrs:
+            notes.append("times: converted to UTC")
+    elif tz is None:
+        return stamps.as_unit("ns")
+    else:
+        stamps = _localize(stamps, tz, where, notes)
+    return stamps.tz_convert("UTC").tz_localize(None).as_unit("ns")
+
+
+def _localize(stamps: pd.DatetimeIndex, tz: str, where: str, notes: list[str]) -> pd.DatetimeIndex:
+    """Read stamps as those of a zone; of an hour that clocks show twice, the order tells which is which."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        zone = ZoneInfo(tz)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(f"unknown zone {tz!r}; name one such as Europe/Berlin or UTC with `tz`") from error
+    back = np.flatnonzero(np.diff(stamps.asi8) < 0)
+    newest_first = len(back) > len(stamps) / 2
+    ordered = stamps[::-1] if newest_first else stamps
+    try:
+        local = ordered.tz_localize(zone, ambiguous="infer")
+    except ValueError:
+        try:
+            local = ordered.tz_localize(zone, ambiguous=np.zeros(len(ordered), dtype=bool))
+            notes.append(f"times: those of the hour that clocks show twice are taken as winter time of {tz}")
+        except ValueError as error:
+            raise InputError(f"{where}: {error}; is `tz` right?") from error
+    notes.append(f"times: of {tz}, converted to UTC")
+    return local[::-1] if newest_first else local
+
+
+def _parse_time_numbers(
+    text: pd.Series, numbers: pd.Series, where: str, notes: list[str], time_format: str | None
+) -> pd.Series:
+    """Parse compact stamps, time since 1970, Excel's days, or time from 0."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if time_format in ("s", "ms", "us", "ns"):
+        return _from_epoch(numbers, time_format, where)
+    if time_format == "excel":
+        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")  # type: ignore[no-any-return]
+    written = numbers.map("{:.0f}".format) if not _is_text(text) else text.str.removesuffix(".0")
+    if (form := _COMPACT.get(len(written.iloc[0]))) and written.str.fullmatch(
+        rf"(?:19|20)\d{{{len(written.iloc[0]) - 2}}}"
+    ).all():
+        compact = pd.to_datetime(written, format=form, errors="coerce")
+        if compact.notna().all():
+            if len(written.iloc[0]) > 8:
+                notes.append(f"times: written as {form.replace('%', '')}")
+            return compact
+    unit = next((unit for unit, least, most in _EPOCHS if least <= low and high < most), "")
+    if unit:
+        notes.append(f"times: {unit} since 1970")
+        return _from_epoch(numbers, unit, where)
+    name = str(text.name).lower().strip()
+    days = 20_000 <= low and high < 80_000
+    if days and (numbers % 1 != 0).any():
+        notes.append("times: Excel's days")
+        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")  # type: ignore[no-any-return]
+    if days and name not in _NAMED_UNITS and len(numbers) > 1:
+        hint = "say which with `time_format` ('excel' or 's')"
+        raise InputError(f"{where}, column {text.name!r}: {low:g} may be a day of Excel or a second from 0; {hint}")
+    words = re.split(r"[\W_]+", name)
+    unit = next((_NAMED_UNITS[word] for word in words if word in _NAMED_UNITS), "s")
+    notes.append(f"times: {unit.lower()} from {START:%Y-%m-%d}, as the numbers are no dates")
+    try:
+        return START + pd.to_timedelta(numbers, unit=unit)  # type: ignore[no-any-return,call-overload]
+    except (OverflowError, ValueError) as error:
+        raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
+
+
+def _from_epoch(numbers: pd.Series, unit: str, where: str) -> pd.Series:
+    try:
+        whole = numbers.to_numpy(dtype=np.float64)
+        if numbers.dtype.kind in "iu" or (whole == np.floor(whole)).all():
+            parsed = pd.to_datetime(numbers.astype("int64"), unit=unit, utc=True)
+        else:
+            parsed = pd.to_datetime(
+                (numbers * {"s": 1e6, "ms": 1e3}.get(unit, 1)).round().astype("int64"),
+                unit="us" if unit in ("s", "ms") else unit,
+                utc=True,
+            )
+    except (OverflowError, ValueError) as error:
+        raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
+    parsed.attrs["epoch"] = True
+    return parsed
+
+
+def _parse_time_text(
+    text: pd.Series, where: str, notes: list[str], row: str, time_format: str | None, tz: str | None
+) -> pd.Series:
+    """Parse times that are text."""
+    if time_format and time_format not in FORMATS:
+        if "%" not in time_format:
+            raise InputError(
+                f"unknown `time_format` {time_format!r}; use one of {', '.join(FORMATS)}, or such as '%d/%m/%Y %H:%M'"
+            )
+        return _checked(
+            pd.to_datetime(text, format=time_format, errors="coerce", utc="%z" in time_format), text, where, row
+        )
+    zones = text.str.extract(_OTHER_ZONE.pattern + "$")[0]
+    if zones.notna().all():
+        if tz is None:
+            raise InputError(
+                f"{where}: the times are of {zones.iloc[0]}; name the zone with `tz`, such as Europe/Berlin"
+            )
+        text = text.str.replace(r"\s?[A-Z]{2,5}$", "", regex=True)
+    text = text.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+    offsets = text.str.fullmatch(_WITH_OFFSET.pattern)
+    offset = bool(offsets.mean() > 0.5)
+    if offset != offsets.iloc[0] or offsets.nunique() > 1:
+        odd = text[offsets != offset]
+        what = f"{_quote(odd.iloc[0])} has {'no' if offset else 'an'} offset from UTC, unlike other times"
+        raise InputError(f"{where}, {row} {odd.index[0]}: {what}; write them alike")
+    numeric = text.str.extract(f"^{_NUMERIC_DATE.pattern}$")
+    if (read := numeric[0].notna()).mean() > 0.5:
+        if not read.all():
+            return _checked(read.where(read), text, where, row)
+        return _parse_numeric_dates(numeric, text, where, notes, row, time_format, offset)
+    iso = text.str.replace(r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3", regex=True)
+    iso = iso.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2}),?\s+", r"\1 ", regex=True).str.replace(
+        r"(\d) (Z|[+-]\d\d:?\d\d)$", r"\1\2", regex=True
+    )
+    shaped = iso.str.fullmatch(_ISO)
+    parsed = _read(iso.where(shaped), "ISO8601", utc=offset)
+    if parsed.isna().any() and shaped.mean() <= 0.5:
+        clocks = text.str.fullmatch(_CLOCK)
+        if clocks.all():
+            notes.append(f"times: clock times without a date, taken as of {START:%Y-%m-%d}")
+            return _checked(_read(f"{START:%Y-%m-%d} " + text, "mixed", utc=False), text, where, row)
+        readable = text.str.fullmatch(_TIME.pattern)
+        if not readable.all():
+            return _checked(parsed.where(readable), text, where, row)
+        plain = text.str.replace(r"^(\d{1,2}/[A-Za-z]{3}/\d{4}):", r"\1 ", regex=True)  # as web servers write it
+        parsed = _read(plain, "mixed", utc=offset)
+    return _checked(parsed, text, where, row)
+
+
+def _read(text: pd.Series, form: str, *, utc: bool) -> pd.Series:
+    """Parse times in one format; NaT where they are not in it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return pd.to_datetime(text, format=form, errors="coerce", utc=utc)
+        except ValueError:  # some have an offset, others none
+            return pd.Series(pd.NaT, index=text.index)
+
+
+def _checked(parsed: pd.Series, text: pd.Series, where: str, row: str) -> pd.Series:
+    bad = np.flatnonzero(parsed.isna())
+    if len(bad):
+        others = f" ({len(bad)} such {row}s)" if len(bad) > 1 else ""
+        hint = "write it like 2024-01-31 12:00, or say how it is written with `time_format`"
+        raise InputError(f"{where}, {row} {text.index[bad[0]]}: {_quote(text.iloc[bad[0]])} is no time{others}; {hint}")
+    return parsed
+
+
+def _parse_numeric_dates(
+    parts: pd.DataFrame, text: pd.Series, where: str, notes: list[str], row: str, time_format: str | None, offset: bool
+) -> pd.Series:
+    """Parse dates such as 31.01.2024 and 1/31/24: which part is the day is decided for all of them together."""
+    first, second = parts[0].astype(int), parts[2].astype(int)
+    year = parts[3].where(parts[3].str.len() == 4, "20" + parts[3])
+    clock = parts[4].fillna("00:00").str.replace(r"\s+(Z|[+-]\d\d:?\d\d)$", r"\1", regex=True)
+
+    def read(day: "pd.Series[int]", month: "pd.Series[int]") -> pd.Series:
+        date = year + "-" + month.astype("str").str.zfill(2) + "-" + day.astype("str").str.zfill(2) + " " + clock
+        parsed = _read(date, "ISO8601", utc=offset)
+        return _read(date, "mixed", utc=offset) if parsed.isna().all() else parsed
+
+    day_first, month_first = bool((second <= 12).all()), bool((first <= 12).all())
+    if time_format in ("day-first", "month-first"):
+        chosen = time_format == "day-first"
+    elif day_first != month_first:
+        chosen = day_first
+        notes.append(f"times: {'day' if chosen else 'month'} first, as a part is above 12")
+    elif parts[1].eq(".").all():
+        chosen = True
+        notes.append("times: day first, as dates with dots are")
+    elif not day_first:
+        return _checked(read(first, second), text, where, row)
+    else:
+        uneven = [_jumps(read(first, second)), _jumps(read(second, first))]
+        if uneven[0] == uneven[1]:
+            a, b = read(first, second).iloc[0], read(second, first).iloc[0]
+            readings = f"{a:%d %B %Y} (day first) or {b:%d %B %Y} (month first)"
+            hint = "say which with `time_format` ('day-first' or 'month-first')"
+            raise InputError(f"{where}, {row} {text.index[0]}: {text.iloc[0]!r} may be {readings}; {hint}")
+        chosen = uneven[0] < uneven[1]
+        notes.append(f"times: {'day' if chosen else 'month'} first, as the other reading has gaps of weeks")
+    return _checked(read(first, second) if chosen else read(second, first), text, where, row)
+
+
+def _jumps(parsed: pd.Series) -> int:
+    """Return how many neighbours are more than twenty days apart."""
+    distance = np.abs(np.diff(pd.DatetimeIndex(parsed).as_unit("ns").asi8))
+    return int((distance > pd.Timedelta(days=20).value).sum())

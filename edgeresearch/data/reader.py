@@ -1,0 +1,614 @@
+"""One reader for series of users: which column is time, which is the value, what a row is; doubts are refused.
+
+A guess is told in a line of `notes`. Where two readings fit, neither is taken: the message names both, and the option
+(in backticks) that decides.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
+
+import numpy as np
+import pandas as pd
+
+from edgeresearch.data.cells import parse_numbers, parse_times, share_of_numbers, share_of_times
+from edgeresearch.data.formats import Source, Table, open_table
+from edgeresearch.data.trace import Origin, Trace, choose_season, format_duration, parse_step, regular_index
+from edgeresearch.errors import InputError, nearest
+
+TraceLike: TypeAlias = Source | Trace
+"""A trace, or what `read_trace` makes one of: a file's path, `-` for standard input, or values in memory."""
+
+_TIME_NAMES = ("_time", "time", "timestamp", "datetime", "ts", "ds", "date", "when", "at", "zeit", "datum",
+               "zeitstempel", "t", "minute", "second", "hour", "day")  # fmt: skip
+_VALUE_NAMES = ("_value", "value", "values", "y", "requests", "hits", "load", "rate", "rps", "qps", "count")
+_LABEL_NAMES = re.compile(
+    r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip|year|month|day|weekday|hour|minute|second|index|line|row|table)"
+)
+_NO_NAME = re.compile(r"(?i)column\d+|unnamed: ?\d+|index|level_\d+")
+_COUNTER_NAME = re.compile(r"(?i).*(?:_total|_count|_sum|_bucket|[\W_]counter)|counter")
+_NICE = [pd.Timedelta(text) for text in (
+    "1ms 10ms 100ms 200ms 250ms 500ms 1s 2s 5s 10s 15s 20s 30s 1min 2min 3min 4min 5min 6min 10min 12min 15min 20min "
+    "30min 1h 2h 3h 4h 6h 8h 12h 1D 7D"
+).split()]  # fmt: skip
+
+
+class Reading(TypedDict, total=False):
+    """How a source is read, where it leaves that open.
+
+    Attributes:
+        time: Name of the time column; two, as `date+clock`, where date and time of day stand apart.
+        value: Name of the value column.
+        step: Distance of two rows, such as `5min`.
+        where: Rows that are kept, such as `instance=api-1`.
+        sum: Whether several series, side by side or below each other, are added up.
+        count: Whether each row is an event, and the rows of each step are counted.
+        rate: Whether the values are a counter, whose differences are meant.
+        level: Whether values that only rise are meant as they are.
+        decimal: The decimal mark, `.` or `,`.
+        time_format: `day-first`, `month-first`, `s`, `ms`, `us`, `ns` (since 1970), `excel`, or a format of `strptime`.
+        tz: Zone of times that name none, such as `Europe/Berlin`.
+    """
+
+    time: str | None
+    value: str | None
+    step: str | None
+    where: str | Sequence[str] | None
+    sum: bool
+    count: bool
+    rate: bool
+    level: bool
+    decimal: str | None
+    time_format: str | None
+    tz: str | None
+
+
+class Channels(NamedTuple):
+    """Several series at common times, which need no common distance.
+
+    Attributes:
+        name: Of the file, without its suffixes.
+        frame: One column per channel, indexed by time; NaN where a value is missing.
+        file: Name of the file; empty where there is none.
+        sha256: Of the file's decompressed bytes; empty where there is none.
+        notes: One line for each thing that was guessed or that the user may not expect.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    file: str
+    sha256: str
+    notes: tuple[str, ...]
+
+
+def read_trace(
+    data: TraceLike,
+    *,
+    window: int | None = None,
+    horizon: int = 1,
+    seasonality: str | int | None = None,
+    **reading: Unpack[Reading],
+) -> Trace:
+    """Read a file, standard input, a Series or a DataFrame with one value per time as a trace.
+
+        trace = er.read_trace("requests.csv", value="hits")
+
+    It reads delimited text in the shapes that people and tools write, JSON of Prometheus, CloudWatch, Grafana, InfluxDB
+    and pandas, NDJSON, Parquet, access logs and what promtool prints (see the page "Your own data"). Rows are sorted,
+    exact duplicates dropped, and stamps put on the nearest slot of a regular grid; what is missing, a cell or a row, is
+    NaN. A counter becomes its differences. All of it is told in `notes`.
+
+    Args:
+        data: A path, `-` for standard input, a Series or DataFrame, or a trace, which is returned as it is.
+        window: Past steps that a forecast will read; None if not known yet.
+        horizon: Steps ahead that will be forecast.
+        seasonality: Steps in a season (`288`), a duration (`1d`) or `none`; None: a day, if the trace spans three.
+        **reading: What is not to be guessed: see `Reading`.
+
+    Raises:
+        InputError: The source cannot be read, two readings of it fit, or it is too short for window, horizon or season;
+            the message says where and names the option that decides.
+    """
+    if window is not None and window < 1 or horizon < 1:
+        raise InputError(f"window {window} and horizon {horizon} must be at least 1; change `window` or `horizon`")
+    if isinstance(data, Trace):
+        return _with_season(data, seasonality, horizon) if seasonality is not None else data
+    table = open_table(data)
+    notes = list(table.notes)
+    series, unit, size = _read_series(table, reading, notes)
+    where = table.where
+    if series.nunique() < 2 and len(series) > 1:
+        others = "; name another with `value`" if len(table.cells.columns) > 2 else "; there is nothing to learn"
+        raise InputError(f"{where}: column {unit!r} is constant ({series.iloc[0]:g}){others}")
+    frame, repairs = _put_on_grid(series.rename(unit), size, where)
+    observed, needed = int(frame[unit].notna().sum()), (window or 1) + horizon
+    if observed < needed:
+        raise InputError(
+            f"{where} has {observed} values, window {window or 1} and horizon {horizon} need {needed}; give a longer "
+            "series or a smaller `window`"
+        )
+    repairs = {**_repairs(series), **repairs}
+    if line := _tell_repairs(repairs, size):
+        notes.append(line)
+    kind = "memory" if isinstance(data, pd.DataFrame | pd.Series) else "file"
+    origin = Origin(kind, table.file, table.sha256, real=True)
+    trace = Trace(table.name, frame, size, unit, origin, repairs, notes=tuple(notes))
+    return _with_season(trace, seasonality, horizon)
+
+
+def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading: Unpack[Reading]) -> Channels:
+    """Read a file, standard input, a Series or a DataFrame with one or more channels; times need no common distance.
+
+    It reads what `read_trace` reads; several series below each other become channels side by side.
+
+    Args:
+        data: A path, `-` for standard input, a Series or a DataFrame.
+        columns: Names of the channels; all columns of values where None.
+        **reading: What is not to be guessed: see `Reading`.
+
+    Raises:
+        InputError: As `read_trace`; a channel has no value.
+    """
+    table = open_table(data)
+    notes = list(table.notes)
+    cells, options = _keep_where(table.cells, reading.get("where"), table.where), _number_options(table, reading)
+    time = _find_time(cells, reading, (), table.where, notes)
+    names = [_check_column(cells, name, table.where) for name in columns or ()]
+    if not names:
+        names = _candidates(cells, time, table.where, constant=True)
+        notes.append(f"channels: {', '.join(names)}")
+        numbers = [str(name) for name in cells.columns if name not in time and share_of_numbers(cells[name]) > 0.5]
+        if others := [f"{name!r} is {_no_value(cells[name]) or 'unnamed'}" for name in numbers if name not in names]:
+            notes.append(f"left out: {', '.join(others)}")
+    if set(names) & set(time) or len(set(names)) < len(names):
+        raise InputError(f"{table.where}: name each channel once, and not the time column")
+    stamps = _stamps(cells, time, table, reading, notes)
+    frame = pd.DataFrame({name: parse_numbers(cells[name], table.where, notes, **options).to_numpy() for name in names})
+    frame.index = stamps
+    if labels := _labels(cells, [*time, *names]) if stamps.has_duplicates else []:
+        if len(names) > 1:
+            raise InputError(
+                f"{table.where}: {_offer_labels(cells, labels)}; keep one with `where`, or name one of `columns`"
+            )
+        key = cells[labels].astype("str").agg("/".join, axis=1).to_numpy()
+        frame = frame.assign(key=key, time=stamps).drop_duplicates()
+        if frame.duplicated(["time", "key"]).any():
+            _refuse_conflict(frame.set_index("time")[names[0]], table.where)
+        frame = frame.pivot(index="time", columns="key", values=names[0]).rename_axis(columns=None)
+        notes.append(f"channels: {', '.join(map(str, frame.columns))}, by {', '.join(labels)}")
+    frame, repairs = _in_order(frame, table.where)
+    for name in frame:
+        if frame[name].isna().all():
+            raise InputError(f"{table.where}, column {name!r} has no value; leave it out of `columns`")
+        frame[name] = _difference(frame[name], str(name), reading, table.where, notes)
+    gaps = int(frame.isna().to_numpy().sum())
+    if line := _tell_repairs({**repairs, "missing": gaps}, None):
+        notes.append(line)
+    return Channels(table.name, frame, table.file, table.sha256, tuple(notes))
+
+
+# ------------------------------------------------------------------------------------------------ which is which
+
+
+def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.Series, str, pd.Timedelta]:
+    """Return the values in order of time, their name, and the step; what was repaired stands in `attrs`."""
+    cells, where = _keep_where(table.cells, reading.get("where"), table.where), table.where
+    value, step = reading.get("value"), reading.get("step")
+    time = _find_time(cells, reading, [value] if value else [], where, notes)
+    if reading.get("count"):
+        return _count_events(_stamps(cells, time, table, reading, notes), step or "1min", where, notes)
+    if table.events:
+        raise InputError(f"{where}: each line is a request; count them per step with `count` and `step`, such as 1min")
+    names = _find_values(cells, time, reading, where, notes)
+    columns = {name: parse_numbers(cells[name], where, notes, **_number_options(table, reading)) for name in names}
+    stamps = _stamps(cells, time, table, reading, notes)
+    if not time:
+        size = parse_step(step) if step else pd.Timedelta(seconds=1)
+        stamps = regular_index(stamps[0], len(stamps), size)
+    frame = pd.DataFrame(columns).set_index(stamps)
+    unit = names[0] if len(names) == 1 else "sum"
+    cell_unit = next((note.split(" ")[2].rstrip(",") for note in notes if note.startswith("numbers: in ")), "")
+    labels = _labels(cells, [*time, *names]) if stamps.has_duplicates else []
+    parts = [frame[name].rename(name) for name in names]
+    if labels:
+        if not reading.get("sum"):
+            raise InputError(
+                f"{where}: {_offer_labels(cells, labels)}; keep one with `where`, or add them up with `sum`"
+            )
+        keys = cells[labels].astype("str").agg("/".join, axis=1).to_numpy()
+        parts = [part[keys == key] for part in parts for key in pd.unique(keys)]
+        notes.append(f"sum: of {len(parts)} series, by {', '.join(labels)}")
+    elif len(names) > 1:
+        notes.append(f"sum: of {', '.join(names)}")
+    ordered, repairs = [], dict[str, int]()
+    for part in parts:
+        one, counts = _in_order(part.to_frame(), where)
+        ordered.append(_difference(one.iloc[:, 0], str(part.name), reading, where, notes))
+        repairs = {key: repairs.get(key, 0) + count for key, count in counts.items()}
+    series = ordered[0] if len(ordered) == 1 else pd.concat(ordered, axis=1).sum(axis=1, min_count=1)
+    if time and step is None:
+        size = _guess_step(pd.DatetimeIndex(series.index), where, notes)
+    elif time:
+        size = parse_step(str(step))
+    series.attrs["repairs"] = repairs
+    if series.isna().all():
+        raise InputError(f"{where}, column {unit!r} has no value; name another with `value`")
+    return series, f"{unit} ({cell_unit})" if cell_unit else unit, size
+
+
+def _number_options(table: Table, reading: Reading) -> dict[str, Any]:
+    decimal = reading.get("decimal")
+    if decimal not in (None, ".", ","):
+        raise InputError(f"`decimal` is {decimal!r}; it is '.' or ','")
+    return {"row": table.row, "commas": table.commas, "decimal": decimal}
+
+
+def _check_column(cells: pd.DataFrame, name: str, where: str) -> str:
+    if name not in cells:
+        names = [str(column) for column in cells.columns]
+        raise InputError(f"{where} has no column {name!r}{nearest(name, names)}; columns: {', '.join(names)}")
+    return name
+
+
+def _keep_where(cells: pd.DataFrame, wanted: str | Sequence[str] | None, where: str) -> pd.DataFrame:
+    """Keep the rows in which columns have the values that are asked for."""
+    for text in [wanted] if isinstance(wanted, str) else wanted or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"`where` {text!r} is no condition; write it like instance=api-1")
+        column = cells[_check_column(cells, name, where)].astype("str").str.strip()
+        kept = cells[column == value]
+        if kept.empty:
+            there = [str(each) for each in column.unique()]
+            known = f"; there are {', '.join(there[:8])}" + (" …" if len(there) > 8 else "")
+            raise InputError(f"{where}: no row has {name} = {value!r}{nearest(value, there)}{known}")
+        cells = kept
+    return cells
+
+
+def _find_time(
+    cells: pd.DataFrame, reading: Reading, values: Sequence[str], where: str, notes: list[str]
+) -> tuple[str, ...]:
+    """Return the time column, two where date and clock stand apart, none where there is no time."""
+    given, form = reading.get("time"), reading.get("time_format") or ""
+    if given is not None:
+        if given in cells:
+            return (given,)
+        return tuple(_check_column(cells, name, where) for name in given.split("+"))
+    others = [str(name) for name in cells.columns if name not in values]
+    times = [name for name in others if share_of_times(cells[name]) > 0.9]
+    if not times and "%" in form:
+        times = [
+            name for name in others if pd.to_datetime(cells[name], format=form, errors="coerce").notna().mean() > 0.5
+        ]
+    named = [name for name in others if name.lower() in _TIME_NAMES and _could_be_time(cells[name])]
+    dates = [name for name in times if not cells[name].dtype.kind == "M" and _all_match(cells[name], r".*\d[-/.]\d.*")]
+    clocks = [name for name in times if not cells[name].dtype.kind == "M" and _all_match(cells[name], r"[^-/]*:[^-/]*")]
+    if len(times) == 2 and len(dates) == len(clocks) == 1 and not _all_match(cells[dates[0]], r".*:.*"):
+        notes.append(f"time columns: {dates[0]!r} and {clocks[0]!r}")
+        return dates[0], clocks[0]
+    likely = sorted({*times, *named}, key=lambda name: (_rank(name), others.index(name)))
+    if len(likely) > 1 and (best := [name for name in likely if name in times and name in named]):
+        likely = best + [name for name in likely if name not in best]
+    if not likely and len(others) > 1:
+        likely = [name for name in others if _no_value(cells[name]) == "a clock"][:1]
+    if not likely or len(cells.columns) == 1 and likely[0] not in times:
+        strange = [name for name in others if share_of_numbers(cells[name]) < 0.5 < cells[name].nunique() / len(cells)]
+        if strange:
+            hint = "name it with `time`, and say how it is written with `time_format`"
+            raise InputError(f"{where}: no column of times is recognised; if {strange[0]!r} is one, {hint}")
+        return ()
+    changing = [name for name in likely if name in times and cells[name].nunique() > 1]
+    if len(changing) > 1 and _rank(changing[0]) == len(_TIME_NAMES):
+        raise InputError(f"{where}: {changing[0]!r} and {changing[1]!r} may both be the time; name one with `time`")
+    notes.append(f"time column: {likely[0]!r}")
+    return (likely[0],)
+
+
+def _rank(name: str) -> int:
+    return _TIME_NAMES.index(name.lower()) if name.lower() in _TIME_NAMES else len(_TIME_NAMES)
+
+
+def _could_be_time(column: pd.Series) -> bool:
+    """Tell whether a column that is called like a time may be one; parts of a date, such as hours, are none."""
+    if column.dtype.kind == "M" or share_of_times(column) > 0.5:
+        return True
+    if share_of_numbers(column) < 0.5:
+        return False
+    numbers = pd.to_numeric(column, errors="coerce").dropna()
+    steady = numbers.is_monotonic_increasing or numbers.is_monotonic_decreasing
+    return bool(_rank(str(column.name)) < _TIME_NAMES.index("t") or steady or numbers.min() > 1e8)
+
+
+def _all_match(column: pd.Series, pattern: str) -> bool:
+    return bool(column.astype("str").str.fullmatch(pattern).all())
+
+
+def _candidates(cells: pd.DataFrame, time: Sequence[str], where: str, *, constant: bool = False) -> list[str]:
+    """Return the columns that may hold values: numbers that are no counter of rows, clock, label or constant."""
+    numeric = [str(name) for name in cells.columns if name not in time and share_of_numbers(cells[name]) > 0.5]
+    if not numeric:
+        names = ", ".join(map(str, cells.columns))
+        hint = "; if each row is an event, `count` them" if time else ""
+        raise InputError(f"{where} has no column of numbers; columns: {names}{hint}")
+    why = {name: reason for name in numeric if (reason := _no_value(cells[name]))}
+    why = {name: reason for name, reason in why.items() if not (constant and reason == "constant")}
+    kept = [name for name in numeric if name not in why]
+    if not kept:
+        if (
+            len(numeric) == 1
+            and why[numeric[0]] not in ("a row counter", "a clock")
+            and len(cells.columns) - len(time) == 1
+        ):
+            return numeric
+        reasons = ", ".join(f"{name!r} is {reason}" for name, reason in why.items())
+        hint = "; if each row is an event, `count` them" if time else ""
+        raise InputError(f"{where} has no column that looks like values: {reasons}; name one with `value`{hint}")
+    named = [name for name in kept if not _NO_NAME.fullmatch(name)]
+    return named or kept
+
+
+def _no_value(column: pd.Series) -> str:
+    """Return what a column of numbers is, if it is no value."""
+    numbers = pd.to_numeric(column, errors="coerce").dropna()
+    if len(numbers) < 3 or len(numbers) < len(column) / 2:
+        return ""
+    steps = np.diff(numbers)
+    if (steps == steps[0]).all() and abs(steps[0]) == 1 and (numbers % 1 == 0).all():
+        return "a row counter"
+    if numbers.min() > 1e8 and (steps >= 0).all() and (numbers % 1 == 0).all() and _all_clock(numbers):
+        return "a clock"
+    if (steps == 0).all():
+        return "constant"
+    if _LABEL_NAMES.fullmatch(str(column.name)):
+        return "a label by its name"
+    return ""
+
+
+def _all_clock(numbers: pd.Series) -> bool:
+    """Tell whether numbers are times since 1970 between 2000 and 2035, in a common unit, at even distances."""
+    inside = any(
+        946684800 * scale <= numbers.min() and numbers.max() < 2051222400 * scale for scale in (1, 1e3, 1e6, 1e9)
+    )
+    return inside and len(set(np.diff(numbers))) < len(numbers) / 4
+
+
+def _find_values(cells: pd.DataFrame, time: Sequence[str], reading: Reading, where: str, notes: list[str]) -> list[str]:
+    """Return the value column, or those that are added up."""
+    value = reading.get("value")
+    if value is not None:
+        names = value.split("+") if value not in cells and "+" in value else [value]
+        names = [_check_column(cells, name, where) for name in names]
+        if len(names) == 1:
+            return names
+        if not reading.get("sum"):
+            raise InputError(f"{where}: {len(names)} value columns are named; add them up with `sum`, or name one")
+        return names
+    found = _candidates(cells, time, where)
+    if len(found) > 1 and not reading.get("sum"):
+        likely = [name for name in found if name.lower() in _VALUE_NAMES]
+        if len(likely) != 1:
+            some = ", ".join(map(repr, found[:6])) + (" …" if len(found) > 6 else "")
+            raise InputError(f"{where}: {some} may all be the value; name one with `value`, or add them up with `sum`")
+        found = likely
+    if len(found) == 1 and len(cells.columns) > 1 + len(time):
+        notes.append(f"value column: {found[0]!r}")
+    return found
+
+
+def _labels(cells: pd.DataFrame, used: Sequence[str]) -> list[str]:
+    """Return the columns that tell series apart: a few values, each at several times."""
+    rest = [str(name) for name in cells.columns if name not in used]
+    return [name for name in rest if 1 < cells[name].nunique() <= max(len(cells) / 3, 2)]
+
+
+def _offer_labels(cells: pd.DataFrame, labels: Sequence[str]) -> str:
+    some = [f"{name}={cells[name].iloc[0]}" for name in labels]
+    return f"several series stand below each other, told apart by {', '.join(labels)} (such as {', '.join(some)})"
+
+
+# ------------------------------------------------------------------------------------------------------- times
+
+
+def _stamps(
+    cells: pd.DataFrame, time: Sequence[str], table: Table, reading: Reading, notes: list[str]
+) -> pd.DatetimeIndex:
+    """Return the time of each row; from 2024-01-01 on, a second apart, where there is no time column."""
+    if not time:
+        if not reading.get("step"):
+            notes.append("time column: none, so rows are 1 s apart; say the distance with `step`")
+        return regular_index("2024-01-01", len(cells), pd.Timedelta(seconds=1))
+    column = cells[time[0]]
+    if len(time) == 2:
+        column = (column.astype("str").str.strip() + " " + cells[time[1]].astype("str").str.strip()).rename(
+            "+".join(time)
+        )
+    form, zone = reading.get("time_format"), reading.get("tz")
+    stamps = parse_times(column, table.where, notes, row=table.row, time_format=form, tz=zone)
+    notes.append(f"times: {stamps.min()} to {stamps.max()}")
+    return stamps
+
+
+def _in_order(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Sort rows by time and drop exact duplicates; rows that contradict each other are refused."""
+    stamps = pd.DatetimeIndex(frame.index)
+    repairs = {"unsorted": int((np.diff(stamps.asi8) < 0).sum()), "exact_duplicates": 0}
+    if repairs["unsorted"]:
+        before = frame.iloc[::-1] if repairs["unsorted"] > len(frame) / 2 else frame
+        frame = frame.sort_index(kind="stable")
+    else:
+        before = frame
+    if frame.index.has_duplicates:
+        same = frame.assign(_time=frame.index).duplicated().to_numpy()
+        repairs["exact_duplicates"] = int(same.sum())
+        frame = frame[~same]
+        if frame.index.has_duplicates:
+            _refuse_conflict(before, where)
+    return frame, repairs
+
+
+def _refuse_conflict(frame: "pd.DataFrame | pd.Series", where: str) -> None:
+    """Refuse rows of one time with different values; say so where a clock change explains them."""
+    stamps = pd.DatetimeIndex(frame.index)
+    twice = stamps[stamps.duplicated()]
+    back = np.flatnonzero(np.diff(stamps.asi8) < 0)
+    hour, first = pd.Timedelta(hours=1), twice[0]
+    changes = (
+        len(back)
+        and twice.month.isin([3, 4, 9, 10, 11]).all()
+        and (twice.hour < 4).all()
+        and all(stamps[at] - stamps[at + 1] < hour for at in back)
+        and len(twice.normalize().unique()) == len(back)
+    )
+    if changes:
+        what = f"the hour from {twice.min()} on stands there twice, as when clocks are put back"
+        raise InputError(f"{where}: {what}; name the zone with `tz`, such as Europe/Berlin")
+    raise InputError(
+        f"{where}: {len(twice)} times stand there twice with different values, the first {first}; delete one of each"
+    )
+
+
+def _guess_step(stamps: pd.DatetimeIndex, where: str, notes: list[str]) -> pd.Timedelta:
+    """Return the commonest distance of two rows, or the usual one near the median if stamps jitter."""
+    if len(stamps) < 2:
+        raise InputError(f"{where} has one row, so no step; give more rows")
+    distances = np.diff(stamps.asi8)
+    sizes, counts = np.unique(distances, return_counts=True)
+    size, share = pd.Timedelta(int(sizes[counts.argmax()]), unit="ns"), counts.max() / counts.sum()
+    if share >= 0.5:
+        return size
+    median = float(np.median(distances))
+    nice = min(_NICE, key=lambda each: abs(np.log(each.value / median)))
+    size = (
+        nice
+        if abs(nice.value / median - 1) < 0.05
+        else pd.Timedelta(round(median / 1e9) * 10**9 or round(median), unit="ns")
+    )
+    beside = np.abs(distances / size.value - np.maximum(np.round(distances / size.value), 1))
+    if (beside < 0.4).mean() < 0.9:
+        what = f"half of them are below {format_duration(pd.Timedelta(round(median), unit='ns').round('ms'))}"
+        hint = "say `step`, or `count` the rows if each is an event"
+        raise InputError(f"{where}: the times have no common distance ({what}); {hint}")
+    notes.append(f"times: they jitter around a step of {format_duration(size)}")
+    return size
+
+
+def _count_events(
+    stamps: pd.DatetimeIndex, step: str, where: str, notes: list[str]
+) -> tuple[pd.Series, str, pd.Timedelta]:
+    """Count rows per step; the first and the last step, which may be cut, are left out."""
+    size = parse_step(step)
+    slots = stamps.asi8 // size.value
+    first, last = int(slots.min()), int(slots.max())
+    if last - first < 3:
+        raise InputError(f"{where} spans {last - first + 1} steps of {format_duration(size)}; give a shorter `step`")
+    if last - first > 50_000_000:
+        raise InputError(f"{where} spans {last - first + 1} steps of {format_duration(size)}; give a longer `step`")
+    counts = np.bincount(slots - first)[1:-1].astype(np.float64)
+    notes.append(
+        f"values: {len(stamps)} events, counted per {format_duration(size)}; the first and last step are left out"
+    )
+    series = pd.Series(counts, index=regular_index((first + 1) * size.value, len(counts), size))
+    series.attrs["repairs"] = {}
+    return series, "requests", size
+
+
+# ----------------------------------------------------------------------------------------------------- repairs
+
+
+def _difference(series: pd.Series, name: str, reading: Reading, where: str, notes: list[str]) -> pd.Series:
+    """Return the increments of a counter per step; any other series as it is."""
+    rate, level = reading.get("rate"), reading.get("level")
+    if rate and level:
+        raise InputError("`rate` and `level` exclude each other; say one of them")
+    known = series.dropna()
+    steps = np.diff(known.to_numpy())
+    falls = np.flatnonzero(steps < 0)
+    if not rate:
+        rising = len(known) >= 8 and (steps > 0).mean() > 0.3 and len(falls) <= 0.02 * len(steps)
+        resets = rising and bool((known.to_numpy()[falls + 1] < 0.5 * known.to_numpy()[falls]).all())
+        if level or not resets or known.min() < 0:
+            return series
+        if not len(falls) and not _COUNTER_NAME.fullmatch(name):
+            readings = "a counter, whose differences are meant (`rate`), or a level (`level`)"
+            raise InputError(f"{where}: column {name!r} never falls: it may be {readings}; say which")
+    increments = np.where(steps < 0, known.to_numpy()[1:], steps)
+    distances = np.diff(pd.DatetimeIndex(known.index).asi8)
+    whole = distances <= 1.5 * np.median(distances)  # what was counted over a gap belongs to no single step
+    notes.append(
+        f"values: {name!r} is a counter ({len(falls)} resets), so its differences are taken; `level` takes it as it is"
+        if not rate
+        else f"values: differences of {name!r} ({len(falls)} resets)"
+    )
+    result = pd.Series(np.where(whole, increments, np.nan), index=known.index[1:], name=series.name)
+    return result.reindex(series.index[1:])
+
+
+def _put_on_grid(series: pd.Series, size: pd.Timedelta, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Put rows on the nearest slot of a regular grid; a row whose slot is taken goes to a free one beside it."""
+    stamps = pd.DatetimeIndex(series.index)
+    ns, text = stamps.asi8, format_duration(size)
+    phases = ns % size.value
+    common, counts = np.unique(phases, return_counts=True)
+    phase = int(common[counts.argmax()])
+    if counts.max() < 0.5 * len(ns):  # jitter: the grid runs through the middle of the stamps
+        turned = (phases + size.value // 2) % size.value
+        near = int(np.median(phases)) if np.ptp(phases) < np.ptp(turned) else int(np.median(turned)) - size.value // 2
+        phase = 0 if abs(near) < size.value // 4 else near
+    slots = (ns - phase + size.value // 2) // size.value
+    for at in np.flatnonzero(np.diff(slots) == 0) + 1:
+        if slots[at] == slots[at - 1]:
+            before, after = (
+                slots[at - 2] if at > 1 else slots[at] - 2,
+                slots[at + 1] if at + 1 < len(slots) else slots[at] + 2,
+            )
+            if before < slots[at] - 1:
+                slots[at - 1] -= 1
+            elif after > slots[at] + 1:
+                slots[at] += 1
+            else:
+                raise InputError(
+                    f"{where}: {stamps[at - 1]} and {stamps[at]} are within one step of {text}; say a shorter `step`"
+                )
+    slots -= slots[0]
+    if slots[-1] > 100 * len(slots) + 1000:
+        at = int(np.diff(slots).argmax())
+        what = (
+            f"{len(slots)} rows on {slots[-1] + 1} slots of {text}, with nothing from {stamps[at]} to {stamps[at + 1]}"
+        )
+        raise InputError(f"{where}: {what}; mend a time that is wrong, or say a longer `step`")
+    column = np.full(int(slots[-1]) + 1, np.nan)
+    column[slots] = series.to_numpy()
+    start = (int(ns[0]) - phase + size.value // 2) // size.value * size.value + phase
+    frame = pd.DataFrame({str(series.name): column}, index=regular_index(start, len(column), size))
+    moved = int((phases != (start % size.value)).sum())
+    missing = int(series.isna().sum())
+    return frame, {"missing": missing, "off_grid": moved, "absent": len(column) - len(slots)}
+
+
+def _repairs(series: pd.Series) -> dict[str, int]:
+    repairs: dict[str, int] = series.attrs.get("repairs", {})
+    return repairs
+
+
+def _tell_repairs(repairs: Mapping[str, int], size: pd.Timedelta | None) -> str:
+    """Return one line on what was repaired; empty if nothing was."""
+    parts = ["sorted"] if repairs.get("unsorted") else []
+    for key, what in (
+        ("exact_duplicates", "exact duplicate{} dropped"),
+        ("missing", "value{} missing"),
+        ("absent", "row{} absent"),
+        ("off_grid", "time{} moved to the grid"),
+    ):
+        if count := repairs.get(key, 0):
+            parts.append(f"{count} {what.format('' if count == 1 else 's')}")
+    step = [f"step {format_duration(size)}"] if size is not None else []
+    return "; ".join([*step, *parts]) if parts or step else ""
+
+
+def _with_season(trace: Trace, wanted: str | int | None, horizon: int) -> Trace:
+    season, notes = choose_season(wanted, trace, horizon), trace.notes
+    if wanted is None:
+        notes += ("season: none" if season is None else f"season: a day ({season} steps)",)
+    return replace(trace, seasonality=season, notes=notes)
