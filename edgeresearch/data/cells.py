@@ -377,7 +377,7 @@ def _parse_time_numbers(
     if time_format in ("s", "ms", "us", "ns"):
         return _from_epoch(numbers, time_format, where)
     if time_format == "excel":
-        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")  # type: ignore[no-any-return]
+        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")
     written = numbers.map("{:.0f}".format) if not _is_text(text) else text.str.removesuffix(".0")
     if (form := _COMPACT.get(len(written.iloc[0]))) and written.str.fullmatch(
         rf"(?:19|20)\d{{{len(written.iloc[0]) - 2}}}"
@@ -395,7 +395,7 @@ def _parse_time_numbers(
     days = 20_000 <= low and high < 80_000
     if days and (numbers % 1 != 0).any():
         notes.append("times: Excel's days")
-        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")  # type: ignore[no-any-return]
+        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")
     if days and name not in _NAMED_UNITS and len(numbers) > 1:
         hint = "say which with `time_format` ('excel' or 's')"
         raise InputError(f"{where}, column {text.name!r}: {low:g} may be a day of Excel or a second from 0; {hint}")
@@ -403,7 +403,7 @@ def _parse_time_numbers(
     unit = next((_NAMED_UNITS[word] for word in words if word in _NAMED_UNITS), "s")
     notes.append(f"times: {unit.lower()} from {START:%Y-%m-%d}, as the numbers are no dates")
     try:
-        return START + pd.to_timedelta(numbers, unit=unit)  # type: ignore[no-any-return,call-overload]
+        return START + pd.to_timedelta(numbers, unit=unit)  # type: ignore[call-overload,no-any-return]
     except (OverflowError, ValueError) as error:
         raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
 
@@ -412,13 +412,11 @@ def _from_epoch(numbers: pd.Series, unit: str, where: str) -> pd.Series:
     try:
         whole = numbers.to_numpy(dtype=np.float64)
         if numbers.dtype.kind in "iu" or (whole == np.floor(whole)).all():
-            parsed = pd.to_datetime(numbers.astype("int64"), unit=unit, utc=True)
+            count, size = numbers.astype("int64"), unit
         else:
-            parsed = pd.to_datetime(
-                (numbers * {"s": 1e6, "ms": 1e3}.get(unit, 1)).round().astype("int64"),
-                unit="us" if unit in ("s", "ms") else unit,
-                utc=True,
-            )
+            scale, size = {"s": (1e6, "us"), "ms": (1e3, "us")}.get(unit, (1.0, unit))
+            count = (numbers * scale).round().astype("int64")
+        parsed = pd.Series(pd.to_datetime(count.to_numpy(), unit=size, utc=True), index=numbers.index)  # type: ignore[call-overload]
     except (OverflowError, ValueError) as error:
         raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
     parsed.attrs["epoch"] = True

@@ -221,6 +221,8 @@ def _read_columns(
 ) -> tuple[pd.DataFrame, Origin]:
     """Read columns of a pinned file, or of its stand-in, over its stamps; the checksum says whether it is real."""
     path, pinned = Path(folder) / file, find_pin(file)
+    if not path.exists():
+        raise InputError(f"no file {path}; fetch the data first")
     data = read_bytes(path)
     digest = sha256(data)
     real = digest == pinned.sha256

@@ -39,6 +39,7 @@ _BINARY: Mapping[bytes, str] = {
     b"\x93NUMPY": "a NumPy array; write it as CSV, with times",
     b"%PDF": "a PDF; export the data itself",
 }
+_CONTROL = re.compile("[\0-\b\x0e-\x19]")
 _LOG_LINE = re.compile(r'(\S+) \S+ \S+ \[([^\]]+)\] "(?:([A-Z]+) )?(\S*)[^"]*" (\d{3}) (\d+|-)')
 _PROMTOOL_SERIES = re.compile(r"(?P<name>[\w:]*)(?:\{(?P<labels>.*)\})?\s*=>\s*(?P<rest>\S.*)?")
 _PROMTOOL_VALUE = re.compile(r"(?P<value>\S+) @\[(?P<time>[\d.]+)\]")
@@ -140,19 +141,21 @@ def _read(source: str | Path) -> tuple[bytes, str, str]:
 
 def _decode(content: bytes, where: str, notes: list[str]) -> str:
     """Decode text: by its byte order mark, as UTF-8, or else as Windows' Latin-1, which is told."""
-    odd, even = content[1:200:2].count(0), content[:200:2].count(0)
+    head = content[:200]
+    odd, even = (head[side::2].count(0) / len(head) for side in (1, 0))
     marks = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
     found = next((encoding for mark, encoding in marks.items() if content.startswith(mark)), "utf-8")
-    encoding = "utf-16-le" if odd > 40 and found == "utf-8" else "utf-16-be" if even > 40 else found
+    encoding = "utf-16-le" if odd > 0.4 and not even else "utf-16-be" if even > 0.4 and not odd else found
     try:
-        return content.decode(encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8":
             raise InputError(f"{where} is damaged {encoding.upper()} text: {error.reason}; export it anew") from error
-    if b"\0" in content[:10_000]:
+        text = content.decode("cp1252", "replace")
+        notes.append("text: read as Latin-1 (Windows-1252), as it is not UTF-8")
+    if _CONTROL.search(text, 0, 10_000):
         raise InputError(f"{where} is no text and no kind of file that is known; export it as CSV")
-    notes.append("text: read as Latin-1 (Windows-1252), as it is not UTF-8")
-    return content.decode("cp1252", "replace")
+    return text
 
 
 # ---------------------------------------------------------------------------------------------- values with types

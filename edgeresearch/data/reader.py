@@ -458,7 +458,7 @@ def _refuse_conflict(frame: "pd.DataFrame | pd.Series", where: str) -> None:
         len(back)
         and twice.month.isin([3, 4, 9, 10, 11]).all()
         and (twice.hour < 4).all()
-        and all(stamps[at] - stamps[at + 1] < hour for at in back)
+        and (stamps[back] - stamps[back + 1] < hour).all()
         and len(twice.normalize().unique()) == len(back)
     )
     if changes:
@@ -526,13 +526,16 @@ def _difference(series: pd.Series, name: str, reading: Reading, where: str, note
     steps = np.diff(known.to_numpy())
     falls = np.flatnonzero(steps < 0)
     if not rate:
-        rising = len(known) >= 8 and (steps > 0).mean() > 0.3 and len(falls) <= 0.02 * len(steps)
+        named = _COUNTER_NAME.fullmatch(name)
+        few = 0.2 * len(steps) if named else max(0.05 * len(steps), 1)
+        rising = len(known) >= 8 and (steps > 0).mean() > 0.3 and len(falls) <= few
         resets = rising and bool((known.to_numpy()[falls + 1] < 0.5 * known.to_numpy()[falls]).all())
         if level or not resets or known.min() < 0:
             return series
-        if not len(falls) and not _COUNTER_NAME.fullmatch(name):
+        if not named and not 0 < len(falls) <= 0.02 * len(steps):
+            what = f"falls {len(falls)} times only, to less than half" if len(falls) else "never falls"
             readings = "a counter, whose differences are meant (`rate`), or a level (`level`)"
-            raise InputError(f"{where}: column {name!r} never falls: it may be {readings}; say which")
+            raise InputError(f"{where}: column {name!r} {what}: it may be {readings}; say which")
     increments = np.where(steps < 0, known.to_numpy()[1:], steps)
     distances = np.diff(pd.DatetimeIndex(known.index).asi8)
     whole = distances <= 1.5 * np.median(distances)  # what was counted over a gap belongs to no single step
@@ -557,25 +560,23 @@ def _put_on_grid(series: pd.Series, size: pd.Timedelta, where: str) -> tuple[pd.
         near = int(np.median(phases)) if np.ptp(phases) < np.ptp(turned) else int(np.median(turned)) - size.value // 2
         phase = 0 if abs(near) < size.value // 4 else near
     slots = (ns - phase + size.value // 2) // size.value
-    for at in np.flatnonzero(np.diff(slots) == 0) + 1:
-        if slots[at] == slots[at - 1]:
-            before, after = (
-                slots[at - 2] if at > 1 else slots[at] - 2,
-                slots[at + 1] if at + 1 < len(slots) else slots[at] + 2,
-            )
-            if before < slots[at] - 1:
-                slots[at - 1] -= 1
-            elif after > slots[at] + 1:
-                slots[at] += 1
-            else:
-                raise InputError(
-                    f"{where}: {stamps[at - 1]} and {stamps[at]} are within one step of {text}; say a shorter `step`"
-                )
+    beside = (ns - phase) / size.value - slots
+    for at in map(int, np.flatnonzero(np.diff(slots) == 0) + 1):
+        if slots[at] != slots[at - 1]:
+            continue
+        if beside[at - 1] < -0.25 and (at == 1 or slots[at - 2] < slots[at] - 1):
+            slots[at - 1] -= 1
+        elif beside[at] > 0.25 and (at + 1 == len(slots) or slots[at + 1] > slots[at] + 1):
+            slots[at] += 1
+        else:
+            what = f"{stamps[at - 1]} and {stamps[at]} are within one step of {text}"
+            raise InputError(f"{where}: {what}; say a shorter `step`")
     slots -= slots[0]
     if slots[-1] > 100 * len(slots) + 1000:
-        at = int(np.diff(slots).argmax())
+        gap = int(np.diff(slots).argmax())
         what = (
-            f"{len(slots)} rows on {slots[-1] + 1} slots of {text}, with nothing from {stamps[at]} to {stamps[at + 1]}"
+            f"{len(slots)} rows on {slots[-1] + 1} slots of {text}, with nothing from {stamps[gap]} to "
+            f"{stamps[gap + 1]}"
         )
         raise InputError(f"{where}: {what}; mend a time that is wrong, or say a longer `step`")
     column = np.full(int(slots[-1]) + 1, np.nan)

@@ -164,14 +164,18 @@ def apply_forecaster(
     if series.origin.sha256 and series.origin.sha256 == data["sha256"]:
         note = "note: the model was fitted on this very file, so the scores are no test"
         series = replace(series, notes=(*series.notes, note))
+    needed = window + (int(facts["season"]) if "season_lag_1" in facts["columns"] else 0)
+    if len(series.frame) < needed:
+        season = f" and a season of {series.seasonality}" if needed > window else ""
+        what = f"{len(series.frame)} rows, the saved model reads a window of {window}{season}"
+        raise InputError(f"{series.name} has {what}; give at least {needed} rows")
     horizons, fill_limit = range(1, horizon + 1), facts.get("fill_limit", STUDY.fill_limit)
     features = make_features(
         series, horizons=horizons, season=series.seasonality, fill_limit=fill_limit, span=facts["rows"]
     )
     if list(features.columns) != facts["columns"]:
         lacks = ", ".join(name for name in facts["columns"] if name not in features) or "none"
-        hint = f"give about {facts['rows']} rows"
-        raise InputError(f"{series.name} does not yield the model's columns (it lacks {lacks}); {hint}")
+        raise InputError(f"{series.name} does not yield the model's columns (it lacks {lacks}); fit the model anew")
     truth = make_targets(series.values.to_numpy(dtype=float), horizons)
     truth[~find_whole_windows(features["value"].to_numpy(), window)] = np.nan
     if np.isnan(truth).all(axis=0).any():

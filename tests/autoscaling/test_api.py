@@ -225,7 +225,7 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "gaps": (
         _trace().drop(index=[30, 31]),
         [],
-        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; let `fill` interpolate gaps up to a "
+        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; let --fill interpolate gaps up to a "
         "length (the longest here is 2), or cut the file to its longest stretch without gaps, 2024-03-01 00:32:00 to "
         "2024-03-01 01:59:00",
     ),

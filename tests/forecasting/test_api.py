@@ -136,7 +136,11 @@ def test_traces_that_do_not_fit_a_saved_model_are_refused(saved: tuple[Path, For
         (tmp_path / "model", _table(), "was not saved by 'edgeresearch forecast'"),
         (folder / "out", holes, "no row with a whole window of 20 and a value after it"),
         (folder / "out", coarse, "has a step of 10 min, the model was fitted on 5 min"),
-        (folder / "out", _table(600), r"does not yield the model's columns \(it lacks .*season"),
+        (
+            folder / "out",
+            _table(300),
+            "has 300 rows, the saved model reads a window of 20 and a season of 288; give",
+        ),
     ):
         with pytest.raises(InputError, match=message):
             apply_forecaster(place, table)
