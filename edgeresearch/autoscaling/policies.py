@@ -128,8 +128,13 @@ class HPA(BuiltInPolicy):
 
     At each sync, desired = ⌈current · rate per pod / target⌉, unless the ratio is within the tolerance of 1. The
     highest desired number of the stabilisation window holds against scaling down. Then the policies limit the change
-    within their period: up by a share or a number of pods, whichever allows more; down by a share. The sync period is
-    the interval between decisions, 15 s in Kubernetes by default; the other defaults are Kubernetes' own.
+    within their period: up by a share or a number of pods, whichever allows more; down by a share. A limit is counted
+    from the pods at the period's beginning, and takes back nothing: that of scaling up never lowers the pods, that of
+    scaling down never raises them. The sync period is the interval between decisions, 15 s in Kubernetes by default;
+    the other defaults are Kubernetes' own.
+
+    As in Kubernetes' controller (`autoscaling/v2`, `horizontal.go`) a window holds what is younger than it: with syncs
+    each 120 s, a recommendation of 240 s ago is within 300 s, and with syncs each 100 s one of 300 s ago is not.
 
     Attributes:
         tolerance: Deviation of the ratio from 1 that is ignored (`--horizontal-pod-autoscaler-tolerance`).
@@ -154,10 +159,10 @@ class HPA(BuiltInPolicy):
         loads = (observations.load / capacity.q_act).tolist()
         needed = capacity.pods_for(observations.load).tolist()
         few, many, fewest, most = 1 - self.tolerance, 1 + self.tolerance, capacity.min_pods, capacity.most_pods
-        window = max(round(self.stabilisation / observations.sync_period), 1)
+        window = _count_syncs(self.stabilisation, observations.sync_period)
         current = int(capacity.bound(needed[0]))
         # Pods that precede the first period, then those of each sync: entry k is what there was a period before sync k.
-        pods = [current] * max(round(self.period / observations.sync_period), 1)
+        pods = [current] * _count_syncs(self.period, observations.sync_period)
         syncs, recommended = len(pods), list[int]()
         low, high = few * current, many * current
         held_at = 0  # newest sync that recommended as many pods as there are now: it holds against scaling down
@@ -171,17 +176,26 @@ class HPA(BuiltInPolicy):
                 desired = current
             else:
                 desired = max(recommended[max(now - window + 1, 0) :])
-            before = pods[now]
-            if desired != before:  # what the policies allow, counted from the beginning of the period, and the bounds
-                up = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
-                down = math.floor(before * (100 - self.down_percent) / 100)
-                desired = min(max(min(desired, up), down, fewest), most)
+            if desired != current:  # what the policies allow, counted from the beginning of the period, and the bounds
+                before = pods[now]
+                if desired > current:
+                    up = max(before + self.up_pods, math.ceil(before * (100 + self.up_percent) / 100))
+                    desired = min(desired, max(up, current))
+                else:
+                    down = math.floor(before * (100 - self.down_percent) / 100)
+                    desired = max(desired, min(down, current))
+                desired = min(max(desired, fewest), most)
             if desired != current:
                 current, low, high, held_at = desired, few * desired, many * desired, now
                 while held_at > max(now - window, -1) and recommended[held_at] < current:
                     held_at -= 1
             pods.append(current)
         return np.array(pods[syncs:], dtype=np.int64)
+
+
+def _count_syncs(seconds: float, sync_period: float) -> int:
+    """Return how many syncs, the present one among them, are younger than so many seconds; at least that one."""
+    return max(math.ceil(seconds / sync_period - 1e-9), 1)
 
 
 class Advance(BuiltInPolicy):

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import FrozenInstanceError, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgeresearch.autoscaling.policies import (
@@ -65,31 +66,30 @@ def pods(load: list[float], policy: HPA | None = None, min_pods: int = 1, max_po
     return answer
 
 
-def read_word_for_word(seen: Observations, policy: HPA) -> list[int]:
-    """Follow Kubernetes' documentation: lists of all recommendations and all changes, with their times."""
-    capacity = seen.capacity
-    current = int(capacity.bound(capacity.pods_for(seen.load[0])))
-    recommendations: list[tuple[float, int]] = []
-    changes: list[tuple[float, int]] = []
-    result = []
-    for k, load in enumerate(seen.load.tolist()):
-        now = k * seen.sync_period
-        desired = int(capacity.pods_for(load))
-        ratio = load / (capacity.q_act * current)
-        if 1 - policy.tolerance <= ratio <= 1 + policy.tolerance:
-            desired = current
+def control(
+    needed: list[int], ratios: list[float], sync_period: int, hpa: HPA, min_pods: int, max_pods: int
+) -> list[int]:
+    """Follow Kubernetes' controller, function by function: all recommendations and all events, with their times."""
+    current = min(max(needed[0], min_pods), max_pods)
+    recommendations, events, result = [(0, current)], list[tuple[int, int]](), list[int]()
+    for sync, pods in enumerate(needed):
+        now = sync * sync_period
+        # GetObjectPerPodMetricReplicas
+        desired = current if abs(1 - ratios[sync] / current) <= hpa.tolerance else pods
+        # stabilizeRecommendationWithBehaviors
+        highest = max([desired, *(wanted for at, wanted in recommendations if at > now - hpa.stabilisation)])
+        stable = min(max(current, desired), highest)
         recommendations.append((now, desired))
-        if desired < current:
-            recent = [wanted for at, wanted in recommendations if at > now - policy.stabilisation or at == now]
-            desired = min(max(recent), current)
-        started = current - sum(change for at, change in changes if at > now - policy.period)
-        if desired > started:
-            desired = min(desired, max(started + policy.up_pods, math.ceil(started * (1 + policy.up_percent / 100))))
-        else:
-            desired = max(desired, math.floor(started * (1 - policy.down_percent / 100)))
-        desired = min(max(desired, capacity.min_pods), capacity.most_pods)
-        changes.append((now, desired - current))
-        current = desired
+        # convertDesiredReplicasWithBehaviorRate, getReplicasChangePerPeriod
+        began = current - sum(change for at, change in events if at > now - hpa.period)
+        if stable > current:
+            limit = max(began + hpa.up_pods, math.ceil(began * (100 + hpa.up_percent) / 100))
+            stable = min(stable, max(limit, current), max_pods)
+        elif stable < current:
+            limit = math.floor(began * (100 - hpa.down_percent) / 100)
+            stable = max(stable, min(limit, current), min_pods)
+        events.append((now, stable - current))
+        current = stable
         result.append(current)
     return result
 
@@ -132,20 +132,54 @@ def test_the_hpa_scales_as_kubernetes_does(
     assert pods(load, policy, **bounds) == expected
 
 
+LOADS = st.lists(
+    st.tuples(st.integers(0, 400) | st.sampled_from([0, 10, 200]), st.integers(1, 30)), min_size=1, max_size=20
+).map(lambda runs: [float(load) for load, syncs in runs for _ in range(syncs)])
+"""Loads that stay for some syncs: only then does a window of many syncs matter."""
+
+
 @given(
-    st.lists(st.floats(0, 400), min_size=1, max_size=60),
-    st.sampled_from([5.0, 15.0, 30.0]),
+    LOADS,
+    st.integers(1, 130),
     st.sampled_from([(1, 1000), (2, 20)]),
-    st.sampled_from([0, 45.0, 300.0]),
-    st.sampled_from([15.0, 60.0]),
-    st.sampled_from([100.0, 30.0]),
+    st.just({})
+    | st.fixed_dictionaries(
+        {
+            "stabilisation": st.sampled_from([0, 1, 45, 300]) | st.integers(0, 3600),
+            "period": st.sampled_from([15, 60]) | st.integers(1, 1800),
+            "down_percent": st.sampled_from([100, 30, 0]),
+            "up_percent": st.sampled_from([100, 10, 0]),
+            "up_pods": st.sampled_from([4, 0]),
+        }
+    ),
 )
-def test_the_hpa_equals_its_documentation_read_word_for_word(
-    load: list[float], sync_period: float, bounds: tuple[int, int], window: float, period: float, down: float
+@settings(max_examples=400)
+def test_the_hpa_equals_kubernetes_controller_at_every_sync_period(
+    load: list[float], sync_period: int, bounds: tuple[int, int], changes: dict[str, Any]
 ) -> None:
-    hpa = HPA(tolerance=0.125, stabilisation=window, period=period, down_percent=down)
-    seen = replace(see(load, sync_period=sync_period), capacity=PLAIN.replace(min_pods=bounds[0], max_pods=bounds[1]))
-    assert hpa.decide_all(seen).tolist() == read_word_for_word(seen, hpa)
+    hpa = HPA(tolerance=0.125, **changes)  # which is exact in binary, as loads are: nothing hangs on the last bit
+    capacity = PLAIN.replace(q_max=8.0, min_pods=bounds[0], max_pods=bounds[1])
+    seen = replace(see(load, sync_period=sync_period), capacity=capacity)
+    needed, ratios = [math.ceil(each / 8) for each in load], [each / 8 for each in load]
+    expected = control(needed, ratios, sync_period, hpa, *bounds)
+    assert hpa.decide_all(seen).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("sync_period", "last"),
+    [(7, 42), (9, 33), (13, 23), (15, 19), (90, 3), (100, 2), (120, 2), (130, 2), (299, 1), (300, 0), (0.1, 2999)],
+)
+def test_what_is_younger_than_five_minutes_holds_against_scaling_down(sync_period: float, last: int) -> None:
+    seen = see([200.0] + [10.0] * (last + 2), sync_period=sync_period)
+    assert HPA().decide_all(seen).tolist() == [20] * (last + 1) + [1] * 2
+
+
+def test_a_limit_takes_nothing_back() -> None:
+    """Four more than the 1 of a minute ago are allowed: no reason to remove 15 of 20 where 30 are needed."""
+    hpa = HPA(stabilisation=0, period=60)
+    assert pods([400, 10, 10, 200, 200, 300], hpa) == [40, 1, 1, 20, 20, 20]
+    hpa = HPA(stabilisation=0, period=60, up_percent=1000, down_percent=50)  # half of 40 is no reason to add 15
+    assert pods([50, 400, 50, 50, 50, 20], hpa) == [5, 40, 5, 5, 5, 5]
 
 
 @pytest.mark.parametrize(
