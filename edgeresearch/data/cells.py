@@ -133,7 +133,7 @@ def parse_numbers(
     notes: list[str],
     *,
     row: str = "row",
-    commas: bool = False,
+    delimiter: str = "",
     decimal: str | None = None,
 ) -> "pd.Series[float]":
     """Parse cells as numbers; what is missing is NaN.
@@ -146,7 +146,7 @@ def parse_numbers(
         where: The source, for messages.
         notes: Receives one line for each thing that a reader may not expect.
         row: What messages call a row.
-        commas: Whether commas separate cells, so that one inside a cell separates thousands.
+        delimiter: What separates cells. If commas do, one inside a cell separates thousands; if semicolons do, a dot may.
         decimal: The decimal mark, `.` or `,`; where None, the cells decide.
 
     Raises:
@@ -155,10 +155,10 @@ def parse_numbers(
     missing = is_missing(column)
     if not _is_text(column):
         values = column.astype("float64").where(~missing)
-    elif decimal in (None, ".") and (plain := _parse_plain(column, missing)) is not None:
+    elif decimal in (None, ".") and (plain := _parse_plain(column, missing, delimiter, decimal)) is not None:
         values = plain
     else:
-        values = _parse_written(column[~missing], where, notes, row, commas, decimal).reindex(column.index)
+        values = _parse_written(column[~missing], where, notes, row, delimiter, decimal).reindex(column.index)
     bad = np.flatnonzero(~missing.to_numpy() & ~(np.abs(values.to_numpy(dtype=np.float64)) <= LARGEST))
     if len(bad):
         cell, place = _quote(column.iloc[bad[0]]), f"{row} {column.index[bad[0]]}, column {column.name!r}"
@@ -169,7 +169,9 @@ def parse_numbers(
     return values
 
 
-def _parse_plain(column: pd.Series, missing: "pd.Series[bool]") -> "pd.Series[float] | None":
+def _parse_plain(
+    column: pd.Series, missing: "pd.Series[bool]", delimiter: str, decimal: str | None
+) -> "pd.Series[float] | None":
     """Parse cells that are all plain numbers; None where one is not, or where it is in doubt what a dot means."""
     values = pd.to_numeric(column.where(~missing), errors="coerce").astype("float64")
     if (values.isna() & ~missing).any():
@@ -177,12 +179,12 @@ def _parse_plain(column: pd.Series, missing: "pd.Series[bool]") -> "pd.Series[fl
     text = column[~missing].astype("str").str.strip()
     dotted = text.str.contains(".", regex=False)
     grouped = text.str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}")
-    in_doubt = dotted.any() and bool(grouped[dotted].all()) and not dotted.all()
-    return None if in_doubt else values
+    in_doubt = dotted.any() and bool(grouped[dotted].all()) and (delimiter == ";" or not dotted.all())
+    return None if in_doubt and not decimal else values
 
 
 def _parse_written(
-    cells: pd.Series, where: str, notes: list[str], row: str, commas: bool, decimal: str | None
+    cells: pd.Series, where: str, notes: list[str], row: str, delimiter: str, decimal: str | None
 ) -> "pd.Series[float]":
     """Parse cells with thousands marks, decimal commas or units."""
     text = cells.astype("str").str.strip()
@@ -198,7 +200,7 @@ def _parse_written(
         hint = "leave the cell empty if the value is missing"
         raise InputError(f"{where}, {place}: {_quote(at.iloc[0])} is no finite number{others}; {hint}")
     digits = parts["digits"].str.replace("[ \u00a0\u202f'’_]", "", regex=True)
-    mark = decimal or _choose_decimal(digits, f"{where}, column {cells.name!r}", commas)
+    mark = decimal or _choose_decimal(digits, f"{where}, column {cells.name!r}", delimiter)
     other = "," if mark == "." else "."
     if (digits.str.contains(other, regex=False)).any():
         notes.append(f"numbers: {other!r} separates thousands" + (f", {mark!r} decimals" if mark == "," else ""))
@@ -210,7 +212,7 @@ def _parse_written(
     return values * _unit_factors(parts["unit"].fillna("").str.strip(), f"{where}, column {cells.name!r}", notes, row)
 
 
-def _choose_decimal(digits: pd.Series, where: str, commas: bool) -> str:
+def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
     """Return the decimal mark that fits all numbers."""
     dot, comma = digits.str.contains(".", regex=False), digits.str.contains(",", regex=False)
     if (both := dot & comma).any():
@@ -236,9 +238,9 @@ def _choose_decimal(digits: pd.Series, where: str, commas: bool) -> str:
             return other
         if not grouped.all():
             return mark
-        if mark == "," and commas:
+        if mark == "," and delimiter == ",":
             return "."
-        if mark == "." and there.all() and commas:
+        if mark == "." and there.all() and delimiter != ";":
             return "."
         cell = some.iloc[0]
         readings = f"{cell.replace(mark, '')} or {cell.replace(mark, '.')}"

@@ -58,7 +58,7 @@ class Table:
         row: What messages call a row: `line` or `row`.
         file: Name of the file; empty where there is none.
         sha256: Checksum of its decompressed bytes; empty where there is no file.
-        commas: Whether commas separate the cells, so that one inside a cell separates thousands.
+        delimiter: What separates the cells; empty where nothing does.
         events: Whether each row is known to be one event, as in an access log.
         notes: One line for each thing that a reader may not expect.
     """
@@ -69,7 +69,7 @@ class Table:
     row: str = "row"
     file: str = ""
     sha256: str = ""
-    commas: bool = False
+    delimiter: str = ""
     events: bool = False
     notes: tuple[str, ...] = ()
 
@@ -108,7 +108,7 @@ def open_table(source: Source) -> Table:
             facts |= {"row": "line", "events": True}
         else:
             cells, delimiter = _from_delimited(text, where, notes)
-            facts |= {"row": "line", "commas": delimiter == ","}
+            facts |= {"row": "line", "delimiter": delimiter}
     if not len(cells) or not len(cells.columns):
         raise InputError(f"{where} has no rows; give a file with a value in each row")
     return Table(_plain(name), where, cells, notes=tuple(notes), **facts)
@@ -466,9 +466,10 @@ def _find_header(rows: Sequence[Sequence[str]], where: str) -> tuple[list[str] |
     if len(nearest_row) > width and any(nearest_row[width:]):
         what = f"{len(nearest_row)} names in the header, {width} cells in the rows"
         raise InputError(f"{where}: {what}; give each line the same")
-    if nearest_row in texts or not texts:
-        return list(nearest_row[:width]), begin
-    return list(texts[0]), begin
+    label = [row for row in texts if row[0].lower() == "label"]  # CloudWatch's console writes what is shown first
+    if label or nearest_row not in texts:
+        return list((label or texts or [nearest_row[:width]])[0]), begin
+    return list(nearest_row), begin
 
 
 def _name_columns(names: Sequence[str], notes: list[str]) -> list[str]:

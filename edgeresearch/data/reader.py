@@ -241,7 +241,7 @@ def _number_options(table: Table, reading: Reading) -> dict[str, Any]:
     decimal = reading.get("decimal")
     if decimal not in (None, ".", ","):
         raise InputError(f"`decimal` is {decimal!r}; it is '.' or ','")
-    return {"row": table.row, "commas": table.commas, "decimal": decimal}
+    return {"row": table.row, "delimiter": table.delimiter, "decimal": decimal}
 
 
 def _check_column(cells: pd.DataFrame, name: str, where: str) -> str:
