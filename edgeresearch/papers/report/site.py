@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ SEEDS: Mapping[str, str] = {
 """Settings that say how often something was done, and what."""
 
 
+_ANCHOR = re.compile(r'\bid="([^"]+)"')
+
+
 def build_site(
     home: Path, settings: Mapping[str, Any], full: Mapping[str, Any], profile: str = "own", out: Path | None = None
 ) -> Path:
@@ -63,7 +67,7 @@ def build_site(
     stages = read_stages(home / "dvc.yaml")
     pages = {file.stem: file for file in sorted((reports / "notebooks").glob("[!.]*.html"))}
     figures = {name: drawing.anchor for name, drawing in drawings.items()}
-    text = templates.environment().get_template("index.html.j2").render(
+    texts = _render_pages(
         claims=[describe_claim(row) | _links(row, figures, pages, stages) for row in claims.to_dict("records")],
         papers={letter: title for letter, title in PAPERS.items() if letter in set(claims["paper"])},
         missed=MISSED, tally=tally, findings=write_findings(reports), places=PLACES, placed=placed, drawings=drawings,
@@ -73,7 +77,8 @@ def build_site(
         notebooks={name: _title(file) for name, file in pages.items()},
     )  # fmt: skip
     with gathered(site) as draft:
-        (draft / "index.html").write_text(text, encoding="utf-8")
+        for page, text in texts.items():
+            (draft / f"{page}.html").write_text(text, encoding="utf-8")
         shutil.copyfile(reports / FILE, draft / FILE)
         _copy_assets(draft / "assets")
         for name, drawing in drawings.items():
@@ -81,6 +86,34 @@ def build_site(
             shutil.copyfile(drawing.file, draft / "figures" / f"{name}.svg")
         _copy_pages(pages, draft / "notebooks")
     return site / "index.html"
+
+
+def _render_pages(papers: Mapping[str, str], **values: Any) -> dict[str, str]:
+    """Return the pages of the report by name; the first one is told what stands on the others, for links of old."""
+    pages = {"index": ("Claims", "Two papers on edge computing, re-run", "")}
+    pages |= {
+        f"paper-{letter.lower()}": (f"Paper {letter}", f"Paper {letter}: {papers[letter]}", letter) for letter in papers
+    }
+    pages |= {"beyond": ("Beyond", "Beyond the papers", ""), "run": ("Data and run", "Data, run and notebooks", "")}
+    template = templates.environment().get_template("report.html.j2")
+    texts: dict[str, str] = {}
+    for page, (_, title, letter) in reversed(pages.items()):
+        moved = {anchor: other for other, text in texts.items() for anchor in _ANCHOR.findall(text)}
+        here: Any = {"page": page, "title": title, "letter": letter, "moved": moved}
+        texts[page] = template.render(pages=pages, papers=papers, **here, **values)
+    return link_pages(texts)
+
+
+def link_pages(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return pages whose links to an anchor that stands on another one lead there."""
+    anchors = {page: set(_ANCHOR.findall(text)) for page, text in texts.items()}
+    where = {anchor: page for page, several in anchors.items() for anchor in several}
+
+    def link(page: str, found: re.Match[str]) -> str:
+        away = found[1] not in anchors[page]
+        return f'href="{where[found[1]]}.html#{found[1]}"' if away else found[0]
+
+    return {page: re.sub('href="#([^"]+)"', partial(link, page), text) for page, text in texts.items()}
 
 
 def _links(

@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,7 @@ from edgeresearch.papers.report.templates import FOLDER
 
 ROOT = Path(__file__).parents[3]
 FULL = Params().model_dump()
+PAGES = ("index", "paper-a", "paper-b", "beyond", "run")
 QUICK = load(ROOT / "params.yaml", "quick").model_dump()
 
 
@@ -41,8 +43,15 @@ def _build(home: Path, settings: dict[str, Any] = FULL, out: Path | None = None)
     return build_site(home, settings, FULL, "quick", out)
 
 
-def _text(home: Path, settings: dict[str, Any] = FULL) -> str:
-    return _build(home, settings).read_text(encoding="utf-8")
+def _pages(home: Path, settings: dict[str, Any] = FULL) -> dict[str, str]:
+    site = _build(home, settings).parent
+    return {
+        name: (site / f"{name}.html").read_text(encoding="utf-8") for name in PAGES if (site / f"{name}.html").exists()
+    }
+
+
+def _text(home: Path) -> str:
+    return "".join(_pages(home).values())
 
 
 def _files(site: Path) -> dict[str, bytes]:
@@ -54,7 +63,8 @@ def test_the_site_holds_all_that_it_needs_and_nothing_stale(project: Path) -> No
     assert page == project / "reports" / "site" / "index.html"
     found = set(_files(page.parent))
     assert found == {
-        *("index.html", "claims.csv", "assets/style.css", "assets/audit.js", "assets/datatables.js"),
+        *(f"{name}.html" for name in PAGES),
+        *("claims.csv", "assets/style.css", "assets/audit.js", "assets/datatables.js"),
         *(f"notebooks/{name}.html" for name in ("11-elastic-elb", "11-elastic-paper_a", "22-limits")),
         *("figures/forecast/paper_a/cost.svg", "figures/table2/relative_mse_1.svg", "figures/data/requests.svg"),
         *("figures/elastic/paper_a/table3.svg", "figures/elastic/elb/table3.svg"),  # not forecast/elb: no claim on it
@@ -66,16 +76,42 @@ def test_the_site_holds_all_that_it_needs_and_nothing_stale(project: Path) -> No
 
 
 def test_every_address_leads_somewhere_inside_the_site(project: Path) -> None:
-    page = _build(project)
-    parsed = _Page(page.read_text(encoding="utf-8"))
-    assert len(parsed.ids) == len(set(parsed.ids))
-    for address in parsed.addresses:
-        if address.startswith("#"):
-            assert address[1:] in parsed.ids, address
-        elif address != "data:,":
-            assert (page.parent / address).is_file(), address
-    assert len(parsed.pictures) == 7
-    assert all(picture["alt"] and picture["width"] and picture["height"] for picture in parsed.pictures)
+    site = _build(project).parent
+    pages = {file: _Page(file.read_text(encoding="utf-8")) for file in site.rglob("*.html")}
+    for file, parsed in pages.items():
+        assert len(parsed.ids) == len(set(parsed.ids))
+        for address in set(parsed.addresses) - {"data:,"}:
+            path, _, anchor = address.partition("#")
+            leads = (file.parent / path).resolve() if path else file
+            assert leads.is_file(), address
+            assert not anchor or anchor in pages[leads].ids, address
+    pictures = [picture for parsed in pages.values() for picture in parsed.pictures]
+    assert len(pictures) == 7
+    assert all(picture["alt"] and picture["width"] and picture["height"] for picture in pictures)
+
+
+def test_every_page_leads_to_every_other_and_says_which_it_is(project: Path) -> None:
+    for page, text in _pages(project).items():
+        addresses = _Page(text).addresses
+        assert {f"{name}.html" for name in PAGES} <= set(addresses)
+        assert text.count(f'<a href="{page}.html" aria-current="page">') == 2
+        assert text.count("aria-current") == 2
+        assert ("assets/audit.js" in addresses) == (page == "index")
+
+
+def test_what_once_stood_on_the_first_page_is_found_from_it(project: Path) -> None:
+    pages = _pages(project)
+    moved = json.loads(pages["index"].partition('id="moved">')[2].partition("</script>")[0])
+    known = {
+        "paper-a": "paper-a",
+        "paper-b-fig-7": "paper-b",
+        "further": "beyond",
+        "data": "run",
+        "stage-compare": "run",
+    }
+    known |= {"figure-los-scheduling-reasons": "beyond", "settings": "run", "notebooks": "run", "paper-b": "paper-b"}
+    assert known.items() <= moved.items()
+    assert all(f'id="{anchor}"' in pages[page] for anchor, page in moved.items())
 
 
 def test_two_reports_of_the_same_results_have_the_same_bytes(project: Path, tmp_path: Path) -> None:
@@ -85,21 +121,24 @@ def test_two_reports_of_the_same_results_have_the_same_bytes(project: Path, tmp_
 
 
 def test_the_first_screen_counts_what_reproduced(project: Path) -> None:
-    text = _text(project)
+    text = _pages(project)["index"]
     hero = text.partition('class="hero"')[2].partition("</section>")[0]
-    assert "Of 8 claims that the papers make, 3 came out here too, 2 came out in part, and 2 did not" in hero
+    told = (
+        "Of 8 claims that the papers make, 1 came out here too without any setting fitted on the value or set to it, "
+    )
+    assert f"{told}and 2 more with one; 2 came out in part, and 2 did not" in re.sub("</?strong>", "", hero)
     assert "1 cannot be tested here." in hero
-    assert re.findall(r"<strong>(\d+)</strong> <span>([^<]+)</span>", hero)[:3] == [
-        *(("3", "reproduced"), ("2", "partly"), ("2", "not reproduced or contradicted"))
+    assert re.findall(r"<strong>(\d+)</strong> <span>([^<]+)</span>", hero)[:4] == [
+        *(("1", "reproduced, neither fitted nor set"), ("2", "more, fitted on the value or set to it")),
+        *(("2", "partly"), ("2", "not reproduced or contradicted")),
     ]
-    assert "1 of them neither fitted nor set" in hero
     assert "All 2 data files are the real ones" in hero
     assert "This is not the full run" not in text
     assert all(title in hero for title in PAPERS.values())
 
 
 def test_every_verdict_has_its_looks_and_every_paper_its_source() -> None:
-    template = (FOLDER / "index.html.j2").read_text(encoding="utf-8")
+    template = (FOLDER / "report.html.j2").read_text(encoding="utf-8")
     looks = template.partition("{%- set looks")[2].partition("} -%}")[0]
     assert re.findall(r'"([^"]+)": \(', looks) == list(VERDICTS)
     assert len(set(re.findall(r'"(\w+)", "(.)"', looks))) == len(VERDICTS)
@@ -109,20 +148,22 @@ def test_every_verdict_has_its_looks_and_every_paper_its_source() -> None:
 def test_a_claim_is_a_row_with_its_links_and_its_text_is_no_markup(project: Path) -> None:
     text = _text(project)
     row = text.partition('<tr role="row" id="claim-A-2"')[2].partition("</tr>")[0]
-    for part in ("LSTM is best &lt;everywhere&gt;.", "It is not, &amp; far from it.", 'href="#stage-tables"',
-                 'href="#figure-table2-relative-mse-1"', "Data: elb (real); 5 seeds."):  # fmt: skip
+    for part in ("LSTM is best &lt;everywhere&gt;.", "It is not, &amp; far from it.", 'href="run.html#stage-tables"',
+                 'href="paper-a.html#figure-table2-relative-mse-1"', "Data: elb (real); 5 seeds."):  # fmt: skip
         assert part in row
     assert "synthetic data" not in row
     first = text.partition('<tr role="row" id="claim-A-1"')[2].partition("</tr>")[0]
     assert "synthetic data" in first
     assert 'href="notebooks/11-elastic-paper_a.html"' in first
-    assert 'href="#paper-b-fig-6"' in text.partition('<tr role="row" id="claim-B-4"')[2].partition("</tr>")[0]
+    assert (
+        'href="paper-b.html#paper-b-fig-6"' in text.partition('<tr role="row" id="claim-B-4"')[2].partition("</tr>")[0]
+    )
 
 
 def test_a_figure_stands_beside_what_is_published_and_the_verdicts(project: Path) -> None:
     text = _text(project)
     place = text.partition('id="paper-b-fig-7"')[2].partition("</article>")[0]
-    for part in ('src="figures/los/scheduling/figure7.svg"', 'href="#claim-B-F7-04"', "26.62 %", "26.6 %",
+    for part in ('src="figures/los/scheduling/figure7.svg"', 'href="index.html#claim-B-F7-04"', "26.62 %", "26.6 %",
                  "95 %: 23.77 to 29.43", "Paper B, Fig. 7: dropped trainings, in %", "held out"):  # fmt: skip
         assert part in place
     place = text.partition('id="paper-a-table-3"')[2].partition("</article>")[0]
@@ -154,13 +195,16 @@ def test_a_bare_audit_is_enough_for_a_page(tmp_path: Path, project: Path) -> Non
 
 def test_a_profile_and_stand_ins_are_named_loudly(project: Path) -> None:
     (project / "data" / "raw" / "sources.csv").write_text("file,sha256,real\na.csv,1,False\nb.csv,2,True\n")
-    text = _text(project, QUICK)
-    assert "This is not the full run." in text
-    assert "profile <code>quick</code>" in text
-    assert "<dt>forecast.seeds</dt><dd>2 (full run: 5)</dd>" in text
-    assert text.count('<div class="notice loud" role="note">') == 3
-    assert "1 of 2 data files are synthetic stand-ins, not the real ones (a.csv)" in text
-    assert text.count("synthetic stand-in</strong>") == 1
+    pages = _pages(project, QUICK)
+    for page, text in pages.items():
+        assert ("This is not the full run." in text) == (page != "run")
+        assert "profile <code>quick</code>" in text or page == "run"
+        assert text.count('<div class="notice loud" role="note">') == (1 if page == "run" else 2)
+        assert "1 of 2 data files are synthetic stand-ins, not the real ones (a.csv)" in text
+    assert "<dt>forecast.seeds</dt><dd>2 (full run: 5)</dd>" in pages["run"]
+    assert pages["run"].count("synthetic stand-in</strong>") == 1
+    first = pages["index"]
+    assert first.index("</ul>", first.index('class="scores"')) < first.index("notice loud")  # verdicts, then warnings
 
 
 def test_data_seeds_versions_machine_stages_and_minutes_are_named(project: Path) -> None:
@@ -219,7 +263,7 @@ def test_text_stands_out_from_its_ground(scheme: int) -> None:
     pairs = [(base[ink], base[ground]) for ink in ("ink", "soft", "link") for ground in ("ground", "raised", "code")]
     pairs += [(base[kind], base["code"]) for kind in ("word", "text", "number", "note")]
     verdicts = re.findall(r"^\.(\w+) \{ (--mine.*) \}", css, re.MULTILINE)
-    assert len(verdicts) == 6
+    assert len(verdicts) == 7
     for _, line in verdicts:
         colours = {name: pair[scheme] for name, *pair in re.findall(pattern, line)}
         pairs.append((colours["mine"], colours["under"]))

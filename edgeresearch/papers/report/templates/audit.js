@@ -1,6 +1,15 @@
 /* Filters and sorting of the claims, by DataTables. Without this script the page shows all of them. */
 "use strict";
 
+// The report was one page once: a link to what stands on another one now goes on to there.
+const moved = JSON.parse(document.getElementById("moved").textContent);
+const goOn = () => {
+  const anchor = location.hash.slice(1);
+  if (!document.getElementById(anchor) && moved[anchor]) location.replace(`${moved[anchor]}.html#${anchor}`);
+};
+window.addEventListener("hashchange", goOn);
+goOn();
+
 window.datatables.then(({ default: DataTable }) => {
   const [form, text, sort] = ["filter", "text", "sort"].map((id) => document.getElementById(id));
   const choices = [...form.querySelectorAll("select")].filter((select) => select !== sort);
@@ -23,11 +32,17 @@ window.datatables.then(({ default: DataTable }) => {
   form.addEventListener("reset", () => setTimeout(() => audit.order([]) && draw()));
   sort.addEventListener("change", () => audit.order(sort.value ? [[Number(sort.value), "asc"]] : []).draw());
   form.hidden = false;
+  let shown = audit.page.len(); // on paper stand all that the filters leave
+  window.addEventListener("beforeprint", () => {
+    shown = audit.page.len();
+    audit.page.len(-1).draw();
+  });
+  window.addEventListener("afterprint", () => audit.page.len(shown).draw());
 
   for (const link of document.querySelectorAll("a.score")) {
     link.addEventListener("click", () => {
       form.reset();
-      for (const name of ["paper", "verdict"]) document.getElementById(name).value = link.dataset[name];
+      for (const name of ["paper", "verdict", "fitted"]) document.getElementById(name).value = link.dataset[name];
     });
   }
 
