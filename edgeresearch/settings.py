@@ -1,6 +1,8 @@
 """Settings files in general: YAML read, laid over one another and checked against a model, faults told in one line."""
 
+import importlib
 import json
+import sys
 from collections.abc import Mapping
 from numbers import Integral
 from pathlib import Path
@@ -55,6 +57,38 @@ def as_list(given: Any, what: str) -> list[Any]:
         return list(given)
     except TypeError:
         raise InputError(f"{given!r} is no {what}; give a name or an object with a method decide, or several") from None
+
+
+def load_object(name: str, *folders: Path) -> Any:
+    """Return what `module:Name` names, an object of it if it is a class.
+
+    Args:
+        name: A module, or its file's path, that lies in one of the folders or is installed; a colon; a name in it.
+        folders: They stay at the end of the path that modules are looked for on, so that workers find them, too.
+
+    Raises:
+        InputError: There is no such module or name, or the module or the class cannot be run without arguments.
+    """
+    place, _, attribute = name.partition(":")
+    module = place.removesuffix(".py").replace("/", ".")
+    sys.path += [str(folder) for folder in folders if str(folder) not in sys.path]
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+        return found() if isinstance(found, type) else found
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise InputError(f"{name}: {module} needs {error.name}, which is not installed") from error
+        places = " or ".join(dict.fromkeys(map(str, folders)))
+        raise InputError(f"{name}: there is no module {module} in {places}, nor one that is installed") from error
+    except AttributeError as error:
+        loaded = sys.modules.get(module)
+        if loaded is None or hasattr(loaded, attribute):
+            raise InputError(f"{name}: {error}") from error
+        names = [each for each in vars(loaded) if not each.startswith("_")]
+        where = getattr(loaded, "__file__", module)
+        raise InputError(f"{where} has no {attribute!r}{nearest(attribute, names)}; give module:Name") from error
+    except Exception as error:
+        raise InputError(f"{name} cannot be used: {type(error).__name__}: {error}; mend it") from error
 
 
 def plain(given: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Exit, Option
 
 from edgeresearch.cli import report, study, user
-from edgeresearch.cli.base import app, name_flags, with_examples
+from edgeresearch.cli.base import PANELS, app, name_flags, with_examples
 from edgeresearch.errors import InputError, RunError
 
 STUDY = ("IPython", "bs4", "dvc", "filelock", "ipykernel", "itables", "jinja2", "jupyter_client", "nbclient",
@@ -16,6 +16,8 @@ STUDY = ("IPython", "bs4", "dvc", "filelock", "ipykernel", "itables", "jinja2", 
 """Packages of the extra `study`, by the names they are imported by."""
 
 __all__ = ["app", "main", "report", "study", "user"]
+
+app.registered_commands.sort(key=lambda each: PANELS.index(str(each.rich_help_panel)))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -58,9 +60,9 @@ def _show_version(wanted: bool) -> None:
 @app.callback(
     help=with_examples(
         "Two papers on edge computing, re-run: elastic scaling on LSTM forecasts, and scheduling of model training.",
+        "forecast examples/synthetic_requests.csv --model ridge --out results",
         "reproduce --profile quick",
-        "data --source synthetic",
-        "notebook 00-data -p seed=7",
+        "claims --paper A",
     )
 )
 def _edgeresearch(

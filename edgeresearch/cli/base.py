@@ -4,7 +4,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
     from edgeresearch.config import Params, SchedulingStudy
 
-app = Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+app = Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 """The command line; `command` adds to it."""
+OWN, READ, MAKE = "Your own data", "Results of the study", "The study and its pipeline"
+PANELS = (OWN, READ, MAKE)
+"""Groups of commands, in the order in which the help shows them."""
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+SAMPLE = "examples/synthetic_requests.csv"
+"""What examples in the help read: it lies in a clone."""
 SET = "as the settings say"
 """Shown as the default of an option that stands in the settings."""
-GUESSED = "guessed"
+GUESSED, READING = "guessed", "How the file is read"
 
 
 def option(text: str, default: str, *names: str, panel: str | None = None) -> Any:
@@ -31,9 +36,49 @@ def option(text: str, default: str, *names: str, panel: str | None = None) -> An
     return Option(*names, help=text, show_default=default, rich_help_panel=panel)
 
 
+def choice(
+    what: str,
+    text: str,
+    default: str,
+    known: Sequence[str],
+    *names: str,
+    other: tuple[str, str] = ("", ""),
+    panel: str | None = None,
+) -> Any:
+    """Make an option that takes one of some words: help and completion tell them, a wrong one gets the nearest named.
+
+    `other` is a mark by which any other word passes, and what such words are.
+    """
+    words = [*known, *filter(None, other[1:])]
+    made = option(_list_words(text, words), default, *names, panel=panel)
+    made.callback, made.autocompletion = _chosen(what, known, other[0])
+    return made
+
+
+def word(what: str, text: str, known: Sequence[str], **more: Any) -> Any:
+    """Make an argument that takes some words, as `choice` makes an option."""
+    made = Argument(help=_list_words(text, known), **more)
+    made.callback, made.autocompletion = _chosen(what, known)
+    return made
+
+
+def _list_words(text: str, words: Sequence[str]) -> str:
+    return f"{text}: {', '.join(words[:-1])} or {words[-1]}".rstrip(".") + "."
+
+
+def _chosen(what: str, known: Sequence[str], mark: str = "") -> tuple[Callable[[Any], Any], Callable[[str], list[str]]]:
+    def check(given: Any) -> Any:
+        for each in [given] if isinstance(given, str) else given or ():
+            if not mark or mark not in each:
+                check_known(what, each, known)
+        return given
+
+    return check, lambda incomplete: [each for each in known if each.startswith(incomplete)]
+
+
 def reading(text: str, name: str, default: str | bool = GUESSED) -> Any:
     """Make an option that says how a user's file is read."""
-    return Option(name, help=text, show_default=default, rich_help_panel="How the file is read")
+    return Option(name, help=text, show_default=default, rich_help_panel=READING)
 
 
 def own_file(text: str, name: str) -> Any:
@@ -49,15 +94,38 @@ def _there(path: Path) -> Path:
     return path
 
 
+MODELS = (
+    "random_forest", "ridge", "logistic", "xgboost", "lstm_paper", "last_value", "seasonal_naive", "ridge_calendar",
+    "xgboost_calendar", "lstm", "lstm_huber",
+)  # fmt: skip
+STRATEGIES = ("advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle")
+POLICIES = ("los", "in_situ", "random", "cloud", "least_loaded", "oracle")
+TRACES = (
+    "nasa", "worldcup98", "elb", "goog", "wiki_de", "retailrocket", "twitter_second", "twitter_minute", "paper_a"
+)  # fmt: skip
+SOURCES = ("auto", "mirror", "download", "synthetic")
+"""Words that options take, as the rooms know them; they stand here as a help or a completion waits for no room."""
+TIME_FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel")
+"""Ways to write times that have a name, as `data.cells` knows them, which loads slowly."""
+OWN_OBJECT = (":", "module:Name of your own")
+"""Mark of a word that names an object of a user's own."""
+COSTED = ("lstm", "autoencoder")
+"""Models whose training times are measured."""
+
 ParamsFile = Annotated[Path | None, option("Settings.", "params.yaml, if it is here", "--params")]
 DataFolder = Annotated[Path | None, option("Where the data lies.", SET, "--folder")]
 Traces = Annotated[
-    list[str] | None, Argument(help="Names of traces, such as elb.", metavar="[TRACE]...", show_default=SET)
+    list[str] | None,
+    word("trace", "Traces", TRACES, metavar="[TRACE]...", show_default=SET),
 ]
 ProjectFolder = Annotated[Path, Option("--out", help="Project folder, which gets reports/ and data/processed/.")]
 ReportsFolder = Annotated[Path, Option("--reports", help="Folder of the results.")]
-TruthFile = Annotated[Path | None, option("Training times as measured in this file of 'calibrate', not as set.", SET)]
-TruthModel = Annotated[str | None, option("Whose training times: lstm or autoencoder.", "lstm")]
+TruthFile = Annotated[
+    Path | None, option("Training times that 'calibrate' measured, in its file.", SET, panel="Training times")
+]
+TruthModel = Annotated[
+    str | None, choice("model", "Whose training times", "lstm", COSTED, "--truth-model", panel="Training times")
+]
 
 ResultFolder = Annotated[Path, Option("--out", help="Folder of the results.")]
 TraceFile = Annotated[Path, own_file("File with times and values, in any usual shape; - for standard input.", "TRACE")]
@@ -69,10 +137,14 @@ Sum = Annotated[bool | None, reading("Add up several series.", "--sum", False)]
 Count = Annotated[bool | None, reading("Each row is an event: count them per step.", "--count", False)]
 Rate = Annotated[bool | None, reading("The values are a counter: take its differences.", "--rate", GUESSED)]
 Level = Annotated[bool | None, reading("The values are no counter, though they rise.", "--level", GUESSED)]
-Decimal = Annotated[str | None, reading("Decimal mark, . or ,", "--decimal")]
+Decimal = Annotated[str | None, choice("decimal mark", "Decimal mark", GUESSED, (",", "."), "--decimal", panel=READING)]
 TimeFormat = Annotated[
-    str | None, reading("day-first, month-first, s, ms, us, ns, excel, or such as %d/%m/%Y.", "--time-format")
-]
+    str | None,
+    choice(
+        "time format", "How times are written", GUESSED, TIME_FORMATS, "--time-format",
+        other=("%", "a pattern such as %d/%m/%Y"), panel=READING,
+    ),
+]  # fmt: skip
 Zone = Annotated[str | None, reading("Zone of times that name none, as Europe/Berlin.", "--tz", "UTC")]
 Parameters = Annotated[
     list[str] | None, Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; its value is YAML.")
@@ -90,13 +162,14 @@ def with_examples(text: str, *examples: str) -> str:
     return "\n".join([text, "", "\b", "Examples:", *(f"  edgeresearch {words}".rstrip() for words in examples)])
 
 
-def command(*examples: str) -> Callable[[F], F]:
+def command(*examples: str, panel: str = MAKE) -> Callable[[F], F]:
     """Make a command of a function: its docstring is the help; the examples are what can follow its name."""
 
     def add(function: F) -> F:
         parts = (inspect.getdoc(function) or "").split("\n\n")
         text = "\n\n".join(" ".join(part.split()) for part in parts)
-        return app.command(help=with_examples(text, *(f"{function.__name__} {words}" for words in examples)))(function)
+        shown = with_examples(text, *(f"{function.__name__} {words}" for words in examples))
+        return app.command(help=shown, rich_help_panel=panel)(function)
 
     return add
 
@@ -143,15 +216,13 @@ def stage_settings(params: Path | None, folder: Path | None = None) -> "Params":
     return read_settings(params, folder)
 
 
-def check_early(policies: Iterable[str] | None, testbed: Path | None) -> None:
-    """Refuse a policy or a testbed's file that cannot be, before the emulator is imported, which takes a second."""
-    from edgeresearch.config import SchedulingStudy
-    from edgeresearch.settings import read_yaml
+def own_objects(given: Any) -> Any:
+    """Return a word, or several, with an object for each `module:Name`; its module lies here or is installed."""
+    if given is None or isinstance(given, str):
+        from edgeresearch.settings import load_object
 
-    for name in policies or ():
-        check_known("policy", name, SchedulingStudy().policies)
-    if testbed and testbed.suffix:
-        read_yaml(testbed)
+        return load_object(given, Path.cwd()) if given and ":" in given else given
+    return [own_objects(each) for each in given]
 
 
 def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str | None) -> "SchedulingStudy":

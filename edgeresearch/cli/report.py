@@ -1,53 +1,107 @@
 """Commands that hand results on: the audit of claims, the report, and tables and figures to paste."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 from edgeresearch.cli import base
+from edgeresearch.errors import InputError, nearest
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHORT = {
+    "reproduced": "reproduced",
+    "partly": "partly",
+    "not reproduced": "not reproduced",
+    "contradicted": "contradicted by the paper itself",
+    "not testable": "not testable here",
+}
+"""The verdicts by the words that a line has room for, in the order of `rules.VERDICTS`."""
 COLOURS = ("green", "yellow", "red", "magenta", "dim")
-"""Of the verdicts, in the order of `rules.VERDICTS`."""
+FITS = {
+    "fitted": "fitted: chosen to meet the published value, so this predicts nothing",
+    "set": "set: the published value is a setting here",
+    "held out": "held out: chosen without the published value",
+    "": "none has to do with it",
+}
+"""How the settings behind a measured value and the published one are related."""
 
 
-@base.command("", "--paper B", "--paper A --verdict 'contradicted by the paper itself'")
+@base.command("", "B-F7-04", "--paper B --verdict partly", panel=base.READ)
 def claims(
-    paper: Annotated[str | None, base.option("A or B.", "both")] = None,
-    verdict: Annotated[str | None, base.option("Only claims of this verdict, such as partly.", "all")] = None,
+    claim: Annotated[str | None, Argument(help="A claim's ID: tell all about it.", metavar="[ID]")] = None,
+    paper: Annotated[str | None, base.choice("paper", "Of one paper only", "both", ("A", "B"))] = None,
+    verdict: Annotated[str | None, base.choice("verdict", "Of one verdict only", "all", tuple(SHORT))] = None,
     reports: base.ReportsFolder = Path("reports"),
 ) -> None:
-    """Show every claim of both papers beside what was measured, and the verdict that follows."""
+    """Show the verdict on every claim of both papers, a line each, or the reason for one."""
+    from edgeresearch.papers.claims.audit import FILE, read_claims, select_claims
+
+    table = read_claims(reports / FILE)
+    if claim:
+        _show_claim(table, claim)
+        return
+    table = select_claims(table, paper, SHORT[verdict] if verdict else None)
+    names = {full: short for short, full in SHORT.items()}
+    lines = table.assign(verdict=table["verdict"].map(names))[["id", "paper", "verdict", "claim"]]
+    _print_lines(lines, dict(zip(SHORT, COLOURS, strict=True)))
+    print(f"{len(lines)} claims: " + ", ".join(f"{(lines['verdict'] == name).sum()} {name}" for name in SHORT))
+
+
+def _print_lines(table: "pd.DataFrame", colours: Mapping[str, str]) -> None:
+    """Print one line per claim, cut to a terminal's width; in a pipe whole, columns parted by two spaces or more."""
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    from edgeresearch.papers.claims.audit import FILE, format_value, read_claims, select_claims
-    from edgeresearch.papers.claims.rules import VERDICTS
-
-    table = select_claims(read_claims(reports / FILE), paper, verdict)
-    shown = Table(title=f"{len(table)} claims", title_justify="left", show_lines=True)
-    for column, ratio in {"id": None, "claim": 4, "published": 1, "measured": 1, "verdict": None, "why": 5}.items():
-        shown.add_column(column, ratio=ratio, overflow="fold")
-    colours = dict(zip(VERDICTS, COLOURS, strict=True))
+    console = Console(highlight=False)
+    width = {name: table[name].str.len().max() for name in ("id", "paper", "verdict")} if len(table) else {}
     for row in table.to_dict("records"):
-        judged = Text(row["verdict"], style=colours.get(row["verdict"], ""))
-        judged.append(f" ({row['fitted']})" if row["fitted"] else "", style="dim")
-        words = (f"{row['claim']} ({row['where']})", format_value(row, "published"), format_value(row, "measured"))
-        shown.add_row(row["id"], *map(Text, words), judged, Text(row["reason"]))
-    console = Console()
-    console.print(shown)
-    console.print(Text("; ".join(f"{name}: {(table['verdict'] == name).sum()}" for name in VERDICTS)))
+        line = Text("  ".join([*(row[name].ljust(size) for name, size in width.items()), row["claim"]]))
+        line.highlight_words([f"  {row['verdict']} "], colours[row["verdict"]])
+        if console.is_terminal:
+            line.truncate(console.width, overflow="ellipsis")
+        console.print(line, soft_wrap=True)
 
 
-@base.command("--open", "--out site", "--readme README.md")
+def _show_claim(table: "pd.DataFrame", claim: str) -> None:
+    """Print all about a claim: a line per fact, none cut."""
+    from edgeresearch.papers.claims.audit import RECORDS, format_value
+    from edgeresearch.papers.claims.rules import describe_rule
+
+    rows = {row["id"]: row for row in table.to_dict("records")}
+    name = next((each for each in rows if each.lower() == claim.lower()), claim)
+    if name not in rows:
+        hint = nearest(claim.upper(), rows) or "; `edgeresearch claims` lists them"
+        raise InputError(f"unknown claim {claim!r}{hint}")
+    row, rules = rows[name], {each.id: each.rule for each in RECORDS}
+    seeds = f"; {row['seeds']} seeds" if row["seeds"] not in ("", "1") else ""
+    facts = {
+        "claim": f"{row['claim']} (paper {row['paper']}, {row['where']})",
+        "verdict": row["verdict"],
+        "published": format_value(row, "published"),
+        "measured": format_value(row, "measured") + (", 95 % interval in brackets" if row["low"] else ""),
+        "data": f"{row['data']}{seeds}" if row["data"] else "",
+        "rule": describe_rule(rules[name]) if name in rules else "",
+        "settings": FITS[row["fitted"]],
+        "reason": row["reason"],
+        "figure": row["figure"],
+        "notebook": row["notebook"] and f"notebooks/{row['notebook']}.ipynb",
+        "stage": row["stage"],
+    }
+    print(name, *(f"{what + ':':<11}{said}" for what, said in facts.items() if said), sep="\n")
+
+
+@base.command("--open", "--out site", "--readme README.md", panel=base.READ)
 def report(
     open_: Annotated[bool, Option("--open", help="Open it in the browser.")] = False,
     out: Annotated[Path | None, base.option("Folder of the site.", "reports/site")] = None,
     readme: Annotated[Path | None, Option(help="Write the results between this file's markers, no report.")] = None,
     params: base.ParamsFile = None,
 ) -> None:
-    """Make the report: every claim, figure and table of both papers beside what came out, as pages to read or send."""
+    """Make the report: claims, figures and tables beside what came out, as pages to read or send."""
     import webbrowser
 
     from edgeresearch.config import Params
@@ -67,12 +121,12 @@ def report(
         base.warn(f"no browser could be opened; open {page} in one")
 
 
-@base.command("--out exports")
+@base.command("--out exports", panel=base.READ)
 def export(
     out: Annotated[Path, Option(help="Folder that gets tables/ and figures/.")],
     params: base.ParamsFile = None,
 ) -> None:
-    """Write every table as LaTeX and Markdown and every figure as SVG, to paste into a paper; names stay."""
+    """Write tables as LaTeX and Markdown and figures as SVG, to paste into a paper; names stay."""
     settings = base.read_settings(params).model_dump()
     from edgeresearch.papers.report.site import write_exports
 

@@ -9,16 +9,19 @@ from typer import Argument, Option
 from edgeresearch.cli import base
 
 CALIBRATION = Path("data/calibration.json")
+THROTTLES = ("auto", "cgroup", "signals")
+TABLES = ("table2", "figure1", "table3", "los", "claims")
+EMULATED = ("limits", "scheduling", "sweeps", "city", "measured")
 
 
 @base.command("", "--mirror ../data --folder data/raw", "--source synthetic")
 def data(
-    source: Annotated[str | None, base.option("auto, mirror, download or synthetic.", base.SET)] = None,
+    source: Annotated[str | None, base.choice("source", "Where from", base.SET, base.SOURCES)] = None,
     mirror: Annotated[str | None, Option(envvar="EDGERESEARCH_DATA_MIRROR", help="Folder with the files.")] = None,
     folder: base.DataFolder = None,
     params: base.ParamsFile = None,
 ) -> None:
-    """Fetch the data files: from a local mirror, else by download, else as synthetic stand-ins."""
+    """Fetch the data files: from a mirror, else by download, else as synthetic stand-ins."""
     settings = base.read_settings(params, folder)
     chosen = settings.data.replace(**base.given(source=source, mirror=mirror))
     from edgeresearch.data.datasets import fetch
@@ -132,7 +135,7 @@ def replay(
 
 @base.command("table2", "table3 figure1", "los", "figure1 --params params.yaml", "claims")
 def table(
-    names: Annotated[list[str], Argument(help="table2, table3, figure1, los or claims; one or more.")],
+    names: Annotated[list[str], base.word("table", "One or more", TABLES)],
     params: base.ParamsFile = None,
     reports: base.ReportsFolder = Path("reports"),
 ) -> None:
@@ -151,7 +154,7 @@ def table(
 
 @base.command("limits", "scheduling --params profiles/mine.yaml", "sweeps --out results", "city", "measured")
 def emulate(
-    what: Annotated[str, Argument(help="limits, scheduling, sweeps, city or measured.")],
+    what: Annotated[str, base.word("experiment", "What is emulated", EMULATED)],
     params: base.ParamsFile = None,
     truth: base.TruthFile = None,
     truth_model: base.TruthModel = None,
@@ -185,7 +188,7 @@ def emulate(
 
 @base.command("elastic", "elastic --neutral --trials 400", "elastic --trials 0 --draws 150", "los --out found.csv")
 def fit(
-    what: Annotated[str, Argument(help="elastic or los.")],
+    what: Annotated[str, base.word("experiment", "Whose settings", ("elastic", "los"))],
     params: base.ParamsFile = None,
     trials: Annotated[int | None, base.option("elastic: settings to try; 0 judges those set.", "200")] = None,
     draws: Annotated[int | None, base.option("elastic: traces to search on, and as many held out.", "20")] = None,
@@ -221,7 +224,7 @@ def fit(
 
 @base.command("sensors", "sensors --params profiles/mine.yaml --out results", "staleness --triggers triggers.parquet")
 def anomaly(
-    what: Annotated[str, Argument(help="sensors or staleness.")],
+    what: Annotated[str, base.word("experiment", "What is run", ("sensors", "staleness"))],
     params: base.ParamsFile = None,
     folder: base.DataFolder = None,
     triggers: Annotated[
@@ -262,7 +265,7 @@ def calibrate(
     limit: Annotated[list[int] | None, base.option("Millicores, four or more.", base.SET)] = None,
     repeats: Annotated[int | None, base.option("Trainings under each limit.", base.SET)] = None,
     samples: Annotated[int | None, base.option("Cached samples of a training.", base.SET)] = None,
-    throttle: Annotated[str, Option(help="How limits are kept: auto, cgroup or signals.")] = "auto",
+    throttle: Annotated[str | None, base.choice("throttle", "How limits are kept", "auto", THROTTLES)] = None,
     folder: base.DataFolder = None,
     out: Annotated[Path, Option(help="The file that is written.")] = CALIBRATION,
     params: base.ParamsFile = None,
@@ -278,6 +281,8 @@ def calibrate(
     identities = {"lstm": study.lstm, "autoencoder": study.autoencoder}
     run: dict[str, Any] = {"plan": plan, "seed": settings.seed, "identities": identities}
     with base.status("starting") as status:
-        result = training_cost.calibrate(settings.data.folder, out, throttle=throttle, progress=status.update, **run)
+        result = training_cost.calibrate(
+            settings.data.folder, out, throttle=throttle or "auto", progress=status.update, **run
+        )
     base.show(result.table(), result.throttle)
     print(*result.notes(), f"calibration: {out}", sep="\n")

@@ -1,15 +1,18 @@
+import subprocess
+import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from edgeresearch import cli, pipeline
-from edgeresearch.cli.report import COLOURS
-from edgeresearch.papers.claims.audit import COLUMNS
-from edgeresearch.papers.claims.rules import VERDICTS
+from edgeresearch.cli.report import COLOURS, FITS, SHORT
+from edgeresearch.papers.claims.audit import COLUMNS, RECORDS
+from edgeresearch.papers.claims.rules import RELATIONS, VERDICTS, describe_rule
 from edgeresearch.papers.report.findings import BEGIN, END
 from edgeresearch.papers.report.site import build_site
 
@@ -156,33 +159,72 @@ def reports(tmp_path: Path) -> Path:
 
 
 def _claims(*words: str) -> str:
-    result = CliRunner().invoke(
-        cli.app, ["claims", *words], env={"COLUMNS": "200", "TERM": "dumb"}, catch_exceptions=False
-    )
+    result = CliRunner().invoke(cli.app, ["claims", *words], env={"TERM": "dumb"}, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.output
 
 
-def test_all_claims_are_shown_with_counts(reports: Path) -> None:
-    text = _claims("--reports", str(reports))
-    assert text.startswith("4 claims")
-    for name, _, verdict, *_ in ROWS:
-        assert f"│ {name} " in text
-        assert verdict in text
-    assert "reproduced (held out)" in text
-    assert "3.3 to [13.3]" in text  # no markup
-    assert text.splitlines()[-1] == (
-        "reproduced: 2; partly: 1; not reproduced: 0; contradicted by the paper itself: 1; not testable here: 0"
-    )
+def test_all_claims_are_shown_a_line_each_with_counts(reports: Path) -> None:
+    *lines, last = _claims("--reports", str(reports)).splitlines()
+    assert [line.split()[0] for line in lines] == [name for name, *_ in ROWS]
+    assert lines[0] == "A-T2-RF-MSE  A  partly        A share."
+    assert lines[3] == "B-VIC-RATE   B  contradicted  A share."
+    assert last == "4 claims: 2 reproduced, 1 partly, 0 not reproduced, 1 contradicted, 0 not testable"
 
 
 def test_claims_of_one_paper_and_one_verdict(reports: Path) -> None:
     text = _claims("--reports", str(reports), "--paper", "A")
     assert "A-T2-RF-MSE" in text and "B-F7-04" not in text
-    text = _claims("--reports", str(reports), "--paper", "B", "--verdict", "reproduced")
-    assert text.startswith("2 claims")
-    assert "26.6 (23.77 to" in text
+    text = _claims("--reports", str(reports), "--paper", "B", "--verdict", "contradicted")
+    assert text.startswith("B-VIC-RATE  B  contradicted  A share.\n1 claims: ")
     assert _claims("--reports", str(reports), "--paper", "A", "--verdict", "reproduced").startswith("0 claims")
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_on_a_terminal_each_claim_fits_its_line(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setattr(Console, "width", columns)
+    *lines, _ = _claims("--reports", str(ROOT / "reports")).splitlines()
+    assert len(lines) == len(RECORDS)
+    assert max(map(len, lines)) == columns
+    assert any(line.endswith("…") for line in lines)
+
+
+def test_a_pipe_gets_whole_lines_without_colours() -> None:
+    command = [sys.executable, "-m", "edgeresearch", "claims"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    *lines, _ = done.stdout.splitlines()
+    for line, claim in zip(lines, RECORDS, strict=True):
+        assert line.startswith(claim.id) and line.endswith(f"  {claim.claim}")
+    assert "\x1b" not in done.stdout and "…" not in done.stdout
+
+
+def test_one_claim_is_told_with_its_rule_and_its_place(reports: Path) -> None:
+    lines = _claims("b-f7-04", "--reports", str(reports)).splitlines()
+    assert lines == [
+        "B-F7-04",
+        "claim:     A share. (paper B, Fig. 7)",
+        "verdict:   reproduced",
+        "published: 26.62 %",
+        "measured:  26.6 (23.77 to 29.43) %, 95 % interval in brackets",
+        "rule:      Judge a number: reproduced if it is at most 2.5 off, partly if twice that.",
+        "settings:  held out: chosen without the published value",
+        "reason:    Why.",
+    ]
+    text = _claims("A-T2-BEST-MSE", "--reports", str(ROOT / "reports"))
+    for words in (
+        "figure:    reports/figures/",
+        "notebook:  notebooks/10-forecasting.ipynb\n",
+        "5 seeds\n",
+        "sign test",
+    ):
+        assert words in text
+
+
+def test_every_rule_can_be_told() -> None:
+    told = {describe_rule(claim.rule) for claim in RECORDS}
+    assert len(told) >= 8
+    assert all(text.startswith("Judge ") and not set(text) & set("*`") for text in told)
 
 
 @pytest.mark.parametrize(
@@ -193,6 +235,8 @@ def test_claims_of_one_paper_and_one_verdict(reports: Path) -> None:
             ["--verdict", "partl"],
             "error: unknown verdict 'partl'; did you mean partly?; known: reproduced, partly, not",
         ),
+        (["B-F7-4"], "error: unknown claim 'B-F7-4'; did you mean B-F7-04?\n"),
+        (["fig7"], "error: unknown claim 'fig7'; `edgeresearch claims` lists them\n"),
     ],
 )
 def test_unknown_choices_are_one_line(
@@ -218,6 +262,8 @@ def test_without_an_audit_it_says_what_to_do(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_each_verdict_has_a_colour() -> None:
+def test_each_verdict_has_a_word_and_a_colour() -> None:
+    assert tuple(SHORT.values()) == VERDICTS
+    assert set(FITS) == {*RELATIONS, ""}
     assert len(COLOURS) == len(VERDICTS)
     assert len(set(COLOURS)) == len(COLOURS)

@@ -121,7 +121,7 @@ def test_warnings_go_to_stderr(fetched: dict[str, Any], capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["data", "--source", "web"], "error: source is 'web'; input should be 'auto', 'mirror'"),
+        (["data", "--source", "web"], "error: unknown source 'web'; known: auto, mirror, download"),
         (["data", "--params", "none.yaml"], "error: cannot read none.yaml"),
         (["notebook", "none"], "error: no notebook none"),
         (["notebook", "a", "-p", "x"], "error: -p x: expected KEY=VALUE"),

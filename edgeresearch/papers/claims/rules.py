@@ -6,9 +6,11 @@ all, else *partly*. What the results of a profile do not hold is *not testable h
 the published value does not change the verdict; it stands beside it, and such claims are counted apart.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import getdoc
 from math import comb, isnan
 from numbers import Real
 from typing import Any
@@ -104,7 +106,7 @@ Rule = Callable[[Evidence, Any], Judgement]
 
 
 def within(evidence: Evidence, published: float, *, points: float = 0) -> Judgement:
-    """Judge a number by its distance from the published one; `points` is the tolerance (see `judge_distance`)."""
+    """Judge a number: *reproduced* if it is at most `points` off, *partly* if twice that (see `judge_distance`)."""
 
     def compare(value: Reading) -> str:
         off = f" is {abs(value.measured - published):.3g} off {published:.4g}"
@@ -112,6 +114,14 @@ def within(evidence: Evidence, published: float, *, points: float = 0) -> Judgem
 
     verdicts = [judge_distance(each, published, points) for each in evidence.readings]
     return _combine(evidence.readings, verdicts, f" (tolerance {points:.3g})", compare)
+
+
+def describe_rule(rule: Rule) -> str:
+    """Return what a rule does, in its own words, with the bounds that it was given."""
+    plain_rule, bounds = (rule.func, rule.keywords) if isinstance(rule, partial) else (rule, {})
+    text = " ".join((getdoc(plain_rule) or "").replace("*", "").split())
+    text = re.sub(r" \(see `\w+`\)", "", text)
+    return re.sub(r"`(\w+)`", lambda name: f"{bounds[name[1]]:g}" if name[1] in bounds else name[1], text)
 
 
 def near(points: float) -> Rule:
