@@ -146,7 +146,7 @@ def parse_numbers(
         where: The source, for messages.
         notes: Receives one line for each thing that a reader may not expect.
         row: What messages call a row.
-        delimiter: What separates cells. If commas do, one inside a cell separates thousands; if semicolons do, a dot may.
+        delimiter: What separates cells. If commas do, one in a cell separates thousands; if semicolons do, a dot may.
         decimal: The decimal mark, `.` or `,`; where None, the cells decide.
 
     Raises:
