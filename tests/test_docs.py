@@ -8,7 +8,9 @@ import sys
 import tomllib
 import typing
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from html.parser import HTMLParser
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from urllib.parse import unquote, urlsplit
@@ -227,19 +229,30 @@ def test_everything_public_is_in_the_reference(pages: dict[Path, _Page]) -> None
     assert lacking == []
 
 
-def test_code_on_the_pages_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pd.read_csv(ROOT / "examples" / "synthetic_requests.csv").head(300)
-    table.to_csv(tmp_path / "requests.csv", index=False)
+def test_code_on_the_pages_runs_and_prints_what_they_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.read_csv(ROOT / "examples" / "synthetic_requests.csv")
+    table.head(300).to_csv(tmp_path / "requests.csv", index=False)
+    (tmp_path / "examples").mkdir()
+    table.to_csv(tmp_path / "examples" / "synthetic_requests.csv", index=False)
     monkeypatch.chdir(tmp_path)
 
-    ran = 0
     for page in PAGES:
-        for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            if "--8<--" not in block:
-                exec(compile(block, str(page), "exec"), {"__name__": "page"})
-                ran += 1
-    assert ran == 2
+        names: dict[str, object] = {"__name__": "page"}
+        for code, shown in re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", page.read_text(), re.DOTALL):
+            if "--8<--" not in code:
+                with redirect_stdout(StringIO()) as printed:
+                    exec(compile(code, str(page), "exec"), names)
+                if shown:
+                    _compare(printed.getvalue(), shown)
     assert "unhurried" in set(pd.read_csv("results/table.csv")["strategy"])
+
+
+def _compare(printed: str, shown: str) -> None:
+    """Hold what was printed to what a page shows; numbers may differ by a fiftieth, as machines round differently."""
+    number = r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w.:-])"
+    assert re.sub(rf"\s*{number}", " #", printed).strip() == re.sub(rf"\s*{number}", " #", shown).strip()
+    numbers = [[float(each) for each in re.findall(number, text)] for text in (printed, shown)]
+    assert numbers[0] == pytest.approx(numbers[1], rel=0.02, abs=0.02)
 
 
 def test_the_citation_is_valid_and_of_this_version() -> None:
