@@ -17,5 +17,6 @@ class TwoChoices(er.LearningPolicy):  # here if feasible, else to the less utili
         return er.Decision.hand_over(min((around[i] for i in picked), key=lambda node: node.utilisation).node)
 
 
-found = er.emulate(policies=["los", "in_situ", TwoChoices()], streams=6, repeats=3, hours=2, seed=1)
-print(found.table[["policy", "drop_percent", "low", "high", "mean_hops"]].round(1).to_string(index=False))
+if __name__ == "__main__":
+    found = er.emulate(policies=["los", "in_situ", TwoChoices()], streams=6, repeats=3, hours=2, seed=1)
+    print(found.table[["policy", "drop_percent", "low", "high", "mean_hops"]].round(1).to_string(index=False))

@@ -11,7 +11,8 @@ class Unhurried:  # expands at once, shrinks only to what the highest load of th
         return now.pods_for(max(recent, now.forecast))
 
 
-requests = Path(__file__).with_name("synthetic_requests.csv")
-result = er.replay(requests, policies=["combined", Unhurried()], forecaster="ridge", q_max=1, repeats=1)
-print(result.table[["strategy", "forecaster", "error_percent", "pod_hours"]].round(2).to_string(index=False))
-print(result.advice)
+if __name__ == "__main__":
+    requests = Path(__file__).with_name("synthetic_requests.csv")
+    result = er.replay(requests, policies=["combined", Unhurried()], forecaster="ridge", q_max=1, repeats=1)
+    print(result.table[["strategy", "forecaster", "error_percent", "pod_hours"]].round(2).to_string(index=False))
+    print(result.advice)

@@ -29,7 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _run(name: str) -> dict[str, Any]:
-    return runpy.run_path(str(FOLDER / f"{name}.py"))
+    return runpy.run_path(str(FOLDER / f"{name}.py"), run_name="__main__")
 
 
 @pytest.mark.parametrize("path", [*PROGRAMS, FOLDER / "testbed.yaml"], ids=lambda path: path.name)
@@ -48,7 +48,7 @@ def test_they_use_the_public_interface_alone(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             names += [*str(node.module).split("."), *(alias.name for alias in node.names)]
-    private = {name for name in names if name.startswith("_") and name not in ("_", "__file__")}
+    private = {name for name in names if name.startswith("_") and name not in ("_", "__file__", "__name__")}
     assert private == set()
     for node in ast.walk(tree):
         for target in node.targets if isinstance(node, ast.Assign) else []:

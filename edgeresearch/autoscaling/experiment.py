@@ -9,7 +9,7 @@ import pandas as pd
 from joblib import delayed
 
 from edgeresearch import parallel
-from edgeresearch.autoscaling.policies import ScalingPolicy, make_policy, measure_load
+from edgeresearch.autoscaling.policies import ScalingPolicy, measure_load, name_policies
 from edgeresearch.autoscaling.replay import (
     PHASES,
     PolicyRun,
@@ -62,7 +62,14 @@ def run_experiments(
     return [results[at] for at in range(len(traces))]
 
 
-def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettings, seed: int) -> ExperimentResult:
+def run_experiment(
+    trace: Trace,
+    config: ExperimentConfig,
+    *,
+    lstm: LSTMSettings,
+    seed: int,
+    policies: Sequence[str | ScalingPolicy] | None = None,
+) -> ExperimentResult:
     """Replay every policy with every forecaster and repeat on one trace (Paper A, Table 3).
 
     All see the same arrivals and, in a repeat, start delays of the same seed.
@@ -72,6 +79,7 @@ def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettings
         config: The settings; `traces` is not read.
         lstm: Settings of the project's LSTM.
         seed: Root of all seeds.
+        policies: By name, or of one's own; those of the settings if None.
 
     Raises:
         InputError: The trace is too short or empty.
@@ -82,7 +90,7 @@ def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettings
     cut = round(len(arrivals) * config.learn / config.sync_steps)  # the first decision that is replayed
     horizons = sorted({config.with_start_delay(lead).horizon for lead in config.leads})
     fitted = fit_forecasters(measure_load(arrivals, config)[:cut], horizons, config, lstm=lstm, seed=seed)
-    policies: dict[str, ScalingPolicy] = {name: make_policy(name) for name in config.strategies}
+    named = name_policies(policies or config.strategies)
     rows, skill, course = [], [], []
     repeats = config.synthetic_repeats if trace.name == STAND_IN else config.repeats
     for repeat in range(repeats):
@@ -94,7 +102,7 @@ def run_experiment(trace: Trace, config: ExperimentConfig, *, lstm: LSTMSettings
         for lead in config.leads:
             slower, (delays,) = config.with_start_delay(lead), child.spawn(1)
             now = {name: each[slower.horizon] for name, each in forecasts.items()}
-            for run in replay_policies(policies, replayed, now, slower, seed=delays):
+            for run in replay_policies(named, replayed, now, slower, seed=delays):
                 rows += [{"lead": lead, **row} for row in _score(run, slower, by_phase=lead == 1)]
                 if repeat == 0 and lead == 1 and run.forecaster in ("", next(iter(now))):
                     course.append(_course(run, now, slower))

@@ -285,13 +285,14 @@ def show(table: Any, title: str, form: str = ".4g") -> None:
     """Print a table; numbers that are no whole numbers in this form, nothing where there is none."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    shown = Table(title=title, title_justify="left")
+    shown = Table()
     for column in table.columns:
         shown.add_column(str(column))
     for row in table.astype(object).where(table.notna(), "").itertuples(index=False):
         shown.add_row(*(format(cell, form) if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(shown)
+    Console().print(Text(title), shown, sep="\n")
 
 
 def join_bounds(low: Any, high: Any, form: str = ".4g") -> Any:

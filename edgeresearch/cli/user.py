@@ -309,6 +309,12 @@ def sweep(
 
     import edgeresearch as er
 
+    told: list[str] = []
+
+    def tell(lines: str) -> None:
+        told.extend(lines.splitlines())
+        print(lines)
+
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), "left:", TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
@@ -321,16 +327,18 @@ def sweep(
             address=address,
             retry=retry,
             base=settings,
-            progress=print,
+            progress=tell,
             watch=lambda finished, total: progress.update(bar, completed=finished, total=total),
         )
     table, measure = result.table.head(SHOWN), result.measure
     shown = table.reindex(columns=[*result.spec.varied, "cells", measure])
-    if f"{measure}_low" in table:
+    if f"{measure}_low" in table and table[f"{measure}_low"].notna().any():
         shown["95 %"] = base.join_bounds(table[f"{measure}_low"], table[f"{measure}_high"])
+    ends = {name: name.rpartition(".")[2] for name in result.spec.varied}
+    shown = shown.rename(columns=ends if len({*ends.values()}) == len(ends) else {})  # eighty columns are few
     more = f"; the first {SHOWN} settings" if len(result.table) > SHOWN else ""
     base.show(shown, f"{result.labels[measure]}, means over the seeds{more}")
-    print(f"results: {result.save(out)}")
+    print(*(note for note in result.notes if note not in told), f"results: {result.save(out)}", sep="\n")
     if len(result.failures):
         failed = f"{len(result.failures)} of {len(result.cells)} cells failed"
         raise RunError(f"{failed}; {out / 'failed.csv'} tells which and why")

@@ -28,7 +28,7 @@ from edgeresearch.provenance import sha256
 from edgeresearch.result import Result
 from edgeresearch.settings import Section, merge, parsed, read_yaml
 from edgeresearch.sweeps import runner
-from edgeresearch.sweeps.experiments import BUILTIN, Experiment, Places, Settings
+from edgeresearch.sweeps.experiments import BUILTIN, MOST, Experiment, Places, Settings, fit_to_files, tell_files
 from edgeresearch.sweeps.runner import ERROR, KEY, SEED, Cell
 
 TABLE = "sweep.parquet"
@@ -103,6 +103,12 @@ class Spec(Section):
     def varied(self) -> tuple[str, ...]:
         """Dotted keys of what is varied."""
         return tuple(self.latin_hypercube.settings if self.latin_hypercube else self.grid)
+
+    def values(self, name: str) -> tuple[Any, ...]:
+        """Return the values that a setting is given, fixed or varied; a range as it is."""
+        varied = self.latin_hypercube.settings if self.latin_hypercube else self.grid
+        given = varied.get(name, [self.settings[name]] if name in self.settings else [])
+        return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 @dataclass(frozen=True, repr=False)
@@ -191,13 +197,15 @@ def sweep(
     chosen = load(spec)
     known = {**BUILTIN, **(experiments or {})}
     check_known("experiment", chosen.experiment, known)
-    experiment = known[chosen.experiment]
+    experiment, base = fit_to_files(known[chosen.experiment], base, chosen.values("trace"))
     measure = chosen.measure or next(iter(experiment.measures))
     check_known(f"measure of {experiment.name}", measure, experiment.measures)
     planned = cells(chosen, experiment, base, where)
-    places = Places(Path(data or base.data.folder).absolute(), Path.cwd())
+    beside = Path(spec).resolve().parent if isinstance(spec, str | Path) else None
+    places = Places(Path(data or base.data.folder).absolute(), Path.cwd(), beside)
     files = {path for cell in planned for path in experiment.files(cell.settings, places)}
-    notes, watch = [_size(chosen, planned)], watch or (lambda *_: None)
+    told = tell_files((cell.settings for cell in planned), places) if experiment.name in BUILTIN else []
+    notes, watch = [*told, _size(chosen, planned)], watch or (lambda *_: None)
     with ExitStack() as stack:
         if out is None:
             out = stack.enter_context(TemporaryDirectory(prefix="edgeresearch-sweep-"))
@@ -221,6 +229,8 @@ def sweep(
     if chosen.seeds == 2:
         notes.append("intervals: from 2 seeds they say little; take 5 or more")
     table = runner.frame(arrow, planned)
+    if MOST in table and table[MOST].max() <= 1:
+        notes.append("note: the load never needs a second pod; is the unit right, and elastic.q_max?")
     units = {name: f" ({unit})" for name, unit in experiment.units.items()}
     return SweepResult(
         table=runner.summary(table, chosen.varied, experiment.measures),
@@ -238,7 +248,7 @@ def sweep(
 def _size(spec: Spec, planned: Sequence[Cell]) -> str:
     points = len(planned) // spec.seeds
     what = f"{points} {'setting' if points == 1 else 'settings'} of {', '.join(spec.varied)}"
-    line = f"sweep: {len(planned)} cells of {spec.experiment}: {what}, {spec.seeds} seeds each"
+    line = f"sweep: {len(planned)} cells of {spec.experiment}: {what}, {spec.seeds} seed{'s' * (spec.seeds > 1)} each"
     meet = spec.latin_hypercube.points - points if spec.latin_hypercube else 0
     return line + (f"; {meet} more points are the same as others" if meet else "")
 

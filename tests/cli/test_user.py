@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -91,3 +92,24 @@ def test_los_takes_settings_and_a_testbed_from_params(tmp_path: Path, monkeypatc
     facts = json.loads(Path("out/report.json").read_text())
     assert (facts["testbed"], facts["settings"]["interval"]) == ("mine.yaml", 7.0)
     assert facts["settings"]["rules"]["hop_limit"] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("elastic", "examples/synthetic_requests.csv", "--forecaster", "ridge", "--qmax", "1"),
+        ("los", "--testbed", "examples/testbed.yaml", "--hours", "0.5"),
+        ("sweep", "one.yaml", "--workers", "1"),
+    ],
+)
+def test_one_repeat_has_no_interval_and_no_nan(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("one.yaml").write_text("experiment: los\nseeds: 1\nsettings: {los.hours: 0.5}\ngrid: {streams: [2, 4]}\n")
+    Path("examples").symlink_to(Path(__file__).parents[2] / "examples")
+    text = _shown(*words, *(() if words[0] == "sweep" else ("--repeats", "1")), "--out", "out")
+    assert not re.search(r"(?i)\bnan\b", text)
+    assert not re.search(r"│ *[\d.-]+ to ", text), "an interval of one"
+    for page in Path("out").glob("*.svg"):
+        assert ">nan" not in page.read_text(encoding="utf-8")

@@ -152,7 +152,7 @@ def test_points_of_a_hypercube_that_meet_are_told(toy: Toy) -> None:
     text = "experiment: toy\nseeds: 1\nlatin_hypercube: {points: 5, settings: {los.rules.hop_limit: {low: 1, high: 2}}}"
     Path("sweep.yaml").write_text(text, encoding="utf-8")
     assert _toy(toy()).notes == (
-        "sweep: 2 cells of toy: 2 settings of los.rules.hop_limit, 1 seeds each; 3 more points are the same as others",
+        "sweep: 2 cells of toy: 2 settings of los.rules.hop_limit, 1 seed each; 3 more points are the same as others",
     )
 
 

@@ -118,9 +118,9 @@ def test_a_forecast_cell_judges_one_model(cell: Run) -> None:
 
 @pytest.mark.parametrize("name", ["elastic", "forecast"])
 def test_the_files_are_those_of_the_trace(name: str, places: Places) -> None:
-    settings = {"trace": "elb"}
+    settings = {"trace": "elb", "strategy": "hpa", "model": "ridge"}
     assert list(BUILTIN[name].files(settings, places)) == [places.data / REQUEST_TRACES["elb"].file]
-    assert not BUILTIN[name].files({"trace": "paper_a"}, places)
+    assert not BUILTIN[name].files({**settings, "trace": "paper_a"}, places)
 
 
 def test_a_los_sweep_loads_neither_torch_nor_plots() -> None:

@@ -195,7 +195,7 @@ def test_what_a_cell_does_not_read_changes_nothing() -> None:
     [
         ({"los.interval": -1}, "f: los.interval is -1; input should be greater than or equal to 0"),
         ({"los.rules.hop_limit": 2.5}, "f: los.rules.hop_limit is 2.5"),
-        ({"policy": "lso"}, "f: policy is 'lso'; input should be 'los'"),
+        ({"policy": "lso"}, "f: policy is 'lso'; did you mean los.; known: los, in_situ"),
         ({"streams": "4"}, "f: streams is '4'"),
         ({"los.limits.floor": 2000}, "floor is 2000, above ceiling, 1000"),
     ],
