@@ -113,6 +113,24 @@ def check_whole(**numbers: int | None) -> None:
             raise InputError(f"{name} is {number!r}; give a whole number")
 
 
+def check_seed(seed: int) -> int:
+    """Return a seed, of any size, as a number of Python; an `InputError` says if it is none."""
+    if not isinstance(seed, Integral):
+        raise InputError(f"seed is {seed!r}; give a whole number")
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative; use 0 or more")
+    return int(seed)
+
+
+def narrow_seed(seed: int) -> int:
+    """Return a seed that every library takes: a larger one than 32 bits hold is mixed down to them."""
+    if seed < 2**32:
+        return seed
+    from numpy.random import SeedSequence  # here, as settings need not wait for it
+
+    return int(SeedSequence(seed).generate_state(1)[0])
+
+
 def each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     """Return names of which there is one at least, and none twice."""
     if not values or len(set(values)) < len(values):

@@ -15,7 +15,7 @@ from edgeresearch.data.formats import Source
 from edgeresearch.data.reader import Channels, Reading, read_stream
 from edgeresearch.errors import InputError, check_known
 from edgeresearch.result import Result
-from edgeresearch.settings import parsed
+from edgeresearch.settings import check_seed, parsed
 
 IDENTITIES: Mapping[str, Identity] = {"lstm": LSTMIdentity(), "autoencoder": AutoencoderIdentity()}
 THRESHOLDS: Mapping[str, Any] = {"ema": MovingThreshold, "quantile": QuantileThreshold}
@@ -95,8 +95,7 @@ def detect(
     """
     function = _choose(identity, IDENTITIES, "identity") if isinstance(identity, str) else identity
     judge = _make_threshold(threshold, k, quantile)
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative; use 0 or more")
+    seed = check_seed(seed)
     schedule = parsed({"train": train, "every": every or None}, Schedule, "detect")
     channels = read_stream(stream, columns=columns, **reading)
     frame, notes = channels.frame, [*channels.notes, *_find_constant(channels)]

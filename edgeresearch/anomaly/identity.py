@@ -21,7 +21,7 @@ import numpy.typing as npt
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from edgeresearch.errors import InputError
-from edgeresearch.settings import Section
+from edgeresearch.settings import Section, narrow_seed
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -578,6 +578,7 @@ def _fit(
     start: Any,
     *,
     least: int,
+    seed: int,
     **how: Any,
 ) -> Fitted:
     """Scale the samples that have a value, and train a network on them, from the weights of `start` if there is one."""
@@ -594,7 +595,7 @@ def _fit(
         raise InputError(f"cannot go on from a model of {was}; train a new one")
     scale, first = Scale.fit(rows), None if start is None else start.weights
     arrays = scale.apply(rows, np.zeros(channels))
-    return kind(scale, train(*arrays, **settings, start=first, **how), hidden)
+    return kind(scale, train(*arrays, **settings, start=first, seed=narrow_seed(seed), **how), hidden)
 
 
 def _shapes(arrays: Weights) -> dict[str, tuple[int, ...]]:

@@ -29,7 +29,7 @@ from edgeresearch.errors import InputError, check_known
 from edgeresearch.forecasting.base import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
-from edgeresearch.settings import check_whole, plain
+from edgeresearch.settings import check_seed, check_whole, plain
 
 if TYPE_CHECKING:
     from edgeresearch.forecasting.base import Forecaster
@@ -143,10 +143,9 @@ def replay(
     """
     named = name_policies(policies, COMPARED)
     model_info(forecaster)
-    check_whole(repeats=repeats, seed=seed, fill=fill)
-    repeats, seed, fill, scale = map(plain, (repeats, seed, fill, scale))
+    check_whole(repeats=repeats, fill=fill)
+    repeats, seed, fill, scale = plain(repeats), check_seed(seed), plain(fill), plain(scale)
     check_range("repeats", repeats, 1)
-    check_range("seed", seed, 0)
     check_range("scale", 1 if scale is None else scale, 0, above=True)
     trace = _read(trace, unit, fill, reading)
     slot = trace.step.total_seconds()

@@ -33,6 +33,7 @@ from edgeresearch.data.trace import Origin, Trace, find_runs, put_on_grid, regul
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import atomic, read_bytes
 from edgeresearch.provenance import sha256
+from edgeresearch.settings import check_seed
 
 STEP = pd.Timedelta(minutes=5)
 """Of the sensors of Aarhus."""
@@ -62,6 +63,7 @@ def load_dataset(
     """
     from edgeresearch.data import synthetic  # it imports scipy
 
+    seed = check_seed(seed)
     if name == STAND_IN:
         child = np.random.SeedSequence([seed, *name.encode()])
         return synthetic.draw_qps(np.random.default_rng(child))

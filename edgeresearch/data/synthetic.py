@@ -16,6 +16,7 @@ from scipy.special import i0e, ndtr
 from edgeresearch.data.registry import METADATA, POLLUTANTS, REQUEST_TRACES, UTILISATION_TRACES, find_pin, list_sensors
 from edgeresearch.data.trace import Origin, Trace, regular_index, steps_per_day
 from edgeresearch.errors import InputError
+from edgeresearch.settings import check_seed
 
 Floats = npt.NDArray[np.float64]
 
@@ -289,9 +290,7 @@ def make_file(name: str, seed: int) -> bytes:
         InputError: No such file is pinned, or the seed is negative.
     """
     find_pin(name)
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative; use 0 or more")
-    rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    rng = np.random.default_rng([check_seed(seed), zlib.crc32(name.encode())])
     aarhus = re.fullmatch(r"aarhus_\w+/(traffic|pollution)Data(\d+)(_feb_jun_2014)?\.csv\.gz", name)
     if name == METADATA:
         table = _metadata(rng)

@@ -24,7 +24,7 @@ from edgeresearch.emulator.testbed import PAPER_B, Testbed
 from edgeresearch.errors import InputError
 from edgeresearch.result import Result
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
-from edgeresearch.settings import as_list, check_whole, plain
+from edgeresearch.settings import as_list, check_seed, check_whole, plain
 
 
 @dataclass(frozen=True)
@@ -277,9 +277,10 @@ def emulate(
     Raises:
         InputError: The testbed or a setting is not usable; the message says why.
     """
-    check_whole(streams=streams, nodes=nodes, repeats=repeats, seed=seed)
-    streams, nodes, hours, repeats, seed = map(plain, (streams, nodes, hours, repeats, seed))
-    _check(streams, hours, repeats, seed)
+    check_whole(streams=streams, nodes=nodes, repeats=repeats)
+    streams, nodes, hours, repeats = map(plain, (streams, nodes, hours, repeats))
+    seed = check_seed(seed)
+    _check(streams, hours, repeats)
     given = EmulatorSettings(
         interval=interval, loss=loss, training_cost=TrainingCost.of(training_cost), rules=Rules.of(rules),
         limits=Limits.of(limits), fitting=Fitting.of(fitting), city=CitySettings.of(city),
@@ -321,10 +322,10 @@ def emulate(
     return _assemble(place, mesh, jobs, records, more, notes, facts)
 
 
-def _check(streams: int | None, hours: float, repeats: int, seed: int) -> None:
-    for what, number, least in (("streams", streams, 1), ("repeats", repeats, 1), ("seed", seed, 0)):
-        if number is not None and number < least:
-            raise InputError(f"{what} {number} is below {least}; use {least} or more")
+def _check(streams: int | None, hours: float, repeats: int) -> None:
+    for what, number in (("streams", streams), ("repeats", repeats)):
+        if number is not None and number < 1:
+            raise InputError(f"{what} {number} is below 1; use 1 or more")
     if not isinstance(hours, Real) or not 0 < hours < math.inf:
         raise InputError(f"hours is {hours!r}; give a number above 0")
 

@@ -15,15 +15,19 @@ from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import CONTEXT, MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.evaluation import (
     MEMORY,
+    TAILS,
     Comparison,
-    compare,
+    check_forecast,
+    enclose,
     evaluate,
+    find_floor,
     metrics,
     past_error_interval,
     split,
 )
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
+from edgeresearch.settings import check_seed
 
 BASELINES = ("last_value", "seasonal_naive", "ridge")
 """What a model is judged beside."""
@@ -110,12 +114,11 @@ def forecast(
     models = list(dict.fromkeys([model, *baselines]))
     for each in models:
         model_info(each)
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative; use 0 or more")
+    seed = check_seed(seed)
     series = read_trace(trace, window=window, horizon=horizon, seasonality=seasonality, **reading)
     horizons = tuple(range(1, horizon + 1))
     settings = (settings or STUDY).replace(horizons=horizons, window=window, max_steps=len(series.frame), seeds=1)
-    parts = split(series, settings)
+    parts = replace(split(series, settings), floor=find_floor(series))
     if model == "seasonal_naive" and "season_lag_1" not in parts.features:
         raise InputError(f"model seasonal_naive needs a season, and {series.name} has none; say one with `seasonality`")
     tell, names, rows = progress or (lambda line: None), [model_name(each) for each in models], len(parts.features)
@@ -181,7 +184,8 @@ def apply_forecaster(
     if np.isnan(truth).all(axis=0).any():
         lacks = f"no row with a whole window of {window} and a value after it"
         raise InputError(f"{series.name} has {lacks}; give a longer series")
-    forecasts = fitted.predict(features.to_numpy()).reshape(len(features), horizon)
+    forecasts = np.maximum(fitted.predict(features.to_numpy()), find_floor(series)).reshape(len(features), horizon)
+    check_forecast(facts["model"], forecasts[~np.isnan(truth)])
     naive = {"last_value": np.repeat(features[["value"]].to_numpy(), horizon, axis=1)}
     if "season_lag_1" in features:
         naive["seasonal_naive"] = features[[f"season_lag_{ahead}" for ahead in horizons]].to_numpy()
@@ -213,12 +217,16 @@ def compare_forecasters(
     """
     for each in models or ():
         model_info(each)
-    if seed < 0:
-        raise InputError(f"seed {seed} is negative; use 0 or more")
+    seed = check_seed(seed)
     ahead = tuple(sorted(set(horizons)))
     series = read_trace(trace, window=window, horizon=max(ahead, default=0), seasonality=seasonality, **reading)
     settings = (settings or STUDY).replace(horizons=ahead, window=window)
-    return compare([series], settings, models=models, seed=seed, workers=workers)[0]
+    floor = find_floor(series)
+    parts = replace(split(series, settings), floor=floor)
+    judged = evaluate([parts], settings, models=models, seed=seed, workers=workers)[0]
+    table = judged.forecasts
+    low, high = enclose(table["forecast"].to_numpy(), table["low"].to_numpy(), table["high"].to_numpy(), floor)
+    return replace(judged, forecasts=table.assign(low=low, high=high))
 
 
 def _assemble(
@@ -232,24 +240,26 @@ def _assemble(
 ) -> Forecast:
     """Add intervals and the coming steps.
 
-    An interval holds the middle 95 % of the model's own past errors; it goes below 0 only where the trace does. `truth`
-    and `forecasts` are `(rows, horizon)`, of the last rows of `features`; NaN is not judged.
+    An interval holds the middle 95 % of the model's own past errors, and its forecast; forecasts and bounds go below 0
+    only where the trace does. `truth` and `forecasts` are `(rows, horizon)`, of the last rows of `features`; NaN is not
+    judged.
     """
-    floor = 0.0 if trace.values.min() >= 0 else -np.inf
+    floor = find_floor(trace)
     index, model = pd.DatetimeIndex(features.index), str(facts["model"])
     newest = fitted.predict(features.to_numpy()[-max(CONTEXT, int(facts["window"])) :])
-    newest = newest.reshape(-1, truth.shape[1])[-1]
+    newest = np.maximum(newest.reshape(-1, truth.shape[1])[-1], floor)
+    check_forecast(model, newest)
     past, future = [], []
     for column in range(truth.shape[1]):
         ahead, known = (column + 1) * trace.step, ~np.isnan(truth[:, column])
         memory = max(2, min(MEMORY, int(known.sum()) // 2))
-        low, high = past_error_interval(truth[:, column], forecasts[:, column], column + 1, memory)
-        values = {"truth": truth[:, column], "forecast": forecasts[:, column], "low": np.maximum(low, floor)}
-        times = index[-len(truth) :] + ahead
-        past.append(pd.DataFrame({"time": times, "horizon": column + 1, **values, "high": high})[known])
-        errors = (truth[known, column] - forecasts[known, column])[-MEMORY:]
-        least, most = newest[column] + np.quantile(errors, [0.025, 0.975])
-        future.append((index[-1] + ahead, column + 1, newest[column], max(float(least), floor), most))
+        true, made, coming = truth[:, column], forecasts[:, column], newest[column : column + 1]
+        low, high = enclose(made, *past_error_interval(true, made, column + 1, memory), floor)
+        values = {"truth": true, "forecast": made, "low": low, "high": high}
+        past.append(pd.DataFrame({"time": index[-len(truth) :] + ahead, "horizon": column + 1, **values})[known])
+        tails = np.quantile((true - made)[known][-MEMORY:], TAILS)
+        bounds = enclose(coming, coming + tails[0], coming + tails[1], floor)
+        future.append((index[-1] + ahead, column + 1, *coming, *bounds[0], *bounds[1]))
     return Forecast(
         table=scores,
         trace=trace,

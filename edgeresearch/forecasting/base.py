@@ -14,6 +14,7 @@ import numpy.typing as npt
 from edgeresearch.data.trace import find_runs
 from edgeresearch.errors import InputError, check_known
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
+from edgeresearch.settings import narrow_seed
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
@@ -184,7 +185,7 @@ def build(
         columns: Columns of the feature table (`make_features`); the seasonal ones tell what a season is.
         rows: Rows that it will be fitted on; a tree of the forest sees at most `FOREST_ROWS` of them.
         settings: Its window, the share of the rows on which it makes its choices, and its own settings.
-        seed: Seed of whatever is random in it.
+        seed: Seed of whatever is random in it, 0 or more, of any size.
 
     Raises:
         InputError: There is no model of that name.
@@ -192,6 +193,7 @@ def build(
     model_info(model)
     if not isinstance(model, str):
         return deepcopy(model)
+    seed = narrow_seed(seed)
     window, share = settings.window, settings.validation_share
     if model == "lstm_paper":
         from edgeresearch.forecasting.lstm import PaperLSTM

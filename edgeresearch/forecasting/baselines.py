@@ -124,6 +124,8 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
         """
         rows, targets = self._check_training(X, y)
         design, wanted = self._collect(rows, targets - rows[:, :1] if self.residual else targets)
+        self.inputs_, self.outputs_ = fit_scaler(design, least=1e-3), fit_scaler(wanted, least=1.0)
+        design, wanted = self._scaled(design), wanted if self.outputs_ is None else self.outputs_.transform(wanted)
         regressor = clone(self.regressor)
         if wanted.shape[1] > 1 and not regressor.__sklearn_tags__().target_tags.multi_output:
             regressor = MultiOutputRegressor(regressor)
@@ -135,8 +137,35 @@ class Windowed(MetaEstimatorMixin, SequenceRegressor):
         return self
 
     def _forecast(self, rows: Array) -> Array:
-        forecast = np.asarray(self.regressor_.predict(self._design(rows)), dtype=np.float64).reshape(len(rows), -1)
+        design = self._scaled(self._design(rows))
+        forecast = np.asarray(self.regressor_.predict(design), dtype=np.float64).reshape(len(rows), -1)
+        if self.outputs_ is not None:
+            forecast = self.outputs_.inverse_transform(forecast)
         return forecast + rows[:, :1] if self.residual else forecast
+
+    def _scaled(self, design: Array) -> Array:
+        return design if self.inputs_ is None else np.asarray(self.inputs_.transform(design))
+
+
+def fit_scaler(values: Array, least: float) -> StandardScaler | None:
+    """Fit a scaler of the columns in which trees would not see how values differ; None where there is no such column.
+
+    Trees compute with 32 bits, some seven digits, and take differences far below 1 for none.
+
+    Args:
+        values: `(rows, columns)`.
+        least: Smallest deviation that needs no scaler.
+    """
+    deviation = values.std(axis=0)
+    fine = (np.abs(values).max(axis=0) <= 1e4 * deviation) & (deviation <= 1e9) & (deviation >= least)
+    fine |= deviation == 0
+    if fine.all():
+        return None
+    # A power of two, and a multiple of it: they hang on no last bit of a mean, and a column not on its neighbours.
+    unit = 2 ** np.round(np.log2(np.where(fine, 1, deviation)))
+    scaler = StandardScaler().fit(values)
+    scaler.mean_, scaler.scale_ = np.where(fine, 0, np.round(values.mean(axis=0) / unit) * unit), unit
+    return scaler
 
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0, 10000.0)

@@ -45,6 +45,7 @@ class Split:
         scored: Rows of the test part whose whole window is observed.
         test_start: First row of the test part; the rows before it train and validate.
         horizons: Steps ahead.
+        floor: What no forecast is below: a lower one counts as this.
     """
 
     trace: Trace
@@ -53,6 +54,7 @@ class Split:
     scored: Mask
     test_start: int
     horizons: tuple[int, ...]
+    floor: float = -np.inf
 
     @property
     def training_targets(self) -> Array:
@@ -284,6 +286,19 @@ def past_error_interval(truth: Array, forecast: Array, horizon: int, memory: int
     return forecast + low, forecast + high
 
 
+def find_floor(trace: Trace) -> float:
+    """Return 0 for a trace that never goes below it, such as a count, and minus infinity for any other."""
+    return 0.0 if trace.values.min() >= 0 else -np.inf
+
+
+def enclose(forecast: Array, low: Array, high: Array, floor: float) -> tuple[Array, Array]:
+    """Return bounds moved apart until the forecast lies between them, the lower one not below the floor; NaN stays.
+
+    A model that errs to one side has past errors of one sign: their bounds leave out its own forecast.
+    """
+    return np.maximum(np.minimum(low, forecast), floor), np.maximum(high, forecast)
+
+
 @dataclass(frozen=True)
 class _Run:
     model: str
@@ -312,11 +327,21 @@ def _run(split: Split, model: str | Forecaster, settings: ForecastSettings, seed
     fitted.fit(rows[:test], split.training_targets)
     fit_done = time.process_time()
     begin = max(0, test - CONTEXT)
-    forecast = fitted.predict(rows[begin:])[test - begin :]
+    forecast = np.maximum(fitted.predict(rows[begin:])[test - begin :], split.floor)
     seconds = {"fit_seconds": fit_done - start, "predict_seconds": time.process_time() - fit_done}
     picked = vars(fitted) if isinstance(model, str) else {}
     choice = f"{picked['base_']}, local scale, {picked['epochs_']} epochs" if "base_" in picked else ""
-    return _Run(name, repeat, forecast.reshape(len(forecast), -1), seconds, choice)
+    forecast = forecast.reshape(len(forecast), -1)
+    check_forecast(name, forecast[~np.isnan(split.truth).all(axis=1)])
+    return _Run(name, repeat, forecast, seconds, choice)
+
+
+def check_forecast(model: str, forecast: Array) -> None:
+    """Refuse forecasts that are not finite, where the model was shown a whole window."""
+    wrong = forecast[~np.isfinite(forecast)]
+    if len(wrong):
+        where = f"in {len(wrong)} of {forecast.size} places"
+        raise InputError(f"model {model} forecasts {wrong[0]:g} {where}, not finite numbers; use another model")
 
 
 def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed: int) -> Comparison:

@@ -43,7 +43,7 @@ from edgeresearch.provenance import sha256
 Array: TypeAlias = npt.NDArray[Any]
 Tensors: TypeAlias = dict[str, Array]
 
-FORMAT = 3
+FORMAT = 4
 JSON, WEIGHTS = "model.json", "model.safetensors"
 
 FORECASTERS = (Windowed, LastValue, SeasonalNaive, PaperLSTM, ResidualLSTM)

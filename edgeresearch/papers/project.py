@@ -8,6 +8,7 @@ import pandas as pd
 
 from edgeresearch.errors import check_known
 from edgeresearch.io import atomic, read_table, write_csv, write_json
+from edgeresearch.settings import check_seed
 
 if TYPE_CHECKING:
     from IPython.display import Image
@@ -85,7 +86,7 @@ def open_project(results: str | None = None, figures: str | None = None, *, seed
     home = config.find()
     settings = config.load(home / "params.yaml")
     folders = (home / name if name else None for name in (results, figures))
-    return Project(home, settings, settings.seed if seed is None else seed, *folders)
+    return Project(home, settings, settings.seed if seed is None else check_seed(seed), *folders)
 
 
 def write_comparison(comparison: "Comparison", home: str | Path) -> Path:

@@ -22,7 +22,7 @@ from edgeresearch.errors import InputError, RunError
 from edgeresearch.io import write_json
 from edgeresearch.profiling.cpu_limit import PERIOD, CalibrationPlan, Throttle, choose_throttle
 from edgeresearch.scheduling.runtime_model import Curve, fit
-from edgeresearch.settings import Section, parsed
+from edgeresearch.settings import Section, check_seed, parsed
 
 MIN_CPU_SECONDS = 1.0
 """CPU seconds of a run: a training that needs less is done several times in a row, or the length of a quota's period
@@ -191,6 +191,7 @@ def calibrate(
         InputError: The data is missing or shorter, a setting makes no sense, or the file cannot be written.
         RunError: A training failed.
     """
+    seed = check_seed(seed)
     jobs, traces = {}, {}
     for name, identity in identities.items():
         (trace,) = datasets.load_sensors(folder, KINDS[name], 1)

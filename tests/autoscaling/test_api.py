@@ -248,7 +248,7 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "unit": (_trace(), ["--unit", "per-day"], "unknown unit 'per-day'; known: per-second, per-minute, per-hour"),
     "scale": (_trace(), ["--scale", "0"], "scale is 0; give a number above 0"),
     "repeats": (_trace(), ["--repeats", "0"], "repeats is 0; give a number at least 1"),
-    "seed": (_trace(), ["--seed", "-1"], "seed is -1; give a number at least 0"),
+    "seed": (_trace(), ["--seed", "-1"], "seed -1 is negative; use 0 or more"),
     "spread": (_trace(), ["--start-spread", "40"], "start_spread 40 is above start_delay 30"),
     "a short trace": (_trace(20), [], "trace lasts 1200 s; to learn on 60% of it with decisions every 15 s and"),
 }

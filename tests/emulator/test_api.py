@@ -365,7 +365,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str], str]] = {
     "many hours": ({}, ["--hours", "1e7"], "triggers in all, more than 10,000,000; give fewer hours, repeats or"),
     "few hours": ({}, ["--hours", "0.01"], "no stream triggers a training within 0.01 h; give more hours"),
     "repeats": ({}, ["--repeats", "0"], "repeats 0 is below 1; use 1 or more"),
-    "seed": ({}, ["--seed", "-1"], "seed -1 is below 0; use 0 or more"),
+    "seed": ({}, ["--seed", "-1"], "seed -1 is negative; use 0 or more"),
     "interval": ({}, ["--interval", "-1"], "interval is -1.0; input should be greater than or equal to 0"),
     "no file": ({}, ["--testbed", "none.yaml"], "cannot read none.yaml: No such file or directory; name another file"),
     "a key": ({"layer": []}, [], "mine.yaml: unknown key layer; did you mean layers?"),

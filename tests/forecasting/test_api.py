@@ -14,7 +14,7 @@ from edgeresearch.errors import InputError
 from edgeresearch.forecasting import persistence
 from edgeresearch.forecasting.api import Forecast, _assemble, apply_forecaster, forecast, write_verdict
 from edgeresearch.forecasting.baselines import LastValue
-from edgeresearch.forecasting.settings import ForecastSettings, LSTMSettings
+from edgeresearch.forecasting.settings import ForecastSettings, ForestSettings, LSTMSettings
 
 ROWS = 1000
 QUICK = ForecastSettings(lstm=LSTMSettings(epochs=2, members=1, hidden=8))
@@ -216,6 +216,86 @@ def test_what_was_judged_is_stamped_with_the_time_it_is_about() -> None:
 def test_an_interval_goes_below_0_only_where_the_trace_does() -> None:
     assert (_result().future["low"] >= 0).all()
     assert (_result(shift=-20.0).future["low"] < 0).all()
+
+
+CHEAP = ("ridge", "ridge_calendar", "logistic", "xgboost", "random_forest", "last_value", "seasonal_naive")
+SHAPES = {
+    "counts": lambda rng, at: rng.poisson(3, len(at)),
+    "mostly zero": lambda rng, at: rng.poisson(0.1, len(at)),
+    "falling to zero": lambda rng, at: np.maximum(200 - at, 0) + rng.integers(2, size=len(at)),
+    "rising": lambda rng, at: 0.01 * at**2 + rng.random(len(at)),
+    "spikes": lambda rng, at: rng.poisson(5, len(at)) * np.where(rng.random(len(at)) < 0.02, 1e6, 1),
+    "signed": lambda rng, at: rng.normal(0, 5, len(at)),
+    "below zero": lambda rng, at: -50 - rng.poisson(3, len(at)),
+}
+"""What a trace may look like: those that end otherwise than they began make a model err to one side."""
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("model", CHEAP)
+def test_a_forecast_lies_between_its_bounds_and_none_is_below_0_without_cause(model: str, shape: str) -> None:
+    values = SHAPES[shape](np.random.default_rng(0), np.arange(240))
+    table = pd.DataFrame({"when": pd.date_range("2024-03-01", periods=240, freq="1h"), "v": values * 1.0})
+    less = QUICK.replace(forest=ForestSettings(trees=4))
+    result = forecast(table, model, 2, window=10, settings=less, baselines=())
+    for part in (result.future, result.backtest.dropna()):
+        assert ((part["low"] <= part["forecast"]) & (part["forecast"] <= part["high"])).all()
+        if values.min() >= 0:
+            assert (part[["low", "forecast", "high"]] >= 0).all(axis=None)
+    assert np.isfinite(result.future[["low", "forecast", "high"]]).all(axis=None)
+    if shape == "below zero":
+        assert (result.future["low"] < -40).all()
+    errors = (result.backtest["forecast"] - result.backtest["truth"])[result.backtest["horizon"] == 1]
+    scored = result.table.query("model == @model and horizon == 1")["mse"].iloc[0]
+    assert scored == pytest.approx(float((errors**2).mean())), "the scores are those of what is shown"
+
+
+def test_a_comparison_and_a_loaded_model_keep_to_the_bounds_too(tmp_path: Path) -> None:
+    table = pd.DataFrame({"when": pd.date_range("2024-03-01", periods=600, freq="1h"), "v": 0.0})
+    table["v"] = np.maximum(400.5 - table.index, 0)  # where it stays at 0, a line drawn on goes below
+    compared = er.compare_forecasters(table, ["ridge", "last_value"], [5], window=10).forecasts.dropna()
+    assert ((compared["low"] <= compared["forecast"]) & (compared["forecast"] <= compared["high"])).all()
+    assert (compared[["low", "forecast"]] >= 0).all(axis=None)
+    forecast(table[:390], "ridge", 5, window=10).save(tmp_path, figures=False)
+    loaded = apply_forecaster(tmp_path, table)
+    assert (loaded.backtest["forecast"] >= 0).all() and (loaded.future["low"] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "offset"), [(1e-9, 0), (1e-4, 0), (1e12, 0), (1e20, 0), (1, 1e6), (1, 1e9), (1, 1e12)]
+)
+@pytest.mark.parametrize("model", ["xgboost", "xgboost_calendar", "random_forest", "ridge", "logistic"])
+def test_no_model_is_blind_to_small_differences(model: str, size: float, offset: float) -> None:
+    """Trees compute with 32 bits: memory in bytes, and errors per request, looked constant to them."""
+
+    def score(size: float, offset: float) -> tuple[float, float]:
+        table = _table(300).assign(hits=lambda rows: rows["hits"] * size + offset)
+        result = forecast(table, model, window=10, settings=QUICK.replace(forest=ForestSettings(trees=20)))
+        return result.table.query("model == @model")["skill"].iloc[0], result.future["forecast"].iloc[0]
+
+    (skill, coming), (usual, expected) = score(size, offset), score(1, 0)
+    assert skill == pytest.approx(usual, abs=0.1)
+    assert (coming - offset) / size == pytest.approx(expected, rel=0.1)
+
+
+def test_a_scaled_model_is_saved_and_loaded(tmp_path: Path) -> None:
+    table = _table(300).assign(hits=lambda rows: rows["hits"] * 1e-9)
+    first = forecast(table, "xgboost", 2, window=10, seasonality="none")
+    again = apply_forecaster(first.save(tmp_path, figures=False), table)
+    np.testing.assert_array_equal(again.future["forecast"], first.future["forecast"])
+    assert first.future["forecast"].between(1e-8, 2e-7).all()
+
+
+class Endless(LastValue):
+    """A forecaster that overflows."""
+
+    def _forecast(self, rows: Any) -> Any:
+        return np.where(rows[:, :1] > 99, np.inf, rows[:, :1])
+
+
+def test_forecasts_that_are_not_finite_are_refused() -> None:
+    with pytest.raises(InputError, match=r"model Endless forecasts inf in \d+ of 199 places, not finite numbers"):
+        forecast(_table(), Endless(), window=20)
 
 
 BEATEN = "no model beats the last value by MSE, 1 step ahead"
