@@ -11,25 +11,8 @@ import pandas as pd
 from edgeresearch.errors import InputError
 
 MISSING = (
-    *(
-        "",
-        "-",
-        "--",
-        "–",
-        "—",
-        "nan",
-        "na",
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "#na",
-        "null",
-        "none",
-        "nil",
-        "undefined",
-        "missing",
-    ),
-    *("<na>", "nat", "?", "."),
+    *("", "-", "--", "–", "—", ".", "?", "nan", "na", "n/a", "n.a.", "#n/a", "#na", "<na>", "nat", "null", "(null)"),
+    *("none", "nil", "\\n", "undefined", "missing", "no data", "nodata", "k.a.", "n/v"),
 )
 """Cells that say that there is no value, in any case."""
 LARGEST = 1e30
@@ -42,21 +25,36 @@ FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel")
 _GROUP = "[ \u00a0\u202f'’_.,]"
 _DIGITS = rf"\d{{1,3}}(?:{_GROUP}\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+"
 _NUMBER = re.compile(
-    rf"(?P<sign>[-+−]?)\s*(?P<digits>{_DIGITS})(?P<exponent>[eE][-+]?\d+)?\s*(?P<unit>[^\d\s.,'\"(){{}}\[\]+−-][^\d\"{{}}]{{0,15}})?"
+    rf"(?P<sign>[-+−]?)\s*(?P<digits>{_DIGITS})(?P<exponent>[eE][-+]?\d+)?\s*(?P<unit>[^\d\s.,'\"(){{}}\[\]+−#-][^\d\"{{}}]{{0,15}})?"
 )
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
 _ZONE = r"\s*(?:Z|[+-]\d{2}(?::?\d{2})?|[A-Z]{2,5})?"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _TIME = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
-    rf"(?:[T ,]+{_CLOCK}{_ZONE})?"
-    rf"|{_CLOCK}|\d{{8}}T\d{{4}}(?:\d{{2}})?{_ZONE}|(?=.*\d)(?i:.*\b{_MONTH}\b.*)"
+    rf"(?:[T ,_]+{_CLOCK}{_ZONE})?"
+    rf"|{_CLOCK}|\d{{8}}[T _]\d{{2}}:?\d{{2}}(?::?\d{{2}}(?:[.,]\d+)?)?{_ZONE}"
+    rf"|(?=.*\d)(?i:[\w .,:/+-]{{0,20}}\b{_MONTH}\b[\w .,:/+-]{{0,30}})"
 )
-_ISO = rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]{_CLOCK}{_ZONE})?|\d{{8}}T\d{{4}}(?:\d{{2}})?{_ZONE}"
+_ISO = rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]{_CLOCK}{_ZONE})?"
 _NUMERIC_DATE = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}|\d{{2}})(?:[T ,]+({_CLOCK}{_ZONE}))?")
-_WITH_OFFSET = re.compile(r".*\d\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})")
+_WITH_OFFSET = re.compile(r".*(?:\d|[AaPp]\.?[Mm]\.?)\s*(?:Z|UTC|GMT)|.*\d:\d\d\S*\s*[+-]\d{2}(?::?\d{2})?")
 _OTHER_ZONE = re.compile(r".*\d\s?(?!(?:AM|PM|UTC|GMT|Z)$)([A-Z]{2,5})")
-_EPOCHS = (("s", 1e8, 1e10), ("ms", 1e11, 1e13), ("us", 1e14, 1e16), ("ns", 1e17, 1e19))
+_REWRITTEN = {
+    r"\s*(?:UTC|GMT)$": "Z",
+    r"(:\d\d),(\d)": r"\1.\2",
+    r"^(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d):?(\d\d)": r"\1-\2-\3 \4:\5:\6",
+    r"^(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d)": r"\1-\2-\3 \4:\5",
+    r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})": r"\1-\2-\3",
+    r"^(\d{4}-\d{1,2}-\d{1,2})(?:,?\s+|_)": r"\1 ",
+    r"(\d)\s+(Z|[+-]\d\d(?::?\d\d)?)$": r"\1\2",
+    r"^(\d{1,2}/[A-Za-z]{3}/\d{4}):": r"\1 ",
+}
+"""Ways to write a time that pandas does not read, and how it does; each applies to all times of a column or to none."""
+_EPOCHS = {
+    unit: (631152000 * scale, 4102444800 * scale) for unit, scale in (("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
+}
+"""What numbers are that lie from 1990 to 2100."""
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _EXCEL = pd.Timestamp("1899-12-30")
 _NAMED_UNITS = {
@@ -68,7 +66,7 @@ _NAMED_UNITS = {
 }
 _PREFIXES: Mapping[str, float] = {
     **{"n": 1e-9, "µ": 1e-6, "μ": 1e-6, "u": 1e-6, "m": 1e-3, "k": 1e3, "K": 1e3, "M": 1e6, "Mil": 1e6, "G": 1e9},
-    **{"B": 1e9, "Bil": 1e9, "T": 1e12, "Tri": 1e12},
+    **{"Bil": 1e9, "T": 1e12, "Tri": 1e12},
     **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
 }
 
@@ -165,7 +163,8 @@ def parse_numbers(
         small = np.isnan(values.iloc[bad[0]]) or np.isinf(values.iloc[bad[0]])
         what = "is no finite number" if small else "is too large to be a measurement"
         others = f" ({len(bad)} such {row}s)" if len(bad) > 1 else ""
-        raise InputError(f"{where}, {place}: {cell} {what}{others}; leave the cell empty if the value is missing")
+        hint = "leave the cell empty if the value is missing, or name it with `missing`"
+        raise InputError(f"{where}, {place}: {cell} {what}{others}; {hint}")
     return values
 
 
@@ -186,18 +185,20 @@ def _parse_plain(
 def _parse_written(
     cells: pd.Series, where: str, notes: list[str], row: str, delimiter: str, decimal: str | None
 ) -> "pd.Series[float]":
-    """Parse cells with thousands marks, decimal commas or units."""
-    text = cells.astype("str").str.strip()
+    """Parse cells with thousands marks, decimal commas or units; each kind of cell once."""
+    whole = cells.astype("str").str.strip()
+    text = whole.drop_duplicates()
     parts = text.str.extract(f"^{_NUMBER.pattern}$")
     endless = text.str.lower().str.lstrip("+-").isin(("inf", "infinity"))
     odd = parts["digits"].isna()
     if odd.any():
         at = text[odd & ~endless]
         if not len(at):
-            return pd.Series(np.where(odd, np.inf, 0.0), index=cells.index)
-        others = f" ({len(at)} such {row}s)" if len(at) > 1 else ""
+            return pd.Series(np.where(whole.isin(text[odd]), np.inf, 0.0), index=cells.index)
+        count = int(whole.isin(at).sum())
+        others = f" ({count} such {row}s)" if count > 1 else ""
         place = f"{row} {at.index[0]}, column {cells.name!r}"
-        hint = "leave the cell empty if the value is missing"
+        hint = "leave the cell empty if the value is missing, or name it with `missing`"
         raise InputError(f"{where}, {place}: {_quote(at.iloc[0])} is no finite number{others}; {hint}")
     digits = parts["digits"].str.replace("[ \u00a0\u202f'’_]", "", regex=True)
     mark = decimal or _choose_decimal(digits, f"{where}, column {cells.name!r}", delimiter)
@@ -209,7 +210,8 @@ def _parse_written(
     digits = digits.str.replace(other, "", regex=False).str.replace(mark, ".", regex=False)
     sign = parts["sign"].fillna("").str.replace("−", "-", regex=False)
     values = pd.to_numeric(sign + digits + parts["exponent"].fillna(""), errors="coerce").astype("float64")
-    return values * _unit_factors(parts["unit"].fillna("").str.strip(), f"{where}, column {cells.name!r}", notes, row)
+    values *= _unit_factors(parts["unit"].fillna("").str.strip(), f"{where}, column {cells.name!r}", notes, row)
+    return whole.map(dict(zip(text, values, strict=True))).astype("float64")
 
 
 def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
@@ -266,7 +268,7 @@ def _unit_factors(units: pd.Series, where: str, notes: list[str], row: str) -> "
             return units.map(known)
     rare = str(units.value_counts().index[-1])
     what = f"unit {rare!r}" if rare else "no unit"
-    others = ", ".join(repr(unit) for unit in kinds if unit != rare)
+    others = ", ".join(repr(unit) if unit else "none" for unit in kinds if unit != rare)
     raise InputError(
         f"{where}, {row} {units.index[units == rare][0]}: {what} where others have {others}; write them alike"
     )
@@ -316,14 +318,16 @@ def parse_times(
     if missing.any():
         first = column.index[np.flatnonzero(missing)[0]]
         raise InputError(f"{where}, {row} {first}: no time ({int(missing.sum())} such {row}s); delete them")
+    pattern = time_format if time_format not in FORMATS else None
     if column.dtype.kind == "M":
         parsed = pd.Series(pd.DatetimeIndex(column), index=column.index)
-    elif not _is_text(column):
-        parsed = _parse_time_numbers(column, column.astype("float64"), where, notes, time_format)
+    elif not _is_text(column) and not pattern:
+        numbers = column.astype("int64") if column.dtype.kind in "iu" else column.astype("float64")
+        parsed = _parse_time_numbers(column, numbers, where, notes, time_format)
     else:
         text = column.astype("str").str.strip()
-        numbers = pd.to_numeric(text, errors="coerce")
-        if numbers.notna().mean() > 0.5 and not (time_format and time_format not in FORMATS):
+        numbers = pd.to_numeric(text.str.replace(r"^(\d+),(\d+)$", r"\1.\2", regex=True), errors="coerce")
+        if numbers.notna().mean() > 0.5 and not pattern:
             _checked(numbers, text, where, row)
             parsed = _parse_time_numbers(text, numbers, where, notes, time_format)
         else:
@@ -366,7 +370,8 @@ def _localize(stamps: pd.DatetimeIndex, tz: str, where: str, notes: list[str]) -
             local = ordered.tz_localize(zone, ambiguous=np.zeros(len(ordered), dtype=bool))
             notes.append(f"times: those of the hour that clocks show twice are taken as winter time of {tz}")
         except ValueError as error:
-            raise InputError(f"{where}: {error}; is `tz` right?") from error
+            gap = str(error).partition(" is")[0]
+            raise InputError(f"{where}: {gap} does not exist in {tz}, which skips that hour; is `tz` right?") from error
     notes.append(f"times: of {tz}, converted to UTC")
     return local[::-1] if newest_first else local
 
@@ -379,17 +384,16 @@ def _parse_time_numbers(
     if time_format in ("s", "ms", "us", "ns"):
         return _from_epoch(numbers, time_format, where)
     if time_format == "excel":
-        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")
-    written = numbers.map("{:.0f}".format) if not _is_text(text) else text.str.removesuffix(".0")
-    if (form := _COMPACT.get(len(written.iloc[0]))) and written.str.fullmatch(
-        rf"(?:19|20)\d{{{len(written.iloc[0]) - 2}}}"
-    ).all():
-        compact = pd.to_datetime(written, format=form, errors="coerce")
+        return _from_excel(numbers)
+    digits = len(f"{low:.0f}")
+    form, century = _COMPACT.get(digits), 10 ** max(digits - 4, 0)
+    if form and 1900 * century <= low and high < 2100 * century and (numbers % 1 == 0).all():
+        compact = pd.to_datetime(numbers.astype("int64").astype("str"), format=form, errors="coerce")
         if compact.notna().all():
-            if len(written.iloc[0]) > 8:
+            if len(form) > 6:
                 notes.append(f"times: written as {form.replace('%', '')}")
             return compact
-    unit = next((unit for unit, least, most in _EPOCHS if least <= low and high < most), "")
+    unit = next((unit for unit, (least, most) in _EPOCHS.items() if least <= low and high < most), "")
     if unit:
         notes.append(f"times: {unit} since 1970")
         return _from_epoch(numbers, unit, where)
@@ -397,17 +401,28 @@ def _parse_time_numbers(
     days = 20_000 <= low and high < 80_000
     if days and (numbers % 1 != 0).any():
         notes.append("times: Excel's days")
-        return _EXCEL + pd.to_timedelta((numbers * 86400e3).round(), unit="ms")
+        return _from_excel(numbers)
     if days and name not in _NAMED_UNITS and len(numbers) > 1:
         hint = "say which with `time_format` ('excel' or 's')"
         raise InputError(f"{where}, column {text.name!r}: {low:g} may be a day of Excel or a second from 0; {hint}")
     words = re.split(r"[\W_]+", name)
-    unit = next((_NAMED_UNITS[word] for word in words if word in _NAMED_UNITS), "s")
+    unit = next((_NAMED_UNITS[word] for word in words if word in _NAMED_UNITS), "")
+    if not unit and low > max(high - low, 100):  # time that passed since a start begins near 0
+        hint = "say how it is written with `time_format` ('s', 'ms', '%y%m%d', '%Y' …)"
+        raise InputError(f"{where}, column {text.name!r}: {text.iloc[0]} is no time that is recognised; {hint}")
+    unit = unit or "s"
     notes.append(f"times: {unit.lower()} from {START:%Y-%m-%d}, as the numbers are no dates")
     try:
         return START + pd.to_timedelta(numbers, unit=unit)  # type: ignore[call-overload,no-any-return]
     except (OverflowError, ValueError) as error:
         raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
+
+
+def _from_excel(days: pd.Series) -> pd.Series:
+    """Read Excel's days; what is within five seconds of a minute is one, as days are written with few digits."""
+    stamps = _EXCEL + pd.to_timedelta((days * 86400e3).round(), unit="ms")
+    minutes = stamps.dt.round("min")
+    return minutes if ((stamps - minutes).abs() <= pd.Timedelta("5s")).all() else stamps
 
 
 def _from_epoch(numbers: pd.Series, unit: str, where: str) -> pd.Series:
@@ -437,14 +452,17 @@ def _parse_time_text(
         return _checked(
             pd.to_datetime(text, format=time_format, errors="coerce", utc="%z" in time_format), text, where, row
         )
-    zones = text.str.extract(_OTHER_ZONE.pattern + "$")[0]
-    if zones.notna().all():
+    zones = text.iloc[:1] if _OTHER_ZONE.fullmatch(text.iloc[0]) else pd.Series([None])
+    if zones.notna().all() and (zones := text.str.extract(_OTHER_ZONE.pattern + "$")[0]).notna().all():
         if tz is None:
             raise InputError(
                 f"{where}: the times are of {zones.iloc[0]}; name the zone with `tz`, such as Europe/Berlin"
             )
         text = text.str.replace(r"\s?[A-Z]{2,5}$", "", regex=True)
-    text = text.str.replace(r"\s*(?:UTC|GMT)$", "Z", regex=True)
+        _check_zone(set(zones), tz, where)
+    for pattern, by in _REWRITTEN.items():
+        if re.search(pattern, text.iloc[0]):
+            text = text.str.replace(pattern, by, regex=True)
     offsets = text.str.fullmatch(_WITH_OFFSET.pattern)
     offset = bool(offsets.mean() > 0.5)
     if offset != offsets.iloc[0] or offsets.nunique() > 1:
@@ -456,22 +474,18 @@ def _parse_time_text(
         if not read.all():
             return _checked(read.where(read), text, where, row)
         return _parse_numeric_dates(numeric, text, where, notes, row, time_format, offset)
-    iso = text.str.replace(r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3", regex=True)
-    iso = iso.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2}),?\s+", r"\1 ", regex=True).str.replace(
-        r"(\d) (Z|[+-]\d\d:?\d\d)$", r"\1\2", regex=True
-    )
-    shaped = iso.str.fullmatch(_ISO)
-    parsed = _read(iso.where(shaped), "ISO8601", utc=offset)
+    shaped = text.str.fullmatch(_ISO)
+    parsed = _read(text.where(shaped), "ISO8601", utc=offset)
     if parsed.isna().any() and shaped.mean() <= 0.5:
         clocks = text.str.fullmatch(_CLOCK)
         if clocks.all():
-            notes.append(f"times: clock times without a date, taken as of {START:%Y-%m-%d}")
-            return _checked(_read(f"{START:%Y-%m-%d} " + text, "mixed", utc=False), text, where, row)
+            notes.append(f"times: clock times without a date, taken as from {START:%Y-%m-%d} on")
+            parsed = _checked(_read(f"{START:%Y-%m-%d} " + text, "mixed", utc=False), text, where, row)
+            return _add_days(parsed, text, where, row)
         readable = text.str.fullmatch(_TIME.pattern)
         if not readable.all():
             return _checked(parsed.where(readable), text, where, row)
-        plain = text.str.replace(r"^(\d{1,2}/[A-Za-z]{3}/\d{4}):", r"\1 ", regex=True)  # as web servers write it
-        parsed = _read(plain, "mixed", utc=offset)
+        parsed = _read(text, "mixed", utc=offset)
     return _checked(parsed, text, where, row)
 
 
@@ -483,6 +497,34 @@ def _read(text: pd.Series, form: str, *, utc: bool) -> pd.Series:
             return pd.to_datetime(text, format=form, errors="coerce", utc=utc)
         except ValueError:  # some have an offset, others none
             return pd.Series(pd.NaT, index=text.index)
+
+
+def _add_days(clocks: pd.Series, text: pd.Series, where: str, row: str) -> pd.Series:
+    """Begin a new day where clock times without a date fall from the evening to the morning."""
+    steps = clocks.diff()
+    newest_first = bool((steps < pd.Timedelta(0)).mean() > 0.5)
+    if newest_first:
+        steps = -1 * steps
+    over = steps < pd.Timedelta(hours=-12)
+    if len(back := np.flatnonzero((steps < pd.Timedelta(0)) & ~over)):
+        hint = "write the date, too"
+        raise InputError(
+            f"{where}, {row} {text.index[back[0]]}: {text.iloc[back[0]]!r} is before the one above; {hint}"
+        )
+    days = over.cumsum()
+    return clocks + pd.to_timedelta((-days + int(days.max())) if newest_first else days, unit="D")
+
+
+def _check_zone(said: set[str], tz: str, where: str) -> None:
+    """Refuse a zone that does not have the abbreviations that the times say."""
+    try:
+        half_years = pd.DatetimeIndex(["2024-01-15", "2024-07-15"]).tz_localize(tz)
+    except (KeyError, ValueError, OSError):
+        return  # told where it is used
+    known = {str(stamp.tzname()) for stamp in half_years}
+    if not said <= known:
+        names = " and ".join(sorted(said)), " and ".join(sorted(known))
+        raise InputError(f"{where}: the times are of {names[0]}, but {tz} has {names[1]}; give another `tz`")
 
 
 def _checked(parsed: pd.Series, text: pd.Series, where: str, row: str) -> pd.Series:
@@ -508,6 +550,17 @@ def _parse_numeric_dates(
         return _read(date, "mixed", utc=offset) if parsed.isna().all() else parsed
 
     day_first, month_first = bool((second <= 12).all()), bool((first <= 12).all())
+    if not (time_format or parts[1].eq(".").any() or (parts[3].str.len() == 4).any()) and day_first and not month_first:
+        days = parts[3].astype(int)
+        other = _read(
+            "20" + parts[0] + "-" + parts[2] + "-" + days.astype("str").str.zfill(2) + " " + clock,
+            "ISO8601",
+            utc=offset,
+        )
+        if other.notna().all() and _jumps(other) <= _jumps(mine := read(first, second)):
+            readings = f"{mine.iloc[0]:%d %B %Y} (day first) or {other.iloc[0]:%d %B %Y} (year first)"
+            hint = "say which with `time_format` ('day-first', or such as '%y-%m-%d %H:%M')"
+            raise InputError(f"{where}, {row} {text.index[0]}: {text.iloc[0]!r} may be {readings}; {hint}")
     if time_format in ("day-first", "month-first"):
         chosen = time_format == "day-first"
     elif day_first != month_first:

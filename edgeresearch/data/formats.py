@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-from edgeresearch.data.cells import Kind, is_missing, kind_of
+from edgeresearch.data.cells import MISSING, Kind, is_missing, kind_of
 from edgeresearch.errors import InputError
 from edgeresearch.io import decompress, read_bytes
 from edgeresearch.provenance import sha256
@@ -40,7 +40,9 @@ _BINARY: Mapping[bytes, str] = {
     b"%PDF": "a PDF; export the data itself",
 }
 _CONTROL = re.compile("[\0-\b\x0e-\x19]")
-_LOG_LINE = re.compile(r'(\S+) \S+ \S+ \[([^\]]+)\] "(?:([A-Z]+) )?(\S*)[^"]*" (\d{3}) (\d+|-)')
+_PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?")
+_PLAIN_MISSING = ["", "nan", "NaN", "NA", "null", "NULL", "None", "-", "undefined"]
+_LOG_LINE = re.compile(r'(?:[\w.-]+:\d+ )?(\S+) \S+ \S+ \[([^\]]+)\] "(?:([A-Z]+) )?(\S*)[^"]*" (\d{3}) (\d+|-)')
 _PROMTOOL_SERIES = re.compile(r"(?P<name>[\w:]*)(?:\{(?P<labels>.*)\})?\s*=>\s*(?P<rest>\S.*)?")
 _PROMTOOL_VALUE = re.compile(r"(?P<value>\S+) @\[(?P<time>[\d.]+)\]")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -59,6 +61,7 @@ class Table:
         file: Name of the file; empty where there is none.
         sha256: Checksum of its decompressed bytes; empty where there is no file.
         delimiter: What separates the cells; empty where nothing does.
+        decimal: The decimal mark of numbers that are text; None where it is not known.
         events: Whether each row is known to be one event, as in an access log.
         notes: One line for each thing that a reader may not expect.
     """
@@ -70,6 +73,7 @@ class Table:
     file: str = ""
     sha256: str = ""
     delimiter: str = ""
+    decimal: str | None = None
     events: bool = False
     notes: tuple[str, ...] = ()
 
@@ -97,9 +101,13 @@ def open_table(source: Source) -> Table:
         text = _decode(content, where, notes)
         if not text.strip():
             raise InputError(f"{where} is empty; give a file with a value in each row")
+        if text.lstrip().startswith("<"):
+            raise InputError(f"{where} is HTML or XML; export the table as CSV")
         if _is_promtool(text):
             cells = _from_promtool(text)
+            facts["decimal"] = "."
         elif text.lstrip()[0] in "{[":
+            facts["decimal"] = "."
             cells = _from_json(text, where).map(
                 lambda cell: json.dumps(cell) if isinstance(cell, list | dict) else cell
             )
@@ -199,7 +207,7 @@ def _from_parquet(content: bytes, where: str) -> pd.DataFrame:
 def _from_json(text: str, where: str) -> pd.DataFrame:
     """Read a JSON document of a shape that is known, or one object per line."""
     try:
-        return _tabulate(json.loads(text), where)
+        return _tabulate(_parse_json(text, where), where)
     except json.JSONDecodeError as error:
         if "\n" not in text.strip() or error.msg not in ("Extra data", "Expecting value"):
             raise InputError(f"{where}, line {error.lineno}: no JSON: {error.msg}; export it anew") from error
@@ -207,10 +215,25 @@ def _from_json(text: str, where: str) -> pd.DataFrame:
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
-                rows.append(json.loads(line))
+                rows.append(_parse_json(line, where))
             except json.JSONDecodeError as error:
                 raise InputError(f"{where}, line {number}: no JSON: {error.msg}; give one object per line") from error
     return _tabulate(rows, where)
+
+
+def _parse_json(text: str, where: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            name = next(name for k, (name, _) in enumerate(pairs) if name in dict(pairs[:k]))
+            raise InputError(f"{where}: an object has {name!r} twice; keep one of them")
+        return found
+
+    try:
+        return json.loads(
+            text, object_pairs_hook=unique, parse_int=lambda digits: float(digits) if len(digits) > 19 else int(digits)
+        )
+    except RecursionError as error:
+        raise InputError(f"{where} is JSON, nested too deeply to be a series; export it anew") from error
 
 
 def _tabulate(data: Any, where: str) -> pd.DataFrame:
@@ -226,12 +249,17 @@ def _tabulate(data: Any, where: str) -> pd.DataFrame:
         if data and all(isinstance(each, list) for each in data.values()):
             if len({len(each) for each in data.values()}) == 1 and not isinstance(next(iter(data.values()))[0], dict):
                 return pd.DataFrame(data)
-        if data and all(isinstance(each, dict) for each in data.values()):
+        plain = not any(
+            isinstance(cell, list | dict) for each in data.values() if isinstance(each, dict) for cell in each.values()
+        )
+        if data and plain and all(isinstance(each, dict) for each in data.values()):
             frame = pd.DataFrame(data)
             return frame.reset_index(names="time" if "time" not in frame else "index")
         nested = [each for each in data.values() if isinstance(each, list | dict) and each]
         if len(nested) == 1:
             return _tabulate(nested[0], where)
+        if len(data) > 1 and not nested and all(kind_of(str(key)) in (Kind.TIME, Kind.NUMBER) for key in data):
+            return pd.DataFrame({"time": [*data], "value": [*data.values()]})
     if isinstance(data, list) and data:
         first = data[0]
         if isinstance(first, dict) and ({"metric", "values"} <= first.keys() or {"metric", "value"} <= first.keys()):
@@ -331,7 +359,7 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
     if match := re.match(r"sep=(.)\r?\n", text):
         delimiter = match[1]
     sample = text[: 1 + text.find("\n", 200_000)] if len(text) > 200_000 else text
-    delimiter = delimiter or _choose_delimiter(sample)
+    delimiter = delimiter or _choose_delimiter(sample, where)
     if delimiter != ",":
         notes.append(f"separator: {'spaces' if delimiter == ' ' else repr(delimiter)}")
     skipped, comments = Counter[str](), list[list[str]]()
@@ -347,12 +375,14 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
         names = comments.pop()
     if begin > (names is not None):
         skipped["lines before the table"] += begin - (names is not None)
+    if (typed := _read_plain(text, delimiter, names, head[begin:])) is not None:
+        return _with_names(typed, names, notes), delimiter
     rows, lines = list[list[str]](), list[int]()
     for number, cells in chain(head[begin:], records):
         if len(cells) > width and not any(cells[width:]):
             cells = cells[:width]
         if len(cells) != width:
-            if _TOTALS.fullmatch(cells[0]) or re.fullmatch(r"\(\d+ rows?\)", cells[0]):
+            if _TOTALS.fullmatch(cells[0]) or re.fullmatch(r"\(?\d+ rows?\b.*", cells[0]):
                 skipped["lines of totals"] += 1
                 continue
             what = f"{len(cells)} columns where there were {width} before"
@@ -366,9 +396,6 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
     while len(rows) > 1 and _TOTALS.fullmatch(rows[-1][0]):
         skipped["lines of totals"] += 1
         del rows[-1], lines[-1]
-    if names is None:
-        names = [f"column{k + 1}" for k in range(width)]
-        notes.append(f"header: none, so columns are named {', '.join(names)}")
     notes += [
         f"skipped: {count} {what if count > 1 else what.replace('lines', 'line', 1)}"
         for what, count in skipped.items()
@@ -377,9 +404,61 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
     table = pd.DataFrame({k: pd.Series(column, dtype="str") for k, column in enumerate(columns)})
     table.index = pd.Index(lines)
+    return _with_names(table, names, notes), delimiter
+
+
+def _with_names(table: pd.DataFrame, names: Sequence[str] | None, notes: list[str]) -> pd.DataFrame:
+    """Name the columns, and drop those that have neither name nor value."""
+    if names is None:
+        names = [f"column{k + 1}" for k in range(len(table.columns))]
+        notes.append(f"header: none, so columns are named {', '.join(names)}")
     table.columns = pd.Index(_name_columns(names, notes))
     blank = [name for name in map(str, table) if name.startswith("column") and is_missing(table[name]).all()]
-    return table.drop(columns=blank) if len(blank) < width else table, delimiter
+    return table.drop(columns=blank) if len(blank) < len(table.columns) else table
+
+
+def _read_plain(
+    text: str, delimiter: str, names: Sequence[str] | None, head: Sequence[tuple[int, list[str]]]
+) -> pd.DataFrame | None:
+    """Read a long text at once where its first rows are plain: numbers and times of ISO 8601 without doubt.
+
+    None where a later row is not: then each line is read for itself, which tells what is wrong, and where.
+    """
+    if len(text) < 500_000 or delimiter == " " or text.count("\r") != text.count("\r\n"):
+        return None
+    import pyarrow as pa
+    from pyarrow import csv as plain
+
+    kinds: dict[str, pa.DataType] = {}
+    for k, cells in enumerate(
+        zip(*(cells for _, cells in head), strict=True) if len({len(c) for _, c in head}) == 1 else ()
+    ):
+        known = [cell for cell in cells if cell.lower() not in MISSING]
+        if known and all(_PLAIN_TIME.fullmatch(cell) for cell in known):
+            kinds[str(k)] = pa.timestamp("ns", "UTC" if known[0].endswith("Z") else None)
+        elif known and all(re.fullmatch(r"[-+]?\d{1,18}", cell) for cell in known):
+            kinds[str(k)] = pa.int64()
+        elif any(re.fullmatch(r"[-+]?(?:0|\d+)\.\d+", cell) and len(cell.partition(".")[2]) != 3 for cell in known):
+            kinds[str(k)] = pa.float64()
+        else:
+            return None
+    if not kinds:
+        return None
+    first = head[0][0]
+    try:
+        table = plain.read_csv(
+            pa.BufferReader(text.encode()),
+            plain.ReadOptions(use_threads=False, skip_rows=first - 1, column_names=list(kinds), block_size=1 << 22),
+            plain.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+            plain.ConvertOptions(column_types=kinds, null_values=_PLAIN_MISSING, timestamp_parsers=[plain.ISO8601]),
+        )
+    except pa.ArrowInvalid:
+        return None
+    frame = table.to_pandas(self_destruct=True, split_blocks=True)
+    if any(frame[name].isna().any() for name, kind in kinds.items() if pa.types.is_timestamp(kind)):
+        return None
+    frame.index = pd.RangeIndex(first, first + len(frame))
+    return pd.DataFrame(frame)
 
 
 def _split(text: str, delimiter: str, where: str, comments: list[list[str]]) -> Iterator[tuple[int, list[str]]]:
@@ -413,13 +492,14 @@ def _split(text: str, delimiter: str, where: str, comments: list[list[str]]) -> 
         raise InputError(f"{where} is no CSV: {error}; give a file with one line per row") from error
 
 
-def _choose_delimiter(sample: str) -> str:
+def _choose_delimiter(sample: str, where: str) -> str:
     """Return what separates cells: the one that leaves most of them numbers, times or nothing, in rows of one width."""
-    best, chosen = 0.0, ","
+    best, chosen, broken = 0.0, ",", None
     for delimiter in _DELIMITERS:
         try:
-            rows = [cells for _, cells in islice(_split(sample, delimiter, "", []), SAMPLE)]
-        except InputError:
+            rows = [cells for _, cells in islice(_split(sample, delimiter, where, []), SAMPLE)]
+        except InputError as error:
+            broken = broken or error
             continue
         rows = rows[len(rows) // 2 :]
         width, often = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
@@ -429,6 +509,8 @@ def _choose_delimiter(sample: str) -> str:
         score = often / len(rows) * (sum(clean) / len(clean) + 0.01)
         if score > best + (0.2 if delimiter == " " else 0):
             best, chosen = score, delimiter
+    if broken and chosen == " ":  # the only one for which quotes mean nothing
+        raise broken
     return chosen
 
 
@@ -459,24 +541,50 @@ def _find_header(rows: Sequence[Sequence[str]], where: str) -> tuple[list[str] |
         return None, 0
     above = [row for row in rows[:begin] if len(row) == width]
     texts = [row for row in above if all(kind_of(cell) is Kind.TEXT for cell in row)]
-    nearest_row = rows[begin - 1]
+    nearest_row = _match_header(list(rows[begin - 1]), rows[begin], later)
+    if nearest_row not in above and len(nearest_row) == width:
+        return nearest_row, begin
     if len(nearest_row) < width:
         what = f"{len(nearest_row)} names in the header, {width} cells in the rows"
         raise InputError(f'{where}: {what}; quote numbers that hold the separator, such as "1,234"')
     if len(nearest_row) > width and any(nearest_row[width:]):
         what = f"{len(nearest_row)} names in the header, {width} cells in the rows"
         raise InputError(f"{where}: {what}; give each line the same")
+    if (
+        len(texts) > 1
+        and nearest_row == texts[-1]
+        and all(re.fullmatch(r"\(.*\)|\[.*\]", name) for name in nearest_row)
+    ):
+        return [f"{name} {unit}" for name, unit in zip(texts[-2], nearest_row, strict=True)], begin
     label = [row for row in texts if row[0].lower() == "label"]  # CloudWatch's console writes what is shown first
     if label or nearest_row not in texts:
         return list((label or texts or [nearest_row[:width]])[0]), begin
     return list(nearest_row), begin
 
 
+def _match_header(names: list[str], row: Sequence[str], later: Sequence[Sequence[Kind]]) -> list[str]:
+    """Complete a header that lacks one name: of R's row names, of an empty last cell, of a clock beside its date."""
+    if len(names) != len(row) - 1:
+        return names
+    if all(kinds[-1] is Kind.MISSING for kinds in later):
+        return [*names, ""]
+    if row[0] in ("0", "1"):
+        return ["", *names]
+    pairs = [
+        k
+        for k in range(len(names))
+        if re.fullmatch(r"\d+[-/.]\d+[-/.]\d+", row[k]) and re.fullmatch(r"\d+:\d\d\S{0,9}", row[k + 1])
+    ]
+    return [*names[: pairs[0] + 1], f"{names[pairs[0]]} (clock)", *names[pairs[0] + 1 :]] if len(pairs) == 1 else names
+
+
 def _name_columns(names: Sequence[str], notes: list[str]) -> list[str]:
     """Give each column a name of its own."""
     named: list[str] = []
     for k, name in enumerate(names):
-        name = name.strip().strip('"').lstrip("#").strip() or f"column{k + 1}"
+        name = name.strip()
+        name = name[1:-1] if len(name) > 1 and name[0] == name[-1] == '"' else name
+        name = name.lstrip("#").strip() or f"column{k + 1}"
         if name in named:
             again = next(f"{name}.{n}" for n in range(2, len(names) + 2) if f"{name}.{n}" not in names)
             notes.append(f"two columns are called {name!r}; the later one is {again!r} here")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data.cells import parse_numbers, parse_times, share_of_numbers, share_of_times
+from edgeresearch.data.cells import Kind, kind_of, parse_numbers, parse_times, share_of_numbers, share_of_times
 from edgeresearch.data.formats import Source, Table, open_table
 from edgeresearch.data.trace import Origin, Trace, choose_season, format_duration, parse_step, regular_index
 from edgeresearch.errors import InputError, nearest
@@ -23,6 +23,11 @@ TraceLike: TypeAlias = Source | Trace
 _TIME_NAMES = ("_time", "time", "timestamp", "datetime", "ts", "ds", "date", "when", "at", "zeit", "datum",
                "zeitstempel", "t", "minute", "second", "hour", "day")  # fmt: skip
 _VALUE_NAMES = ("_value", "value", "values", "y", "requests", "hits", "load", "rate", "rps", "qps", "count")
+_ELAPSED = re.compile(
+    r"(?i)(?:(?:elapsed|uptime|time|t|since|start|offset)[\W_]*)*(?:ms|s|h|min|sec|seconds?|minutes?|hours?|millis)\W*"
+)
+_PARTS = ("year", "month", "day", "hour", "minute", "second")
+_SENTINELS = (-99.0, -999.0, -9999.0, -99999.0)
 _LABEL_NAMES = re.compile(
     r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip|year|month|day|weekday|hour|minute|second|index|line|row|table)"
 )
@@ -46,6 +51,7 @@ class Reading(TypedDict, total=False):
         count: Whether each row is an event, and the rows of each step are counted.
         rate: Whether the values are a counter, whose differences are meant.
         level: Whether values that only rise are meant as they are.
+        missing: What stands for a missing value beside the usual words, such as `-999`; `none` if nothing does.
         decimal: The decimal mark, `.` or `,`.
         time_format: `day-first`, `month-first`, `s`, `ms`, `us`, `ns` (since 1970), `excel`, or a format of `strptime`.
         tz: Zone of times that name none, such as `Europe/Berlin`.
@@ -59,6 +65,7 @@ class Reading(TypedDict, total=False):
     count: bool
     rate: bool
     level: bool
+    missing: str | None
     decimal: str | None
     time_format: str | None
     tz: str | None
@@ -128,6 +135,8 @@ def read_trace(
             f"{where} has {observed} values, window {window or 1} and horizon {horizon} need {needed}; give a longer "
             "series or a smaller `window`"
         )
+    if time_of := _clocks_forward(pd.DatetimeIndex(series.index), size):
+        notes.append(f"times: an hour is absent from {time_of} on, as when clocks are put forward; `tz` names the zone")
     repairs = {**_repairs(series), **repairs}
     if line := _tell_repairs(repairs, size):
         notes.append(line)
@@ -152,8 +161,18 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
     """
     table = open_table(data)
     notes = list(table.notes)
-    cells, options = _keep_where(table.cells, reading.get("where"), table.where), _number_options(table, reading)
+    if refused := [name for name in ("value", "sum") if reading.get(name)]:
+        raise InputError(f"`{refused[0]}` is for one series; name channels with `columns`")
+    cells = _prepare(table, reading)
     time = _find_time(cells, reading, (), table.where, notes)
+    if reading.get("count"):
+        stamps = _stamps(cells, time, table, reading, notes)
+        series, name, _ = _count_events(stamps, reading.get("step") or "1min", table.where, notes)
+        return Channels(table.name, series.to_frame(name), table.file, table.sha256, tuple(notes))
+    if table.events:
+        raise InputError(
+            f"{table.where}: each line is a request; count them per step with `count` and `step`, such as 1min"
+        )
     names = [_check_column(cells, name, table.where) for name in columns or ()]
     if not names:
         names = _candidates(cells, time, table.where, constant=True)
@@ -164,21 +183,21 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
     if set(names) & set(time) or len(set(names)) < len(names):
         raise InputError(f"{table.where}: name each channel once, and not the time column")
     stamps = _stamps(cells, time, table, reading, notes)
-    frame = pd.DataFrame({name: parse_numbers(cells[name], table.where, notes, **options).to_numpy() for name in names})
+    frame = pd.DataFrame({name: _read_numbers(cells[name], table, reading, notes).to_numpy() for name in names})
     frame.index = stamps
-    if labels := _labels(cells, [*time, *names]) if stamps.has_duplicates else []:
+    if labels := _labels(cells, [*time, *names], stamps):
         if len(names) > 1:
             raise InputError(
                 f"{table.where}: {_offer_labels(cells, labels)}; keep one with `where`, or name one of `columns`"
             )
-        key = cells[labels].astype("str").agg("/".join, axis=1).to_numpy()
+        key = _keys(cells, labels)
         frame = frame.assign(key=key, time=stamps).drop_duplicates()
         if frame.duplicated(["time", "key"]).any():
             _refuse_conflict(frame.set_index("time")[names[0]], table.where)
         frame = frame.pivot(index="time", columns="key", values=names[0]).rename_axis(columns=None)
         notes.append(f"channels: {', '.join(map(str, frame.columns))}, by {', '.join(labels)}")
     frame, repairs = _in_order(frame, table.where)
-    for name in frame:
+    for name in map(str, frame):
         if frame[name].isna().all():
             raise InputError(f"{table.where}, column {name!r} has no value; leave it out of `columns`")
         frame[name] = _difference(frame[name], str(name), reading, table.where, notes)
@@ -193,7 +212,7 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
 
 def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.Series, str, pd.Timedelta]:
     """Return the values in order of time, their name, and the step; what was repaired stands in `attrs`."""
-    cells, where = _keep_where(table.cells, reading.get("where"), table.where), table.where
+    cells, where = _prepare(table, reading), table.where
     value, step = reading.get("value"), reading.get("step")
     time = _find_time(cells, reading, [value] if value else [], where, notes)
     if reading.get("count"):
@@ -201,7 +220,7 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
     if table.events:
         raise InputError(f"{where}: each line is a request; count them per step with `count` and `step`, such as 1min")
     names = _find_values(cells, time, reading, where, notes)
-    columns = {name: parse_numbers(cells[name], where, notes, **_number_options(table, reading)) for name in names}
+    columns = {name: _read_numbers(cells[name], table, reading, notes) for name in names}
     stamps = _stamps(cells, time, table, reading, notes)
     if not time:
         size = parse_step(step) if step else pd.Timedelta(seconds=1)
@@ -209,14 +228,14 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
     frame = pd.DataFrame(columns).set_index(stamps)
     unit = names[0] if len(names) == 1 else "sum"
     cell_unit = next((note.split(" ")[2].rstrip(",") for note in notes if note.startswith("numbers: in ")), "")
-    labels = _labels(cells, [*time, *names]) if stamps.has_duplicates else []
+    labels = _labels(cells, [*time, *names], stamps)
     parts = [frame[name].rename(name) for name in names]
     if labels:
         if not reading.get("sum"):
             raise InputError(
                 f"{where}: {_offer_labels(cells, labels)}; keep one with `where`, or add them up with `sum`"
             )
-        keys = cells[labels].astype("str").agg("/".join, axis=1).to_numpy()
+        keys = _keys(cells, labels)
         parts = [part[keys == key] for part in parts for key in pd.unique(keys)]
         notes.append(f"sum: of {len(parts)} series, by {', '.join(labels)}")
     elif len(names) > 1:
@@ -226,7 +245,7 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
         one, counts = _in_order(part.to_frame(), where)
         ordered.append(_difference(one.iloc[:, 0], str(part.name), reading, where, notes))
         repairs = {key: repairs.get(key, 0) + count for key, count in counts.items()}
-    series = ordered[0] if len(ordered) == 1 else pd.concat(ordered, axis=1).sum(axis=1, min_count=1)
+    series = ordered[0] if len(ordered) == 1 else _add_up(ordered, where, notes)
     if time and step is None:
         size = _guess_step(pd.DatetimeIndex(series.index), where, notes)
     elif time:
@@ -237,11 +256,19 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
     return series, f"{unit} ({cell_unit})" if cell_unit else unit, size
 
 
-def _number_options(table: Table, reading: Reading) -> dict[str, Any]:
-    decimal = reading.get("decimal")
+def _read_numbers(column: pd.Series, table: Table, reading: Reading, notes: list[str]) -> "pd.Series[float]":
+    """Parse values; a number that is often written where one is missing is doubted."""
+    decimal = reading.get("decimal") or table.decimal
     if decimal not in (None, ".", ","):
         raise InputError(f"`decimal` is {decimal!r}; it is '.' or ','")
-    return {"row": table.row, "delimiter": table.delimiter, "decimal": decimal}
+    where = table.where
+    values = parse_numbers(column, where, notes, row=table.row, delimiter=table.delimiter, decimal=decimal)
+    negative = values[values < 0]
+    if reading.get("missing") is None and negative.nunique() == 1 and negative.iloc[0] in _SENTINELS:
+        what = f"{negative.iloc[0]:g} may be a value or stand for a missing one ({len(negative)} such {table.row}s)"
+        place = f"{where}, {table.row} {negative.index[0]}, column {column.name!r}"
+        raise InputError(f"{place}: {what}; say which with `missing` ({negative.iloc[0]:g} or none)")
+    return values
 
 
 def _check_column(cells: pd.DataFrame, name: str, where: str) -> str:
@@ -258,13 +285,51 @@ def _keep_where(cells: pd.DataFrame, wanted: str | Sequence[str] | None, where: 
         if not equals:
             raise InputError(f"`where` {text!r} is no condition; write it like instance=api-1")
         column = cells[_check_column(cells, name, where)].astype("str").str.strip()
-        kept = cells[column == value]
+        same = column == value
+        if cells[name].dtype.kind in "iuf" and share_of_numbers(pd.Series([value])) == 1:
+            same = cells[name] == pd.to_numeric(value, errors="coerce")
+        kept = cells[same]
         if kept.empty:
             there = [str(each) for each in column.unique()]
             known = f"; there are {', '.join(there[:8])}" + (" …" if len(there) > 8 else "")
             raise InputError(f"{where}: no row has {name} = {value!r}{nearest(value, there)}{known}")
         cells = kept
     return cells
+
+
+def _prepare(table: Table, reading: Reading) -> pd.DataFrame:
+    """Keep the rows that are asked for, empty the cells that stand for no value, and join times out of their parts."""
+    cells = _keep_where(table.cells, reading.get("where"), table.where)
+    word = (reading.get("missing") or "none").strip()
+    if word.lower() != "none":
+        number = pd.to_numeric(word, errors="coerce")
+        for name in cells:
+            same = cells[name].astype("str").str.strip() == word
+            if cells[name].dtype.kind in "iuf":
+                same = cells[name] == number
+            if same.any():
+                cells = cells.assign(**{str(name): cells[name].where(~same)})
+    return cells if reading.get("time") else _join_times(cells)
+
+
+def _join_times(cells: pd.DataFrame) -> pd.DataFrame:
+    """Make one column of times out of columns of their parts: year, month, day …, or a date and the hour."""
+    names = {str(name).lower(): str(name) for name in cells}
+    parts = [names[part] for part in _PARTS if part in names and share_of_numbers(cells[names[part]]) == 1]
+    times = [str(name) for name in cells if share_of_times(cells[name]) > 0.9]
+    lower = [part.lower() for part in parts]
+    text = [cells[part].astype("str").str.strip().str.removesuffix(".0").str.zfill(2) for part in parts]
+    if not times and lower[:3] == ["year", "month", "day"]:
+        days, clock = text[0] + "-" + text[1] + "-" + text[2], text[3:]
+    elif len(times) == 1 and times[0].lower() == "date" and lower[:1] == ["hour"]:
+        days, clock = cells[times[0]].astype("str").str.strip(), text
+        if days.str.contains(":").any():
+            return cells
+    else:
+        return cells
+    hours = clock[0] if clock else "00"
+    joined = days + " " + hours + ":" + (clock[1] if len(clock) > 1 else "00")
+    return cells.drop(columns=[*parts, *times]).assign(time=joined)
 
 
 def _find_time(
@@ -283,6 +348,8 @@ def _find_time(
             name for name in others if pd.to_datetime(cells[name], format=form, errors="coerce").notna().mean() > 0.5
         ]
     named = [name for name in others if name.lower() in _TIME_NAMES and _could_be_time(cells[name])]
+    if not times and not named and len(others) > 1:
+        named = [name for name in others if _ELAPSED.fullmatch(name) and _rises(cells[name])]
     dates = [name for name in times if not cells[name].dtype.kind == "M" and _all_match(cells[name], r".*\d[-/.]\d.*")]
     clocks = [name for name in times if not cells[name].dtype.kind == "M" and _all_match(cells[name], r"[^-/]*:[^-/]*")]
     if len(times) == 2 and len(dates) == len(clocks) == 1 and not _all_match(cells[dates[0]], r".*:.*"):
@@ -310,6 +377,11 @@ def _rank(name: str) -> int:
     return _TIME_NAMES.index(name.lower()) if name.lower() in _TIME_NAMES else len(_TIME_NAMES)
 
 
+def _rises(column: pd.Series) -> bool:
+    numbers = pd.to_numeric(column, errors="coerce")
+    return bool(numbers.notna().all() and numbers.is_monotonic_increasing and numbers.is_unique)
+
+
 def _could_be_time(column: pd.Series) -> bool:
     """Tell whether a column that is called like a time may be one; parts of a date, such as hours, are none."""
     if column.dtype.kind == "M" or share_of_times(column) > 0.5:
@@ -331,7 +403,8 @@ def _candidates(cells: pd.DataFrame, time: Sequence[str], where: str, *, constan
     if not numeric:
         names = ", ".join(map(str, cells.columns))
         hint = "; if each row is an event, `count` them" if time else ""
-        raise InputError(f"{where} has no column of numbers; columns: {names}{hint}")
+        some = [f"; {name!r} holds {_odd_cell(cells[name])!r}" for name in cells if name not in time][-1:]
+        raise InputError(f"{where} has no column of numbers; columns: {names}{''.join(some)}{hint}")
     why = {name: reason for name in numeric if (reason := _no_value(cells[name]))}
     why = {name: reason for name, reason in why.items() if not (constant and reason == "constant")}
     kept = [name for name in numeric if name not in why]
@@ -344,14 +417,21 @@ def _candidates(cells: pd.DataFrame, time: Sequence[str], where: str, *, constan
             return numeric
         reasons = ", ".join(f"{name!r} is {reason}" for name, reason in why.items())
         hint = "; if each row is an event, `count` them" if time else ""
-        raise InputError(f"{where} has no column that looks like values: {reasons}; name one with `value`{hint}")
+        option = "columns" if constant else "value"
+        raise InputError(f"{where} has no column that looks like values: {reasons}; name one with `{option}`{hint}")
     named = [name for name in kept if not _NO_NAME.fullmatch(name)]
     return named or kept
 
 
+def _odd_cell(column: pd.Series) -> str:
+    """Return the first cell that keeps a column from being numbers."""
+    cells = [str(cell).strip()[:40] for cell in column.iloc[:1000]]
+    return next((cell for cell in cells if kind_of(cell) in (Kind.TEXT, Kind.TIME)), cells[0])
+
+
 def _no_value(column: pd.Series) -> str:
     """Return what a column of numbers is, if it is no value."""
-    numbers = pd.to_numeric(column, errors="coerce").dropna()
+    numbers = pd.to_numeric(column, errors="coerce").replace([np.inf, -np.inf], np.nan).dropna()
     if len(numbers) < 3 or len(numbers) < len(column) / 2:
         return ""
     steps = np.diff(numbers)
@@ -359,11 +439,9 @@ def _no_value(column: pd.Series) -> str:
         return "a row counter"
     if numbers.min() > 1e8 and (steps >= 0).all() and (numbers % 1 == 0).all() and _all_clock(numbers):
         return "a clock"
-    if (steps == 0).all():
-        return "constant"
     if _LABEL_NAMES.fullmatch(str(column.name)):
         return "a label by its name"
-    return ""
+    return "constant" if (steps == 0).all() else ""
 
 
 def _all_clock(numbers: pd.Series) -> bool:
@@ -387,7 +465,7 @@ def _find_values(cells: pd.DataFrame, time: Sequence[str], reading: Reading, whe
         return names
     found = _candidates(cells, time, where)
     if len(found) > 1 and not reading.get("sum"):
-        likely = [name for name in found if name.lower() in _VALUE_NAMES]
+        likely = [name for name in found if re.sub(r"\.\d+$", "", name.lower()) in _VALUE_NAMES]
         if len(likely) != 1:
             some = ", ".join(map(repr, found[:6])) + (" …" if len(found) > 6 else "")
             raise InputError(f"{where}: {some} may all be the value; name one with `value`, or add them up with `sum`")
@@ -397,10 +475,31 @@ def _find_values(cells: pd.DataFrame, time: Sequence[str], reading: Reading, whe
     return found
 
 
-def _labels(cells: pd.DataFrame, used: Sequence[str]) -> list[str]:
-    """Return the columns that tell series apart: a few values, each at several times."""
+def _labels(cells: pd.DataFrame, used: Sequence[str], stamps: pd.DatetimeIndex) -> list[str]:
+    """Return the columns that tell series apart that stand below each other: a few values, each at several times.
+
+    Series do so where times repeat, or where they have a common distance only within each.
+    """
     rest = [str(name) for name in cells.columns if name not in used]
-    return [name for name in rest if 1 < cells[name].nunique() <= max(len(cells) / 3, 2)]
+    several = {name: cells[name].nunique(dropna=False) for name in rest}
+    found = [name for name, count in several.items() if 1 < count <= max(len(cells) / 3, 2)]
+    if not found or stamps.has_duplicates:
+        return found
+    found = [name for name in found if cells[name].dtype.kind not in "iufbM" and share_of_numbers(cells[name]) < 0.5]
+    if not found or _evenness(stamps) > 0.9:
+        return []
+    keys = _keys(cells, found)
+    return found if min(_evenness(stamps[keys == key]) for key in pd.unique(keys)) > 0.9 else []
+
+
+def _keys(cells: pd.DataFrame, labels: Sequence[str]) -> Any:
+    return cells[list(labels)].astype("str").fillna("-").agg("/".join, axis=1).to_numpy()
+
+
+def _evenness(stamps: pd.DatetimeIndex) -> float:
+    """Return the share of the commonest distance between neighbours."""
+    distances = np.abs(np.diff(stamps.asi8))
+    return float(np.unique(distances, return_counts=True)[1].max() / len(distances)) if len(distances) else 0.0
 
 
 def _offer_labels(cells: pd.DataFrame, labels: Sequence[str]) -> str:
@@ -443,6 +542,8 @@ def _in_order(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, dict[str, 
         same = frame.assign(_time=frame.index).duplicated().to_numpy()
         repairs["exact_duplicates"] = int(same.sum())
         frame = frame[~same]
+        if frame.index.has_duplicates and (frame.notna().groupby(level=0).sum() <= 1).all(axis=None):
+            frame = frame.groupby(level=0).first()  # a row without a value contradicts none
         if frame.index.has_duplicates:
             _refuse_conflict(before, where)
     return frame, repairs
@@ -452,21 +553,24 @@ def _refuse_conflict(frame: "pd.DataFrame | pd.Series", where: str) -> None:
     """Refuse rows of one time with different values; say so where a clock change explains them."""
     stamps = pd.DatetimeIndex(frame.index)
     twice = stamps[stamps.duplicated()]
-    back = np.flatnonzero(np.diff(stamps.asi8) < 0)
-    hour, first = pd.Timedelta(hours=1), twice[0]
-    changes = (
-        len(back)
-        and twice.month.isin([3, 4, 9, 10, 11]).all()
-        and (twice.hour < 4).all()
-        and (stamps[back] - stamps[back + 1] < hour).all()
-        and len(twice.normalize().unique()) == len(back)
-    )
-    if changes:
+    hours = twice.floor("h").unique()
+    changes = (hours.hour < 4) & (hours.day_of_week == 6) & hours.month.isin([3, 4, 9, 10, 11])
+    if changes.all() and len(hours.normalize().unique()) == len(hours):
         what = f"the hour from {twice.min()} on stands there twice, as when clocks are put back"
         raise InputError(f"{where}: {what}; name the zone with `tz`, such as Europe/Berlin")
     raise InputError(
-        f"{where}: {len(twice)} times stand there twice with different values, the first {first}; delete one of each"
+        f"{where}: {len(twice)} times stand there twice with different values, the first {twice[0]}; delete one of each"
     )
+
+
+def _clocks_forward(stamps: pd.DatetimeIndex, size: pd.Timedelta) -> pd.Timestamp | None:
+    """Return where an hour is absent in a night in which many countries change their clocks."""
+    hour = pd.Timedelta(hours=1)
+    if size > hour:
+        return None
+    before = stamps[:-1][np.diff(stamps.asi8) == (size + hour).value] + size
+    nights = before[(before.day_of_week == 6) & before.month.isin([3, 4, 9, 10]) & (before.hour < 4)]
+    return nights[0] if len(nights) else None
 
 
 def _guess_step(stamps: pd.DatetimeIndex, where: str, notes: list[str]) -> pd.Timedelta:
@@ -476,6 +580,9 @@ def _guess_step(stamps: pd.DatetimeIndex, where: str, notes: list[str]) -> pd.Ti
     distances = np.diff(stamps.asi8)
     sizes, counts = np.unique(distances, return_counts=True)
     size, share = pd.Timedelta(int(sizes[counts.argmax()]), unit="ns"), counts.max() / counts.sum()
+    first_of_month = (stamps.day == 1) | stamps.is_month_end
+    if size >= pd.Timedelta(days=28) and first_of_month.all():
+        raise InputError(f"{where}: the rows are calendar months or years, which differ in length; give days or weeks")
     if share >= 0.5:
         return size
     median = float(np.median(distances))
@@ -517,6 +624,20 @@ def _count_events(
 # ----------------------------------------------------------------------------------------------------- repairs
 
 
+def _add_up(parts: Sequence[pd.Series], where: str, notes: list[str]) -> pd.Series:
+    """Add series up; a sum lacks a value where one of them does between its first and its last."""
+    times = set(parts[0].index)
+    if not any(times.intersection(part.index) for part in parts[1:]):  # each has times of its own: bring them together
+        size = _guess_step(pd.DatetimeIndex(parts[0].index), where, notes)
+        parts = [part.set_axis(pd.DatetimeIndex(part.index).round(size)) for part in parts]
+        if any(part.index.has_duplicates for part in parts):
+            raise InputError(f"{where}: the series have no common times; keep one with `where`")
+        notes.append(f"times: those of the series differ, so they are rounded to {format_duration(size)}")
+    table = pd.concat(parts, axis=1)
+    alive = table.bfill().notna() & table.ffill().notna()
+    return table.sum(axis=1, min_count=1).mask((table.isna() & alive).any(axis=1))
+
+
 def _difference(series: pd.Series, name: str, reading: Reading, where: str, notes: list[str]) -> pd.Series:
     """Return the increments of a counter per step; any other series as it is."""
     rate, level = reading.get("rate"), reading.get("level")
@@ -527,8 +648,10 @@ def _difference(series: pd.Series, name: str, reading: Reading, where: str, note
     falls = np.flatnonzero(steps < 0)
     if not rate:
         named = _COUNTER_NAME.fullmatch(name)
-        few = 0.2 * len(steps) if named else max(0.05 * len(steps), 1)
-        rising = len(known) >= 8 and (steps > 0).mean() > 0.3 and len(falls) <= few
+        rises = int((steps > 0).sum())
+        few = 0.2 * rises if named else max(0.05 * rises, 1)
+        often = rises > 0.3 * len(steps) or rises >= 5 and not len(falls) or named and rises >= 2
+        rising = len(known) >= 8 and often and len(falls) <= few
         resets = rising and bool((known.to_numpy()[falls + 1] < 0.5 * known.to_numpy()[falls]).all())
         if level or not resets or known.min() < 0:
             return series
