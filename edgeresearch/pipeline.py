@@ -14,7 +14,9 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import pandas as pd
 import psutil
 import yaml
 from filelock import FileLock, Timeout
@@ -33,6 +35,57 @@ COPIED = ("dvc.yaml", ".dvcignore", "edgeresearch", "notebooks", "data/measured"
 """What a workspace holds besides its settings, where it exists; the package is there for stages to depend on."""
 FILLED = (".", "build/notebooks", "data/measured", "data/raw/**", "data/processed/**", "reports/**")
 """Where a killed run may leave drafts."""
+METRICS = Path("reports/metrics")
+
+
+class Headline(NamedTuple):
+    """Numbers that show in short what a stage found.
+
+    Attributes:
+        files: Its tables, as a pattern from `reports/tables` on.
+        keys: Columns whose values name a number.
+        values: Columns of numbers; where there is none, rows are counted.
+        rows: Which rows, as pandas queries them; all if empty.
+    """
+
+    files: str
+    keys: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    rows: str = ""
+
+
+_SWEPT, _FORECAST = ("value", "streams"), "forecaster in ('lstm', 'none')"
+HEADLINES: Mapping[str, tuple[Headline, ...]] = {
+    "fetch": (Headline("../../data/raw/sources.csv", ("real",)),),
+    "compare": (Headline("forecast/*.csv", ("trace", "model"), ("mse", "skill"), "horizon == 1"),),
+    "replay": (
+        Headline(
+            "elastic/*.csv", ("trace", "strategy"), ("error_percent", "pod_hours"),
+            f"lead == 1 and reading == 'trace' and phase == 'all' and {_FORECAST}",
+        ),
+    ),
+    "limits": (Headline("los/landmarks.csv", ("rule", "together", "what"), ("value",)),),
+    "scheduling": (
+        Headline("los/drops.csv", ("policy", "streams"), ("drop_percent",)),
+        Headline("los/hops.csv", ("streams", "hops"), ("share_percent",), "policy == 'los' and reading == 'triggers'"),
+    ),
+    "sweeps": tuple(
+        Headline(f"los/{name}.csv", _SWEPT, ("drop_percent",)) for name in ("staleness", "gateways", "churn", "choices")
+    ),
+    "measured": (Headline("los/measured.csv", ("model", "policy", "streams"), ("drop_percent",)),),
+    "city": (Headline("los/city.csv", ("nodes", "policy"), ("drop_percent", "hops", "megabytes")),),
+    "anomaly": (
+        Headline(
+            "anomaly.csv", ("kind", "detector"), ("event_f1", "auc_pr", "false_alarms_per_day"), "sensor == 'pooled'"
+        ),
+    ),
+    "staleness": (
+        Headline("staleness.csv", ("data", "policy", "streams"), ("event_f1", "mean_age"), "threshold == 'ema'"),
+    ),
+    "notebooks": (Headline("data_series.csv", ("trace",), ("steps", "mean", "missing_percent")),),
+    "report": (Headline("../claims.csv", ("paper", "verdict")),),
+}  # fmt: skip
+"""By stage; the others write their metrics themselves. No stage depends on this: it says nothing new."""
 _CONFIG = "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
 _GRACE = 5.0
 """Seconds that an interrupted run has to end by itself."""
@@ -169,6 +222,34 @@ def _dvc(place: Path, variables: Mapping[str, str], *options: str) -> None:
         signal.signal(signal.SIGTERM, before)
     if status:
         raise RunError(f"dvc repro in {place} ended with status {status}; the failed stage is named above")
+
+
+def record_metrics(stage: str, root: str | Path = ".") -> None:
+    """Write a stage's `HEADLINES` from its tables into `reports/metrics`, numbers as the tables have them.
+
+    Raises:
+        InputError: A table is missing, or the file cannot be written.
+    """
+    if stage not in HEADLINES:
+        return
+    found = {}
+    for headline in HEADLINES[stage]:
+        place = Path(os.path.normpath(Path(root, "reports", "tables", headline.files)))
+        table = pd.concat(map(io.read_table, sorted(place.parent.glob(place.name)) or [place]), ignore_index=True)
+        if headline.rows:
+            table = table.query(headline.rows)
+        keys, values = list(headline.keys), list(headline.values)
+        if not values:
+            table, values = table.groupby(keys, sort=False).size().rename("rows").reset_index(), ["rows"]
+        found[place.stem if "*" not in headline.files else place.parent.name] = _nest(table, keys, values)
+    io.write_json(found, Path(root, METRICS, f"{stage}.json"))
+
+
+def _nest(table: pd.DataFrame, keys: list[str], values: list[str]) -> Any:
+    if keys:
+        return {str(name): _nest(part, keys[1:], values) for name, part in table.groupby(keys[0])}
+    known = table[values].mean().dropna().to_dict()
+    return known if len(values) > 1 else known.get(values[0])
 
 
 def record_seconds(path: str | Path, stage: str) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -18,7 +19,7 @@ from edgeresearch import cli, pipeline
 from edgeresearch.config import Params
 from edgeresearch.errors import InputError, RunError
 from edgeresearch.papers.project import TABLES
-from edgeresearch.pipeline import COPIED, MIRROR, reproduce
+from edgeresearch.pipeline import COPIED, HEADLINES, MIRROR, record_metrics, reproduce
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
@@ -129,6 +130,65 @@ def test_commands_are_those_of_the_command_line() -> None:
         assert words[:3] == ["python", "-m", "edgeresearch"] and words[3] in known
         if words[3] == "table":
             assert set(words[4:]) <= set(TABLES)
+
+
+def _numbers(found: Any) -> list[float]:
+    return [number for each in found.values() for number in _numbers(each)] if isinstance(found, dict) else [found]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_leaves_numbers_that_dvc_can_compare(name: str) -> None:
+    paths = list(_names(STAGES[name], "metrics"))
+    assert paths
+    own = f"reports/metrics/{name}.json"
+    assert (own in paths) is (name in HEADLINES or name == "claims")
+    for path in paths:
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert all(isinstance(number, int | float) for number in _numbers(json.loads(text)) if path == own)
+        assert _numbers(json.loads(text))
+
+
+@pytest.mark.parametrize("name", sorted({*HEADLINES} - {"fetch"}))
+def test_metrics_in_git_are_those_of_the_tables_in_git(name: str, tmp_path: Path) -> None:
+    (tmp_path / "reports" / "metrics").mkdir(parents=True)
+    for part in ("tables", "claims.csv"):
+        (tmp_path / "reports" / part).symlink_to(ROOT / "reports" / part)
+    record_metrics(name, tmp_path)
+    path = Path("reports", "metrics", f"{name}.json")
+    assert (tmp_path / path).read_bytes() == (ROOT / path).read_bytes()
+
+
+def test_a_stage_ends_with_its_metrics_and_a_hand_run_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["data", "--source", "synthetic", "--folder", "data/raw"]
+
+    def run(stage: str | None) -> int:
+        if stage:
+            monkeypatch.setenv("DVC_STAGE", stage)
+        with pytest.raises(SystemExit) as left:
+            cli.main(words)
+        return int(left.value.code or 0)
+
+    assert run(None) == 0 and not Path("reports").exists()
+    assert run("fetch") == 0
+    assert set(json.loads(Path("reports/metrics/fetch.json").read_text())["sources"]) == {"False"}
+    assert run("mine") == 0 and len(list(Path("reports/metrics").iterdir())) == 1
+    capsys.readouterr()
+    assert run("city") == 2
+    message = "error: cannot read reports/tables/los/city.csv: No such file or directory; run the pipeline, or what"
+    assert message in capsys.readouterr().err
+
+
+def test_what_is_not_known_is_no_metric(tmp_path: Path) -> None:
+    (tmp_path / "reports" / "tables" / "los").mkdir(parents=True)
+    (tmp_path / "reports" / "tables" / "los" / "city.csv").write_text(
+        "nodes,policy,drop_percent,hops,megabytes\n15,los,1.5,,2\n"
+    )
+    record_metrics("city", tmp_path)
+    found = json.loads((tmp_path / "reports" / "metrics" / "city.json").read_text())
+    assert found == {"city": {"15": {"los": {"drop_percent": 1.5, "megabytes": 2.0}}}}
 
 
 STAGE = """\

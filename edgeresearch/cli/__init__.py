@@ -27,13 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arguments: The words after the program's name; those of this process if None.
     """
     try:
-        app(args=arguments, prog_name="edgeresearch")
-    except SystemExit as left:
-        if not left.code and os.environ.get("EDGERESEARCH_TIMINGS") and os.environ.get("DVC_STAGE"):
-            from edgeresearch.pipeline import record_seconds
-
-            record_seconds(os.environ["EDGERESEARCH_TIMINGS"], os.environ["DVC_STAGE"])
-        raise
+        try:
+            app(args=arguments, prog_name="edgeresearch")
+        except SystemExit as left:
+            if not left.code and os.environ.get("DVC_STAGE"):
+                _end_stage(os.environ["DVC_STAGE"])
+            raise
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in STUDY:
             raise
@@ -42,6 +41,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _leave(error, error.status)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end_stage(stage: str) -> None:
+    from edgeresearch.pipeline import TIMINGS, record_metrics, record_seconds
+
+    record_metrics(stage)
+    if os.environ.get(TIMINGS):
+        record_seconds(os.environ[TIMINGS], stage)
 
 
 def _leave(error: object, status: int) -> None:
