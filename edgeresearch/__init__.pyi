@@ -39,6 +39,7 @@ from .forecasting.api import Forecast as Forecast
 from .forecasting.api import apply_forecaster as apply_forecaster
 from .forecasting.api import compare_forecasters as compare_forecasters
 from .forecasting.api import forecast as forecast
+from .forecasting.api import load_model as load_model
 from .forecasting.base import Forecaster as Forecaster
 from .forecasting.baselines import Windowed as Windowed
 from .forecasting.evaluation import Comparison as Comparison

@@ -191,7 +191,13 @@ def find_whole_windows(filled: npt.ArrayLike, window: int) -> npt.NDArray[np.boo
 
 
 def make_features(
-    trace: Trace, *, horizons: Sequence[int], season: int | None, fill_limit: int, span: int | None = None
+    trace: Trace,
+    *,
+    horizons: Sequence[int],
+    season: int | None,
+    fill_limit: int,
+    span: int | None = None,
+    newest: int | None = None,
 ) -> pd.DataFrame:
     """Return what is known at each step about the steps ahead.
 
@@ -207,7 +213,8 @@ def make_features(
         horizons: Steps ahead, each at least 1.
         season: Steps in a season, not shorter than the longest horizon; None leaves the season's columns out.
         fill_limit: Longest gap, in steps, over which the last value is carried.
-        span: Rows that a model will learn from, if fewer than all.
+        span: Rows that a model learns or learnt from; all rows if None.
+        newest: Rows from the end that are returned, with what the rows before them say; all rows if None.
 
     Returns:
         Float columns, indexed like the trace.
@@ -217,6 +224,8 @@ def make_features(
     """
     values, index = fill_gaps(trace.values.to_numpy(), fill_limit), pd.DatetimeIndex(trace.frame.index)
     rows = len(values) if span is None else span
+    first = 0 if newest is None else max(len(values) - newest, 0)
+    index = index[first:]
     ahead = index.as_unit("ns").asi8 + trace.step.value
     calendar, seasonal = dict[str, Floats](), dict[str, Floats]()
     for name, (period, harmonics) in PERIODS.items():
@@ -230,25 +239,30 @@ def make_features(
         if (longest := max(horizons)) > season:
             raise InputError(f"horizon {longest} is longer than the season of {season} steps; use a shorter horizon")
         for horizon in horizons:
-            seasonal[f"season_lag_{horizon}"], seasonal[f"season_mean_{horizon}"] = _seasonal(values, horizon, season)
+            seasonal[f"season_lag_{horizon}"], seasonal[f"season_mean_{horizon}"] = _seasonal(
+                values, horizon, season, first
+            )
     # Side by side instead of in one block: what `to_numpy` gives of some of the rows then is contiguous.
-    return pd.concat([pd.DataFrame(part, index=index) for part in ({"value": values}, calendar, seasonal)], axis=1)
+    return pd.concat(
+        [pd.DataFrame(part, index=index) for part in ({"value": values[first:]}, calendar, seasonal)], axis=1
+    )
 
 
-def _seasonal(values: Floats, horizon: int, season: int) -> tuple[Floats, Floats]:
-    """Return the value one season before t + horizon, and the mean over up to seven seasons before."""
-    total, count = np.zeros(len(values)), np.zeros(len(values))
-    last = values
+def _seasonal(values: Floats, horizon: int, season: int, first: int) -> tuple[Floats, Floats]:
+    """Return of the rows from `first` on the value one season before t + horizon, and the mean of up to seven such."""
+    own = values[first:]
+    total, count = np.zeros(len(own)), np.zeros(len(own))
+    last = own
     for back in range(1, SEASONS_BACK + 1):
         shift = back * season - horizon
-        past = np.full(len(values), np.nan)
-        past[shift:] = values[: max(len(values) - shift, 0)]
+        past = np.full(len(own), np.nan)
+        past[max(shift - first, 0) :] = values[max(first - shift, 0) : max(len(values) - shift, 0)]
         seen = ~np.isnan(past)
         total[seen] += past[seen]
         count += seen
         if back == 1:
-            last = np.where(seen, past, values)
-    mean = np.divide(total, count, out=values.copy(), where=count > 0)
+            last = np.where(seen, past, own)
+    mean = np.divide(total, count, out=own.copy(), where=count > 0)
     return last, mean
 
 

@@ -10,7 +10,17 @@ import numpy as np
 import pandas as pd
 
 from edgeresearch.data.reader import Reading, TraceLike, read_trace
-from edgeresearch.data.trace import Trace, find_whole_windows, format_duration, make_features, make_targets
+from edgeresearch.data.trace import (
+    PERIODS,
+    SEASONS_BACK,
+    Origin,
+    Trace,
+    fill_gaps,
+    find_whole_windows,
+    format_duration,
+    make_features,
+    make_targets,
+)
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import CONTEXT, MODELS, Array, Forecaster, build, model_info, model_name
 from edgeresearch.forecasting.evaluation import (
@@ -33,6 +43,8 @@ BASELINES = ("last_value", "seasonal_naive", "ridge")
 """What a model is judged beside."""
 SAVED = {"model", "horizon", "window", "season", "columns", "rows", "data"}
 """Facts without which a saved model cannot be applied."""
+KEPT = ("value", "where", "sum", "count", "rate", "level", "step")
+"""What was said of the reading that holds for newer rows, too; how times are written may differ."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -133,6 +145,7 @@ def forecast(
         **{"model": names[0], "horizon": horizon, "window": window, "season": series.seasonality, "seed": seed},
         **{"fill_limit": settings.fill_limit, "columns": feature_names, "rows": rows, "baselines": names[1:]},
         **{"choice": "; ".join(judged.choices["choice"]), "data": series.describe()},
+        "reading": {name: given for name, given in reading.items() if name in KEPT and given is not None},
     }
     return _assemble(series, facts, judged.table, fitted, parts.features, truth, forecasts)
 
@@ -150,16 +163,9 @@ def apply_forecaster(
     Raises:
         InputError: The model was not saved by a `Forecast`, or the trace does not fit it.
     """
-    from edgeresearch.forecasting import persistence  # it imports torch, for which bad input need not wait
-
-    place = Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
-    facts, fitted = persistence.about(place), persistence.load(place)
-    if not set(facts) >= SAVED:
-        raise InputError(f"{folder} was not saved by 'edgeresearch forecast'; give the folder 'model' of its results")
+    facts, fitted = _open(folder)
     horizon, window, data = int(facts["horizon"]), int(facts["window"]), facts["data"]
-    if not isinstance(trace, Trace | pd.Series) and not {"value", "sum", "count"} & reading.keys():
-        reading["value"] = str(data["column"]).partition(" (")[0]
-    series = read_trace(trace, window=window, horizon=horizon, seasonality="none", **reading)
+    series = read_trace(trace, window=window, horizon=horizon, seasonality="none", **_read_again(facts, trace, reading))
     series = replace(series, seasonality=facts["season"])
     if series.step.total_seconds() != data["step_seconds"]:
         now, was = format_duration(series.step), format_duration(pd.Timedelta(seconds=data["step_seconds"]))
@@ -167,18 +173,12 @@ def apply_forecaster(
     if series.origin.sha256 and series.origin.sha256 == data["sha256"]:
         note = "note: the model was fitted on this very file, so the scores are no test"
         series = replace(series, notes=(*series.notes, note))
-    needed = window + (int(facts["season"]) if "season_lag_1" in facts["columns"] else 0)
-    if len(series.frame) < needed:
+    if len(series.frame) < (needed := _rows_needed(facts)):
         season = f" and a season of {series.seasonality}" if needed > window else ""
         what = f"{len(series.frame)} rows, the saved model reads a window of {window}{season}"
         raise InputError(f"{series.name} has {what}; give at least {needed} rows")
-    horizons, fill_limit = range(1, horizon + 1), facts.get("fill_limit", STUDY.fill_limit)
-    features = make_features(
-        series, horizons=horizons, season=series.seasonality, fill_limit=fill_limit, span=facts["rows"]
-    )
-    if list(features.columns) != facts["columns"]:
-        lacks = ", ".join(name for name in facts["columns"] if name not in features) or "none"
-        raise InputError(f"{series.name} does not yield the model's columns (it lacks {lacks}); fit the model anew")
+    horizons = range(1, horizon + 1)
+    features = _make_columns(series, facts)
     truth = make_targets(series.values.to_numpy(dtype=float), horizons)
     truth[~find_whole_windows(features["value"].to_numpy(), window)] = np.nan
     if np.isnan(truth).all(axis=0).any():
@@ -192,6 +192,146 @@ def apply_forecaster(
     scores = _score(truth, {facts["model"]: forecasts, **naive})
     facts = {**facts, "fitted_on": data, "data": series.describe()}
     return _assemble(series, facts, scores, fitted, features, truth, forecasts)
+
+
+def _open(folder: str | Path) -> tuple[dict[str, Any], Forecaster]:
+    """Return the facts and the model that `Forecast.save` wrote into a folder."""
+    from edgeresearch.forecasting import persistence  # it imports torch, for which bad input need not wait
+
+    place = Path(folder) / "model" if (Path(folder) / "model").is_dir() else Path(folder)
+    facts, fitted = persistence.about(place), persistence.load(place)
+    if not set(facts) >= SAVED:
+        raise InputError(f"{folder} was not saved by 'edgeresearch forecast'; give the folder 'model' of its results")
+    return facts, fitted
+
+
+def _read_again(facts: Mapping[str, Any], trace: TraceLike, reading: Reading) -> Reading:
+    """Return how newer rows are read: as said, else as the rows were that the model was fitted on."""
+    kept: Reading = facts.get("reading", {})
+    if {"value", "sum", "count"} & reading.keys():
+        kept = {name: said for name, said in kept.items() if name not in ("value", "sum", "count")}  # type: ignore[assignment]
+    elif not isinstance(trace, Trace | pd.Series) and not {"value", "sum", "count"} & kept.keys():
+        kept = {**kept, "value": str(facts["data"]["column"]).partition(" (")[0]}
+    if {"rate", "level"} & reading.keys():
+        kept = {name: said for name, said in kept.items() if name not in ("rate", "level")}  # type: ignore[assignment]
+    return {**kept, **reading}
+
+
+def _rows_needed(facts: Mapping[str, Any]) -> int:
+    """Return the fewest rows of which the last has a whole window and a season before it."""
+    return int(facts["window"]) + (int(facts["season"]) if "season_lag_1" in facts["columns"] else 0)
+
+
+def _make_columns(series: Trace, facts: Mapping[str, Any], newest: int | None = None) -> pd.DataFrame:
+    """Return the features that a saved model was fitted on; the number of its rows then decides which they are."""
+    horizons, fill_limit = range(1, int(facts["horizon"]) + 1), facts.get("fill_limit", STUDY.fill_limit)
+    season, span = facts["season"], int(facts["rows"])
+    features = make_features(series, horizons=horizons, season=season, fill_limit=fill_limit, span=span, newest=newest)
+    if list(features.columns) != facts["columns"]:
+        lacks = ", ".join(name for name in facts["columns"] if name not in features) or "none"
+        raise InputError(f"{series.name} does not yield the model's columns (it lacks {lacks}); fit the model anew")
+    return features
+
+
+class LiveModel:
+    """A saved forecaster at work on a live series: a value in, forecasts of the next steps out.
+
+        model = er.load_model("results")
+        model.update(value, time)
+        model.forecast()
+
+    After the same values `forecast` gives the very numbers of `apply_forecaster(...).future`. Over a short gap the last
+    value is carried; after a longer one, and at the start, `wait` says how many values are needed.
+
+    Attributes:
+        horizon: Steps ahead that are forecast.
+        step: Distance of two values.
+        time: Of the newest value; None before the first.
+        wait: Steps with a value until the next forecast; 0 if there is one now.
+    """
+
+    def __init__(self, facts: Mapping[str, Any], fitted: Forecaster) -> None:
+        """Start without a past."""
+        self._facts, self._fitted = facts, fitted
+        self.horizon, self._window = int(facts["horizon"]), int(facts["window"])
+        self.step = pd.Timedelta(seconds=facts["data"]["step_seconds"])
+        self._limit, self._rows = int(facts.get("fill_limit", STUDY.fill_limit)), max(CONTEXT, self._window)
+        past = SEASONS_BACK * int(facts["season"]) if "season_lag_1" in facts["columns"] else 0
+        self._values = np.full(past + self._rows + self._limit + 1, np.nan)
+        reads_times = any(name.startswith(tuple(PERIODS)) for name in facts["columns"])
+        self._calendar = reads_times and getattr(fitted, "covariates", True)
+        self._seen, self._floor = 0, 0.0
+        self.time: pd.Timestamp | None = None
+
+    def update(self, value: float | None, time: Any = None) -> None:
+        """Take the newest value, None or NaN if it is missing.
+
+        Args:
+            value: The value.
+            time: Its time, put on the nearest step after the last one; steps in between are missing. Where None, one
+                step after the last one.
+
+        Raises:
+            InputError: The value is infinite, the time is not later than the last, or the first one lacks a time that
+                the model reads.
+        """
+        number = np.nan if value is None else float(value)
+        if np.isinf(number):
+            raise InputError(f"{number} is no value; give a finite number, or None if it is missing")
+        steps = 1
+        if time is not None:
+            stamp = pd.Timestamp(time)
+            stamp = (stamp.tz_convert(None) if stamp.tz else stamp).as_unit("ns")
+            if self.time is None:
+                self.time = stamp - self.step
+            if (steps := round((stamp - self.time) / self.step)) < 1:
+                raise InputError(
+                    f"{stamp} is no step of {format_duration(self.step)} after {self.time}; give a later one"
+                )
+        elif self.time is None and self._calendar:
+            raise InputError("the model reads the time of day; give the first value's `time`, too")
+        if self.time is not None:
+            self.time += steps * self.step
+        moved = min(steps, len(self._values))
+        self._values[:-moved] = self._values[moved:]
+        self._values[-moved:] = np.nan
+        self._values[-1] = number
+        if number < 0:  # as `find_floor` has it
+            self._floor = -np.inf
+        self._seen += steps if self._seen or not np.isnan(number) else 0
+
+    @property
+    def wait(self) -> int:
+        """Steps with a value until the next forecast; 0 if there is one now."""
+        filled = fill_gaps(self._values[-self._window - self._limit - 1 :], self._limit)
+        missing = np.flatnonzero(np.isnan(filled[-self._window :]))
+        return max(int(missing[-1]) + 1 if len(missing) else 0, _rows_needed(self._facts) - self._seen)
+
+    def forecast(self) -> Array:
+        """Return the forecasts of the next steps, `(horizon,)`; NaN while `wait` is not 0."""
+        if self.wait:
+            return np.full(self.horizon, np.nan)
+        end = self.time or pd.Timestamp(0)
+        index = pd.date_range(end=end, periods=len(self._values), freq=self.step, unit="ns")
+        series = Trace("live", pd.DataFrame({"value": self._values}, index=index), self.step, "", Origin("memory"))
+        features = _make_columns(series, self._facts, self._rows)
+        return _forecast_newest(features, self._fitted, self._facts, self._floor)
+
+
+def load_model(folder: str | Path) -> LiveModel:
+    """Load a model that `Forecast.save` wrote, to forecast a live series with it (see `LiveModel`).
+
+        model = er.load_model("results")
+        for time, value in recent.items():
+            model.update(value, time)
+
+    `folder` is what was saved into, or `model` in it. The model starts without a past: it needs a window and a season
+    of values first, and `model.wait` says how many are missing.
+
+    Raises:
+        InputError: The model was not saved by a `Forecast`.
+    """
+    return LiveModel(*_open(folder))
 
 
 def compare_forecasters(
@@ -246,9 +386,11 @@ def _assemble(
     """
     floor = find_floor(trace)
     index, model = pd.DatetimeIndex(features.index), str(facts["model"])
-    newest = fitted.predict(features.to_numpy()[-max(CONTEXT, int(facts["window"])) :])
-    newest = np.maximum(newest.reshape(-1, truth.shape[1])[-1], floor)
-    check_forecast(model, newest)
+    newest = _forecast_newest(features.iloc[-max(CONTEXT, int(facts["window"])) :], fitted, facts, floor)
+    notes = trace.notes
+    if np.isnan(newest).any():
+        gap = len(features) - int(np.flatnonzero(features["value"].notna())[-1]) - 1
+        notes += (f"note: the last {gap} values are missing, so the coming steps are not forecast",)
     past, future = [], []
     for column in range(truth.shape[1]):
         ahead, known = (column + 1) * trace.step, ~np.isnan(truth[:, column])
@@ -267,9 +409,17 @@ def _assemble(
         forecaster=fitted,
         backtest=pd.concat(past, ignore_index=True),
         future=pd.DataFrame(future, columns=["time", "horizon", "forecast", "low", "high"]),
-        notes=trace.notes,
+        notes=notes,
         facts={**facts, "verdict": write_verdict(scores, model)},
     )
+
+
+def _forecast_newest(features: pd.DataFrame, fitted: Forecaster, facts: Mapping[str, Any], floor: float) -> Array:
+    """Return the forecasts of the steps after the last row, `(horizon,)`; NaN where that row is in a gap."""
+    newest: Array = np.maximum(fitted.predict(features.to_numpy()).reshape(len(features), -1)[-1], floor)
+    if not np.isnan(features["value"].iloc[-1]):
+        check_forecast(str(facts["model"]), newest)
+    return newest
 
 
 def write_verdict(scores: pd.DataFrame, chosen: str) -> str:

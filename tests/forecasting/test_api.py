@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import edgeresearch as er
-from edgeresearch.data.trace import Origin, Trace
+from edgeresearch.data.trace import Origin, Trace, make_features
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import persistence
 from edgeresearch.forecasting.api import Forecast, _assemble, apply_forecaster, forecast, write_verdict
@@ -120,6 +120,128 @@ def test_a_saved_model_is_applied_again(saved: tuple[Path, Forecast], tmp_path: 
     assert not [name for name in longer.facts["columns"] if name.startswith("week")], "what the model did not know"
 
 
+@pytest.fixture(scope="module")
+def three_weeks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Forecast]:
+    """An LSTM that was fitted on three weeks and a day, with the calendar's features of hour, day and week."""
+    folder = tmp_path_factory.mktemp("weeks") / "out"
+    result = forecast(_table(22 * 288), "lstm", 2, window=20, settings=QUICK)
+    result.save(folder, figures=False)
+    return folder, result
+
+
+@pytest.mark.parametrize("rows", [20 + 288, 400])
+def test_a_window_and_a_season_of_new_rows_suffice(rows: int, three_weeks: tuple[Path, Forecast]) -> None:
+    folder, first = three_weeks
+    assert {"week_sin_1", "day_sin_1", "season_lag_1"} <= set(first.facts["columns"])
+    result = apply_forecaster(folder, _table(rows, seed=3))
+    features = make_features(result.trace, horizons=(1, 2), season=288, fill_limit=5, span=first.facts["rows"])
+    batch = np.maximum(first.forecaster.predict(features.to_numpy()), 0)
+    np.testing.assert_array_equal(result.future["forecast"], batch[-1])
+    seen = result.backtest[result.backtest["horizon"] == 2]
+    np.testing.assert_array_equal(seen["forecast"], batch[19:-2, 1])
+
+
+def test_fewer_rows_are_told_how_many_are_needed(three_weeks: tuple[Path, Forecast]) -> None:
+    with pytest.raises(
+        InputError, match=r"series has 307 rows, .*a window of 20 and a season of 288; give at least 308"
+    ):
+        apply_forecaster(three_weeks[0], _table(307))
+
+
+def test_new_rows_are_read_as_the_fitted_ones_were(tmp_path: Path) -> None:
+    wide = _table().assign(more=np.arange(ROWS) % 7)
+    for reading in ({"value": "more"}, {"sum": True}, {"value": "hits+more", "sum": True}):
+        saved = forecast(wide, "last_value", window=20, seasonality="none", **reading).save(tmp_path, figures=False)
+        again = apply_forecaster(saved, wide[-400:])
+        expected = er.read_trace(wide[-400:], **reading)
+        pd.testing.assert_series_equal(again.trace.values, expected.values)
+    other = apply_forecaster(saved, wide[-400:], value="hits")
+    assert other.trace.values.name == "hits", "what is said anew goes before"
+    events = pd.DataFrame(
+        {"when": pd.to_datetime(np.sort(np.random.default_rng(0).uniform(1.7e9, 1.7e9 + 6e4, 9000)), unit="s")}
+    )
+    events["path"] = "/"
+    saved = forecast(events, "last_value", window=20, seasonality="none", count=True, step="2min").save(
+        tmp_path, figures=False
+    )
+    assert apply_forecaster(saved, events[-4000:]).trace.step == pd.Timedelta("2min")
+
+
+def test_a_column_of_another_name_is_refused_with_the_option(three_weeks: tuple[Path, Forecast]) -> None:
+    renamed = _table(400).rename(columns={"hits": "qps"})
+    with pytest.raises(InputError, match="has no column 'hits'.*qps"):
+        apply_forecaster(three_weeks[0], renamed)
+    assert apply_forecaster(three_weeks[0], renamed, value="qps").trace.values.name == "qps"
+
+
+def _holes(seed: int) -> pd.DataFrame:
+    """400 rows of five minutes with a short gap, a long one, and another short one at the end."""
+    table = _table(400, seed).astype({"hits": float})
+    table.loc[[*range(330, 334), *range(350, 358), 398, 399], "hits"] = np.nan
+    return table
+
+
+@pytest.mark.parametrize("model", ["ridge_calendar", "lstm", "random_forest", "seasonal_naive"])
+def test_a_stream_forecasts_the_very_numbers_of_the_batch(model: str, tmp_path: Path) -> None:
+    folder = forecast(_table(22 * 288), model, 2, window=20, settings=QUICK, baselines=["last_value"]).save(
+        tmp_path, figures=False
+    )
+    live, table = er.load_model(folder), _holes(5)
+    for row, (time, value) in enumerate(table.itertuples(index=False)):
+        if not (350 <= row < 354):  # some are left out, some are said to be missing
+            live.update(None if np.isnan(value) else value, time)
+        if row in (307, 333, 340, 349, 355, 376, 377, 390, 399):
+            batch = _newest(folder, table[: row + 1])
+            np.testing.assert_array_equal(live.forecast(), batch if row not in (355, 376) else [np.nan, np.nan])
+            assert (live.wait == 0) == (row not in (355, 376)), row
+    assert live.time == table["when"].iloc[-1]
+
+
+def _newest(folder: Path, table: pd.DataFrame) -> np.ndarray:
+    """Return the batch's forecasts of the coming steps, of rows that may end in a gap."""
+    index = pd.DatetimeIndex(table["when"], name=None)
+    frame = pd.DataFrame({"hits": table["hits"].to_numpy(dtype=float)}, index=index)
+    trace = Trace("t", frame, pd.Timedelta("5min"), "hits", Origin("memory"))
+    return apply_forecaster(folder, trace).future["forecast"].to_numpy()
+
+
+def test_a_stream_says_when_it_can_forecast(three_weeks: tuple[Path, Forecast]) -> None:
+    live, table = er.load_model(three_weeks[0]), _table(500)
+    assert (live.wait, live.horizon, live.time) == (308, 2, None)
+    assert np.isnan(live.forecast()).all() and live.forecast().shape == (2,)
+    with pytest.raises(InputError, match="reads the time of day; give the first value's `time`"):
+        live.update(3.0)
+    live.update(table["hits"][0], "2024-03-01T02:00:00+02:00")
+    for value in table["hits"][1:308]:
+        live.update(value)
+    assert live.wait == 0 and np.isfinite(live.forecast()).all()
+    assert live.time == table["when"][307], "a zone is turned into UTC, and no time is one step on"
+    for _ in range(5):
+        live.update(None)
+    assert live.wait == 0, "a short gap is filled"
+    live.update(float("nan"))
+    assert live.wait == 20
+    live.update(7)
+    assert live.wait == 19
+    before = live.time
+    for time, message in ((before, "is no step of 5 min after"), ("2024-01-01", "give a later one")):
+        with pytest.raises(InputError, match=message):
+            live.update(1.0, time)
+    with pytest.raises(InputError, match="inf is no value"):
+        live.update(float("inf"))
+    assert live.time == before, "what is refused changes nothing"
+    live.update(1.0, before + pd.Timedelta("90D"))
+    assert live.wait == 19, "what was not observed a season ago is as in a batch"
+
+
+def test_a_model_that_reads_no_times_needs_none(saved: tuple[Path, Forecast]) -> None:
+    live = er.load_model(saved[0] / "out")
+    for value in _table(308)["hits"]:
+        live.update(value)
+    assert live.wait == 0 and live.time is None
+    np.testing.assert_array_equal(live.forecast(), apply_forecaster(saved[0] / "out", _table(308)).future["forecast"])
+
+
 def test_without_a_season_the_seasonal_naive_is_left_out(tmp_path: Path) -> None:
     result = forecast(_table(300), "ridge", window=20, seasonality="none")
     assert set(result.table["model"]) == {"ridge", "last_value"}
@@ -201,6 +323,14 @@ def test_the_coming_steps_follow_the_end_with_the_middle_of_past_errors() -> Non
     errors = first["truth"] - first["forecast"]
     assert result.future["low"].iloc[0] == pytest.approx(max(0, last + np.quantile(errors, 0.025)))
     assert result.future["high"].iloc[0] == pytest.approx(last + np.quantile(errors, 0.975))
+
+
+def test_a_gap_at_the_end_is_told_and_not_forecast() -> None:
+    table = _table(300).astype({"hits": float})
+    table.loc[292:, "hits"] = np.nan
+    result = forecast(table, "ridge", window=20, seasonality="none")
+    assert result.notes[-1] == "note: the last 8 values are missing, so the coming steps are not forecast"
+    assert result.future["forecast"].isna().all()
 
 
 def test_what_was_judged_is_stamped_with_the_time_it_is_about() -> None:
