@@ -389,7 +389,7 @@ def _assemble(
     newest = _forecast_newest(features.iloc[-max(CONTEXT, int(facts["window"])) :], fitted, facts, floor)
     notes = trace.notes
     if np.isnan(newest).any():
-        gap = len(features) - int(np.flatnonzero(features["value"].notna())[-1]) - 1
+        gap = len(features) - int(np.flatnonzero(features.iloc[:, 0].notna())[-1]) - 1
         notes += (f"note: the last {gap} values are missing, so the coming steps are not forecast",)
     past, future = [], []
     for column in range(truth.shape[1]):
@@ -417,7 +417,7 @@ def _assemble(
 def _forecast_newest(features: pd.DataFrame, fitted: Forecaster, facts: Mapping[str, Any], floor: float) -> Array:
     """Return the forecasts of the steps after the last row, `(horizon,)`; NaN where that row is in a gap."""
     newest: Array = np.maximum(fitted.predict(features.to_numpy()).reshape(len(features), -1)[-1], floor)
-    if not np.isnan(features["value"].iloc[-1]):
+    if features.iloc[:, 0].notna().iloc[-1]:
         check_forecast(str(facts["model"]), newest)
     return newest
 
