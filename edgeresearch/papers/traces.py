@@ -83,9 +83,13 @@ def plot_traces(traces: Sequence[Trace], heading: str, columns: int = 3, column:
         column: Name of the column of the traces that is drawn; the first one where None.
     """
     note = "Line: mean over a stretch; band: lowest to highest value in it."
+    drawn = {trace.name: trace.values if column is None else trace.frame[column] for trace in traces}
+    peaks: Any = pd.Series({name: values.max() / values.mean() for name, values in drawn.items() if values.mean() > 0})
+    if len(peaks):
+        ends = " to ".join(f"{peaks[name]:.1f} ({name})" for name in dict.fromkeys((peaks.idxmin(), peaks.idxmax())))
+        heading += f": the highest value is {ends} times the mean"
     figure, axes = _make_panels(traces, heading, note, columns, (0.8, 2.35))
-    for trace, each in zip(traces, axes, strict=True):
-        values = trace.values if column is None else trace.frame[column]
+    for trace, values, each in zip(traces, drawn.values(), axes, strict=True):
         width = max(-(-len(values) // STRETCHES), 1)
         groups, when = values.groupby(np.arange(len(values)) // width), values.index[::width]
         if width > 1:
@@ -101,6 +105,8 @@ def plot_traces(traces: Sequence[Trace], heading: str, columns: int = 3, column:
 def plot_autocorrelation(traces: Sequence[Trace], heading: str, days: int = 8, columns: int = 3) -> Figure:
     """Draw the autocorrelation of each trace's first column up to some days, in panels as those of `plot_traces`."""
     note, columns = "A series with a daily cycle peaks at every whole day.", min(columns, len(traces))
+    facts = describe_traces(traces)
+    heading += f": {(facts['day'] - facts['half_day'] > CYCLE).sum()} of {len(facts)} have a daily cycle"
     figure, axes = _make_panels(traces, heading, note, columns, (1.0, 1.9), sharex=True, sharey=True)
     for at, (trace, each) in enumerate(zip(traces, axes, strict=True)):
         step = max(trace.step, COARSE)

@@ -64,8 +64,10 @@ def draw_policies(result: Emulation) -> Figure:
     right.set(xlim=(0, 100), xlabel="triggers that ran, by hops (%)")
     for each in (left, middle, right):
         each.grid(visible=False, axis="y")
-    title = f"{_title(result)}: every policy on the same streams"
-    return style.finish(figure, title, "line: 95 % interval over the repeats")
+    rates = table.set_index("policy")["drop_percent"]
+    shown = dict.fromkeys(name for name in ("los", str(rates.idxmin()), str(rates.idxmax())) if name in rates)
+    dropped = ", ".join(f"{name} {rates[name]:.1f} %" for name in shown)
+    return style.finish(figure, f"{_title(result)}: dropped {dropped}", "line: 95 % interval over the repeats")
 
 
 @style.styled
@@ -87,8 +89,8 @@ def draw_places(result: Emulation) -> Figure:
     style.numbers(right.xaxis)
     more = f"; {len(total) - PLACES} more nodes drop some" if len(total) > PLACES else ""
     right.set_title(f"where los drops, and why{more}", loc="left")
-    figure.suptitle(_title(result), x=0.01, ha="left")
-    return figure
+    where = f"los drops most at {shown[0]}, {total.iloc[0]:.1f} % of all triggers" if shown else "los drops nothing"
+    return style.finish(figure, f"{_title(result)}: {where}", handles=())
 
 
 def _title(result: Emulation) -> str:

@@ -36,7 +36,7 @@ def figures(result: "Replay") -> dict[str, Figure]:
     name, config, base = result.trace.label, result.config, result.config.base_error
     tradeoff = draw_tradeoff(
         result.table.rename(columns={"error_percent_low": "low", "error_percent_high": "high"}),
-        title=f"{name}: errors against pod-hours",
+        title=name,
         note="Lower left is better. Lines: the range of the repeats.",
         advice=result.advised,
         base_error=100 * base,
@@ -52,8 +52,8 @@ def figures(result: "Replay") -> dict[str, Figure]:
     note = f"Means of {gap}, the time between two decisions."
     if any(forecaster for _, forecaster in runs):
         note += f" A forecast stands at the time that it is of, {config.horizon} decisions after it was made."
-    title = f"{name}: where responsive failed most requests"
-    load = draw_scaling(result.course, runs, title=title, note=note, base_error=base)
+    note += " The stretch in which responsive failed most requests."
+    load = draw_scaling(result.course, runs, title=name, note=note, base_error=base)
     return {"tradeoff": tradeoff, "load": load}
 
 
@@ -69,7 +69,7 @@ def draw_scaling(
         course: One row per strategy, forecaster and sync period, as in `Replay.course`; without `time`, `seconds` are
             shown as hours.
         runs: Strategies and their forecasters that are drawn.
-        title: Title of the figure.
+        title: Name of the trace; behind it stands how many requests fail.
         note: What a reader must know.
         points: Sync periods that are shown.
         base_error: Share of the requests that fails whatever happens; it does not count for where most failed.
@@ -109,7 +109,9 @@ def draw_scaling(
         style.dates(bottom)
     else:
         bottom.set_xlabel("time (hours)")
-    return style.finish(figure, title, note, handles=[])
+    shares = {run: 100 * part["failed"].sum() / max(part["load"].sum(), 1e-9) for run, part in shown.items()}
+    words = ", ".join(f"{label(*run)} {share:.1f} %" for run, share in shares.items())
+    return style.finish(figure, f"{title}, requests that fail in this stretch: {words}", note, handles=[])
 
 
 @style.styled
@@ -123,7 +125,7 @@ def draw_tradeoff(
     Args:
         table: One row per strategy and forecaster, and per `lead` if there are several: `error_percent` with `low` and
             `high`, `pod_hours`, perhaps with `pod_hours_low` and `pod_hours_high`.
-        title: Title of the figure.
+        title: Name of the trace; behind it stands what is advised, else what errs least.
         note: What a reader must know.
         advice: The policy that is advised; it is filled, and the band of what is good enough is drawn.
         base_error: Requests that fail whatever happens, in percent.
@@ -164,6 +166,16 @@ def draw_tradeoff(
     if rows["pod_hours"].max() > 3 * rows["pod_hours"].min():  # Fixed may take many times the pods of the others
         axes[0].set_xscale("log")
         style.numbers(axes[0].xaxis, log=(1, 1.5, 2, 3, 4, 5, 7))
+    told = rows[rows["lead"] == 1] if 1 in panels else rows
+    if advice is None:
+        foresees = (told["strategy"] == "oracle") | (told["forecaster"] == "published")
+        chosen = told.assign(last=foresees).sort_values(["last", "error_percent"]).iloc[0]
+        told_by = "errs least without foresight"
+    else:
+        chosen = told[(told["strategy"] == advice[0]) & (told["forecaster"] == advice[1])].iloc[0]
+        told_by = "is advised"
+    words = f"{label(chosen['strategy'], chosen['forecaster'])} {told_by}"
+    title = f"{title}: {words}, {chosen['error_percent']:.1f} % at {chosen['pod_hours']:,.4g} pod-hours"
     return style.finish(figure, title, f"{note} {left_out}".strip(), handles=handles, columns=4)
 
 

@@ -20,6 +20,8 @@ STRETCH = 200
 """Steps of a forecast that are still legible."""
 WIDE = 6
 """Ratio of the largest to the smallest error from which on their axis is logarithmic."""
+FAR = 3.0
+"""How many times the last value's error is drawn to scale; a larger one is written at the edge."""
 BINS = 1500
 """Points along the time axis that can still be told apart."""
 CHANNELS = 6
@@ -51,7 +53,10 @@ def draw_forecast(result: Forecast) -> Figure:
     axes.plot(future["time"], future["forecast"], color=ORANGE, marker="o", ms=3, label="coming steps, with their 95 %")
     axes.axvline(result.trace.frame.index[-1], color=INK, lw=0.8, ls=":")
     style.dates(axes)
-    axes.set(xlabel=f"time (steps of {format_duration(step)})", ylabel=result.trace.unit, title=result.trace.label)
+    coming = future.iloc[0]
+    span = f" ({coming['low']:.4g} to {coming['high']:.4g})" if pd.notna(coming["low"]) else ""
+    title = f"{result.trace.label}: {coming['forecast']:.4g}{span} comes next"
+    axes.set(xlabel=f"time (steps of {format_duration(step)})", ylabel=result.trace.unit, title=title)
     axes.legend(loc="upper left", ncols=4, bbox_to_anchor=(0, -0.16))
     return figure
 
@@ -60,12 +65,25 @@ def draw_comparison(result: Comparison) -> Figure:
     """Draw each model's error relative to the last value's, one panel per horizon (see `draw_ratios`)."""
     scores: Any = result.describe_scores().groupby("horizon")
     panels = {f"{horizon} step{'s' * (horizon > 1)} ahead": rows for horizon, rows in scores}
-    return draw_ratios(panels, title=f"{result.trace.label}: below 1 is better than the last value")
+    return draw_ratios(panels, title=f"{result.trace.label}: {name_best(panels, 'horizons')}")
+
+
+def name_best(panels: Mapping[str, pd.DataFrame], what: str) -> str:
+    """Say which model of `draw_ratios` has the lowest error most often, or by how much if there is one panel."""
+    best = pd.concat(rows.nsmallest(1, "mse") for rows in panels.values())
+    first = best["label"].mode()[0]
+    if len(best) > 1:
+        return f"{first} has the lowest error on {(best['label'] == first).sum()} of {len(best)} {what}"
+    skill = 100 * float(best["skill"].iloc[0])
+    return f"{first} has {skill:.1f} % less error than the last value" if skill > 0 else "nothing beats the last value"
 
 
 @style.styled
 def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "") -> Figure:
     """Draw every model's MSE relative to the last value's, with its 95 % interval, one panel per trace or horizon.
+
+    A model that errs more than `FAR` times as much as the last value stands at the edge with its number, so that it
+    does not squeeze the rest together.
 
     Args:
         panels: By their titles, scores as `Comparison.describe_scores` returns them.
@@ -81,19 +99,27 @@ def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "
     for (name, rows), each in zip(panels.items(), axes, strict=False):
         naive = rows["mse"] / (1 - rows["skill"])  # the same in every row: skill is 1 - MSE / that of the last value
         ratios = rows[["mse_low", "mse", "mse_high"]].div(naive, axis=0)
+        far = ratios["mse"] > FAR
         each.axvline(1, color=INK, lw=1, ls="--")
+        low, high = max(float(ratios.min().min()), 1e-4), min(float(ratios[~far].max().max()), FAR)
         for role, part in ratios.groupby(rows["role"]):
             (_, colour, marker), at = style.ROLES[str(role)], rows["model"][part.index].map(places)
-            each.hlines(at, part["mse_low"], part["mse_high"], color=colour, lw=2, alpha=0.6)
-            each.plot(part["mse"], at, marker, color=colour, ms=7)
-        spread = float(ratios.max().max()) / max(float(ratios.min().min()), 1e-4)
-        log = () if spread <= WIDE else (1, 2, 5) if spread < 100 else (1,)
-        each.set(title=name, xlabel="MSE / MSE of the last value", xscale="log" if log else "linear")
+            near = ~far[part.index]
+            each.hlines(at[near], part["mse_low"][near], part["mse_high"][near], color=colour, lw=2, alpha=0.6)
+            each.plot(part["mse"][near], at[near], marker, color=colour, ms=7)
+            for place, ratio in zip(at[~near], part["mse"][~near], strict=True):
+                look: Any = {"ha": "right", "va": "center", "fontsize": 9, "color": INK}
+                each.text(0.99, place, f"{ratio:,.1f} →", transform=each.get_yaxis_transform(), **look)
+        log = () if high / low <= WIDE else (1, 2, 5) if high / low < 100 else (1,)
+        edge = (high / low) ** 0.06 if log else 0.06 * (high - low)
+        span = (low / edge, high * edge) if log else (low - edge, high + edge)
+        each.set(title=name, xlabel="MSE / MSE of the last value", xscale="log" if log else "linear", xlim=span)
         style.numbers(each.xaxis, log)
         each.grid(axis="y", alpha=0.4)
     for each in axes[len(panels) :]:
         each.set_visible(False)
     axes[0].set_yticks(range(len(models)), models["label"])
+    note = f"Left of the dashed line: better than the last value. {note}".strip()
     return style.finish(figure, title, note, handles=list_roles(models["role"]))
 
 

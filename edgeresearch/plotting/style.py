@@ -150,13 +150,13 @@ def finish(
 
     Args:
         figure: What is returned.
-        title: Over the whole figure.
+        title: Over the whole figure: what is seen in it, from its own numbers.
         note: What a reader must know.
         handles: What is listed; the figure's labelled artists if None.
         columns: Entries side by side.
     """
     if title:
-        figure.suptitle(title, x=0.01, ha="left")
+        figure.suptitle(textwrap.fill(title, int(figure.get_figwidth() * 11.4)), x=0.01, ha="left")
     note, look = textwrap.fill(note, int(figure.get_figwidth() * 14)), {"fontsize": 8.5, "color": INK}
     if handles is None or handles:
         listed = {} if handles is None else {"handles": handles}

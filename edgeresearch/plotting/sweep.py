@@ -44,7 +44,14 @@ def draw_sweep(result: SweepResult) -> Figure:
         note += "; the data are synthetic"
     if len(result.failures):
         note += f"; {len(result.failures)} of {len(result.cells)} cells failed and are left out"
-    return finish(figure, f"{result.name}: {result.spec.experiment}", note, handles=[])
+    known, title = table.dropna(subset=[result.measure]).sort_values(result.measure), result.name
+    if len(known):
+        words = [
+            f"{row[result.measure]:.4g} ({', '.join(f'{name} {_short(row[name])}' for name in varied)})"
+            for row in known.iloc[[0, -1]].to_dict("records")
+        ]
+        title += f": {result.labels[result.measure]} from {' to '.join(words)}"
+    return finish(figure, title, note, handles=[])
 
 
 def _draw_line(axes: Axes, result: SweepResult, name: str) -> None:

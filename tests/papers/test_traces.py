@@ -66,7 +66,7 @@ def test_traces_are_drawn_with_generated_and_synthetic_ones_named(three: list[Tr
     figure = traces.plot_traces(three, "Heading", columns=2)
     assert [axes.get_title() for axes in figure.axes[:3]] == ["a", "b (generated)", "c (synthetic)"]
     assert not figure.axes[3].get_visible()
-    assert figure.get_suptitle() == "Heading"
+    assert figure.get_suptitle() == "Heading: the highest value is 1.2 (a) to 1.3 (c) times the mean"
     assert "(synthetic): seeded stand-ins" in _note(figure)
     assert "publisher's generated values" in _note(figure)
     assert figure.axes[0].get_ylabel() == "requests per hour"

@@ -44,7 +44,10 @@ def _words(axes: Axes) -> list[str]:
 def test_every_policy_side_by_side(report: Emulation) -> None:
     figure = draw_policies(report)
     left, middle, right = figure.axes
-    assert figure.get_suptitle() == "Paper B, 10 streams, 2 × 1 h: every policy on the same streams"
+    rates = report.table.set_index("policy")["drop_percent"]
+    assert figure.get_suptitle() == f"Paper B, 10 streams, 2 × 1 h: dropped los {rates['los']:.1f} %, " + (
+        f"{rates.idxmin()} {rates.min():.1f} %, {rates.idxmax()} {rates.max():.1f} %"
+    )
     assert [label.get_text() for label in left.get_yticklabels()] == ["los", "in_situ", "random", "cloud"]
     rates = report.table["drop_percent"].tolist()
     assert _lengths(left) == pytest.approx(rates)

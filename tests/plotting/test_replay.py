@@ -1,5 +1,6 @@
 """The figures of a replay."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,10 @@ def _with_own_policy(result: Replay) -> Replay:
 def test_scaling_shows_load_forecast_pods_and_errors_where_responsive_failed_most(result: Replay) -> None:
     figure = figures(result)["load"]
     top, advised, responsive, bottom = figure.axes
-    assert figure.get_suptitle() == "mine: where responsive failed most requests"
+    assert re.fullmatch(
+        r"mine, requests that fail in this stretch: combined with ridge \d\.\d %, responsive \d\.\d %",
+        figure.get_suptitle(),
+    )
     assert "3 decisions after it was made" in figure.get_supxlabel()
     assert [line.get_label() for line in top.lines] == ["load", "forecast by ridge regression"]
     assert advised.get_ylabel().endswith("with ridge\npods")

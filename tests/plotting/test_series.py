@@ -30,7 +30,7 @@ def test_a_forecast_shows_the_legible_end_with_its_gaps_and_says_what_it_shows(t
     future = {"time": times, "horizon": [1, 2], "forecast": [20.0, -1.0], "low": [10.0, 0.0], "high": 30.0}
     result = Forecast(pd.DataFrame(), trace, "ridge", LastValue(), backtest, pd.DataFrame(future), (), {})
     (axes,) = figures(result)["forecast"].axes
-    assert axes.get_title() == "mine (synthetic)"
+    assert axes.get_title() == "mine (synthetic): 20 (10 to 30) comes next"
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("hits", "time (steps of 5 min)")
     legend = axes.get_legend()
     assert legend is not None and "ridge regression, 1 step ahead" in [text.get_text() for text in legend.get_texts()]
@@ -63,7 +63,7 @@ def detection() -> er.Detection:
 def test_every_channel_and_the_scores(detection: er.Detection) -> None:
     figure = detection.plot()
     assert [axes.get_ylabel() for axes in figure.axes] == ["speed", "count", "score"]
-    assert figure.get_suptitle() == f"stream: {detection.verdict}"
+    assert figure.get_suptitle() == f"{detection.name}: {detection.verdict}"
     (box,) = figure.legends
     assert [text.get_text() for text in box.get_texts()] == ["score", "threshold", "alarm", "first training"]
 

@@ -46,7 +46,7 @@ def test_one_setting_is_a_line_with_its_intervals() -> None:
     assert [path.vertices[:, 1].tolist() for path in bars.get_paths()] == [[0.5, 1.5], [3.5, 4.5], [1.5, 2.5]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("a (s)", "the value (s)")
     assert (axes.get_xscale(), axes.get_title()) == ("linear", "")
-    assert "mine.yaml: toy" in _words(figure)
+    assert "mine.yaml: the value (s) from 1 (a 10) to 4 (a 20)" in _words(figure)
     assert "mean of 3 seeds, and its 95 % interval" in _words(figure)
 
 

@@ -16,10 +16,18 @@ from matplotlib.ticker import FuncFormatter
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import MODELS
-from edgeresearch.papers.paper_a.published import METRICS, PAPER_LSTM, PHASES, TABLE_2, TABLE_3, USAGE_RANGES
+from edgeresearch.papers.paper_a.published import (
+    CELL_TOLERANCE,
+    METRICS,
+    PAPER_LSTM,
+    PHASES,
+    TABLE_2,
+    TABLE_3,
+    USAGE_RANGES,
+)
 from edgeresearch.plotting import style
 from edgeresearch.plotting.replay import COLOURS, OTHERS, POINTS, draw_scaling, draw_tradeoff
-from edgeresearch.plotting.series import draw_ratios, list_roles
+from edgeresearch.plotting.series import draw_ratios, list_roles, name_best
 
 GATES = (
     ("forget gate", "$f_t = \\sigma(W_f\\,[h_{t-1}, x_t] + b_f)$", style.BLUE),
@@ -33,6 +41,8 @@ STATES = "$C_t = f_t \\cdot C_{t-1} + i_t \\cdot C'_t$\n$h_t = o_t \\cdot \\tanh
 
 FLOOR = 1e-4
 """CPU seconds that are drawn where less was measured: the clock knows no better."""
+
+COSTS = ("fit_seconds", "predict_seconds")
 
 USAGE = {"cpu": ("Fig. 2", "CPU usage"), "memory": ("Fig. 3", "memory usage")}
 
@@ -80,8 +90,8 @@ def plot_network(network: Mapping[str, Any]) -> Figure:
         axes.annotate("", (end, 22), (start, 22), arrowprops=arrow)
     numbers = f"{network['trainable']:,} trainable numbers; trained on the mean squared error"
     axes.text(52.5, 1.2, numbers, ha="center", fontsize=9.5, color=style.INK)
-    figure.suptitle("Paper A, Fig. 1: architecture of the LSTM, with the shapes of the tensors that pass through it")
-    return figure
+    title = f"Paper A, Fig. 1: the LSTM turns {steps} past values into forecasts of {targets} horizons at once"
+    return style.finish(figure, title, handles=())
 
 
 def _draw_box(axes: Axes, place: style.Box, text: str, colour: str = style.GREY, size: float = 9.5) -> None:
@@ -123,7 +133,10 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
     axes[0].set_ylim(-0.6, len(order) - 0.4)
     note = note_origin(table, "Published values are of the paper's own, unpublished trace.")
     handles = axes[0].get_legend_handles_labels()[0]
-    return style.finish(figure, f"Paper A, Table 2, beside {label_trace(table)}", note, handles=handles)
+    ours, theirs = (rows.loc[rows[column].idxmin(), "label"] for column in ("mse", "published_mse"))
+    paper = "as in the paper" if ours == theirs else f"in the paper it is {theirs}"
+    title = f"Paper A, Table 2: {ours} has the lowest MSE on {label_trace(table)}; {paper}"
+    return style.finish(figure, title.replace("; as", ", as"), note, handles=handles)
 
 
 def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
@@ -138,10 +151,8 @@ def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
         raise InputError(f"no scores at horizon {horizon}; choose one of {known}")
     note = "" if rows["real"].all() else "Panels named (synthetic): seeded stand-ins, not measured data."
     ahead = "the next step" if horizon == 1 else f"{horizon} steps ahead"
-    title = f"Error of forecasting {ahead}; below 1 is better than the last value"
-    return draw_ratios(
-        {label_trace(part): part for _, part in rows.groupby("trace", sort=False)}, title=title, note=note
-    )
+    panels = {label_trace(part): part for _, part in rows.groupby("trace", sort=False)}
+    return draw_ratios(panels, title=f"Forecasting {ahead}: {name_best(panels, 'traces')}", note=note)
 
 
 @style.styled
@@ -150,13 +161,15 @@ def plot_cost(table: pd.DataFrame) -> Figure:
     rows = table[(table["horizon"] == table["horizon"].min()) & table["fit_seconds"].notna()]
     rows = rows.sort_values("fit_seconds", ascending=False)
     figure, (axes,) = style.canvas(size=(9, 4.4 if len(rows) else 1.6))
-    title, note = f"{label_trace(table)}: cost of each model", note_origin(table)
+    title, note = f"{label_trace(table)}: what each model costs", note_origin(table)
     if rows.empty:
         axes.text(0.5, 0.5, "not measured for this trace; run make timings", ha="center", va="center", fontsize=12)
         axes.axis("off")
         return style.finish(figure, title, note, handles=())
+    words = [f"{rows[each].max():.2g} s ({rows.loc[rows[each].idxmax(), 'label']})" for each in COSTS]
+    title = f"{label_trace(table)}: fitting takes up to {words[0]}, forecasting up to {words[1]}"
     at = np.arange(len(rows))
-    fit, predict = (rows[name].clip(lower=FLOOR).to_numpy() for name in ("fit_seconds", "predict_seconds"))
+    fit, predict = (rows[name].clip(lower=FLOOR).to_numpy() for name in COSTS)
     axes.hlines(at, predict, fit, color="#cccccc", linewidth=2, zorder=1)
     for place, role in enumerate(rows["role"]):
         _, colour, marker = style.ROLES[role]
@@ -204,7 +217,10 @@ def plot_forecasts(
     axes.margins(x=0.01)
     style.numbers(axes.yaxis)
     style.dates(axes)
-    title = f"{label_trace(table)}: true and predicted, {horizon} step{'s' if horizon > 1 else ''} ahead"
+    off = (part["forecast"] - part["truth"]).abs().astype(float).groupby(part["model"].astype(str)).mean()
+    words = [f"{names.loc[name, 'label']} {off[name]:.3g}" for name in models]
+    title = f"{label_trace(table)}, {horizon} step{'s' if horizon > 1 else ''} ahead: here forecasts are off by"
+    title += f" {', '.join(words)} on average"
     return style.finish(figure, title, note_origin(table))
 
 
@@ -263,7 +279,9 @@ def plot_hourly_error(table: pd.DataFrame, forecasts: pd.DataFrame, models: Sequ
     axes.set(xlim=(-0.5, 23.5), xticks=range(0, 24, 2), ylim=(0, top))
     beyond = [str(names.loc[name]["label"]) for name in others if hours[name].max() > top]
     more = f"Beyond the scale in some hours: {', '.join(beyond)}." if beyond else ""
-    return style.finish(figure, f"{label_trace(table)}: error by hour of the day", note_origin(table, more))
+    course, name = hours[models[0]], names.loc[models[0]]["label"]
+    title = f"{label_trace(table)}: {name} errs most at {course.idxmax()} h, least at {course.idxmin()} h of the day"
+    return style.finish(figure, title, note_origin(table, more))
 
 
 @style.styled
@@ -295,8 +313,19 @@ def plot_table_3(table: pd.DataFrame, forecasters: Sequence[str] = ("published",
         words = f"{OTHERS.get(maker) or MODELS[maker].label}, phases by {PHASES_BY[reading]}"
         handles.append(style.key(words, colour, "o", mfc=fill))
     bars = "Bars: 95 % over repeats. The forecast of published accuracy knows the future up to its error."
-    title, note = f"Paper A, Table 3, beside {label_trace(table)}", note_origin(table, bars, "Responsive uses none.")
+    near = ", ".join(
+        f"{_count_near(table, maker)} of 9 with {OTHERS.get(maker) or MODELS[maker].label}" for maker in makers
+    )
+    title = f"Paper A, Table 3, on {label_trace(table)}: cells within {CELL_TOLERANCE:g} points of the paper's: {near}"
+    note = note_origin(table, bars, "Responsive uses none.")
     return style.finish(figure, title, note, handles=handles, columns=3)
+
+
+def _count_near(table: pd.DataFrame, maker: str) -> int:
+    """Count the cells of Table 3 that come close to the published ones, the phases told by the load."""
+    rows = table[(table["reading"] == "trace") & table["forecaster"].isin([maker, "none"])]
+    cells = rows[rows["strategy"].isin(TABLE_3) & rows["phase"].isin(PHASES)].to_dict("records")
+    return sum(abs(row["error_percent"] - TABLE_3[row["strategy"]][row["phase"]]) <= CELL_TOLERANCE for row in cells)
 
 
 @style.styled
@@ -320,7 +349,9 @@ def plot_usage(table: pd.DataFrame, course: pd.DataFrame, kind: str, traces: Seq
     axes[0].set_ylim(0, 100)
     grey = f"Grey: the range that the paper reads off its {place} ({low:g} to {high:g} %)."
     note = note_origin(table, grey, "The service is a model; the traces beside it are of other machines.")
-    return style.finish(figure, f"Paper A, {place}: {words} of the service over time", note, handles=())
+    share = 100 * rows[kind].between(low, high).mean()
+    title = f"Paper A, {place}: {words} of the simulated service is {share:.0f} % of the time in the paper's range"
+    return style.finish(figure, title, note, handles=())
 
 
 def plot_scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = POINTS) -> Figure:
@@ -328,12 +359,11 @@ def plot_scaling(table: pd.DataFrame, course: pd.DataFrame, points: int = POINTS
     course = course.assign(forecaster=course["forecaster"].replace("none", ""))
     runs = dict.fromkeys(zip(course["strategy"], course["forecaster"], strict=True))
     paper = [run for run in runs if run[0] in TABLE_3]
-    title = f"Scaling on {label_trace(table)}: load, forecast, pods and errors"
     note = note_origin(table, "The stretch in which Responsive failed most requests.")
-    return draw_scaling(course, paper, title=title, note=note, points=points)
+    return draw_scaling(course, paper, title=label_trace(table), note=note, points=points)
 
 
 def plot_tradeoff(table: pd.DataFrame) -> Figure:
     """Draw errors against pod-hours, of what the replay of one trace returned: all strategies and leads."""
-    title, note = f"What fewer errors cost on {label_trace(table)}", "Lower left is better. Means over repeats."
-    return draw_tradeoff(table[table["phase"] == "all"], title=title, note=note_origin(table, note))
+    note = note_origin(table, "Lower left is better. Means over repeats.")
+    return draw_tradeoff(table[table["phase"] == "all"], title=label_trace(table), note=note)

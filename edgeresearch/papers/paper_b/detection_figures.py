@@ -119,7 +119,9 @@ def plot_streams(traces: Sequence[Trace], train: int, samples: int) -> Figure:
     note = (
         f"Every 5 minutes; gaps are missing values. Grey: first training, {train:,} samples. Pollutants have no unit."
     )
-    return style.finish(figure, "Streams of two sensors, before anomalies are injected", note, handles=())
+    gaps = [f"{trace.label} {100 * trace.values.iloc[: train + samples].isna().mean():.1f} %" for trace in traces]
+    title = f"Before anomalies are injected, of the values are missing: {', '.join(gaps)}"
+    return style.finish(figure, title, note, handles=())
 
 
 @style.styled
@@ -161,7 +163,10 @@ def plot_example(
     handles: list[Any] = [Patch(color=colour, alpha=0.45, label=name) for name, colour in ANOMALIES.items()]
     handles += [style.key("without anomalies", style.GREY, line="-"), style.key("alarm", marker="o", ms=5)]
     note = "Shaded: injected anomalies, darker on the channels that they befall. Scores have no unit."
-    title = f"{_title(trace)}, with injected anomalies and what is said of it"
+    seen = [event for event in events if event.begin < len(times)]
+    found = {name: sum(output.alarms[each.begin : each.end].any() for each in seen) for name, output in outputs.items()}
+    words = ", ".join(f"{_name(name)} {count}" for name, count in found.items())
+    title = f"{_title(trace)}; of {len(seen)} injected anomalies are found: {words}"
     return style.finish(figure, title, note, handles=handles, columns=7)
 
 
@@ -229,7 +234,13 @@ def plot_increments(traces: Sequence[Trace]) -> Figure:
         "changes (grey). Right: mean by hour, band: middle half. A random walk has equal, unrelated changes and no "
         "daily cycle."
     )
-    return style.finish(figure, "Pollution is a generated random walk, traffic is measured", note, handles=())
+    swings = [trace.values.groupby(pd.DatetimeIndex(trace.frame.index).hour).mean() for trace in traces]
+    words = ", ".join(
+        f"{_title(trace)} {(swing.max() - swing.min()) / trace.values.std():.1f}"
+        for trace, swing in zip(traces, swings, strict=True)
+    )
+    title = f"By how many standard deviations the hour of the day moves the mean: {words}"
+    return style.finish(figure, title, note, handles=())
 
 
 def _plot_memory(axes: Axes, values: pd.Series, day: int, colour: str, days: int = 4) -> None:
@@ -284,7 +295,10 @@ def plot_detectors(table: pd.DataFrame) -> Figure:
         "scores would allow with the level that is best for event F1: no result, as it takes the labels. Point "
         "adjustment inflates F1: an event with a single alarm counts as found throughout."
     )
-    return style.finish(figure, "Every detector on the Aarhus streams", note, handles=handles)
+    pooled = table[table["sensor"] == POOLED]
+    best = pooled.loc[pooled.groupby("kind")["event_f1"].idxmax()].set_index("kind")
+    words = "; ".join(f"{kind}: {_name(best['detector'][kind])}, {best['event_f1'][kind]:.2f}" for kind in kinds)
+    return style.finish(figure, f"Highest event F1 on {words}", note, handles=handles)
 
 
 @style.styled
@@ -299,7 +313,12 @@ def plot_sensors(table: pd.DataFrame) -> Figure:
         _plot_heat_map(each, cells.rename(columns=_name), ".2f", KINDS[kind])
         each.set_ylabel("sensor")
     note = f"Mean over draws of anomalies and first weights: {int(table['seeds'].max())} on each sensor."
-    return style.finish(figure, "Event F1, sensor by sensor", note, handles=())
+    words = []
+    for kind in kinds:
+        part = alone[alone["kind"] == kind].dropna(subset="event_f1")
+        best = part.loc[part.groupby("sensor")["event_f1"].idxmax(), "detector"]
+        words.append(f"{kind}: {_name(best.mode()[0])} with {(best == best.mode()[0]).sum()} of {len(best)} sensors")
+    return style.finish(figure, f"Highest event F1 on {'; '.join(words)}", note, handles=())
 
 
 @style.styled
@@ -317,13 +336,19 @@ def plot_anomaly_kinds(shares: pd.DataFrame) -> Figure:
         "any value has no score, so that no detector here can find a burst of missing ones. More found may mean more "
         "false alarms."
     )
-    return style.finish(figure, "Which kinds of anomalies are found (%)", note, handles=())
+    means = 100 * shares.groupby(["kind", "anomaly"])["detected"].mean()
+    ends = {kind: (means[kind].idxmax(), means[kind].idxmin()) for kind in kinds}
+    words = "; ".join(
+        f"{kind}: {most} ({means[kind][most]:.0f} %), {least} ({means[kind][least]:.0f} %)"
+        for kind, (most, least) in ends.items()
+    )
+    return style.finish(figure, f"Found most and least on average on {words}", note, handles=())
 
 
 def _plot_heat_map(axes: Axes, cells: pd.DataFrame, form: str, title: str, *, rows: bool = True) -> None:
     import seaborn as sns
 
-    looks: Any = {"cmap": "cividis", "cbar": False, "annot_kws": {"fontsize": 8.5}}
+    looks: Any = {"cmap": "Blues", "cbar": False, "annot_kws": {"fontsize": 8.5}}
     sns.heatmap(cells, vmin=0, annot=True, fmt=form, yticklabels=rows, ax=axes, **looks)
     axes.tick_params("x", rotation=35)
     axes.tick_params("y", rotation=0)
@@ -362,7 +387,13 @@ def plot_differences(pairs: pd.DataFrame) -> Figure:
     ]
     count = int(pairs["sensors"].max())
     note = f"Right of zero: IFTM is better. Paired on the same streams; bars: 95 % over {count} sensors."
-    return style.finish(figure, "IFTM against the other detectors", note, handles=handles)
+    own = pairs[pairs["metric"] == "event_f1"]
+    words = []
+    for kind in kinds:
+        low, high = (own.loc[own["kind"] == kind, end] for end in ("low", "high"))
+        words.append(f"{kind}: better in {(low > 0).sum()}, worse in {(high < 0).sum()} of {len(low)} comparisons")
+    title = f"IFTM by event F1, where the interval leaves out 0, on {'; '.join(words)}"
+    return style.finish(figure, title, note, handles=handles)
 
 
 @style.styled
@@ -385,7 +416,11 @@ def plot_training_costs(calibration: Calibration) -> Figure:
         f"{calibration.machine['processor']}, {calibration.machine['cores']} cores, load {median:.1f} ({low:.1f} to "
         f"{high:.1f}). Times of this machine, not of the paper's."
     )
-    title = "What a training takes under a CPU limit (Paper B, eq. 1)"
+    words = []
+    for name, model in models.items():
+        region, times = model.sampled, model.curve.seconds
+        words.append(f"{times(region.low):.2g} to {times(region.high):.2g} s ({'LSTM' if name == 'lstm' else name})")
+    title = f"Paper B, eq. 1: over the measured CPU limits a training takes {', '.join(words)}"
     return style.finish(figure, title, note, handles=handles)
 
 
@@ -448,7 +483,9 @@ def plot_quality(table: pd.DataFrame) -> Figure:
         "policy with a number of streams. Bars: 95 % over sensors. In the control every sensor's gain drifts, so that "
         "an old model must suffer; it is no data."
     )
-    title = style.shown("Dropped trainings, age of the model, and detection", bool(rows["real"].all()))
+    found = rows[rows["policy"].isin(["never", "always"])].set_index(["data", "policy"])["event_f1"]
+    words = ", ".join(f"{found[data, 'never']:.2f} and {found[data, 'always']:.2f} on {DATA[data]}" for data in DATA)
+    title = style.shown(f"Event F1 never retrained and with every model at once: {words}", bool(rows["real"].all()))
     return style.finish(figure, title, note, handles=handles, columns=4)
 
 
@@ -478,7 +515,9 @@ def plot_course(table: pd.DataFrame) -> Figure:
     for panel in axes[-2:]:
         panel.set_xlabel("samples after the first training (thousands)")
     handles = [style.key(label, *LOOKS[name][1:], "-") for name, label in labels.items()]
-    title = style.shown("Detection over time", bool(table["real"].all()))
+    last = shown[(shown["block"] == shown["block"].max()) & (shown["data"] == "traffic")].set_index("policy")
+    ages = ", ".join(f"{last['mean_age'][name] / 1000:.1f} ({labels[name]})" for name in labels if name in last.index)
+    title = style.shown(f"Age of models at the end, thousand samples: {ages}", bool(table["real"].all()))
     return style.finish(figure, title, f"{_origin(table)}. Bands: 95 % over sensors.", handles=handles, columns=3)
 
 
@@ -518,7 +557,13 @@ def plot_paired_differences(pairs: pd.DataFrame) -> Figure:
         "over its repeats. Bars: 95 % over sensors; one in twenty would miss 0 by chance alone. The quantile threshold "
         "was run for LOS, in-situ training and what no policy decides; AUC-PR hangs on no threshold."
     )
-    title = style.shown("Differences between policies on the same streams", bool(pairs["real"].all()))
+    drawn = pd.concat(
+        pairs[(pairs["data"] == data) & (pairs["threshold"] == threshold) & (pairs["metric"] == metric)]
+        for data, threshold, metric in DIFFERENCES
+    )
+    sure = ((drawn["low"] > 0) | (drawn["high"] < 0)).groupby(drawn["data"]).agg(["sum", "count"])
+    words = ", ".join(f"{row['sum']} of {row['count']} on {DATA[str(data)]}" for data, row in sure[::-1].iterrows())
+    title = style.shown(f"Differences between policies whose interval leaves out 0: {words}", bool(pairs["real"].all()))
     return style.finish(figure, title, note, handles=handles, columns=6)
 
 

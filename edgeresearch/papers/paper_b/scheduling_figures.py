@@ -79,11 +79,11 @@ COSTS: Mapping[str, Look] = {
 """Whose training times."""
 
 SWEEPS: Mapping[str, tuple[str, str]] = {
-    "staleness": ("How old may views be?", "seconds between two exchanges of\navailability; 0: always fresh"),
-    "gateways": ("Do more gateways help?", "edge nodes that are gateways"),
-    "churn": ("What does churn cost?", "mean seconds that an edge node\nstays in the mesh"),
+    "staleness": ("Age of views", "seconds between two exchanges of\navailability; 0: always fresh"),
+    "gateways": ("Gateways", "edge nodes that are gateways"),
+    "churn": ("Churn", "mean seconds that an edge node\nstays in the mesh"),
 }
-"""Of each sweep: title, and what is varied."""
+"""Of each sweep: its name, and what is varied."""
 
 CITY_PANELS: Mapping[str, str] = {
     "drop_percent": "dropped trainings (%)",
@@ -148,7 +148,10 @@ def plot_limits(limits: pd.DataFrame, rule: str) -> Figure:
         "Simulated. Means over the jobs; bands: 95 % over repeats. The thick line is the rule that is set. The paper "
         "does not say whether its jobs met on a node."
     )
-    title = "Paper B, Fig. 5: optimisation of the CPU limit, training by training"
+    at = limits[(limits["together"] == columns[0]) & (limits["iteration"] <= published.PLATEAU_ITERATION)]
+    last = at[at["iteration"] == at["iteration"].max()].set_index("rule")["limit_millicores"]
+    means = "; ".join(f"{last[key]:.0f}, {RULES[key][0]}" for key in present(RULES, last.index))
+    title = f"Paper B, Fig. 5: millicores of the mean limit after {at['iteration'].max()} trainings: {means}"
     return style.finish(figure, title, note, handles=handles, columns=2)
 
 
@@ -179,7 +182,14 @@ def plot_handovers(hops: pd.DataFrame) -> Figure:
     handles: list[Any] = [Patch(color=colour, label=words) for words, colour in SHARES.values()]
     handles.append(style.key("published", marker="D", line="-", mfc="white"))
     note = f"Simulated. {BARS} The paper's text states three of the shares of its Fig. 6, and not what they are of."
-    title = "Paper B, Fig. 6: hand-overs of a training under LOS"
+    once = (
+        rows[(rows["reading"] == "attempts") & (rows["hops"] == 1)]
+        .set_index("streams")["share_percent"]
+        .reindex(counts)
+        .fillna(0)
+    )
+    ends = ", ".join(f"{once[count]:.0f} % with {count} streams" for count in dict.fromkeys((counts[0], counts[-1])))
+    title = f"Paper B, Fig. 6: what looks for a place is handed over just once: {ends}"
     return style.finish(figure, title, note, handles=handles, columns=4)
 
 
@@ -202,7 +212,12 @@ def plot_drops(drops: pd.DataFrame) -> Figure:
     axes.set(xlabel="streams (two on each edge node)", ylabel="dropped trainings (%)", ylim=(0, 106))
     axes.set_xticks(sorted(drops["streams"].unique()))
     note = f"{BARS} Simulated points are set aside to the right. In-situ: the paper states 100 %."
-    return style.finish(figure, "Paper B, Fig. 7: dropped trainings", note, columns=4)
+    apart = (los["drop_percent"] - los["published"]).abs()
+    groups = {"held out": los["held_out"].astype(bool), "fitted on": ~los["held_out"].astype(bool)}
+    near = ", ".join(f"{apart[mine].max():.1f} points ({name})" for name, mine in groups.items() if mine.any())
+    title = "Paper B, Fig. 7: dropped trainings"
+    title += f" are at most so far from the published ones: {near}" if near else ", none of them published"
+    return style.finish(figure, title, note, columns=4)
 
 
 @style.styled
@@ -219,7 +234,10 @@ def plot_measured_costs(costs: pd.DataFrame, drops: pd.DataFrame) -> Figure:
     axes.set_xticks(sorted(drops["streams"].unique()))
     ends = dict.fromkeys(f"{rate:.0f}" for rate in (in_situ.min(), in_situ.max()))
     more = f" In-situ training drops {' to '.join(ends)} %." if len(in_situ) else ""
-    title = "Paper B, Fig. 7, with training times as they were measured"
+    most = rows.loc[rows["policy"] == "los", "streams"].max()
+    last = rows[(rows["policy"] == "los") & (rows["streams"] == most)].set_index("model")["drop_percent"]
+    shares = ", ".join(f"{last[name]:.0f} % ({COSTS[name][0]})" for name in present(COSTS, last.index))
+    title = f"Paper B, Fig. 7: with {most} streams LOS drops by training times {shares}"
     return style.finish(figure, title, f"LOS, simulated, on three truths. {BARS}{more}", columns=4)
 
 
@@ -252,7 +270,13 @@ def plot_readings(table: pd.DataFrame) -> Figure:
     axes.set_xlabel("simulated less published (percentage points)")
     handles = [*_keys(LIMIT_BINDS.values()), Patch(color="#e4e4e4", label="counts as reached")]
     note = "Simulated, all else the same. Bars: 95 % over repeats. In brackets what the paper states."
-    title = "Figs. 6 and 7 under two readings of a hand-over"
+    near = (table["measured"] - table["published"]).abs() <= table["tolerance"]
+    words = ", ".join(
+        f"{near[table['sender'] == binds].sum()} if {label}"
+        for binds, (label, _, _) in LIMIT_BINDS.items()
+        if (table["sender"] == binds).any()
+    )
+    title = f"Figs. 6 and 7: of {len(shares)} published values are reached {words}"
     return style.finish(figure, title, note, handles=handles, columns=3)
 
 
@@ -260,10 +284,16 @@ def plot_readings(table: pd.DataFrame) -> Figure:
 def plot_drop_reasons(table: pd.DataFrame) -> Figure:
     """Draw why LOS drops trainings, by number of streams. From `reasons.csv`."""
     figure, (axes,) = style.canvas(size=(8.6, 4.4))
-    _stack(axes, table[table["policy"] == "los"], "reason", DROPS)
+    mine = table[table["policy"] == "los"]
+    _stack(axes, mine, "reason", DROPS)
+    most = mine[(mine["streams"] == mine["streams"].max()) & mine["reason"].isin(list(DROPS))]
     axes.set_ylabel("triggers (%)")
     note = "Simulated, means over repeats. The rest of the triggers found a place."
-    return style.finish(figure, "Why LOS drops trainings", note, columns=3)
+    if not most["share_percent"].any():
+        return style.finish(figure, "LOS drops nothing", note, handles=())
+    top = most.loc[most["share_percent"].idxmax()]
+    why = f"{top['reason']}, {top['share_percent']:.0f} % of triggers"
+    return style.finish(figure, f"With {top['streams']} streams LOS drops most for: {why}", note, columns=3)
 
 
 @style.styled
@@ -282,7 +312,13 @@ def plot_layers(table: pd.DataFrame) -> Figure:
         Patch(color=colours[name], label=f"ran in the {name}" if name else "did not run")
         for name in present(colours, table["layer"])
     ]
-    return style.finish(figure, "Which layer ran the training", "Simulated, means over repeats.", handles=handles)
+    mine = table[(table["policy"] == names[0]) & (table["streams"] == table["streams"].max())]
+    shares = mine.set_index("layer")["share_percent"].sort_values(ascending=False)
+    words = ", ".join(
+        f"{share:.0f} % {f'in the {name}' if name else 'nowhere'}" for name, share in shares.items() if share >= 0.5
+    )
+    title = f"With {table['streams'].max()} streams {POLICIES[names[0]][0]} runs {words}"
+    return style.finish(figure, title, "Simulated, means over repeats.", handles=handles)
 
 
 def _stack(axes: Axes, rows: pd.DataFrame, column: str, colours: Mapping[str, str]) -> None:
@@ -323,7 +359,9 @@ def plot_policies(drops: pd.DataFrame, traffic: pd.DataFrame) -> Figure:
         each.set_xticks(sorted(table["streams"].unique()))
         each.set(xlabel="streams", ylabel=label, ylim=(-0.02 * each.get_ylim()[1], None))
     note = f"Simulated. {BARS} Points are set apart sideways. The paper compares LOS with in-situ training alone."
-    return style.finish(figure, "Every policy side by side", note, columns=6)
+    last = drops[drops["streams"] == drops["streams"].max()].set_index("policy")["drop_percent"]
+    title = f"Trainings dropped with {drops['streams'].max()} streams: {_name_ends(last, '{:.0f} %')}"
+    return style.finish(figure, title, note, columns=6)
 
 
 @style.styled
@@ -342,7 +380,16 @@ def plot_traffic(table: pd.DataFrame) -> Figure:
         each.xaxis.set_minor_formatter(NullFormatter())
         style.name_rows(each, [POLICIES[name][0] for name in names])
     note = f"Simulated, {most} streams, means over repeats. What is never sent has no mark."
-    return style.finish(figure, "What each node sends", note, handles=_keys(SENT.values()), columns=3)
+    sums = rows[rows["kind"].isin(MESSAGES)].groupby("policy")["messages"].sum()
+    title = f"Messages per node and hour with {most} streams: {_name_ends(sums, '{:,.0f}')}"
+    return style.finish(figure, title, note, handles=_keys(SENT.values()), columns=3)
+
+
+def _name_ends(values: pd.Series, form: str) -> str:
+    """Write the value of the first policy there is, and the lowest and the highest, in some format."""
+    values = values[present(POLICIES, values.index)]
+    names = dict.fromkeys((str(values.index[0]), str(values.idxmin()), str(values.idxmax())))
+    return ", ".join(f"{POLICIES[name][0]} {form.format(values[name])}" for name in names)
 
 
 def _decades(values: pd.Series) -> tuple[float, float]:
@@ -379,6 +426,10 @@ def plot_sweep(table: pd.DataFrame, name: str) -> Figure:
         each.set_xticks(range(len(values)), values)
         each.margins(x=0.08)
         each.set(ylim=(0, max(1.0, 1.08 * each.get_ylim()[1])), ylabel=label, xlabel=varied)
+    mine = table[table["streams"] == table["streams"].max()]
+    ends = [mine.loc[each] for each in (mine["drop_percent"].idxmin(), mine["drop_percent"].idxmax())]
+    words = " to ".join(f"{row['drop_percent']:.0f} % (at {str(row['value']).removesuffix('.0')})" for row in ends)
+    title = f"{title}: {mine['streams'].max()} streams drop {words}"
     return style.finish(figure, title, f"Simulated. {BARS}")
 
 
@@ -400,7 +451,12 @@ def plot_setting_effects(table: pd.DataFrame) -> Figure:
     note = "Simulated, the same streams and noise in every row; × scales a number of the settings."
     if same:
         note += f" Nothing changes by: {', '.join(same).replace(' x ', ' × ')} (chosen anyway, or without effect here)."
-    return style.finish(figure, "Which settings matter: one changed at a time", note)
+    title = "No setting moves the drop rate"
+    if len(moved):
+        most = moved.loc[[moved.abs().max(axis=1).idxmax()]]
+        title = f"The drop rate is moved most by “{most.index[0]}”: {max(most.iloc[0], key=abs):+.1f} points"
+        title = title.replace(" x ", " × ")
+    return style.finish(figure, title, note)
 
 
 @style.styled
@@ -435,7 +491,9 @@ def plot_fit_spread(fit: pd.DataFrame, fitted: Sequence[int]) -> Figure:
         style.key("published, held out", **_PUBLISHED, mfc=style.RED),
     ]
     note = f"Simulated. {len(last)} candidates, run again with fresh seeds."
-    return style.finish(figure, "How far apart the candidates of the fit land", note, handles=handles, columns=4)
+    apart = last[[column for column in last if column in {cell[0] for cell in panels["dropped trainings"]}]]
+    title = f"The candidates of the fit land up to {(apart.max() - apart.min()).max():.1f} points apart in a drop rate"
+    return style.finish(figure, title, note, handles=handles, columns=4)
 
 
 @style.styled
@@ -469,7 +527,10 @@ def plot_growth(table: pd.DataFrame) -> Figure:
     if not table["real"].astype(bool).all():
         note += " Filled: nodes stand at real sensors. Open: they do not (larger than Aarhus, or a stand-in of it)."
     handles = _keys((POLICIES[name] for name in policies), "-")
-    title = "From the paper's testbed to a city: what grows with its size?"
+    mine = table[table["policy"] == policies[0]].sort_values("nodes")
+    words = [f"{row['drop_percent']:.0f} % and {row['messages']:,.0f} messages" for row in mine.to_dict("records")]
+    title = f"Dropped under {POLICIES[policies[0]][0]}, and sent per node and hour: {words[0]} with"
+    title += f" {mine['nodes'].min():,} nodes, {words[-1]} with {mine['nodes'].max():,}"
     return style.finish(figure, title, note + _describe_limits(table, policies), handles=handles, columns=3)
 
 

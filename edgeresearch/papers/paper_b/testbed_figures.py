@@ -68,7 +68,12 @@ def plot_testbed(mesh: Mesh, jobs: Sequence[Job]) -> Figure:
         "Every node knows its direct neighbours and the next hop to the rest. Numbers of nodes, vCPU and memory are "
         "the paper's (Table I); latencies, bandwidths, and which node is the gateway are assumptions."
     )
-    title = "Paper B, Fig. 1: the testbed, drawn from the mesh that is emulated (simulated)"
+    busy = {job.source for job in jobs}
+    share = 100 * sum(job.cpu for job in jobs) / max(sum(mesh.nodes[each].cpu for each in busy), 1)
+    title = (
+        f"Paper B, Fig. 1: {len(jobs)} streams take {share:.0f} % of the CPU of {len(busy)} of {len(mesh.nodes)} nodes"
+    )
+    title += " (simulated)"
     return style.finish(figure, title, note, handles=handles, columns=3)
 
 
@@ -132,7 +137,9 @@ def plot_placement(trace: PlacementTrace) -> Figure:
         f"{first.request.period:.0f} s. Views were {min(ages):.0f} to {max(ages):.0f} s old"
         + ("; one of them was wrong: it led to a node without room." if trace.misled else ".")
     )
-    title = "Paper B, Fig. 2: one search through neighbourhoods, as it went"
+    last, hops = steps[-1], len(steps) - 1
+    end = f"ran on {trace.mesh.nodes[last.here.node].name}" if last.decision.run else "was dropped"
+    title = f"Paper B, Fig. 2: a training {end} after {hops} hand-over{'s' * (hops != 1)}"
     return style.finish(figure, title, note, handles=handles, columns=3)
 
 
@@ -224,7 +231,9 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
         "Boxes name a class of the code and its fields, or a function and what it takes; the last line is of one edge "
         "manager at the end of a simulated run."
     )
-    title = "Paper B, Fig. 3: the parts of an edge manager, drawn from the code"
+    title = (
+        f"Paper B, Fig. 3: an edge manager, drawn from the code; it {sees.partition(' ')[2]} and knows {known} limits"
+    )
     return style.finish(figure, title, note, handles=())
 
 
@@ -273,5 +282,7 @@ def plot_latencies(latencies: pd.DataFrame, start: str) -> Figure:
         "Simulated: each edge node's interface adds a latency that rises and falls as the node moves. The paper's "
         "figure states no numbers that could be held against it."
     )
-    title = f"Paper B, Fig. 4: latencies from {start}, along the way that packets take"
+    ends = latencies.groupby("goal", sort=False)["milliseconds"].agg(["min", "max"])
+    words = ", ".join(f"{goal} {row['min']:.0f} to {row['max']:.0f} ms" for goal, row in ends.iterrows())
+    title = f"Paper B, Fig. 4: latencies from {start} as nodes move: {words}"
     return style.finish(figure, title, note, columns=3)

@@ -56,7 +56,38 @@ def test_relative_mse_has_a_panel_per_trace_and_intervals(make_scores: Make) -> 
         figures.plot_relative_mse(table, 3)
 
 
-@pytest.mark.parametrize(("worst", "scale"), [(9.0, "linear"), (30.0, "log"), (1e6, "log")])
+def test_one_bad_model_stands_at_the_edge_and_squeezes_nobody(make_scores: Make) -> None:
+    usual = figures.plot_relative_mse(make_table_2([make_scores(logistic=9.0)]), 1).axes[0]
+    axes = figures.plot_relative_mse(make_table_2([make_scores(logistic=1e6)]), 1).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["100,000.0 →"]
+    assert not list(usual.texts)
+    assert axes.get_xlim()[1] <= usual.get_xlim()[1]
+
+
+def test_the_title_names_the_best_model_by_what_was_measured(make_scores: Make) -> None:
+    one, other = make_scores("elb"), make_scores("nasa", ridge=0.1)
+    assert figures.plot_relative_mse(make_table_2([one]), 1).get_suptitle() == (
+        "Forecasting the next step: LSTM (project) has 60.0 % less error than the last value"
+    )
+    assert "ridge regression has the lowest error on 1 of 2 traces" not in (
+        figures.plot_relative_mse(make_table_2([one, one.assign(trace="goog"), other]), 1).get_suptitle()
+    )
+    assert (
+        figures.plot_relative_mse(make_table_2([other]), 1)
+        .get_suptitle()
+        .startswith("Forecasting the next step: ridge regression has 99.0 %")
+    )
+    table = make_table_2([other])
+    assert (
+        "ridge regression has the lowest MSE on nasa; in the paper it is LSTM"
+        in figures.plot_table_2(table).get_suptitle()
+    )
+    worse = make_scores(**dict.fromkeys(("lstm", "lstm_paper", "ridge", "ridge_calendar"), 20.0))
+    worse = worse[worse["mse"] >= 10]
+    assert "nothing beats the last value" in figures.plot_relative_mse(make_table_2([worse]), 1).get_suptitle()
+
+
+@pytest.mark.parametrize(("worst", "scale"), [(9.0, "linear"), (29.0, "log"), (1e6, "linear")])
 def test_a_wide_range_of_errors_gets_a_log_scale(make_scores: Make, worst: float, scale: str) -> None:
     axes = figures.plot_relative_mse(make_table_2([make_scores(logistic=worst)]), 1).axes[0]
     assert axes.get_xscale() == scale
@@ -97,7 +128,10 @@ def test_forecasts_are_drawn_at_the_time_that_they_are_for(make_scores: Make, fo
     assert pd.Timestamp(times[-1]) == forecasts["made"].max() + 5 * STEP
     assert _labels(figure) == ["true", "LSTM (project)", "LSTM (paper)", "LSTM (project), 95 % of its past errors"]
     assert axes.get_ylabel() == "requests per 5 min"
-    assert figure.get_suptitle() == "elb: true and predicted, 5 steps ahead"
+    mine = forecasts[(forecasts["horizon"] == 5) & (forecasts["model"] == "lstm")].tail(100)
+    off = f"{(mine['forecast'] - mine['truth']).abs().mean():.3g}"
+    title = f"elb, 5 steps ahead: here forecasts are off by LSTM (project) {off}, LSTM (paper)"
+    assert figure.get_suptitle().startswith(title)
 
 
 def test_the_hour_is_that_of_the_time_forecast(make_scores: Make, forecasts: pd.DataFrame) -> None:

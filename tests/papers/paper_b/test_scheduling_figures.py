@@ -11,6 +11,7 @@ from edgeresearch.papers.paper_b import published, tables
 from edgeresearch.papers.paper_b import scheduling_figures as draw
 from edgeresearch.papers.paper_b.scheduling_figures import DROPS, POLICIES
 from edgeresearch.plotting import style
+from edgeresearch.scheduling.messages import Reason
 
 Frames = dict[str, pd.DataFrame]
 Text = Callable[..., str]
@@ -47,6 +48,26 @@ def test_drops_mark_what_was_held_out(scheduled_b: Frames, text_of: Text) -> Non
     for words in ("published, held out", "published, settings fitted on it", "LOS, simulated", "in-situ only", "69.70"):
         assert words in text
     assert "in-situ only" not in text_of(draw.plot_drops(drops[drops["policy"] == "los"]))
+
+
+def test_titles_are_read_off_the_numbers(scheduled_b: Frames, swept_b: Frames, text_of: Text) -> None:
+    drops = tables.compare_drops(scheduled_b["drops"], fitted=(2, 6, 10))
+    moved = drops.assign(drop_percent=drops["published"].fillna(50) + drops["held_out"].map({True: 3.0, False: 1.0}))
+    assert "3.0 points (held out), 1.0 points (fitted on)" in text_of(draw.plot_drops(moved))
+    assert "none of them published" in text_of(draw.plot_drops(drops.assign(published=NAN)))
+    reasons = scheduled_b["reasons"]
+    title = draw.plot_drop_reasons(
+        reasons.assign(share_percent=(reasons["reason"] == Reason.HOPS) * 42.0)
+    ).get_suptitle()
+    assert title == f"With 10 streams LOS drops most for: {Reason.HOPS}, 42 % of triggers"
+    assert draw.plot_drop_reasons(reasons.assign(share_percent=0.0)).get_suptitle() == "LOS drops nothing"
+    layers = scheduled_b["layers"].fillna({"layer": ""})
+    layers = layers.assign(share_percent=layers["layer"].map({"edge": 30.0, "": 70.0}).fillna(0.0))
+    assert draw.plot_layers(layers).get_suptitle() == "With 10 streams LOS runs 70 % nowhere, 30 % in the edge"
+    sweep = swept_b["gateways"]
+    sweep = sweep.assign(drop_percent=sweep["value"].astype(float) * 10)
+    ends = f"{sweep['value'].min() * 10:.0f} % (at {sweep['value'].min()}) to {sweep['value'].max() * 10:.0f} %"
+    assert ends in draw.plot_sweep(sweep, "gateways").get_suptitle()
 
 
 def test_readings_stand_around_what_is_published(points_of: Points) -> None:
