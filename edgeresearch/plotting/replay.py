@@ -176,7 +176,7 @@ def draw_tradeoff(
         told_by = "is advised"
     words = f"{label(chosen['strategy'], chosen['forecaster'])} {told_by}"
     title = f"{title}: {words}, {chosen['error_percent']:.1f} % at {chosen['pod_hours']:,.4g} pod-hours"
-    return style.finish(figure, title, f"{note} {left_out}".strip(), handles=handles, columns=4)
+    return style.finish(figure, title, f"{note} {left_out}".strip(), handles=handles, columns=2 + min(len(panels), 2))
 
 
 def _label_forecaster(forecaster: str) -> str:

@@ -156,7 +156,7 @@ def finish(
         columns: Entries side by side.
     """
     if title:
-        figure.suptitle(textwrap.fill(title, int(figure.get_figwidth() * 11.4)), x=0.01, ha="left")
+        figure.suptitle(textwrap.fill(title, int(figure.get_figwidth() * 10.8)), x=0.01, ha="left")
     note, look = textwrap.fill(note, int(figure.get_figwidth() * 14)), {"fontsize": 8.5, "color": INK}
     if handles is None or handles:
         listed = {} if handles is None else {"handles": handles}

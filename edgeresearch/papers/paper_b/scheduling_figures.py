@@ -151,7 +151,7 @@ def plot_limits(limits: pd.DataFrame, rule: str) -> Figure:
     at = limits[(limits["together"] == columns[0]) & (limits["iteration"] <= published.PLATEAU_ITERATION)]
     last = at[at["iteration"] == at["iteration"].max()].set_index("rule")["limit_millicores"]
     means = "; ".join(f"{last[key]:.0f}, {RULES[key][0]}" for key in present(RULES, last.index))
-    title = f"Paper B, Fig. 5: millicores of the mean limit after {at['iteration'].max()} trainings: {means}"
+    title = f"Paper B, Fig. 5: mean limit after {at['iteration'].max()} trainings, in millicores: {means}"
     return style.finish(figure, title, note, handles=handles, columns=2)
 
 
@@ -214,9 +214,11 @@ def plot_drops(drops: pd.DataFrame) -> Figure:
     note = f"{BARS} Simulated points are set aside to the right. In-situ: the paper states 100 %."
     apart = (los["drop_percent"] - los["published"]).abs()
     groups = {"held out": los["held_out"].astype(bool), "fitted on": ~los["held_out"].astype(bool)}
-    near = ", ".join(f"{apart[mine].max():.1f} points ({name})" for name, mine in groups.items() if mine.any())
-    title = "Paper B, Fig. 7: dropped trainings"
-    title += f" are at most so far from the published ones: {near}" if near else ", none of them published"
+    near = " and ".join(f"{apart[mine].max():.1f} ({name})" for name, mine in groups.items() if mine.any())
+    words = (
+        f"are at most {near} points off the published ones" if near else "of numbers of streams that the paper has not"
+    )
+    title = f"Paper B, Fig. 7: simulated drop rates {words}"
     return style.finish(figure, title, note, columns=4)
 
 
@@ -237,7 +239,7 @@ def plot_measured_costs(costs: pd.DataFrame, drops: pd.DataFrame) -> Figure:
     most = rows.loc[rows["policy"] == "los", "streams"].max()
     last = rows[(rows["policy"] == "los") & (rows["streams"] == most)].set_index("model")["drop_percent"]
     shares = ", ".join(f"{last[name]:.0f} % ({COSTS[name][0]})" for name in present(COSTS, last.index))
-    title = f"Paper B, Fig. 7: with {most} streams LOS drops by training times {shares}"
+    title = f"Paper B, Fig. 7: with {most} streams LOS drops, by whose training times: {shares}"
     return style.finish(figure, title, f"LOS, simulated, on three truths. {BARS}{more}", columns=4)
 
 
@@ -314,10 +316,12 @@ def plot_layers(table: pd.DataFrame) -> Figure:
     ]
     mine = table[(table["policy"] == names[0]) & (table["streams"] == table["streams"].max())]
     shares = mine.set_index("layer")["share_percent"].sort_values(ascending=False)
-    words = ", ".join(
-        f"{share:.0f} % {f'in the {name}' if name else 'nowhere'}" for name, share in shares.items() if share >= 0.5
-    )
-    title = f"With {table['streams'].max()} streams {POLICIES[names[0]][0]} runs {words}"
+    words = [
+        f"{share:.0f} % {f'ran in the {name}' if name else 'did not run'}"
+        for name, share in shares.items()
+        if share >= 0.5
+    ]
+    title = f"With {table['streams'].max()} streams under {POLICIES[names[0]][0]} {', '.join(words)}"
     return style.finish(figure, title, "Simulated, means over repeats.", handles=handles)
 
 

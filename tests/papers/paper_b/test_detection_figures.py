@@ -169,6 +169,18 @@ def test_sensors_and_kinds_of_anomalies_have_a_cell_for_each_detector(anomaly_b:
     assert len(draw.plot_anomaly_kinds(gone).axes[0].texts) == 6 * 5 - 1
 
 
+def test_titles_name_what_is_highest_in_the_tables(anomaly_b: Frames) -> None:
+    table, kinds, pairs = (each[each["kind"] == "traffic"] for each in anomaly_b)
+    table = table.assign(event_f1=table["detector"].map({"robust_z": 0.8}).fillna(0.1))
+    assert draw.plot_detectors(table).get_suptitle() == "Highest event F1 on traffic: robust z-score, 0.80"
+    assert draw.plot_sensors(table).get_suptitle() == "Highest event F1 on traffic: robust z-score with 3 of 3 sensors"
+    kinds = kinds.assign(detected=kinds["anomaly"].map({"stuck": 0.9, "drift": 0.0}).fillna(0.2))
+    assert "on traffic: stuck (90 %), drift (0 %)" in draw.plot_anomaly_kinds(kinds).get_suptitle()
+    better = pairs.assign(low=0.1, high=0.2)
+    count = (pairs["metric"] == "event_f1").sum()
+    assert f"better in {count}, worse in 0 of {count}" in draw.plot_differences(better).get_suptitle()
+
+
 def test_differences_are_drawn_around_zero(anomaly_b: Frames, text_of: Text, points_of: Points) -> None:
     pairs = anomaly_b[2]
     figure = draw.plot_differences(pairs)
