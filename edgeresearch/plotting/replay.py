@@ -167,15 +167,12 @@ def draw_tradeoff(
         axes[0].set_xscale("log")
         style.numbers(axes[0].xaxis, log=(1, 1.5, 2, 3, 4, 5, 7))
     told = rows[rows["lead"] == 1] if 1 in panels else rows
-    if advice is None:
-        foresees = (told["strategy"] == "oracle") | (told["forecaster"] == "published")
-        chosen = told.assign(last=foresees).sort_values(["last", "error_percent"]).iloc[0]
-        told_by = "errs least without foresight"
-    else:
-        chosen = told[(told["strategy"] == advice[0]) & (told["forecaster"] == advice[1])].iloc[0]
-        told_by = "is advised"
-    words = f"{label(chosen['strategy'], chosen['forecaster'])} {told_by}"
-    title = f"{title}: {words}, {chosen['error_percent']:.1f} % at {chosen['pod_hours']:,.4g} pod-hours"
+    known: list[Run] = list(zip(told["strategy"], told["forecaster"], strict=True))
+    others = [run != advice if advice else "oracle" in run or "published" in run for run in known]
+    chosen = told.assign(other=others).sort_values(["other", "error_percent"]).iloc[0]
+    words = "is advised" if advice else "errs least without foresight"
+    title += f": {label(chosen['strategy'], chosen['forecaster'])} {words}"
+    title += f", {chosen['error_percent']:.1f} % at {chosen['pod_hours']:,.4g} pod-hours"
     return style.finish(figure, title, f"{note} {left_out}".strip(), handles=handles, columns=2 + min(len(panels), 2))
 
 

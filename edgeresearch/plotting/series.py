@@ -101,7 +101,7 @@ def draw_ratios(panels: Mapping[str, pd.DataFrame], *, title: str, note: str = "
         ratios = rows[["mse_low", "mse", "mse_high"]].div(naive, axis=0)
         far = ratios["mse"] > FAR
         each.axvline(1, color=INK, lw=1, ls="--")
-        low, high = max(float(ratios.min().min()), 1e-4), min(float(ratios[~far].max().max()), FAR)
+        low, high = max(min(1.0, ratios.min().min()), 1e-4), min(max(1.0, ratios[~far].max().max()), FAR)
         for role, part in ratios.groupby(rows["role"]):
             (_, colour, marker), at = style.ROLES[str(role)], rows["model"][part.index].map(places)
             near = ~far[part.index]

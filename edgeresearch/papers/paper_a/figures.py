@@ -16,15 +16,8 @@ from matplotlib.ticker import FuncFormatter
 from edgeresearch.data.trace import Trace
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import MODELS
-from edgeresearch.papers.paper_a.published import (
-    CELL_TOLERANCE,
-    METRICS,
-    PAPER_LSTM,
-    PHASES,
-    TABLE_2,
-    TABLE_3,
-    USAGE_RANGES,
-)
+from edgeresearch.papers.paper_a.published import METRICS, PAPER_LSTM, PHASES, TABLE_2, TABLE_3, USAGE_RANGES
+from edgeresearch.papers.paper_a.tables import compare_strategies
 from edgeresearch.plotting import style
 from edgeresearch.plotting.replay import COLOURS, OTHERS, POINTS, draw_scaling, draw_tradeoff
 from edgeresearch.plotting.series import draw_ratios, list_roles, name_best
@@ -134,9 +127,8 @@ def plot_table_2(table: pd.DataFrame) -> Figure:
     note = note_origin(table, "Published values are of the paper's own, unpublished trace.")
     handles = axes[0].get_legend_handles_labels()[0]
     ours, theirs = (rows.loc[rows[column].idxmin(), "label"] for column in ("mse", "published_mse"))
-    paper = "as in the paper" if ours == theirs else f"in the paper it is {theirs}"
-    title = f"Paper A, Table 2: {ours} has the lowest MSE on {label_trace(table)}; {paper}"
-    return style.finish(figure, title.replace("; as", ", as"), note, handles=handles)
+    title = f"Paper A, Table 2: lowest MSE on {label_trace(table)}: {ours}, in the paper: {theirs}"
+    return style.finish(figure, title, note, handles=handles)
 
 
 def plot_relative_mse(table: pd.DataFrame, horizon: int) -> Figure:
@@ -313,19 +305,11 @@ def plot_table_3(table: pd.DataFrame, forecasters: Sequence[str] = ("published",
         words = f"{OTHERS.get(maker) or MODELS[maker].label}, phases by {PHASES_BY[reading]}"
         handles.append(style.key(words, colour, "o", mfc=fill))
     bars = "Bars: 95 % over repeats. The forecast of published accuracy knows the future up to its error."
-    near = ", ".join(
-        f"{_count_near(table, maker)} of 9 with {OTHERS.get(maker) or MODELS[maker].label}" for maker in makers
-    )
-    title = f"Paper A, Table 3, on {label_trace(table)}: cells within {CELL_TOLERANCE:g} points of the paper's: {near}"
+    near = compare_strategies(table).query("reading == 'trace'").set_index("forecaster")["cells"]
+    words = ", ".join(f"{near[maker]} of 9 with {OTHERS.get(maker) or MODELS[maker].label}" for maker in makers)
+    title = f"Paper A, Table 3, on {label_trace(table)}: cells within half a point of the paper's: {words}"
     note = note_origin(table, bars, "Responsive uses none.")
     return style.finish(figure, title, note, handles=handles, columns=3)
-
-
-def _count_near(table: pd.DataFrame, maker: str) -> int:
-    """Count the cells of Table 3 that come close to the published ones, the phases told by the load."""
-    rows = table[(table["reading"] == "trace") & table["forecaster"].isin([maker, "none"])]
-    cells = rows[rows["strategy"].isin(TABLE_3) & rows["phase"].isin(PHASES)].to_dict("records")
-    return sum(abs(row["error_percent"] - TABLE_3[row["strategy"]][row["phase"]]) <= CELL_TOLERANCE for row in cells)
 
 
 @style.styled

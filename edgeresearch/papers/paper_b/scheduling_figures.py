@@ -182,13 +182,8 @@ def plot_handovers(hops: pd.DataFrame) -> Figure:
     handles: list[Any] = [Patch(color=colour, label=words) for words, colour in SHARES.values()]
     handles.append(style.key("published", marker="D", line="-", mfc="white"))
     note = f"Simulated. {BARS} The paper's text states three of the shares of its Fig. 6, and not what they are of."
-    once = (
-        rows[(rows["reading"] == "attempts") & (rows["hops"] == 1)]
-        .set_index("streams")["share_percent"]
-        .reindex(counts)
-        .fillna(0)
-    )
-    ends = ", ".join(f"{once[count]:.0f} % with {count} streams" for count in dict.fromkeys((counts[0], counts[-1])))
+    once = rows[(rows["reading"] == "attempts") & (rows["hops"] == 1)].set_index("streams")["share_percent"]
+    ends = ", ".join(f"{once.get(each, 0):.0f} % with {each} streams" for each in sorted({counts[0], counts[-1]}))
     title = f"Paper B, Fig. 6: what looks for a place is handed over just once: {ends}"
     return style.finish(figure, title, note, handles=handles, columns=4)
 
@@ -215,10 +210,8 @@ def plot_drops(drops: pd.DataFrame) -> Figure:
     apart = (los["drop_percent"] - los["published"]).abs()
     groups = {"held out": los["held_out"].astype(bool), "fitted on": ~los["held_out"].astype(bool)}
     near = " and ".join(f"{apart[mine].max():.1f} ({name})" for name, mine in groups.items() if mine.any())
-    words = (
-        f"are at most {near} points off the published ones" if near else "of numbers of streams that the paper has not"
-    )
-    title = f"Paper B, Fig. 7: simulated drop rates {words}"
+    words = f"at most {near} points off the published ones" if near else "for numbers of streams of one's own"
+    title = f"Paper B, Fig. 7: simulated drop rates, {words}"
     return style.finish(figure, title, note, columns=4)
 
 
@@ -273,11 +266,8 @@ def plot_readings(table: pd.DataFrame) -> Figure:
     handles = [*_keys(LIMIT_BINDS.values()), Patch(color="#e4e4e4", label="counts as reached")]
     note = "Simulated, all else the same. Bars: 95 % over repeats. In brackets what the paper states."
     near = (table["measured"] - table["published"]).abs() <= table["tolerance"]
-    words = ", ".join(
-        f"{near[table['sender'] == binds].sum()} if {label}"
-        for binds, (label, _, _) in LIMIT_BINDS.items()
-        if (table["sender"] == binds).any()
-    )
+    reached = [(near[table["sender"] == binds], look[0]) for binds, look in LIMIT_BINDS.items()]
+    words = ", ".join(f"{mine.sum()} if {label}" for mine, label in reached if len(mine))
     title = f"Figs. 6 and 7: of {len(shares)} published values are reached {words}"
     return style.finish(figure, title, note, handles=handles, columns=3)
 
@@ -316,12 +306,9 @@ def plot_layers(table: pd.DataFrame) -> Figure:
     ]
     mine = table[(table["policy"] == names[0]) & (table["streams"] == table["streams"].max())]
     shares = mine.set_index("layer")["share_percent"].sort_values(ascending=False)
-    words = [
-        f"{share:.0f} % {f'ran in the {name}' if name else 'did not run'}"
-        for name, share in shares.items()
-        if share >= 0.5
-    ]
-    title = f"With {table['streams'].max()} streams under {POLICIES[names[0]][0]} {', '.join(words)}"
+    ran = {name: f"ran in the {name}" if name else "did not run" for name in shares[shares >= 0.5].index}
+    words = ", ".join(f"{shares[name]:.0f} % {words}" for name, words in ran.items())
+    title = f"With {table['streams'].max()} streams under {POLICIES[names[0]][0]} {words}"
     return style.finish(figure, title, "Simulated, means over repeats.", handles=handles)
 
 

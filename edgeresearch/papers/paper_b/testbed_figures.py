@@ -70,10 +70,7 @@ def plot_testbed(mesh: Mesh, jobs: Sequence[Job]) -> Figure:
     )
     busy = {job.source for job in jobs}
     share = 100 * sum(job.cpu for job in jobs) / max(sum(mesh.nodes[each].cpu for each in busy), 1)
-    title = (
-        f"Paper B, Fig. 1: {len(jobs)} streams take {share:.0f} % of the CPU of {len(busy)} of {len(mesh.nodes)} nodes"
-    )
-    title += " (simulated)"
+    title = f"Paper B, Fig. 1, simulated: {len(jobs)} streams take {share:.0f} % of the CPU of {len(busy)} nodes"
     return style.finish(figure, title, note, handles=handles, columns=3)
 
 
@@ -231,9 +228,7 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
         "Boxes name a class of the code and its fields, or a function and what it takes; the last line is of one edge "
         "manager at the end of a simulated run."
     )
-    title = (
-        f"Paper B, Fig. 3: an edge manager, drawn from the code; it {sees.partition(' ')[2]} and knows {known} limits"
-    )
+    title = f"Paper B, Fig. 3: an edge manager, from the code; it {sees.partition(' ')[2]} and knows {known} limits"
     return style.finish(figure, title, note, handles=())
 
 

@@ -78,10 +78,7 @@ def test_the_title_names_the_best_model_by_what_was_measured(make_scores: Make) 
         .startswith("Forecasting the next step: ridge regression has 99.0 %")
     )
     table = make_table_2([other])
-    assert (
-        "ridge regression has the lowest MSE on nasa; in the paper it is LSTM"
-        in figures.plot_table_2(table).get_suptitle()
-    )
+    assert "lowest MSE on nasa: ridge regression, in the paper: LSTM" in figures.plot_table_2(table).get_suptitle()
     worse = make_scores(**dict.fromkeys(("lstm", "lstm_paper", "ridge", "ridge_calendar"), 20.0))
     worse = worse[worse["mse"] >= 10]
     assert "nothing beats the last value" in figures.plot_relative_mse(make_table_2([worse]), 1).get_suptitle()

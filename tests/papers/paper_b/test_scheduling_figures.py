@@ -54,7 +54,7 @@ def test_titles_are_read_off_the_numbers(scheduled_b: Frames, swept_b: Frames, t
     drops = tables.compare_drops(scheduled_b["drops"], fitted=(2, 6, 10))
     moved = drops.assign(drop_percent=drops["published"].fillna(50) + drops["held_out"].map({True: 3.0, False: 1.0}))
     assert "at most 3.0 (held out) and 1.0 (fitted on) points off" in text_of(draw.plot_drops(moved))
-    assert "that the paper has not" in text_of(draw.plot_drops(drops.assign(published=NAN)))
+    assert "for numbers of streams of one's own" in text_of(draw.plot_drops(drops.assign(published=NAN)))
     reasons = scheduled_b["reasons"]
     busy = reasons.assign(share_percent=(reasons["reason"] == Reason.BUSY) * 42.0)
     title = draw.plot_drop_reasons(busy).get_suptitle()
