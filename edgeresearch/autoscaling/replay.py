@@ -59,7 +59,10 @@ def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: flo
         if not rate.any():
             raise InputError(f"{trace.name} has no request to scale to {mean:g} per second; use another trace")
         rate *= mean / rate.mean()
-    ends = np.floor(np.cumsum(rate * slot) + 0.5).astype(np.int64)
+    sums = np.cumsum(rate * slot)
+    if sums[-1] >= 2.0**53:  # above which floats skip whole numbers
+        raise InputError(f"{trace.name} has {sums[-1]:.3g} requests in all, more than can be counted; check the unit")
+    ends = np.floor(sums + 0.5).astype(np.int64)
     totals: Ints = np.diff(ends, prepend=np.int64(0))
     if steps == 1:
         return totals
@@ -216,7 +219,7 @@ def mark_load_phases(arrivals: npt.ArrayLike, config: ReplayConfig) -> Phases:
     sums, steps = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(arrived)]), np.arange(len(arrived))
     first, last = np.maximum(steps - half, 0), np.minimum(steps + half + 1, len(arrived))
     load = np.asarray((sums[last] - sums[first]) / (last - first), dtype=np.float64) / config.dt
-    window = config.phase_steps
+    window = min(config.phase_steps, len(arrived))
     around = np.pad(config.bound(config.pods_for(load)), window, mode="edge")
     change: Phases = np.sign(around[2 * window :] - around[: -2 * window]).astype(np.int8)
     return change
@@ -247,9 +250,9 @@ def measure_phase_errors(result: SimulationResult, phases: Phases) -> dict[str, 
 
 def total_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
     """Return error rates over all steps, by cause and by phase, and pod-hours."""
-    arrived, causes = int(result.arrived.sum()), ("overload", "base", "drain")
+    arrived, causes = int(result.arrived.sum()) or 1, ("overload", "base", "drain")  # where none came, none failed
     return {
-        "error_percent": result.error_percent,
+        "error_percent": 100 * int(result.failed.sum()) / arrived,
         **{f"{cause}_percent": 100 * int(getattr(result, cause).sum()) / arrived for cause in causes},
         "pod_hours": result.pod_hours,
         **{f"{phase}_error_percent": error for phase, error in measure_phase_errors(result, phases).items()},

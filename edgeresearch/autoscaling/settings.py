@@ -26,6 +26,12 @@ def _with_one(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+_UNREACHED = 2.0**53
+"""Pods that no bound allows; a load that asks for more asks for these."""
+MostPods = Annotated[int, Field(gt=0, le=1_000_000)]
+"""Numbers of pods of which each can be followed."""
+
+
 class Cluster(Section):
     """One cluster of Paper A, Table 1: how many nodes it has, and what one of them has."""
 
@@ -85,6 +91,10 @@ class ServiceConfig(Section):
             raise ValueError(f"start_spread {self.start_spread:g} is above start_delay {self.start_delay:g}; lower it")
         if self.memory_idle + self.memory_load + self.memory_queue > 100:
             raise ValueError("memory_idle, memory_load and memory_queue add up to more than 100 percent; lower one")
+        if self.q_max * self.dt < 1e-6:
+            raise ValueError(
+                f"a pod of q_max {self.q_max:g} serves less than a millionth of a request in {self.dt:g} s; raise it"
+            )
         return self
 
     @property
@@ -121,8 +131,8 @@ class ReplayConfig(ServiceConfig):
     """
 
     target_utilisation: Annotated[float, Field(gt=0, le=1)] = 0.8
-    min_pods: PositiveInt = 1
-    max_pods: PositiveInt | None = None
+    min_pods: MostPods = 1
+    max_pods: MostPods | None = None
     sync_period: PositiveFloat = 30.0
     mean_qps: PositiveFloat = 40.0
     smooth: PositiveFloat = 240.0
@@ -135,8 +145,8 @@ class ReplayConfig(ServiceConfig):
             raise ValueError(f"min_pods {self.min_pods} is above max_pods {self.most_pods}; swap them or change one")
         if self.sync_steps < 1 or abs(self.sync_steps * self.dt - self.sync_period) > 1e-9 * self.sync_period:
             raise ValueError(
-                f"decisions every {self.sync_period:g} s do not fall on steps of {self.dt:g} s; "
-                "use a multiple of the step"
+                f"decisions every {self.sync_period:g} s do not fall on steps of {self.dt:g} s; make `sync_period` "
+                f"a multiple of them, such as {max(self.sync_steps, 1) * self.dt:g}"
             )
         return self
 
@@ -155,7 +165,8 @@ class ReplayConfig(ServiceConfig):
         import numpy as np  # here, as settings need not wait for it
 
         pods = np.divide(load, self.q_act * _ULP)
-        return np.ceil(pods, out=pods if pods.ndim else None).astype(np.int64)
+        out = pods if pods.ndim else None
+        return np.ceil(np.minimum(pods, _UNREACHED, out=out), out=out).astype(np.int64)
 
     def bound(self, pods: "npt.ArrayLike") -> "npt.NDArray[np.int64]":
         """Return numbers of pods within the minimum and the maximum."""

@@ -15,6 +15,8 @@ Ints: TypeAlias = npt.NDArray[np.int64]
 
 MILLION = 1_000_000
 """Shares and fractions of a request are whole millionths, so that nothing is lost to rounding."""
+COUNTABLE = 2.0**62
+"""Fewer requests than these can be counted."""
 
 
 def check_range(name: str, value: float, low: float, *, above: bool = False) -> None:
@@ -264,6 +266,7 @@ def simulate(
             f"{steps} steps of arrivals, but {len(wanted)} of wanted pods; give one number of pods per step"
         )
     service.check_duration(steps)
+    _check_countable(arrived, wanted, service)
     ready, removed = find_ready_pods(wanted, service, rng)
     capacity = _service_rate(service, steps)
     capacity = np.multiply(capacity, ready, out=capacity)
@@ -280,11 +283,22 @@ def simulate(
     return SimulationResult(service, arrived, wanted, ready, capacity, waiting, served, base, overload, drain, removed)
 
 
+def _check_countable(arrived: Ints, wanted: Ints, service: ServiceConfig) -> None:
+    """Refuse what 64-bit integers cannot count: they would begin anew below 0."""
+    pods, came = int(wanted.max()), float(arrived.sum(dtype=np.float64))
+    taken = len(wanted) * pods * (service.q_max * service.dt + 1.0)
+    if max(came + taken, float(pods * service.queue_limit)) >= COUNTABLE:
+        raise InputError(
+            f"{came:.3g} requests, and room for {taken:.3g}, are more than can be counted; check the unit and `q_max`"
+        )
+
+
 def _take_share(amounts: Ints, share: float) -> Ints:
     """Return a share of whole numbers, whole by error diffusion: up to any step it is the share of their sum, cut."""
-    total = np.cumsum(amounts)
-    total *= round(share * MILLION)
-    total //= MILLION
+    part = round(share * MILLION)
+    total, rest = np.divmod(np.cumsum(amounts), MILLION)  # apart, as their product with a share is too large
+    total *= part
+    total += rest * part // MILLION
     total[1:] -= total[:-1].copy()
     return total
 

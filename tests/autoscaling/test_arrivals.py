@@ -98,6 +98,7 @@ def test_scaling_to_a_mean_leaves_the_trace_and_follows_the_seed() -> None:
         (trace([1, -2]), {}, "mine: load -2 at 2024-01-01 00:01:00 is negative"),
         (trace([0, 0]), {"mean": 5}, "mine has no request to scale to 5 per second"),
         (trace([1], 1.5), {}, "mine: its step of 1.5 s is no multiple of dt = 1 s"),
+        (trace([1e15] * 20), {}, r"mine has 2e\+16 requests in all, more than can be counted; check the unit"),
         (trace([1], 0.5), {}, "mine: its step of 0.5 s is no multiple of dt = 1 s"),
     ],
 )

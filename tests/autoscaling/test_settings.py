@@ -33,9 +33,14 @@ STUDY = ExperimentConfig()
         ({"memory_idle": 90.0}, "add up to more than 100 percent"),
         ({"target_utilisation": 1.5}, "target_utilisation is 1.5"),
         ({"min_pods": 0}, "min_pods is 0"),
+        ({"max_pods": 10**9}, "max_pods is 1000000000; input should be less than or equal to 1000000"),
+        ({"q_max": 1e-9}, "a pod of q_max 1e-09 serves less than a millionth of a request in 1 s; raise it"),
         ({"min_pods": 5, "max_pods": 2}, "min_pods 5 is above max_pods 2; swap them or change one"),
         ({"min_pods": 37}, "min_pods 37 is above max_pods 36"),
-        *[({"sync_period": every}, f"decisions every {every:g} s do not fall on steps of 1 s") for every in (0.5, 1.5)],
+        *[
+            ({"sync_period": every}, f"decisions every {every:g} s do not fall on steps of 1 s; make `sync_period`")
+            for every in (0.5, 1.5)
+        ],
         ({"leads": (0.5, 2.0)}, r"leads is \(0.5, 2.0\); name 1.0 among them, in ascending order"),
     ],
 )

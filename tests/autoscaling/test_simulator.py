@@ -307,6 +307,8 @@ def test_arguments_stay_as_they_are() -> None:
         ([1, 1], [1, 0], "wanted pods: 0 at step 1 is no whole number of at least 1"),
         ([1, 1], [1, 1, 1], "2 steps of arrivals, but 3 of wanted pods"),
         ([1, 1], [1, 1], "a pod takes up to 30 s to start, the trace lasts 2 s"),
+        ([2**61] * 40, [1] * 40, r"9\.22e\+19 requests, and room for \d+, are more than can be counted"),
+        ([1] * 40, [2**60] * 40, "are more than can be counted; check the unit and `q_max`"),
     ],
 )
 def test_bad_input_is_told_in_one_line(arrivals: list[float], wanted: list[int], message: str) -> None:
