@@ -4,9 +4,9 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from typer import Argument, Option, Typer
 
@@ -31,49 +31,44 @@ SET = "as the settings say"
 GUESSED, READING = "guessed", "How the file is read"
 
 
-def option(text: str, default: str, *names: str, panel: str | None = None) -> Any:
-    """Make an option that is None where it is not given, and whose default the help tells."""
-    return Option(*names, help=text, show_default=default, rich_help_panel=panel)
+class Words(NamedTuple):
+    """Words that an option takes: what one is, and a mark by which any other passes, with what such words are."""
 
+    what: str
+    known: tuple[str, ...]
+    mark: str = ""
+    other: str = ""
 
-def choice(
-    what: str,
-    text: str,
-    default: str,
-    known: Sequence[str],
-    *names: str,
-    other: tuple[str, str] = ("", ""),
-    panel: str | None = None,
-) -> Any:
-    """Make an option that takes one of some words: help and completion tell them, a wrong one gets the nearest named.
+    def or_own(self) -> "Words":
+        """Return these, or an object of a user's own."""
+        return self._replace(mark=":", other="module:Name of your own")
 
-    `other` is a mark by which any other word passes, and what such words are.
-    """
-    words = [*known, *filter(None, other[1:])]
-    made = option(_list_words(text, words), default, *names, panel=panel)
-    made.callback, made.autocompletion = _chosen(what, known, other[0])
-    return made
+    def added_to(self, made: Any) -> Any:
+        """Let help and completion of an option or argument tell the words, and a wrong one get the nearest named."""
+        *most, last = filter(None, (*self.known, self.other))
+        made.help = f"{made.help}: {', '.join(most)} or {last}".rstrip(".") + "."
+        made.callback, made.autocompletion = self._check, self._complete
+        return made
 
-
-def word(what: str, text: str, known: Sequence[str], **more: Any) -> Any:
-    """Make an argument that takes some words, as `choice` makes an option."""
-    made = Argument(help=_list_words(text, known), **more)
-    made.callback, made.autocompletion = _chosen(what, known)
-    return made
-
-
-def _list_words(text: str, words: Sequence[str]) -> str:
-    return f"{text}: {', '.join(words[:-1])} or {words[-1]}".rstrip(".") + "."
-
-
-def _chosen(what: str, known: Sequence[str], mark: str = "") -> tuple[Callable[[Any], Any], Callable[[str], list[str]]]:
-    def check(given: Any) -> Any:
+    def _check(self, given: Any) -> Any:
         for each in [given] if isinstance(given, str) else given or ():
-            if not mark or mark not in each:
-                check_known(what, each, known)
+            if not self.mark or self.mark not in each:
+                check_known(self.what, each, self.known)
         return given
 
-    return check, lambda incomplete: [each for each in known if each.startswith(incomplete)]
+    def _complete(self, incomplete: str) -> list[str]:
+        return [each for each in self.known if each.startswith(incomplete)]
+
+
+def option(text: str, default: str, *names: str, panel: str | None = None, words: Words | None = None) -> Any:
+    """Make an option that is None where it is not given, and whose default and words the help tells."""
+    made = Option(*names, help=text, show_default=default, rich_help_panel=panel)
+    return words.added_to(made) if words else made
+
+
+def word(text: str, words: Words, **more: Any) -> Any:
+    """Make an argument that takes some words."""
+    return words.added_to(Argument(help=text, **more))
 
 
 def reading(text: str, name: str, default: str | bool = GUESSED) -> Any:
@@ -94,38 +89,29 @@ def _there(path: Path) -> Path:
     return path
 
 
-MODELS = (
+MODELS = Words("model", (
     "random_forest", "ridge", "logistic", "xgboost", "lstm_paper", "last_value", "seasonal_naive", "ridge_calendar",
     "xgboost_calendar", "lstm", "lstm_huber",
-)  # fmt: skip
-STRATEGIES = ("advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle")
-POLICIES = ("los", "in_situ", "random", "cloud", "least_loaded", "oracle")
-TRACES = (
+))  # fmt: skip
+STRATEGIES = Words("strategy", ("advance", "responsive", "combined", "fixed", "hpa", "quantile", "oracle"))
+POLICIES = Words("policy", ("los", "in_situ", "random", "cloud", "least_loaded", "oracle"))
+TRACES = Words("trace", (
     "nasa", "worldcup98", "elb", "goog", "wiki_de", "retailrocket", "twitter_second", "twitter_minute", "paper_a"
-)  # fmt: skip
-SOURCES = ("auto", "mirror", "download", "synthetic")
-"""Words that options take, as the rooms know them; they stand here as a help or a completion waits for no room."""
-TIME_FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel")
-"""Ways to write times that have a name, as `data.cells` knows them, which loads slowly."""
-OWN_OBJECT = (":", "module:Name of your own")
-"""Mark of a word that names an object of a user's own."""
-COSTED = ("lstm", "autoencoder")
-"""Models whose training times are measured."""
+))  # fmt: skip
+TIME_FORMATS = Words(
+    "time format", ("day-first", "month-first", "s", "ms", "us", "ns", "excel"), "%", "a pattern such as %d/%m/%Y"
+)
+COSTED = Words("model", ("lstm", "autoencoder"))
+"""What the rooms know; it stands here, too, as no help or completion waits for a room."""
+COST = "Training times"
 
 ParamsFile = Annotated[Path | None, option("Settings.", "params.yaml, if it is here", "--params")]
 DataFolder = Annotated[Path | None, option("Where the data lies.", SET, "--folder")]
-Traces = Annotated[
-    list[str] | None,
-    word("trace", "Traces", TRACES, metavar="[TRACE]...", show_default=SET),
-]
+Traces = Annotated[list[str] | None, word("Traces", TRACES, metavar="[TRACE]...", show_default=SET)]
 ProjectFolder = Annotated[Path, Option("--out", help="Project folder, which gets reports/ and data/processed/.")]
 ReportsFolder = Annotated[Path, Option("--reports", help="Folder of the results.")]
-TruthFile = Annotated[
-    Path | None, option("Training times that 'calibrate' measured, in its file.", SET, panel="Training times")
-]
-TruthModel = Annotated[
-    str | None, choice("model", "Whose training times", "lstm", COSTED, "--truth-model", panel="Training times")
-]
+TruthFile = Annotated[Path | None, option("Those that 'calibrate' measured, in its file.", SET, panel=COST)]
+TruthModel = Annotated[str | None, option("Whose", "lstm", "--truth-model", panel=COST, words=COSTED)]
 
 ResultFolder = Annotated[Path, Option("--out", help="Folder of the results.")]
 TraceFile = Annotated[Path, own_file("File with times and values, in any usual shape; - for standard input.", "TRACE")]
@@ -138,14 +124,12 @@ Count = Annotated[bool | None, reading("Each row is an event: count them per ste
 Rate = Annotated[bool | None, reading("The values are a counter: take its differences.", "--rate", GUESSED)]
 Level = Annotated[bool | None, reading("The values are no counter, though they rise.", "--level", GUESSED)]
 Missing = Annotated[str | None, reading("What stands for a missing value, as -999.", "--missing", GUESSED)]
-Decimal = Annotated[str | None, choice("decimal mark", "Decimal mark", GUESSED, (",", "."), "--decimal", panel=READING)]
+Decimal = Annotated[
+    str | None, option("Decimal mark", GUESSED, "--decimal", panel=READING, words=Words("decimal mark", (",", ".")))
+]
 TimeFormat = Annotated[
-    str | None,
-    choice(
-        "time format", "How times are written", GUESSED, TIME_FORMATS, "--time-format",
-        other=("%", "a pattern such as %d/%m/%Y"), panel=READING,
-    ),
-]  # fmt: skip
+    str | None, option("How times are written", GUESSED, "--time-format", panel=READING, words=TIME_FORMATS)
+]
 Zone = Annotated[str | None, reading("Zone of times that name none, as Europe/Berlin.", "--tz", "UTC")]
 Parameters = Annotated[
     list[str] | None, Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; its value is YAML.")

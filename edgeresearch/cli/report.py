@@ -33,8 +33,8 @@ FITS = {
 @base.command("", "B-F7-04", "--paper B --verdict partly", panel=base.READ)
 def claims(
     claim: Annotated[str | None, Argument(help="A claim's ID: tell all about it.", metavar="[ID]")] = None,
-    paper: Annotated[str | None, base.choice("paper", "Of one paper only", "both", ("A", "B"))] = None,
-    verdict: Annotated[str | None, base.choice("verdict", "Of one verdict only", "all", tuple(SHORT))] = None,
+    paper: Annotated[str | None, base.option("Of one only", "both", words=base.Words("paper", ("A", "B")))] = None,
+    verdict: Annotated[str | None, base.option("Of one only", "all", words=base.Words("verdict", tuple(SHORT)))] = None,
     reports: base.ReportsFolder = Path("reports"),
 ) -> None:
     """Show the verdict on every claim of both papers, a line each, or the reason for one."""

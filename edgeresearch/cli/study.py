@@ -9,14 +9,15 @@ from typer import Argument, Option
 from edgeresearch.cli import base
 
 CALIBRATION = Path("data/calibration.json")
-THROTTLES = ("auto", "cgroup", "signals")
-TABLES = ("table2", "figure1", "table3", "los", "claims")
-EMULATED = ("limits", "scheduling", "sweeps", "city", "measured")
+SOURCES = base.Words("source", ("auto", "mirror", "download", "synthetic"))
+THROTTLES = base.Words("throttle", ("auto", "cgroup", "signals"))
+TABLES = base.Words("table", ("table2", "figure1", "table3", "los", "claims"))
+EMULATED = base.Words("experiment", ("limits", "scheduling", "sweeps", "city", "measured"))
 
 
 @base.command("", "--mirror ../data --folder data/raw", "--source synthetic")
 def data(
-    source: Annotated[str | None, base.choice("source", "Where from", base.SET, base.SOURCES)] = None,
+    source: Annotated[str | None, base.option("Where from", base.SET, words=SOURCES)] = None,
     mirror: Annotated[str | None, Option(envvar="EDGERESEARCH_DATA_MIRROR", help="Folder with the files.")] = None,
     folder: base.DataFolder = None,
     params: base.ParamsFile = None,
@@ -135,7 +136,7 @@ def replay(
 
 @base.command("table2", "table3 figure1", "los", "figure1 --params params.yaml", "claims")
 def table(
-    names: Annotated[list[str], base.word("table", "One or more", TABLES)],
+    names: Annotated[list[str], base.word("One or more", TABLES)],
     params: base.ParamsFile = None,
     reports: base.ReportsFolder = Path("reports"),
 ) -> None:
@@ -154,7 +155,7 @@ def table(
 
 @base.command("limits", "scheduling --params profiles/mine.yaml", "sweeps --out results", "city", "measured")
 def emulate(
-    what: Annotated[str, base.word("experiment", "What is emulated", EMULATED)],
+    what: Annotated[str, base.word("What is emulated", EMULATED)],
     params: base.ParamsFile = None,
     truth: base.TruthFile = None,
     truth_model: base.TruthModel = None,
@@ -188,7 +189,7 @@ def emulate(
 
 @base.command("elastic", "elastic --neutral --trials 400", "elastic --trials 0 --draws 150", "los --out found.csv")
 def fit(
-    what: Annotated[str, base.word("experiment", "Whose settings", ("elastic", "los"))],
+    what: Annotated[str, base.word("Whose settings", base.Words("experiment", ("elastic", "los")))],
     params: base.ParamsFile = None,
     trials: Annotated[int | None, base.option("elastic: settings to try; 0 judges those set.", "200")] = None,
     draws: Annotated[int | None, base.option("elastic: traces to search on, and as many held out.", "20")] = None,
@@ -224,7 +225,7 @@ def fit(
 
 @base.command("sensors", "sensors --params profiles/mine.yaml --out results", "staleness --triggers triggers.parquet")
 def anomaly(
-    what: Annotated[str, base.word("experiment", "What is run", ("sensors", "staleness"))],
+    what: Annotated[str, base.word("What is run", base.Words("experiment", ("sensors", "staleness")))],
     params: base.ParamsFile = None,
     folder: base.DataFolder = None,
     triggers: Annotated[
@@ -265,7 +266,7 @@ def calibrate(
     limit: Annotated[list[int] | None, base.option("Millicores, four or more.", base.SET)] = None,
     repeats: Annotated[int | None, base.option("Trainings under each limit.", base.SET)] = None,
     samples: Annotated[int | None, base.option("Cached samples of a training.", base.SET)] = None,
-    throttle: Annotated[str | None, base.choice("throttle", "How limits are kept", "auto", THROTTLES)] = None,
+    throttle: Annotated[str | None, base.option("How limits are kept", "auto", words=THROTTLES)] = None,
     folder: base.DataFolder = None,
     out: Annotated[Path, Option(help="The file that is written.")] = CALIBRATION,
     params: base.ParamsFile = None,

@@ -3,6 +3,7 @@
 Their parameters are called as those of the function, so that all of them are handed over as they are.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,14 +14,14 @@ from edgeresearch.errors import InputError, RunError
 
 SHOWN = 30
 """Settings of a sweep that are shown; the summary has all."""
-
-
-IDENTITIES, THRESHOLDS, BACKENDS = ("lstm", "autoencoder"), ("ema", "quantile"), ("loky", "dask", "ray")
-UNITS = ("per-second", "per-minute", "per-hour", "per-step")
-"""As the rooms call them, which load slowly."""
-MODEL, SERVICE, LOAD, DETECTOR = "The model", "The service", "The load", "The detector"
-MESH, RUNS, PLACE = "The mesh", "The runs", "Where it runs"
-"""Groups of options."""
+IDENTITIES = base.Words("identity", ("lstm", "autoencoder")).or_own()
+THRESHOLDS = base.Words("threshold", ("ema", "quantile")).or_own()
+BACKENDS = base.Words("backend", ("loky", "dask", "ray"))
+UNITS = base.Words("unit", ("per-second", "per-minute", "per-hour", "per-step"))
+of_model, of_service, of_load, of_detector, of_mesh, of_runs, of_place = (
+    partial(base.option, panel=title)
+    for title in ("The model", "The service", "The load", "The detector", "The mesh", "The runs", "Where it runs")
+)
 
 
 @base.command(
@@ -33,19 +34,13 @@ MESH, RUNS, PLACE = "The mesh", "The runs", "Where it runs"
 def forecast(
     trace: base.TraceFile,
     out: base.ResultFolder,
-    model: Annotated[
-        str | None,
-        base.choice("model", "The forecaster", "lstm", base.MODELS, other=base.OWN_OBJECT, panel=MODEL),
-    ] = None,
-    horizon: Annotated[int | None, base.option("Steps ahead, from 1 to this.", "1", panel=MODEL)] = None,
+    model: Annotated[str | None, of_model("The forecaster", "lstm", words=base.MODELS.or_own())] = None,
+    horizon: Annotated[int | None, of_model("Steps ahead, from 1 to this.", "1")] = None,
     seasonality: Annotated[
-        str | None,
-        base.option("A season: steps (288), a duration (1d), or none.", "a day, if the trace spans three", panel=MODEL),
+        str | None, of_model("Steps (288), a duration (1d) or none.", "a day, if the trace spans three")
     ] = None,
-    window: Annotated[int | None, base.option("Past steps that a model sees.", "60", panel=MODEL)] = None,
-    load: Annotated[
-        Path | None, Option(help="Use this saved model again; nothing is fitted.", rich_help_panel=MODEL)
-    ] = None,
+    window: Annotated[int | None, of_model("Past steps that a model sees.", "60")] = None,
+    load: Annotated[Path | None, of_model("Use this saved model again; nothing is fitted.", "none")] = None,
     seed: base.Seed = None,
     time: base.TimeColumn = None,
     value: base.ValueColumn = None,
@@ -87,35 +82,19 @@ def elastic(
     out: base.ResultFolder,
     policies: Annotated[
         list[str] | None,
-        base.choice(
-            "strategy",
-            "A strategy, beside responsive and hpa",
-            "all of them",
-            base.STRATEGIES,
-            "--strategy",
-            other=base.OWN_OBJECT,
-            panel=RUNS,
-        ),  # fmt: skip
+        of_runs("One, beside responsive and hpa", "all", "--strategy", words=base.STRATEGIES.or_own()),
     ] = None,
-    forecaster: Annotated[str | None, base.choice("model", "The forecaster", "lstm", base.MODELS, panel=RUNS)] = None,
-    q_max: Annotated[float | None, base.option("Requests per second of a pod.", "20", "--qmax", panel=SERVICE)] = None,
-    start_delay: Annotated[float | None, base.option("Seconds until a pod is ready.", "30", panel=SERVICE)] = None,
-    start_spread: Annotated[float | None, base.option("Seconds around it, uniform.", "0", panel=SERVICE)] = None,
-    sync_period: Annotated[
-        float | None, base.option("Seconds between two decisions.", "15", "--every", panel=SERVICE)
-    ] = None,
-    min_pods: Annotated[int | None, base.option("Fewest pods.", "1", "--min", panel=SERVICE)] = None,
-    max_pods: Annotated[int | None, base.option("Most pods.", "1000", "--max", panel=SERVICE)] = None,
-    scale: Annotated[
-        float | None, base.option("Scale to this mean, in requests per second.", "as it is", panel=LOAD)
-    ] = None,
-    unit: Annotated[
-        str | None, base.choice("unit", "What the values count", "by its column", UNITS, panel=LOAD)
-    ] = None,
-    fill: Annotated[
-        int | None, base.option("Longest gap to interpolate, in steps.", "0, gaps are refused", panel=LOAD)
-    ] = None,
-    repeats: Annotated[int | None, base.option("Draws of what is random.", "5", panel=RUNS)] = None,
+    forecaster: Annotated[str | None, of_runs("The forecaster", "lstm", words=base.MODELS)] = None,
+    q_max: Annotated[float | None, of_service("Requests per second of a pod.", "20", "--qmax")] = None,
+    start_delay: Annotated[float | None, of_service("Seconds until a pod is ready.", "30")] = None,
+    start_spread: Annotated[float | None, of_service("Seconds around it, uniform.", "0")] = None,
+    sync_period: Annotated[float | None, of_service("Seconds between two decisions.", "15", "--every")] = None,
+    min_pods: Annotated[int | None, of_service("Fewest pods.", "1", "--min")] = None,
+    max_pods: Annotated[int | None, of_service("Most pods.", "1000", "--max")] = None,
+    scale: Annotated[float | None, of_load("Scale to this mean, in requests per second.", "as it is")] = None,
+    unit: Annotated[str | None, of_load("What the values count", "by its column", words=UNITS)] = None,
+    fill: Annotated[int | None, of_load("Longest gap to interpolate, in steps.", "0, gaps are refused")] = None,
+    repeats: Annotated[int | None, of_runs("Draws of what is random.", "5")] = None,
     seed: base.Seed = None,
     time: base.TimeColumn = None,
     value: base.ValueColumn = None,
@@ -161,41 +140,19 @@ def _show_testbed(wanted: bool) -> None:
 )
 def los(
     out: base.ResultFolder,
-    testbed: Annotated[
-        Path | None, base.option("YAML file of the mesh, or city.", "Paper B's testbed", panel=MESH)
-    ] = None,
-    nodes: Annotated[int | None, base.option("Of the testbed city, in all its layers.", base.SET, panel=MESH)] = None,
+    testbed: Annotated[Path | None, of_mesh("YAML file of the mesh, or city.", "Paper B's testbed")] = None,
+    nodes: Annotated[int | None, of_mesh("Of the testbed city, in all its layers.", base.SET)] = None,
     show_testbed: Annotated[
-        bool,
-        Option(
-            "--show-testbed",
-            callback=_show_testbed,
-            is_eager=True,
-            rich_help_panel=MESH,
-            help="Show Paper B's testbed file and leave.",
-        ),  # fmt: skip
+        bool, Option("--show-testbed", callback=_show_testbed, is_eager=True, help="Show Paper B's file and leave.")
     ] = False,
-    streams: Annotated[int | None, base.option("How many.", "as the testbed says", panel=RUNS)] = None,
+    streams: Annotated[int | None, of_runs("How many.", "as the testbed says")] = None,
     policies: Annotated[
-        list[str] | None,
-        base.choice(
-            "policy",
-            "A policy, beside los",
-            "all quick ones",
-            base.POLICIES,
-            "--policy",
-            other=base.OWN_OBJECT,
-            panel=RUNS,
-        ),  # fmt: skip
+        list[str] | None, of_runs("One, beside los", "all quick ones", "--policy", words=base.POLICIES.or_own())
     ] = None,
-    hours: Annotated[float | None, base.option("Virtual time of each run.", "4", panel=RUNS)] = None,
-    repeats: Annotated[int | None, base.option("Draws of what is random; the study has 20.", "5", panel=RUNS)] = None,
-    interval: Annotated[
-        float | None, base.option("Seconds between exchanges of availability.", base.SET, panel=RUNS)
-    ] = None,
-    trace: Annotated[
-        bool, Option("--trace-decisions", help="Write why each decision was taken.", rich_help_panel=RUNS)
-    ] = False,
+    hours: Annotated[float | None, of_runs("Virtual time of each run.", "4")] = None,
+    repeats: Annotated[int | None, of_runs("Draws of what is random; the study has 20.", "5")] = None,
+    interval: Annotated[float | None, of_runs("Seconds between exchanges of availability.", base.SET)] = None,
+    trace: Annotated[bool, Option("--trace-decisions", help="Write why each decision was taken.")] = False,
     truth: base.TruthFile = None,
     truth_model: base.TruthModel = None,
     seed: base.Seed = None,
@@ -213,14 +170,8 @@ def los(
     study = base.with_measured_cost(settings.los, truth, truth_model)
     kept = {name: getattr(study, name) for name in ("loss", "training_cost", "rules", "limits", "fitting", "city")}
     kept |= {"testbed": testbed or study.testbed, "interval": study.interval if interval is None else interval}
-    asked = {
-        "policies": base.own_objects(policies),
-        "streams": streams,
-        "nodes": nodes,
-        "hours": hours,
-        "repeats": repeats,
-        "seed": seed,
-    }
+    asked = {"streams": streams, "nodes": nodes, "hours": hours, "repeats": repeats, "seed": seed}
+    asked["policies"] = base.own_objects(policies)
     result = base.ask("emulate", out, **kept, **asked, trace=trace, workers=settings.workers)
     link = "uplink" if len(result.testbed.layers) > 1 else "link"
     heads = {"drop_percent": "drop %", "late_percent": "late %", "lost_percent": "lost %", "mean_hops": "hops"}
@@ -243,22 +194,12 @@ def detect(
         base.own_file("File with times and one or more channels, in any usual shape; - for standard input.", "STREAM"),
     ],
     out: base.ResultFolder,
-    identity: Annotated[
-        str | None,
-        base.choice(
-            "identity", "What reconstructs a sample", "lstm", IDENTITIES, other=base.OWN_OBJECT, panel=DETECTOR
-        ),
-    ] = None,
-    threshold: Annotated[
-        str | None,
-        base.choice("threshold", "What tells an alarm", "ema", THRESHOLDS, other=base.OWN_OBJECT, panel=DETECTOR),
-    ] = None,
-    train: Annotated[int | None, base.option("Samples of a training.", "1000", panel=DETECTOR)] = None,
-    every: Annotated[
-        int | None, base.option("Samples until the next training; 0 for none.", "1000", panel=DETECTOR)
-    ] = None,
-    k: Annotated[float | None, base.option("Standard deviations, of ema.", "4", panel=DETECTOR)] = None,
-    quantile: Annotated[float | None, base.option("Share, of quantile.", "0.99", panel=DETECTOR)] = None,
+    identity: Annotated[str | None, of_detector("What reconstructs", "lstm", words=IDENTITIES)] = None,
+    threshold: Annotated[str | None, of_detector("What tells an alarm", "ema", words=THRESHOLDS)] = None,
+    train: Annotated[int | None, of_detector("Samples of a training.", "1000")] = None,
+    every: Annotated[int | None, of_detector("Samples until the next training; 0 for none.", "1000")] = None,
+    k: Annotated[float | None, of_detector("Standard deviations, of ema.", "4")] = None,
+    quantile: Annotated[float | None, of_detector("Share, of quantile.", "0.99")] = None,
     columns: Annotated[
         list[str] | None, base.option("A channel.", "all columns of values", "--column", panel=base.READING)
     ] = None,
@@ -295,12 +236,10 @@ def sweep(
     out: Annotated[Path, Option(help="Folder of the results; a stopped sweep continues there.")],
     retry: Annotated[bool, Option("--retry", help="Run cells that failed again.")] = False,
     backend: Annotated[
-        str | None, base.choice("backend", "What runs the cells", "loky, this machine's cores", BACKENDS, panel=PLACE)
+        str | None, of_place("What runs the cells", "loky, this machine's cores", words=BACKENDS)
     ] = None,
-    workers: Annotated[int | None, base.option("Processes that are started.", "all cores", panel=PLACE)] = None,
-    address: Annotated[
-        str | None, base.option("Of a running cluster of Dask or Ray.", "one is started", panel=PLACE)
-    ] = None,
+    workers: Annotated[int | None, of_place("Processes that are started.", "all cores")] = None,
+    address: Annotated[str | None, of_place("Of a running cluster of Dask or Ray.", "one is started")] = None,
     folder: base.DataFolder = None,
     params: base.ParamsFile = None,
 ) -> None:

@@ -65,34 +65,34 @@ def test_examples_fit_eighty_columns() -> None:
 
 
 def test_what_the_help_lists_is_what_there_is() -> None:
-    assert base.MODELS == tuple(MODELS)
-    assert base.STRATEGIES == tuple(STRATEGIES)
-    assert base.POLICIES == tuple(POLICIES)
-    assert base.TIME_FORMATS == tuple(FORMATS)
-    assert base.TRACES == get_args(TraceName)
-    assert base.SOURCES == get_args(Source)
-    assert base.COSTED == tuple(KINDS)
-    assert user.IDENTITIES == tuple(IDENTITIES)
-    assert user.THRESHOLDS == tuple(THRESHOLDS)
-    assert user.UNITS == tuple(UNITS)
-    assert user.BACKENDS == tuple(BACKENDS)
-    assert study.THROTTLES == METHODS
-    assert study.TABLES == TABLES
+    assert base.MODELS.known == tuple(MODELS)
+    assert base.STRATEGIES.known == tuple(STRATEGIES)
+    assert base.POLICIES.known == tuple(POLICIES)
+    assert base.TIME_FORMATS.known == tuple(FORMATS)
+    assert base.TRACES.known == get_args(TraceName)
+    assert study.SOURCES.known == get_args(Source)
+    assert base.COSTED.known == tuple(KINDS)
+    assert user.IDENTITIES.known == tuple(IDENTITIES)
+    assert user.THRESHOLDS.known == tuple(THRESHOLDS)
+    assert user.UNITS.known == tuple(UNITS)
+    assert user.BACKENDS.known == tuple(BACKENDS)
+    assert study.THROTTLES.known == METHODS
+    assert study.TABLES.known == TABLES
 
 
 CHOICES = {
-    ("forecast", "--model"): ("model", "rigde", "ridge", base.MODELS),
-    ("elastic", "--strategy"): ("strategy", "combind", "combined", base.STRATEGIES),
-    ("elastic", "--forecaster"): ("model", "lsmt", "lstm", base.MODELS),
-    ("elastic", "--unit"): ("unit", "per-secnd", "per-second", user.UNITS),
-    ("elastic", "--time-format"): ("time format", "dayfirst", "day-first", base.TIME_FORMATS),
-    ("los", "--policy"): ("policy", "clod", "cloud", base.POLICIES),
-    ("los", "--truth-model"): ("model", "autoencodr", "autoencoder", base.COSTED),
-    ("detect", "--identity"): ("identity", "lsmt", "lstm", user.IDENTITIES),
-    ("detect", "--threshold"): ("threshold", "quantil", "quantile", user.THRESHOLDS),
-    ("sweep", "--backend"): ("backend", "lokey", "loky", user.BACKENDS),
-    ("data", "--source"): ("source", "miror", "mirror", base.SOURCES),
-    ("calibrate", "--throttle"): ("throttle", "signal", "signals", study.THROTTLES),
+    ("forecast", "--model"): ("model", "rigde", "ridge", base.MODELS.known),
+    ("elastic", "--strategy"): ("strategy", "combind", "combined", base.STRATEGIES.known),
+    ("elastic", "--forecaster"): ("model", "lsmt", "lstm", base.MODELS.known),
+    ("elastic", "--unit"): ("unit", "per-secnd", "per-second", user.UNITS.known),
+    ("elastic", "--time-format"): ("time format", "dayfirst", "day-first", base.TIME_FORMATS.known),
+    ("los", "--policy"): ("policy", "clod", "cloud", base.POLICIES.known),
+    ("los", "--truth-model"): ("model", "autoencodr", "autoencoder", base.COSTED.known),
+    ("detect", "--identity"): ("identity", "lsmt", "lstm", user.IDENTITIES.known),
+    ("detect", "--threshold"): ("threshold", "quantil", "quantile", user.THRESHOLDS.known),
+    ("sweep", "--backend"): ("backend", "lokey", "loky", user.BACKENDS.known),
+    ("data", "--source"): ("source", "miror", "mirror", study.SOURCES.known),
+    ("calibrate", "--throttle"): ("throttle", "signal", "signals", study.THROTTLES.known),
     ("claims", "--paper"): ("paper", "C", "", ("A", "B")),
 }
 FILES = {"sweep": [str(ROOT / "examples" / "sweep.yaml")], "los": [], "data": [], "calibrate": [], "claims": []}
@@ -119,7 +119,7 @@ def test_choices_are_listed_and_a_wrong_one_gets_the_nearest_named(
 
 def test_models_are_completed_without_torch() -> None:
     done = _complete("forecast", "--model", "")
-    assert done.stdout.split() == list(base.MODELS)
+    assert done.stdout.split() == list(base.MODELS.known)
     assert not re.search(r"\| +(torch|pandas|scipy|matplotlib)$", done.stderr, re.MULTILINE)
     assert "| edgeresearch.cli.user" in re.sub(" +", " ", done.stderr), "what was imported is told"
 
@@ -209,4 +209,15 @@ def test_every_option_of_users_has_a_group() -> None:
     for name in USERS:
         command = group.get_command(context, name)  # type: ignore[attr-defined]
         loose = {each.name for each in command.params if not getattr(each, "rich_help_panel", None)}
-        assert loose <= {"trace", "stream", "spec", "out", "seed", "params", "folder", "retry", "help"}, name
+        assert loose <= {
+            "trace",
+            "stream",
+            "spec",
+            "out",
+            "seed",
+            "params",
+            "folder",
+            "retry",
+            "show_testbed",
+            "help",
+        }, name
