@@ -236,10 +236,10 @@ def plot_increments(traces: Sequence[Trace]) -> Figure:
     )
     swings = [trace.values.groupby(pd.DatetimeIndex(trace.frame.index).hour).mean() for trace in traces]
     words = ", ".join(
-        f"{_title(trace)} {(swing.max() - swing.min()) / trace.values.std():.1f}"
+        f"{(swing.max() - swing.min()) / trace.values.std():.1f} ({_title(trace)})"
         for trace, swing in zip(traces, swings, strict=True)
     )
-    title = f"By how many standard deviations the hour of the day moves the mean: {words}"
+    title = f"Standard deviations by which the hour of the day moves the mean: {words}"
     return style.finish(figure, title, note, handles=())
 
 

@@ -196,8 +196,9 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
     here, job = trace.steps[0].here.node, trace.steps[0].request.job
     sees = f"{trace.mesh.nodes[here].name} sees {len(trace.mesh.neighbours[here])} neighbours"
     hops = f"at most {rules.hop_limit} hand-overs, then {rules.infeasible.replace('_', ' ')}"
-    known = len(trace.history.limits)
-    rule = f"× {limits.down:g} or × {limits.up:g} by the {limits.rule};\n{known} nodes have a limit"
+    count = len(trace.history.limits)
+    known = f"{count} node{'s' * (count != 1)}"
+    rule = f"× {limits.down:g} or × {limits.up:g} by the {limits.rule};\na limit is known for {known}"
     view, heard = f"read through {code_name(NodeView)}", "broadcast to all of the same model"
     boxes: tuple[tuple[style.Box, str, Any, str, str], ...] = (
         ((0.5, 43, 25, 15), "mesh network", Mesh, style.GREEN, sees),
@@ -228,7 +229,7 @@ def plot_edge_manager(trace: PlacementTrace, *, rules: Rules, limits: Limits) ->
         "Boxes name a class of the code and its fields, or a function and what it takes; the last line is of one edge "
         "manager at the end of a simulated run."
     )
-    title = f"Paper B, Fig. 3: an edge manager, from the code; it {sees.partition(' ')[2]} and knows {known} limits"
+    title = f"Paper B, Fig. 3: an edge manager, from the code; it {sees.partition(' ')[2]} and knows limits for {known}"
     return style.finish(figure, title, note, handles=())
 
 
