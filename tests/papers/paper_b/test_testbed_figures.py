@@ -88,7 +88,7 @@ def test_an_edge_manager_names_the_code_and_what_was_learned(
     for name in ("scheduling.los.schedule", "scheduling.runtime_model.RuntimeModel", "emulator.network.Mesh"):
         assert name in text
     assert f"at most {scenario.rules.hop_limit} hand-overs" in text and "(R + " in text
-    assert f"{len(trace.history.limits)} nodes have a limit" in text
+    assert f"a limit is known for {len(trace.history.limits)} nodes" in text
 
 
 def test_fields_are_read_off_any_kind_of_class() -> None:
