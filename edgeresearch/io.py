@@ -143,13 +143,14 @@ def _move(draft: Path, target: Path) -> None:
         item.replace(old)
 
 
-def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int = 6) -> None:
+def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int | None = 6) -> None:
     """Write a table as CSV with the same bytes on every machine: `digits` significant digits, LF line ends.
 
-    The index is left out.
+    The index is left out. Where `digits` is None, numbers are written with as many as tell them from any other.
     """
+    form = None if digits is None else f"%.{digits}g"
     with atomic(path) as draft:
-        table.to_csv(draft, index=False, float_format=f"%.{digits}g", lineterminator="\n")
+        table.to_csv(draft, index=False, float_format=form, lineterminator="\n")
 
 
 def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":

@@ -46,7 +46,7 @@ class Result:
         return drawn[0]
 
     def save(self, folder: str | Path, *, figures: bool = True) -> Path:
-        """Write the tables (CSV), `report.json` and the figures (PNG and SVG) into a folder, all or nothing.
+        """Write the tables (CSV, all digits), `report.json` and the figures (PNG, SVG) into a folder, all or nothing.
 
         Args:
             folder: Made where missing; files of the same names are replaced.
@@ -60,7 +60,7 @@ class Result:
         """
         with gathered(folder) as draft:
             for name, table in self.tables().items():
-                write_csv(table, draft / f"{name}.csv")
+                write_csv(table, draft / f"{name}.csv", digits=None)
             write_json({**self.facts, "edgeresearch": __version__, "notes": list(self.notes)}, draft / "report.json")
             self._save_more(draft)
             if figures:

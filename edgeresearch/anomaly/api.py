@@ -29,7 +29,7 @@ class Detection(Result):
     Attributes:
         table: One row per run of alarms: begin, end (times of its first and last sample), samples, score and ratio (the
             highest score in it, and the highest of score / threshold).
-        scores: One row per sample: time, score (NaN where no channel has a value), threshold (infinite where there is
+        scores: One row per sample, which has a value in some channel: time, score, threshold (infinite where there is
             none yet), alarm, training (how many trainings the model in use had; 0 for the samples of the first).
         values: The channels, indexed by time.
         name: Of the stream.
@@ -98,7 +98,9 @@ def detect(
     seed = check_seed(seed)
     schedule = parsed({"train": train, "every": every or None}, Schedule, "detect")
     channels = read_stream(stream, columns=columns, **reading)
-    frame, notes = channels.frame, [*channels.notes, *_find_constant(channels)]
+    frame, notes = channels.frame.dropna(how="all"), [*channels.notes, *_find_constant(channels)]
+    if gone := len(channels.frame) - len(frame):
+        notes.append(f"gaps: {gone} rows without any value are left out, as if they were absent")
     rows, root = frame.to_numpy(dtype=np.float64), np.random.SeedSequence(seed)
     scores, cuts = score_prequential(function, rows, schedule=schedule, seed=root, progress=progress)
     scored = apply_threshold(scores, cuts, judge)

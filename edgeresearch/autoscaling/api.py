@@ -1,19 +1,25 @@
 """Would predictive scaling pay on a trace of one's own? Forecast on its beginning, replay policies on the rest."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as changed
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, Unpack
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from edgeresearch.autoscaling.policies import Fixed, ScalingPolicy, measure_load, name_policies, reads_forecast
 from edgeresearch.autoscaling.replay import (
+    GAP,
     average_periods,
+    draw_lines,
     interpolate_gaps,
     mark_load_phases,
+    named_times,
+    no_requests,
     replay_policies,
     spread,
     to_requests_per_second,
@@ -24,7 +30,15 @@ from edgeresearch.autoscaling.settings import ExperimentConfig, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, check_range
 from edgeresearch.data import trace as grid
 from edgeresearch.data.reader import Reading, TraceLike, read_trace
-from edgeresearch.data.trace import Trace, choose_season, format_duration, make_features, make_targets
+from edgeresearch.data.trace import (
+    Trace,
+    choose_season,
+    describe_gaps,
+    find_whole_windows,
+    format_duration,
+    make_features,
+    make_targets,
+)
 from edgeresearch.errors import InputError, check_known
 from edgeresearch.forecasting.base import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
@@ -33,6 +47,8 @@ from edgeresearch.settings import check_seed, check_whole, plain
 
 if TYPE_CHECKING:
     from edgeresearch.forecasting.base import Forecaster
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
 OWN_TRACE = ExperimentConfig(
     start_delay=30.0,
@@ -51,7 +67,10 @@ LONGEST = 3_000_000
 """Steps that are used at most, the newest ones: memory is linear in them."""
 COMPARED = ("responsive", "hpa")
 """Policies that are always replayed, as the advice compares with them."""
-UNITS = ("per-second", "per-minute", "per-hour", "per-step")
+UNITS = {"per-second": 1.0, "per-minute": 60.0, "per-hour": 3600.0, "per-day": 86400.0, "per-step": None}
+"""The time that values of a unit count over, in seconds; any other is written like `per-5min`, `req/s` or `rpm`."""
+FAILED = 20.0
+"""Percent of the requests: where every strategy fails more of them, something else is wrong."""
 PAIR = ["strategy", "forecaster"]
 WITHIN = 0.5
 """Percentage points above the lowest error rate that still count as good enough."""
@@ -71,11 +90,11 @@ class Replay(Result):
             `shrinkage_error_percent`.
         notes: One line for each thing that was guessed.
         facts: What is written to `report.json`.
-        advice: Which policy to take, with its numbers.
-        advised: That policy and its forecaster, "" where it reads none.
+        advice: Which policy to take, with its numbers; or why none is advised.
+        advised: That policy and its forecaster, "" where it reads none; both are empty where none is advised.
         course: One row per policy, forecaster and sync period, of the first repeat: `seconds` and `time` of its begin;
             `load`, its `forecast` (NaN without a forecaster) and what `failed`, in requests per second; pods `wanted`
-            and `ready`; `cpu` and `memory` of all pods, in percent of their limits.
+            and `ready`; `cpu` and `memory` of all pods, in percent of their limits. NaN in gaps of the trace.
         trace: The trace, as long as it was used.
         config: What was the same for every policy.
     """
@@ -114,7 +133,8 @@ def replay(
 
     The first 60 % of the trace train the forecaster, the rest is replayed. Every policy sees the same requests and
     start delays. One that reads forecasts is replayed with the forecaster and with the last value, which separates what
-    the forecast gives from what the policy gives.
+    the forecast gives from what the policy gives. What is missing is not counted, nor learnt: the simulation crosses a
+    gap on a straight line, so that pods are there when it ends.
 
     Args:
         trace: A file's path, a Series or DataFrame with times, or a `Trace` (see `read_trace`).
@@ -129,11 +149,11 @@ def replay(
         min_pods: Fewest pods.
         max_pods: Most pods.
         scale: Mean load to scale the trace to, in requests per second; None keeps it.
-        unit: What the values count: `per-second`, `per-minute`, `per-hour` or `per-step`; where None, the column's name
-            says it, such as `requests/s`, `rpm` or `hits_per_minute`, or they are per step.
+        unit: What the values count: `per-second`, `per-minute`, `per-hour`, `per-step`, or such as `per-5min`; where
+            None, the column's name says it, such as `requests/s`, `rpm` or `hits_per_minute`, or they are per step.
         repeats: Draws of how requests fall within a step of the trace, and of start delays.
         seed: Root of everything random.
-        fill: Longest gap that is interpolated, in steps (see `interpolate_gaps`); longer ones are refused.
+        fill: Longest gap that is taken for observed on a straight line, in steps (see `interpolate_gaps`).
         models: What the forecaster is made of, as in the study if None; its window is that of the policies.
         progress: Receives a line at the start of each long step.
         **reading: How the trace is read, where it leaves that open: see `Reading`.
@@ -154,9 +174,17 @@ def replay(
         **{"min_pods": min_pods, "max_pods": max_pods, "dt": slot / math.ceil(slot - 1e-9)},
     )
     trace = _newest(trace, config.dt)
-    # Scaled to its own mean load, a trace is as it was, to the last bit.
-    config = config.replace(mean_qps=float(to_requests_per_second(trace).mean()) if scale is None else scale)
-    notes, cut = [*trace.notes], _first_replayed(trace, config)
+    whole, known = draw_lines(trace), trace.values.notna().to_numpy()
+    load = to_requests_per_second(whole)
+    config = config.replace(mean_qps=float(load[known].mean()) if scale is None else scale)
+    mean = float(load.mean()) * (
+        config.mean_qps / float(load[known].mean())
+    )  # as it was, to the last bit, if not scaled
+    counted = np.repeat(known, round(slot / config.dt))  # steps of which it is known what arrived
+    notes, cut = [*trace.notes], _first_replayed(trace, counted, config)
+    if not known.all():
+        gaps = describe_gaps(trace.values)
+        notes.append(f"gaps: {gaps}; the simulation crosses them on a straight line, and nothing in them is counted")
     if slot <= 1 and not start_spread and repeats > 1:
         notes.append(f"repeats: 1, not {repeats}, as nothing is random; a spread of the start delays would be")
         repeats = 1
@@ -166,31 +194,36 @@ def replay(
     model, forecasts, fixed, peak = None, dict[str, Floats | None](), Fixed(), 0.0
     for repeat in range(repeats):
         placing, delays = np.random.SeedSequence(seed, spawn_key=(repeat,)).spawn(2)
-        arrivals = spread(trace, np.random.default_rng(placing), dt=config.dt, mean=config.mean_qps)
-        features, replayed = _make_features(trace, arrivals, config, cut), arrivals[cut * config.sync_steps :]
-        times = features.index[cut:]
+        arrivals = spread(whole, np.random.default_rng(placing), dt=config.dt, mean=mean)
+        features, replayed = _make_features(trace, arrivals, counted, config, cut), arrivals[cut * config.sync_steps :]
+        times, seen = features.index[cut:], counted[cut * config.sync_steps :]
         if not repeat:
-            peak = float(measure_load(replayed, config).max())
+            load = measure_load(replayed, config)[_measured(seen, config)]
+            peak = float(load.max())
             fixed = Fixed(pods=int(config.pods_for(features["value"].iloc[:cut].max())))
             named = {name: fixed if policy == Fixed() else policy for name, policy in named.items()}
-            notes += _describe(trace, replayed, times[0], config, fixed)
+            notes += _describe(trace, load, times[0], config, fixed)
             if any(map(reads_forecast, named.values())):
                 say(f"fitting {forecaster} on {cut} decisions")
-                model = _fit(forecaster, features, cut, config, seed, models or STUDY)
+                model = _fit(trace.name, forecaster, features, cut, config, seed, models or STUDY)
         say(f"replaying {len(named)} policies, repeat {repeat + 1} of {repeats}")
         if model is not None:
             forecasts = {forecaster: _forecast(model, features, cut)}
             forecasts.setdefault("last_value", None)
-        phases = mark_load_phases(replayed, config)
+        phases = np.where(seen, mark_load_phases(replayed, config), GAP).astype(np.int8)
         for run in replay_policies(named, replayed, forecasts, config, seed=delays):
             pair = {"strategy": run.strategy, "forecaster": run.forecaster}
             totals.append({**pair, **total_errors(run.result, phases)})
             if not repeat:
                 # That of decision k is of the period before decision k + horizon.
                 forecast = pd.Series(forecasts.get(run.forecaster), dtype=float).shift(config.horizon - 1)
-                course.append(average_periods(run.result, config).assign(time=times, forecast=forecast, **pair))
+                periods = average_periods(run.result, config)
+                periods.loc[~_known_periods(seen, config), periods.columns != "seconds"] = np.nan
+                course.append(periods.assign(time=times, forecast=forecast, **pair))
     table = _summarise(pd.DataFrame(totals))
     advised, advice = advise(table)
+    if doubt := _doubt(trace, table, peak, config):
+        advised, advice = ("", ""), f"no advice: {doubt}"
     advice = ("" if unit else _doubt_unit(trace, peak, config)) + advice
     same = config.model_dump(include={*ReplayConfig.model_fields} - {"clusters"})
     facts = {
@@ -203,14 +236,86 @@ def replay(
 
 
 def _read(data: TraceLike, unit: str | None, fill: int, reading: Reading) -> Trace:
-    check_known("unit", unit or UNITS[0], UNITS)
+    seconds = _parse_unit(unit)
     trace = interpolate_gaps(read_trace(data, **reading), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]
-    if unit is not None:
-        unit = "requests" if unit == "per-step" else "requests " + unit.replace("-", " ")
-        return changed(trace, unit=unit, notes=tuple(notes))
-    words = f"counts requests per {format_duration(trace.step)}" if unit_seconds(trace.unit) is None else "says it"
-    return changed(trace, notes=(*notes, f"unit: {trace.unit!r} {words}"))
+    gap = format_duration(trace.step)
+    if unit is None:
+        seconds = _guess_unit(trace)
+        words = f"counts requests per {gap}" if seconds is None else "says it"
+        notes.append(f"unit: {trace.unit!r} {words}")
+        if seconds == unit_seconds(trace.unit):
+            return changed(trace, notes=tuple(notes))
+    over = pd.Timedelta(seconds=seconds) if seconds is not None else None
+    return changed(trace, unit=f"requests per {format_duration(over)}" if over else "requests", notes=tuple(notes))
+
+
+def _parse_unit(unit: str | None) -> float | None:
+    """Return the time that a unit counts over, in seconds; None for a step."""
+    if unit is None or unit in UNITS:
+        return UNITS.get(unit or "")
+    times = named_times("requests " + unit.replace("-", " "))
+    if len(times) != 1 or not times[0]:
+        check_known("unit", unit, UNITS)
+    return times[0]
+
+
+def _guess_unit(trace: Trace) -> float | None:
+    """Return the time that the values count over, in seconds, as their name says, or None for a step.
+
+    Raises:
+        InputError: The name says that they are no requests, or leaves in doubt what they count.
+    """
+    if trace.origin.source in ("registry", "synthetic"):
+        return unit_seconds(trace.unit)
+    step, gap = trace.step.total_seconds(), format_duration(trace.step)
+    said = " ".join([trace.unit, *(line for line in trace.notes if line.startswith("sum: of "))])
+    if what := no_requests(said):
+        hint = "name another with `value`, or, if it counts requests, say per what with `unit`"
+        raise InputError(f"{trace.name}: column {trace.unit!r} seems to be {what}, no number of requests; {hint}")
+    named = named_times(said)
+    if named in ((1.0,), (step,)):
+        return named[0]
+    if not named and (step == 1 or not _RATE.search(said)):
+        return None
+    options = [_name_unit(each) for each in named or (1.0,)]
+    readings = [each.replace("-", " ") for each in options]
+    if len(options) == 1:
+        options, readings = [*options, "per-step"], [*readings, f"step of {gap}"]
+    raise InputError(
+        f"{trace.name}: column {trace.unit!r} may be requests {' or '.join(readings)}; say which with `unit` "
+        f"({' or '.join(options)})"
+    )
+
+
+def _name_unit(seconds: float) -> str:
+    names = {value: name for name, value in UNITS.items()}
+    return names.get(seconds) or "per-" + format_duration(pd.Timedelta(seconds=seconds)).replace(" ", "")
+
+
+_RATE = re.compile(r"(?<![a-z])(?:rates?|throughput)(?![a-z])", re.IGNORECASE)
+"""Says that values are over some time, not which."""
+
+
+def _doubt(trace: Trace, table: pd.DataFrame, peak: float, config: ExperimentConfig) -> str:
+    """Return why no policy can be advised: no load looks like that, or every strategy fails; else nothing."""
+    changes = np.diff(trace.values.dropna().to_numpy())
+    if len(changes) > 2 and np.ptp(changes) <= 1e-9 * np.abs(changes).max():
+        return (
+            f"{trace.unit!r} changes by {changes[0]:g} at each row, as no load does; is it a row number, a time or a "
+            "total (`rate` takes its differences)? If so, name another column with `value`"
+        )
+    least = find_lowest_error(table)
+    if least <= FAILED:
+        return ""
+    needed, most = int(config.pods_for(peak)), config.most_pods
+    why = f"the load of up to {peak:,.4g} requests per second asks for {needed} pods at q_max {config.q_max:g}"
+    if needed > most:
+        why += f", {most} are allowed by `max_pods`"
+    return (
+        f"every strategy fails at least {least:.0f} % of the requests; {why}; is the unit right (`unit`), is the "
+        "column a total (`rate` takes its differences), and do `q_max` and `start_delay` fit the service?"
+    )
 
 
 def _doubt_unit(trace: Trace, peak: float, config: ExperimentConfig) -> str:
@@ -229,30 +334,45 @@ def _newest(trace: Trace, dt: float) -> Trace:
         frame: pd.DataFrame = trace.frame.iloc[-rows:]
         note = f"trace: the newest {rows} of {len(trace.frame)} rows are used, from {frame.index[0]} on"
         trace = changed(trace, frame=frame, notes=(*trace.notes, note))
-    if not to_requests_per_second(trace).any():
+    if not trace.values.fillna(0).any():
         raise InputError(f"the {len(trace.frame)} rows that are used, the newest, have no request; cut the file")
     return trace
 
 
-def _first_replayed(trace: Trace, config: ExperimentConfig) -> int:
+def _known_periods(counted: Mask, config: ExperimentConfig) -> Mask:
+    """Return the sync periods of which, for half of their steps at least, it is known what arrived."""
+    starts = np.arange(0, len(counted), config.sync_steps)
+    known = np.add.reduceat(counted.astype(np.int64), starts)
+    return np.asarray(2 * known >= np.diff(starts, append=len(counted)))
+
+
+def _measured(counted: Mask, config: ExperimentConfig) -> Mask:
+    """Return the decisions whose load (see `measure_load`) was observed."""
+    known = _known_periods(counted, config)
+    return np.concatenate([known[:1], known[:-1]])
+
+
+def _first_replayed(trace: Trace, counted: Mask, config: ExperimentConfig) -> int:
     """Return the first decision that is replayed; the forecaster learns from those before it."""
-    steps = len(trace.frame) * round(trace.step.total_seconds() / config.dt)
-    config.check_duration(steps)
-    decisions, ahead, least = -(-steps // config.sync_steps), config.horizon, 2 * config.window + config.horizon
-    cut = int(config.learn * decisions)
-    if cut < least or decisions - cut <= ahead:
+    config.check_duration(len(counted))
+    seen = np.cumsum(_measured(counted, config))
+    decisions, ahead, least = int(seen[-1]), config.horizon, 2 * config.window + config.horizon
+    learnt = int(config.learn * decisions)
+    if learnt < least or decisions - learnt <= ahead:
         need = math.ceil(max(least / config.learn, (ahead + 1) / (1 - config.learn))) * config.sync_period
+        gaps = "" if counted.all() else " without its gaps"
         raise InputError(
-            f"{trace.name} lasts {steps * config.dt:g} s; to learn on {config.learn:.0%} of it with decisions every "
-            f"{config.sync_period:g} s and forecasts {ahead} ahead takes {need:g} s; use a longer trace or decide more "
-            "often"
+            f"{trace.name} lasts {counted.sum() * config.dt:g} s{gaps}; to learn on {config.learn:.0%} of it with "
+            f"decisions every {config.sync_period:g} s and forecasts {ahead} ahead takes {need:g} s; use a longer "
+            "trace or decide more often"
         )
-    return cut
+    return int(np.searchsorted(seen, learnt)) + 1
 
 
-def _make_features(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: int) -> pd.DataFrame:
+def _make_features(trace: Trace, arrivals: Ints, counted: Mask, config: ExperimentConfig, cut: int) -> pd.DataFrame:
     """Return what a forecaster sees, one row per decision; what the part before the cut does not span is not learnt."""
-    load, gap = measure_load(arrivals, config), pd.Timedelta(seconds=config.sync_period)
+    load = np.where(_measured(counted, config), measure_load(arrivals, config), np.nan)
+    gap = pd.Timedelta(seconds=config.sync_period)
     frame = pd.DataFrame({"load": load}, index=grid.regular_index(trace.frame.index[0], len(load), gap))
     seen = changed(trace, frame=frame, step=gap)
     period = choose_season(None, changed(seen, frame=frame.iloc[:cut]), config.horizon)
@@ -260,18 +380,29 @@ def _make_features(trace: Trace, arrivals: Ints, config: ExperimentConfig, cut: 
 
 
 def _fit(
-    name: str, features: pd.DataFrame, cut: int, config: ExperimentConfig, seed: int, models: ForecastSettings
+    trace: str,
+    name: str,
+    features: pd.DataFrame,
+    cut: int,
+    config: ExperimentConfig,
+    seed: int,
+    models: ForecastSettings,
 ) -> "Forecaster":
     """Return the forecaster, fitted to what it is asked: the load when a pod that is started now is ready."""
-    columns = list(features.columns)
+    columns, past = list(features.columns), features["value"].iloc[:cut]
     if name == "seasonal_naive" and not any(column.startswith("season_lag_") for column in columns):
         raise InputError("forecaster seasonal_naive needs a season; the part that is learnt from spans no three days")
+    targets = make_targets(past, [config.horizon])
+    if not (find_whole_windows(past.to_numpy(), config.window) & ~np.isnan(targets[:, 0])).any():
+        span = f"{config.window * config.sync_period:g} s"
+        hint = "let `fill` interpolate short gaps, or use a longer trace"
+        raise InputError(f"{trace}: there are no {span} without a gap in the part that is learnt from; {hint}")
     if name.startswith("lstm"):
         import torch
 
         torch.set_num_threads(1)
     model = build(name, columns=columns, rows=cut, settings=models.replace(window=config.window), seed=seed)
-    return model.fit(features.to_numpy()[:cut], make_targets(features["value"].iloc[:cut], [config.horizon]))
+    return model.fit(features.to_numpy()[:cut], targets)
 
 
 def _forecast(model: "Forecaster", features: pd.DataFrame, cut: int) -> Floats:
@@ -283,13 +414,12 @@ def _forecast(model: "Forecaster", features: pd.DataFrame, cut: int) -> Floats:
     return np.asarray(values.reshape(len(values), -1)[cut - begin :, 0], dtype=np.float64)
 
 
-def _describe(trace: Trace, arrivals: Ints, begin: Any, config: ExperimentConfig, fixed: Fixed) -> list[str]:
+def _describe(trace: Trace, load: Floats, begin: Any, config: ExperimentConfig, fixed: Fixed) -> list[str]:
     """Note what is replayed, and what makes it easy or hopeless."""
-    if not arrivals.any():
+    if not load.any():
         raise InputError(
             f"the last {1 - config.learn:.0%} of the trace, which is replayed, has no request; cut the file"
         )
-    load = measure_load(arrivals, config)
     needed = config.pods_for(load)
     notes = [
         f"replayed: from {begin} on; what is before trains the forecaster",

@@ -14,18 +14,49 @@ from edgeresearch.autoscaling.policies import ScalingPolicy, plan_pods, reads_fo
 from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult, as_counts, simulate
 from edgeresearch.data import trace as grid
-from edgeresearch.data.trace import Trace, format_duration
+from edgeresearch.data.trace import Trace, describe_gaps
 from edgeresearch.errors import InputError
 
 Phases: TypeAlias = npt.NDArray[np.int8]
 PHASES: Mapping[str, int] = MappingProxyType({"stable": 0, "expansion": 1, "shrinkage": -1})
 """The phases by name, in the order of Paper A, Table 3, with the number that marks their steps."""
+GAP = 2
+"""Marks steps of which it is not known what arrived."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PER = re.compile(r"(?:\bper\s+|/\s*)(\d+\s*)?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?)\b", re.IGNORECASE)
-_ABBREVIATED = re.compile(r"\b[rqt]p([smh])\b", re.IGNORECASE)
-_WORDS = re.compile("_|(?<=[a-z])(?=[A-Z])")
+_PER = re.compile(
+    r"(?:\b(?:per|every|each)\s+|/\s*)(\d+\s*)?(seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)\b",
+    re.IGNORECASE,
+)
+_ABBREVIATED = re.compile(r"\b[rqth]p([smh])\b", re.IGNORECASE)
+_ADVERBS = {"minutely": 60.0, "hourly": 3600.0, "daily": 86400.0}
+_ADVERB = re.compile(rf"\b({'|'.join(_ADVERBS)})\b", re.IGNORECASE)
+_PROMETHEUS = re.compile(r"\b(i?rate|increase)\([^\[]{1,500}\[(\d+)([smhd])\]|:(i?rate)\d+[smhd]\b")
+_WORDS = re.compile("_|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 """Where one word of a column's name ends and the next begins: `requests_per_second`, `requestsPerSecond`."""
+_OBSERVATIONS = re.compile(r"(?:seconds|bytes|size|duration|latency) count\b", re.IGNORECASE)
+"""How many durations or sizes were observed: that many requests there were."""
+
+
+def _kind(words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![a-z\d])(?:{words})(?![a-z])", re.IGNORECASE)
+
+
+_LEVELS = _kind(
+    "sessions?|connections?|users?|concurren\\w{1,3}|active|in ?flight|queue|backlog|pods?|replicas?|threads?"
+)
+_NO_REQUESTS = {
+    "a share": _kind("%|percent(?:age)?|pct|util(?:i[sz]ation)?|cpu|ratio"),
+    "a size": _kind(
+        "(?:[kmgt]i?)?b(?:ytes?|its?|ps)|[kmgt]i?b|octets?|network (?:in|out)|memory|mem|ram|heap|disk|swap"
+    ),
+    "a latency": _kind(
+        "latency|duration|elapsed|delay|rtt|p[5-9]\\d|response times?|seconds?|secs?|milli\\w{0,7}|[mµ]?s"
+    ),
+    "a load average": _kind("load ?av(?:g|erage)|load(?:1|5|15)"),
+    "no count": _kind("temp(?:erature)?|celsius|humidity|volt(?:s|age)?|watts?|kwh|prices?|speed"),
+}
+"""What is no number of requests, by what its name or unit says."""
 
 
 def spread(trace: Trace, rng: np.random.Generator, *, dt: float = 1.0, mean: float | None = None) -> Ints:
@@ -78,7 +109,8 @@ def to_requests_per_second(trace: Trace) -> Floats:
     if not len(values):
         raise InputError(f"{trace.name} is empty; use a trace with at least one value")
     if not np.isfinite(values).all():
-        raise InputError(_describe_gaps(trace, values))
+        gaps = describe_gaps(trace.values.where(np.isfinite(values)))
+        raise InputError(f"{trace.name}: {gaps}, are missing; interpolate them, or cut the trace")
     if values.min() < 0:
         at = int(values.argmin())
         raise InputError(f"{trace.name}: load {values[at]:g} at {trace.frame.index[at]} is negative; mend the trace")
@@ -90,60 +122,65 @@ def unit_seconds(unit: str) -> float | None:
 
     That is 60 for `requests per minute`, `requests_per_minute`, `req/min` and `rpm`, and 300 for `messages per 5 min`.
     """
+    return next(iter(named_times(unit)), None)
+
+
+def named_times(unit: str) -> tuple[float, ...]:
+    """Return the different times, in seconds, that a unit or a column's name says its values count over."""
+    if prometheus := _PROMETHEUS.search(unit):  # a rate is per second, an increase over the time in brackets
+        return (int(prometheus[2]) * _SECONDS[prometheus[3]] if prometheus[1] == "increase" else 1.0,)
     words = _WORDS.sub(" ", unit)
-    if per := _PER.search(words):
-        return int(per[1] or 1) * _SECONDS[per[2][0].lower()]
-    short = _ABBREVIATED.search(words)
-    return _SECONDS[short[1].lower()] if short else None
+    found = [int(per[1] or 1) * _SECONDS[per[2][0].lower()] for per in _PER.finditer(words)]
+    found += [_SECONDS[short[1].lower()] for short in _ABBREVIATED.finditer(words)]
+    found += [_ADVERBS[adverb[1].lower()] for adverb in _ADVERB.finditer(words)]
+    return tuple(dict.fromkeys(found))
 
 
-def interpolate_gaps(trace: Trace, limit: int) -> Trace:
-    """Interpolate gaps of at most `limit` steps linearly, between the value before and the value after.
+def no_requests(unit: str) -> str:
+    """Return what values of a unit or a column's name are, such as `a latency`, if they are no number of requests."""
+    words = _WORDS.sub(" ", unit)
+    if _OBSERVATIONS.search(words):
+        return ""
+    bare = _PER.sub(" ", words)
+    kinds = dict(_NO_REQUESTS) | ({} if named_times(unit) else {"a level, not what came in a time": _LEVELS})
+    return next((what for what, pattern in kinds.items() if pattern.search(bare)), "")
 
-    A replay needs every step's requests, so nothing longer than the limit may be missing. Unlike the filling of
-    `make_features`, which carries the last value so that a forecaster sees nothing of what comes, this looks ahead:
-    what is filled is invented, and rather too easy to forecast. `repairs` count the steps, and `notes` say so.
 
-    Raises:
-        InputError: The limit is negative, or a gap is longer than it or has no value on one side.
+def draw_lines(trace: Trace, limit: int | None = None) -> Trace:
+    """Interpolate gaps of at most `limit` steps, or all, linearly, between the value before and the value after.
+
+    A gap at either end has nothing to be drawn to, and stays.
     """
-    if limit < 0:
-        raise InputError(f"fill {limit} is below 0; use 0 or more")
     values = trace.values.to_numpy(dtype=np.float64, copy=True)
     missing = np.isnan(values)
     starts, lengths = grid.find_runs(missing)
-    # A gap at either end has nothing to be drawn to.
-    short = (lengths <= limit) & (starts > 0) & (starts + lengths < len(values))
-    known, steps = np.flatnonzero(~missing), np.flatnonzero(missing)[np.repeat(short, lengths)]
-    if len(steps):
-        values[steps] = np.interp(steps, known, values[known])
-    if np.isnan(values).any():
-        raise InputError(_describe_gaps(trace, values, limit))
+    drawn = (starts > 0) & (starts + lengths < len(values)) & (lengths <= (len(values) if limit is None else limit))
+    known, steps = np.flatnonzero(~missing), np.flatnonzero(missing)[np.repeat(drawn, lengths)]
     if not len(steps):
         return trace
-    frame = trace.frame.assign(**{str(trace.frame.columns[0]): values})
-    gaps = f"{len(starts)} gap{'s' if len(starts) > 1 else ''} of at most {lengths.max()}"
-    note = (
-        f"filled: {len(steps)} of {len(values)} steps, in {gaps}, by straight lines, easier to forecast than real load"
-    )
-    return replace(trace, frame=frame, repairs={**trace.repairs, "filled": len(steps)}, notes=(*trace.notes, note))
+    values[steps] = np.interp(steps, known, values[known])
+    return replace(trace, frame=trace.frame.assign(**{str(trace.frame.columns[0]): values}))
 
 
-def _describe_gaps(trace: Trace, values: Floats, limit: int = 0) -> str:
-    missing = ~np.isfinite(values)
-    _, gaps = grid.find_runs(missing)
-    starts, lengths = grid.find_runs(~missing)
-    if not len(starts):
-        return f"{trace.name} has no observed value; use another trace"
-    at = int(lengths.argmax())
-    index = pd.DatetimeIndex(trace.frame.index)
-    first, last = index[[starts[at], starts[at] + lengths[at] - 1]]
-    return (
-        f"{trace.name}: {int(missing.sum())} of {len(values)} steps of {format_duration(trace.step)} are missing"
-        f"{f' in gaps longer than {limit}' if limit else ''}, the first at {index[int(missing.argmax())]}; let `fill` "
-        f"interpolate gaps up to a length (the longest here is {gaps.max()}), or cut the file to its longest stretch "
-        f"without {'such ' if limit else ''}gaps, {first} to {last}"
-    )
+def interpolate_gaps(trace: Trace, limit: int) -> Trace:
+    """Take gaps of at most `limit` steps as if load had been observed there, on a straight line; longer ones stay.
+
+    Unlike the filling of `make_features`, which carries the last value so that a forecaster sees nothing of what comes,
+    this looks ahead: what is filled is invented, and rather too easy to forecast. `repairs` count the steps, and
+    `notes` say so.
+
+    Raises:
+        InputError: The limit is negative.
+    """
+    if limit < 0:
+        raise InputError(f"fill {limit} is below 0; use 0 or more")
+    whole = draw_lines(trace, limit)
+    filled = int(trace.values.isna().sum() - whole.values.isna().sum())
+    if not filled:
+        return trace
+    words = f"filled: {filled} of {len(trace.frame)} steps, in gaps of at most {limit}, by straight lines"
+    notes = (*trace.notes, f"{words}, easier to forecast than real load")
+    return replace(whole, repairs={**trace.repairs, "filled": filled}, notes=notes)
 
 
 def simulate_policy(
@@ -249,11 +286,18 @@ def measure_phase_errors(result: SimulationResult, phases: Phases) -> dict[str, 
 
 
 def total_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
-    """Return error rates over all steps, by cause and by phase, and pod-hours."""
-    arrived, causes = int(result.arrived.sum()) or 1, ("overload", "base", "drain")  # where none came, none failed
+    """Return error rates over all steps, by cause and by phase, and pod-hours; steps of `GAP` do not count."""
+    counted = phases != GAP
+
+    def total(amounts: Ints) -> int:
+        return int(amounts[counted].sum())
+
+    arrived = total(result.arrived) or 1  # where none came, none failed
     return {
-        "error_percent": 100 * int(result.failed.sum()) / arrived,
-        **{f"{cause}_percent": 100 * int(getattr(result, cause).sum()) / arrived for cause in causes},
-        "pod_hours": result.pod_hours,
+        "error_percent": 100 * total(result.failed) / arrived,
+        **{
+            f"{cause}_percent": 100 * total(getattr(result, cause)) / arrived for cause in ("overload", "base", "drain")
+        },
+        "pod_hours": total(result.wanted + result.draining) * result.service.dt / 3600,
         **{f"{phase}_error_percent": error for phase, error in measure_phase_errors(result, phases).items()},
     }

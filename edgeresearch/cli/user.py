@@ -17,7 +17,7 @@ SHOWN = 30
 IDENTITIES = base.Words("identity", ("lstm", "autoencoder")).or_own()
 THRESHOLDS = base.Words("threshold", ("ema", "quantile")).or_own()
 BACKENDS = base.Words("backend", ("loky", "dask", "ray"))
-UNITS = base.Words("unit", ("per-second", "per-minute", "per-hour", "per-step"))
+UNITS = base.Words("unit", ("per-second", "per-minute", "per-hour", "per-day", "per-step"), "per-", "per-5min")
 of_model, of_service, of_load, of_detector, of_mesh, of_runs, of_place = (
     partial(base.option, panel=title)
     for title in ("The model", "The service", "The load", "The detector", "The mesh", "The runs", "Where it runs")
@@ -93,7 +93,7 @@ def elastic(
     max_pods: Annotated[int | None, of_service("Most pods.", "1000", "--max")] = None,
     scale: Annotated[float | None, of_load("Scale to this mean, in requests per second.", "as it is")] = None,
     unit: Annotated[str | None, of_load("What the values count", "by its column", words=UNITS)] = None,
-    fill: Annotated[int | None, of_load("Longest gap to interpolate, in steps.", "0, gaps are refused")] = None,
+    fill: Annotated[int | None, of_load("Longest gap to interpolate, in steps.", "0, gaps do not count")] = None,
     repeats: Annotated[int | None, of_runs("Draws of what is random.", "5")] = None,
     seed: base.Seed = None,
     time: base.TimeColumn = None,

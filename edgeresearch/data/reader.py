@@ -14,7 +14,7 @@ import pandas as pd
 
 from edgeresearch.data.cells import Kind, kind_of, parse_numbers, parse_times, share_of_numbers, share_of_times
 from edgeresearch.data.formats import Source, Table, open_table
-from edgeresearch.data.trace import Origin, Trace, choose_season, format_duration, parse_step, regular_index
+from edgeresearch.data.trace import Origin, Trace, choose_season, format_duration, parse_step, regular_index, trim
 from edgeresearch.errors import InputError, nearest
 
 TraceLike: TypeAlias = Source | Trace
@@ -107,7 +107,8 @@ def read_trace(
     NaN. A counter becomes its differences. All of it is told in `notes`.
 
     Args:
-        data: A path, `-` for standard input, a Series or DataFrame, or a trace, which is returned as it is.
+        data: A path, `-` for standard input, a Series or DataFrame, or a trace, which keeps all but
+            rows without value at its ends.
         window: Past steps that a forecast will read; None if not known yet.
         horizon: Steps ahead that will be forecast.
         seasonality: Steps in a season (`288`), a duration (`1d`) or `none`; None: a day, if the trace spans three.
@@ -120,6 +121,7 @@ def read_trace(
     if window is not None and window < 1 or horizon < 1:
         raise InputError(f"window {window} and horizon {horizon} must be at least 1; change `window` or `horizon`")
     if isinstance(data, Trace):
+        data = trim(data)
         return _with_season(data, seasonality, horizon) if seasonality is not None else data
     table = open_table(data)
     notes = list(table.notes)
@@ -142,7 +144,7 @@ def read_trace(
         notes.append(line)
     kind = "memory" if isinstance(data, pd.DataFrame | pd.Series) else "file"
     origin = Origin(kind, table.file, table.sha256, real=True)
-    trace = Trace(table.name, frame, size, unit, origin, repairs, notes=tuple(notes))
+    trace = trim(Trace(table.name, frame, size, unit, origin, repairs, notes=tuple(notes)))
     return _with_season(trace, seasonality, horizon)
 
 

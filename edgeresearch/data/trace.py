@@ -6,7 +6,7 @@ past.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -151,6 +151,31 @@ def put_on_grid(frame: pd.DataFrame, step: pd.Timedelta) -> tuple[pd.DataFrame, 
         "off_grid": int(astray.sum()),
         "absent": len(grid) - int((~same_slot).sum()),
     }
+
+
+def trim(trace: Trace) -> Trace:
+    """Drop rows before the first value and after the last: cells that are empty there are like rows that are absent.
+
+    Raises:
+        InputError: There is no value.
+    """
+    known = np.flatnonzero(trace.values.notna())
+    if not len(known):
+        raise InputError(f"{trace.name} has no observed value; use another trace")
+    begin, end = known[0], known[-1] + 1
+    if end - begin == len(trace.frame):
+        return trace
+    frame: pd.DataFrame = trace.frame.iloc[begin:end]
+    note = f"trace: from its first value, at {frame.index[0]}, to its last, at {frame.index[-1]}"
+    return replace(trace, frame=frame, notes=(*trace.notes, note))
+
+
+def describe_gaps(values: pd.Series) -> str:
+    """Say how much is missing in a series: `12 of 500 steps in 3 gaps (the longest 8, from 2024-01-01 on)`."""
+    starts, lengths = find_runs(values.isna())
+    longest = f"{lengths.max()}, from {values.index[starts[lengths.argmax()]]} on"
+    gaps = f"a gap of {longest}" if len(starts) == 1 else f"{len(starts)} gaps, the longest of {longest}"
+    return f"{lengths.sum()} of {len(values)} steps, in {gaps}"
 
 
 def make_targets(values: npt.ArrayLike, horizons: Sequence[int]) -> Floats:

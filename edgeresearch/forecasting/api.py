@@ -15,6 +15,7 @@ from edgeresearch.data.trace import (
     SEASONS_BACK,
     Origin,
     Trace,
+    describe_gaps,
     fill_gaps,
     find_whole_windows,
     format_duration,
@@ -39,6 +40,8 @@ from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
 from edgeresearch.settings import check_seed
 
+PERFECT = 0.99995
+"""From this R² on, which is 1 to four digits, a forecast is too good to be one of a measurement."""
 BASELINES = ("last_value", "seasonal_naive", "ridge")
 """What a model is judged beside."""
 SAVED = {"model", "horizon", "window", "season", "columns", "rows", "data"}
@@ -240,8 +243,9 @@ class LiveModel:
         model.update(value, time)
         model.forecast()
 
-    After the same values `forecast` gives the very numbers of `apply_forecaster(...).future`. Over a short gap the last
-    value is carried; after a longer one, and at the start, `wait` says how many values are needed.
+    After the same values, the newest among them, `forecast` gives the very numbers of `apply_forecaster(...).future`.
+    Over a short gap the last value is carried; after a longer one, and at the start, `wait` says how many values are
+    needed.
 
     Attributes:
         horizon: Steps ahead that are forecast.
@@ -387,10 +391,6 @@ def _assemble(
     floor = find_floor(trace)
     index, model = pd.DatetimeIndex(features.index), str(facts["model"])
     newest = _forecast_newest(features.iloc[-max(CONTEXT, int(facts["window"])) :], fitted, facts, floor)
-    notes = trace.notes
-    if np.isnan(newest).any():
-        gap = len(features) - int(np.flatnonzero(features.iloc[:, 0].notna())[-1]) - 1
-        notes += (f"note: the last {gap} values are missing, so the coming steps are not forecast",)
     past, future = [], []
     for column in range(truth.shape[1]):
         ahead, known = (column + 1) * trace.step, ~np.isnan(truth[:, column])
@@ -402,12 +402,16 @@ def _assemble(
         tails = np.quantile((true - made)[known][-MEMORY:], TAILS)
         bounds = enclose(coming, coming + tails[0], coming + tails[1], floor)
         future.append((index[-1] + ahead, column + 1, *coming, *bounds[0], *bounds[1]))
+    notes, backtest = trace.notes, pd.concat(past, ignore_index=True)
+    if trace.values.isna().any():
+        notes += _tell_gaps(trace, features.iloc[:, 0], int(facts["window"]), int(facts.get("fill_limit", 0)))
+        notes += (f"judged: what is known from {backtest['time'].min()} to {backtest['time'].max()}",)
     return Forecast(
         table=scores,
         trace=trace,
         model=model,
         forecaster=fitted,
-        backtest=pd.concat(past, ignore_index=True),
+        backtest=backtest,
         future=pd.DataFrame(future, columns=["time", "horizon", "forecast", "low", "high"]),
         notes=notes,
         facts={**facts, "verdict": write_verdict(scores, model)},
@@ -422,9 +426,33 @@ def _forecast_newest(features: pd.DataFrame, fitted: Forecaster, facts: Mapping[
     return newest
 
 
+def _tell_gaps(trace: Trace, filled: pd.Series, window: int, limit: int) -> tuple[str, ...]:
+    """Say what gaps there are and what becomes of them; `filled` is NaN in those that are longer than the limit."""
+    ways = ["none is learnt from or judged"]
+    long, gone = filled.isna(), trace.values.isna()
+    if (gone & ~long).any():
+        ways.append(f"models read the last value in gaps of at most {limit}")
+    if not long.any():
+        return (f"gaps: {describe_gaps(trace.values)}; {'; '.join(ways)}",)
+    notes = [
+        f"gaps: {describe_gaps(trace.values)}; {'; '.join([*ways, 'windows that touch a longer one are left out'])}"
+    ]
+    since = len(filled) - 1 - int(np.flatnonzero(long)[-1])
+    if since < window:
+        whole = filled.index[-1] + (window - since) * trace.step
+        what = f"the forecast reads {since} values since the last gap, fewer than the window of {window}"
+        notes.append(f"note: {what}; it can be trusted again from {whole} on")
+    return tuple(notes)
+
+
 def write_verdict(scores: pd.DataFrame, chosen: str) -> str:
-    """Say in one line which model won by the mean MSE, and how it and the chosen one compare with the last value."""
+    """Say in one line which model won by the mean MSE, and how it and the chosen one compare with the last value.
+
+    Where a model is too good to be true, say why nothing follows from that instead.
+    """
     mean = scores.groupby("model", sort=False, observed=True)["mse"].mean()
+    if doubt := _doubt(scores, str(mean.idxmin())):
+        return doubt
     naive, best = float(mean["last_value"]) if "last_value" in mean else np.nan, str(mean.idxmin())
     last = int(scores["horizon"].max())
     span = "1 step ahead" if last == 1 else f"the mean of 1 to {last} steps ahead"
@@ -439,6 +467,20 @@ def write_verdict(scores: pd.DataFrame, chosen: str) -> str:
     if best == "last_value":
         return f"no model beats the last value by MSE, {span}{rest}"
     return f"{best} has the lowest MSE, {span}: {compare_with_naive(best)}{rest}"
+
+
+def _doubt(scores: pd.DataFrame, best: str) -> str:
+    """Return why no verdict follows: what is judged never changes, or is forecast without error; else nothing."""
+    ours = scores[scores["model"] == best]
+    if "r2" in ours and ours["r2"].isna().all():
+        return "no verdict: what is judged, the end of the trace, never changes"
+    if ours["mse"].max() > 0 and not ("r2" in ours and ours["r2"].mean() >= PERFECT):
+        return ""
+    share = f"an R² of {ours['r2'].mean():.6g}" if "r2" in ours else "no error"
+    return (
+        f"no verdict: {best} has {share}, which no measurement allows; is the column a row number, a time, a total "
+        "that only rises (`rate` takes its differences) or computed? If so, name another with `value`"
+    )
 
 
 def _score(truth: Array, forecasts: Mapping[str, Array]) -> pd.DataFrame:

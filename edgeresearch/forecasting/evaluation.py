@@ -120,6 +120,8 @@ class Comparison(Result):
 def split(trace: Trace, settings: ForecastSettings = STUDY) -> Split:
     """Cut a trace in time order; with the study's settings 70 % train, 10 % validate, 20 % test.
 
+    The shares are of the rows or, where half of the test part cannot be judged for gaps, of what can be judged.
+
     Args:
         trace: The series; its first column is forecast.
         settings: Horizons, window, longest gap that is filled, newest steps that are used, and the shares.
@@ -144,6 +146,10 @@ def split(trace: Trace, settings: ForecastSettings = STUDY) -> Split:
         asked = f"window {window} and horizon {max(horizons)} need {need}"
         raise InputError(f"{trace.name} has {rows} points; {asked}; use a shorter window")
     scored = find_whole_windows(table["value"].to_numpy(), window)
+    judged = scored & ~np.isnan(truth).any(axis=1)
+    if judged[test:].mean() < 0.5 and judged.any():  # a long gap in the test part: the last of what can be judged
+        at = np.flatnonzero(judged)
+        test = max(int(at[round(len(at) * (1 - settings.test_fraction)) - 1]) + 1, 2 * window + 1)
     scored[:test] = False
     if not (scored[:, None] & ~np.isnan(truth)).any(axis=0).all():
         lacks = f"no {window} observed values in a row, and a value after them, in its last {rows - test} points"

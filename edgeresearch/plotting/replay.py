@@ -38,7 +38,7 @@ def figures(result: "Replay") -> dict[str, Figure]:
         result.table.rename(columns={"error_percent_low": "low", "error_percent_high": "high"}),
         title=name,
         note="Lower left is better. Lines: the range of the repeats.",
-        advice=result.advised,
+        advice=result.advised if any(result.advised) else None,
         base_error=100 * base,
     )
     listed: list[Run] = list(zip(result.table["strategy"], result.table["forecaster"], strict=True))
@@ -46,7 +46,7 @@ def figures(result: "Replay") -> dict[str, Figure]:
     modelled = sorted((run for run in listed if run[1] not in ("", "last_value")), key=lambda run: run[0] != "combined")
     choices = [result.advised, *modelled, ("hpa", "")]
     own = {run[0]: run for run in reversed(listed) if run[0] not in POLICIES}  # each with its first forecaster
-    compared = next(run for run in choices if run != ("responsive", ""))
+    compared = next(run for run in choices if run in listed and run != ("responsive", ""))
     runs = list(dict.fromkeys([compared, *reversed(own.values()), ("responsive", "")]))
     gap = format_duration(pd.Timedelta(seconds=config.sync_period))
     note = f"Means of {gap}, the time between two decisions."
@@ -78,7 +78,7 @@ def draw_scaling(
     course = course.assign(at=course["time"] if dated else course["seconds"] / 3600)
     frames = {run: course[(course["strategy"] == run[0]) & (course["forecaster"] == run[1])] for run in runs}
     judged = frames.get(("responsive", ""), frames[runs[0]])
-    failed = (judged["failed"] - base_error * judged["load"]).rolling(min(points, len(judged))).sum()
+    failed = (judged["failed"] - base_error * judged["load"]).fillna(0).rolling(min(points, len(judged))).sum()
     end = int(failed.argmax()) + 1
     shown = {run: frame.iloc[max(end - points, 0) : end] for run, frame in frames.items()}
     figure, axes = style.canvas(2 + len(runs), 1, size=(10, 3.5 + 2 * len(runs)), sharex=True)

@@ -98,15 +98,18 @@ def test_options_and_objects_of_ones_own() -> None:
     assert (fixed["threshold"], fixed["threshold_settings"]) == ("FixedThreshold", {"level": 1.0})
 
 
-def test_gaps_have_no_score_and_constant_channels_are_named() -> None:
+def test_rows_without_a_value_are_no_samples_and_constant_channels_are_named() -> None:
     table = _stream(still=7.0)
     table.loc[200:219, ["speed", "count", "still"]] = np.nan
     table.loc[250:260, "count"] = np.nan
     table.to_csv("stream.csv", index=False)
     detection = _detect("stream.csv")
-    assert detection.scores["score"].iloc[200:220].isna().all()
-    assert not detection.scores["alarm"].iloc[200:220].any()
-    assert detection.scores["score"].iloc[250:261].notna().all()
+    assert detection.scores["score"].notna().all()
+    table.drop(index=range(200, 220)).to_csv("stream.csv", index=False)
+    absent = _detect("stream.csv")
+    pd.testing.assert_frame_equal(absent.scores, detection.scores)
+    pd.testing.assert_frame_equal(absent.table, detection.table)
+    assert "gaps: 20 rows without any value are left out, as if they were absent" in detection.notes
     assert "280 judged samples" in detection.verdict
     assert "71 values missing" in detection.notes
     assert "note: still never change" in detection.notes

@@ -190,7 +190,7 @@ def test_steps_below_a_second_and_the_newest_of_a_long_trace(monkeypatch: pytest
 
 
 def test_a_filled_trace_is_one_with_straight_lines() -> None:
-    whole, words = _trace(), "filled: 3 of 120 steps, in 2 gaps of at most 2, by straight lines"
+    whole, words = _trace(), "filled: 3 of 120 steps, in gaps of at most 2, by straight lines"
     whole.loc[29:32, "hits"] = [9000, 9100, 9200, 9300]
     whole.loc[59:61, "hits"] = [5000, 4500, 4000]
     first = _replay(whole.drop(index=[30, 31, 60]), fill=2, unit="per-step")
@@ -222,14 +222,6 @@ def test_without_requests_there_is_nothing_to_replay(
 BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "negative": (_trace().assign(hits=lambda t: t["hits"].where(t.index != 7, -3)), [], "is negative; mend the trace"),
     "infinite": (_trace().assign(hits=lambda t: t["hits"].where(t.index != 7, np.inf)), [], "is no finite number"),
-    "gaps": (
-        _trace().drop(index=[30, 31]),
-        [],
-        "2 of 120 steps of 1 min are missing, the first at 2024-03-01 00:30:00; let --fill interpolate gaps up to a "
-        "length (the longest here is 2), or cut the file to its longest stretch without gaps, 2024-03-01 00:32:00 to "
-        "2024-03-01 01:59:00",
-    ),
-    "a long gap": (_trace().drop(index=[30, 31]), ["--fill", "1"], "are missing in gaps longer than 1, the first at"),
     "fill": (_trace(), ["--fill", "-1"], "fill -1 is below 0; use 0 or more"),
     "no capacity": (_trace(), ["--qmax", "0"], "q_max is 0.0; input should be greater than 0"),
     "less than none": (_trace(), ["--qmax", "-5"], "q_max is -5.0; input should be greater than 0"),
@@ -245,7 +237,11 @@ BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "no season": (_trace(), ["--forecaster", "seasonal_naive"], "forecaster seasonal_naive needs a season"),
     "interval": (_trace(), ["--every", "1.5"], "decisions every 1.5 s do not fall on steps of 1 s"),
     "no interval": (_trace(), ["--every", "0"], "sync_period is 0.0; input should be greater than 0"),
-    "unit": (_trace(), ["--unit", "per-day"], "unknown unit 'per-day'; known: per-second, per-minute, per-hour"),
+    "unit": (
+        _trace(),
+        ["--unit", "per-moon"],
+        "unknown unit 'per-moon'; did you mean per-second?; known: per-second, per-minute, per-hour, ",
+    ),
     "scale": (_trace(), ["--scale", "0"], "scale is 0; give a number above 0"),
     "repeats": (_trace(), ["--repeats", "0"], "repeats is 0; give a number at least 1"),
     "seed": (_trace(), ["--seed", "-1"], "seed -1 is negative; use 0 or more"),

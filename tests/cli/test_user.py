@@ -21,7 +21,7 @@ def _shown(*words: str) -> str:
 def test_forecast_shows_guesses_scores_and_where_the_files_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     times = pd.date_range("2024-03-01", periods=400, freq="5min")
-    hits = [50 + (7 * k) % 23 for k in range(400)]
+    hits = [50 + (7 * k) % 23 + k**3 % 17 for k in range(400)]
     pd.DataFrame({"time": times, "hits": hits}).to_csv("own.csv", index=False)
     text = _shown("forecast", "own.csv", "--model", "ridge", "--horizon", "2", "--window", "24", "--out", "out")
     assert text.startswith("time column: 'time'\n")
@@ -45,7 +45,7 @@ def test_elastic_shows_guesses_table_and_one_line_of_advice(tmp_path: Path, monk
     words = ["--strategy", "combined", "--forecaster", "ridge", "--repeats", "1", "--min", "2", "--fill", "1"]
     text = _shown("elastic", "own.csv", *words, "--out", "out")
     assert text.startswith("time column: 'time'\n")
-    assert "\nfilled: 1 of 120 steps, in 1 gap of at most 1, by straight lines" in text
+    assert "\nfilled: 1 of 120 steps, in gaps of at most 1, by straight lines" in text
     assert "│ combined   │ last_value │" in text
     assert "; rule: fewest pod-hours" in text.splitlines()[-2]
     assert text.endswith("results: out\n")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from edgeresearch.data.trace import Origin, Trace, regular_index
+from edgeresearch.data.trace import Origin, Trace, find_whole_windows, regular_index
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import evaluation as module
 from edgeresearch.forecasting.base import MODELS, Array
@@ -133,11 +133,25 @@ def test_a_trace_that_is_too_short_is_refused(rows: int, horizons: tuple[int, ..
 
 def test_a_test_part_without_an_observed_stretch_is_refused() -> None:
     values = _trace().frame.copy()
-    values.iloc[320::6] = np.nan
+    values.iloc[::6] = np.nan
     trace = replace(_trace(), frame=values)
     with pytest.raises(InputError, match="t has no 8 observed values in a row, and a value after them, in its last 80"):
         _split(trace, fill_limit=0)
     assert _split(trace, window=5, fill_limit=0, horizons=(2,)).scored.any()
+
+
+def test_where_the_end_is_missing_the_last_of_what_is_known_is_judged() -> None:
+    values = _trace().frame.copy()
+    values.iloc[320:390] = np.nan
+    part = _split(replace(_trace(), frame=values), window=8)
+    judged = part.scored & ~np.isnan(part.targets).any(axis=1)
+    ready = ~np.isnan(part.targets).any(axis=1) & find_whole_windows(part.features["value"].to_numpy(), 8)
+    assert judged.sum() == pytest.approx(ready.sum() / 5, abs=1)
+    assert part.test_start < 320
+    assert judged.sum() > np.isfinite(values.iloc[320:, 0]).sum()
+    values = _trace().frame.copy()
+    values.iloc[340:360] = np.nan  # what remains suffices
+    assert _split(replace(_trace(), frame=values), window=8).test_start == 320
 
 
 def test_an_unknown_model_is_refused_before_any_is_fitted(problem: Split) -> None:
