@@ -34,6 +34,8 @@ from edgeresearch.sweeps.runner import ERROR, KEY, SEED, Cell
 TABLE = "sweep.parquet"
 FACTS = "sweep.json"
 FAILED = "failed.csv"
+ALIKE = (("strategy", "policy", "policies"), ("model", "forecaster"))
+"""What experiments call by different names."""
 DIGITS = 6
 """Significant digits of what a Latin hypercube draws: the numbers can be read and typed again."""
 
@@ -284,6 +286,12 @@ def load(spec: str | Path | Mapping[str, Any] | Spec) -> Spec:
     path, data = (str(spec), read_yaml(Path(spec))) if isinstance(spec, str | Path) else ("sweep", dict(spec))
     if "experiment" not in data:
         raise InputError(f"{path}: experiment is missing; name one, such as experiment: los")
+    named = str(data["experiment"])
+    own = BUILTIN[named].own.model_fields if named in BUILTIN else {}
+    if astray := [key for key in data if key in own]:
+        raise InputError(
+            f"{path}: {astray[0]} is a setting; write it under settings, or under grid with several values"
+        )
     try:
         return parsed(data, Spec, path)
     except (TypeError, ValueError, RecursionError) as error:  # keys or cycles that YAML has and a sweep has not
@@ -389,7 +397,8 @@ def check_name(name: str, experiment: Experiment, where: str) -> None:
     if below:
         raise InputError(f"{where}: {name} is a group of settings; name one of it, such as {below[0]}")
     ends = {each.rpartition(".")[2]: each for each in names}  # what lacks its section is near by its last part
-    close = nearest(name, names) or (f"; did you mean {ends[name]}?" if name in ends else "")
+    ends |= {twin: each for group in ALIKE for twin in group for each in group if each in names}
+    close = f"; did you mean {ends[name]}?" if name in ends else nearest(name, names)
     raise InputError(f"{where}: unknown setting {name}{close or '; known: ' + ', '.join(names)}")
 
 

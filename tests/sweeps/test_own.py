@@ -149,6 +149,9 @@ def test_the_folder_of_the_sweep_comes_first(folder: Path) -> None:
         ("elastic", {}, {"trace": ["elb", "requests.csv"]}, "elb is no file; sweep files of your own and traces"),
         ("elastic", {"trace": "requests.csv"}, {"elastic.timeout": [1, 2]}, "does not read elastic.timeout; leave"),
         ("elastic", {"trace": "requests.csv", "unit": "rps"}, {"fill": [1]}, "unit is 'rps'; input should be 'per-s"),
+        ("elastic", {}, {"policies": ["hpa"]}, "unknown setting policies; did you mean strategy"),
+        ("elastic", {}, {"model": ["lstm"]}, "unknown setting model; did you mean forecaster"),
+        ("los", {}, {"strategy": ["los"]}, "unknown setting strategy; did you mean policy"),
         ("los", {}, {"policy": ["scheduling_of_mine:Hree"]}, "has no 'Hree'; did you mean Here"),
         ("los", {"los.testbed": "none.yaml"}, {"streams": [2]}, "cannot read .*mine/none.yaml: No such file"),
     ],
@@ -160,6 +163,12 @@ def test_what_cannot_be_swept_is_told_before_a_cell_is_run(
         er.sweep(_spec(folder, experiment=experiment, settings=settings, grid=grid), "out", workers=1)
     assert "\n" not in str(caught.value)
     assert not Path("out/cells.jsonl").exists() or not Path("out/cells.jsonl").read_text()
+
+
+def test_a_setting_at_the_top_is_shown_its_place(folder: Path) -> None:
+    path = _spec(folder, experiment="elastic", trace="requests.csv", grid={"strategy": ["hpa"]})
+    with pytest.raises(InputError, match="trace is a setting; write it under settings, or under grid with several val"):
+        er.sweep(path)
 
 
 def test_the_units_are_those_of_a_replay() -> None:
