@@ -24,8 +24,9 @@ class RunError(RuntimeError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that can follow a message about an unknown name: `; did you mean …?`, or nothing if none is near."""
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=2, cutoff=0.75) or difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
 def check_known(what: str, name: str, known: Iterable[str]) -> None:

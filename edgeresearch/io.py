@@ -24,6 +24,11 @@ DRAFT = ".draft-"
 """How names begin that are not yet whole; they are no results, and DVC looks past them."""
 
 
+def readable(name: str | os.PathLike[str]) -> str:
+    """Return a name in which bytes that are no UTF-8, of an old archive's file say, are replaced."""
+    return str(name).encode("utf-8", "replace").decode("utf-8")
+
+
 @contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; rename it to `path` if the block succeeds.
@@ -44,6 +49,8 @@ def check_file(path: Path) -> None:
     """Look whether a file is there, before anything heavy is imported to read it; if not, the nearest is named."""
     if path.is_dir():
         raise InputError(f"{path} is a directory; name a file in it")
+    if path.is_char_device() or path.is_block_device():
+        raise InputError(f"{path} is a device; name a file, or - for standard input")
     if not path.exists():
         near = get_close_matches(path.name, [item.name for item in path.parent.glob("*")], n=1)
         raise InputError(f"no file {path}; " + (f"nearest: {near[0]}" if near else "check the path"))
@@ -150,7 +157,7 @@ def write_csv(table: "pd.DataFrame", path: str | os.PathLike[str], digits: int |
     """
     form = None if digits is None else f"%.{digits}g"
     with atomic(path) as draft:
-        table.to_csv(draft, index=False, float_format=form, lineterminator="\n")
+        table.to_csv(draft, index=False, float_format=form, lineterminator="\n", errors="replace")
 
 
 def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
@@ -171,7 +178,7 @@ def read_table(path: str | os.PathLike[str]) -> "pd.DataFrame":
 def write_text(text: str, path: str | os.PathLike[str]) -> None:
     """Write text as UTF-8."""
     with atomic(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", errors="replace")
 
 
 def write_json(data: Any, path: str | os.PathLike[str]) -> None:

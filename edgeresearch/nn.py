@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
 MAX_GRADIENT_NORM = 1.0
@@ -210,7 +211,8 @@ def train(
     if epochs == 0:
         module.eval()
         return 0
-    fabric = Fabric(accelerator=accelerator, devices=1)
+    # One process, whatever the variables of a cluster around it say of others, such as those of SLURM or torchrun.
+    fabric = Fabric(accelerator=accelerator, devices=1, plugins=[LightningEnvironment()])
     module.to(fabric.device)
     chosen: Any = module.configure_optimizers()
     scheduled = isinstance(chosen, dict)

@@ -4,7 +4,7 @@ import ast
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
 from edgeresearch import parallel
@@ -14,6 +14,9 @@ from edgeresearch.io import atomic, write_text
 if TYPE_CHECKING:
     from jupyter_client.manager import KernelManager
     from nbformat import NotebookNode
+
+WORDS = {"yes": True, "on": True, "no": False, "off": False}
+"""What else people write for true and false."""
 
 
 def find(name: str | Path, folder: Path = Path("notebooks")) -> Path:
@@ -47,6 +50,11 @@ def declared(path: str | Path) -> dict[str, str]:
     return found
 
 
+def find_texts(name: str | Path) -> set[str]:
+    """The parameters of a notebook (see `find`) whose defaults are text."""
+    return {each for each, default in declared(find(name)).items() if _kind(_value(default)) == "text"}
+
+
 def run(
     name: str | Path, out: str | Path, parameters: Mapping[str, Any] | None = None, html: str | Path | None = None
 ) -> Path:
@@ -58,7 +66,9 @@ def run(
     Args:
         name: Path of a notebook, or its name in `notebooks/`.
         out: Where the executed copy goes.
-        parameters: Values by name; each must be declared in the notebook's cell tagged `parameters`.
+        parameters: Values by name; each must be declared in the notebook's cell tagged `parameters`. Where a default is
+            text, a number, a list, or true or false, a value must be of that kind, too; `yes`, `on`, `no` and `off`
+            are true or false.
         html: Where the executed copy goes as a page that needs no network, if anywhere.
 
     Returns:
@@ -73,8 +83,7 @@ def run(
         raise InputError(f"the executed copy of a notebook cannot be named {target}; end its name with .ipynb")
     if html is not None and Path(html).suffix != ".html":
         raise InputError(f"the page of a notebook cannot be named {html}; end its name with .html")
-    values = dict(parameters or {})
-    _refuse_undeclared(source, values)
+    values = _checked(source, parameters or {})
     failed = target.with_suffix(".failed.ipynb")
     with atomic(target) as draft:
         fault = _execute(source, draft, values)
@@ -140,19 +149,43 @@ def _read(path: Path) -> "NotebookNode":
         raise InputError(f"{path} is not a notebook: {str(error).splitlines()[0][:200]}") from error
 
 
-def _refuse_undeclared(path: Path, values: Mapping[str, Any]) -> None:
-    known = declared(path)
-    for name in values:
+def _checked(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    known, values = declared(path), dict(given)
+    for name, value in given.items():
         if name not in known:
             hint = nearest(name, known) or f"; declared: {', '.join(known) or 'none'}"
             raise InputError(f"notebook {path.stem} declares no parameter {name!r}{hint}")
+        wanted, kind = _kind(_value(known[name])), _kind(value)
+        if wanted == "true or false" and str(value).lower() in WORDS:
+            values[name] = WORDS[str(value).lower()]
+        elif wanted and kind and wanted != kind:
+            what = f"{name} is {value!r}, {kind}; notebook {path.stem} declares {known[name]}"
+            raise InputError(f"{what}: give {wanted}")
+    return values
+
+
+def _kind(value: Any) -> str:
+    """What a value is: a number, text, a list, or true or false; "" where it is none of these."""
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return "text" if isinstance(value, str) else "a number" if isinstance(value, int | float) else ""
+
+
+def _value(default: str) -> Any:
+    """The value of a default as written; None where it takes a computation."""
+    try:
+        return ast.literal_eval(default)
+    except ValueError:
+        return None
 
 
 def _execute(source: Path, draft: Path, values: Mapping[str, Any]) -> str:
     """Run `source` into `draft`; what went wrong, and the begin of what the draft has of it, or nothing."""
     import papermill
 
-    with TemporaryFile() as complaints:
+    with TemporaryFile() as complaints, TemporaryDirectory(prefix="edgeresearch-ipython-") as profile:
         try:
             papermill.execute_notebook(
                 source,
@@ -161,7 +194,7 @@ def _execute(source: Path, draft: Path, values: Mapping[str, Any]) -> str:
                 kernel_name="python3",
                 language="python",
                 progress_bar=sys.stderr.isatty(),
-                kernel_manager_class=_this_interpreter(complaints),
+                kernel_manager_class=_this_interpreter(complaints, profile),
             )
         except papermill.PapermillExecutionError as error:
             last = f"{error.ename}: {error.evalue}".strip().splitlines()[-1]
@@ -181,7 +214,7 @@ def _place(draft: Path, count: int) -> int:
     return 1 + [cell.get("execution_count") for cell in cells].index(count)
 
 
-def _this_interpreter(complaints: IO[bytes]) -> "type[KernelManager]":
+def _this_interpreter(complaints: IO[bytes], profile: str) -> "type[KernelManager]":
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
@@ -192,7 +225,9 @@ def _this_interpreter(complaints: IO[bytes]) -> "type[KernelManager]":
         @property
         def kernel_spec(self) -> KernelSpec:
             # Quiet: a kernel reports its own orderly shutdown as an error. What cells print or raise is not affected.
-            return KernelSpec(resource_dir="", **get_kernel_dict(["--log-level=CRITICAL"]))
+            # A user's own start-up files and windows would make it another job; nor need there be a HOME.
+            alike = {"IPYTHONDIR": profile, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+            return KernelSpec(resource_dir="", env=alike, **get_kernel_dict(["--log-level=CRITICAL"]))
 
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             # What a kernel's own parts complain of, also as it ends; what cells write goes to the notebook.

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,7 +69,24 @@ def _has_one_thread() -> bool:
 def _fresh(tasks: Sequence[Task], workers: int) -> Iterator[Any]:
     from joblib import Parallel
 
-    yield from Parallel(n_jobs=workers, return_as="generator")(tasks)
+    yield from start(lambda: Parallel(n_jobs=workers, return_as="generator")(tasks))
+
+
+def start(parallel: Callable[[], Iterator[Any]]) -> Iterator[Any]:
+    """Yield what processes of joblib give: an interrupt reaches this process alone, and it ends them."""
+    resource_tracker.ensure_running()  # while it starts, it lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        results = parallel()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield from results
+    except BaseException:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=True, kill_workers=True)
+        raise
 
 
 def _copies(tasks: Sequence[Task], workers: int) -> Iterator[Any]:

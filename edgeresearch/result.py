@@ -88,9 +88,11 @@ class Result:
         return f"{type(self).__name__}: {self.summary}".rstrip(": ") + f"\n{head}\n{size}"
 
     def _repr_html_(self) -> str:
+        # Names may hold `$`, which Jupyter would read as a formula.
         summary = f"<p>{escape(self.summary, quote=False)}</p>" if self.summary else ""
         notes = "".join(f"<li>{escape(note, quote=False)}</li>" for note in self.notes)
-        return f"{summary}{self.table.to_html(index=False, max_rows=30, float_format=_short)}<ul>{notes}</ul>"
+        page = f"{summary}{self.table.to_html(index=False, max_rows=30, float_format=_short)}<ul>{notes}</ul>"
+        return f'<div class="tex2jax_ignore mathjax_ignore">{page}</div>'
 
 
 def _short(value: float) -> str:

@@ -2,11 +2,13 @@
 
 import importlib
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
@@ -154,19 +156,115 @@ Counts = Annotated[tuple[PositiveInt, ...], AfterValidator(ascending)]
 
 S = TypeVar("S", bound=Section)
 
+SHOWN = 60
+"""Characters of a value that a message shows."""
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file of keys and values; an empty file has none.
+MOST_VALUES = 10_000_000
+"""Values of a YAML file, aliases counted as often as they are used; more are refused: they would take gigabytes."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's core schema, as DVC reads it: `no`, `12:30` and a date are text, `1e-3` is a number; each key once."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_constructors = {
+        tag: make
+        for tag, make in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in ("null", "bool", "str", "seq", "map")
+    }
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: dict[str, int] = {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                where = f"line {line}" if line == seen[key.value] else f"lines {seen[key.value]} and {line}"
+                raise InputError(f"{key.value} stands there twice ({where}); keep one of the two")
+            seen[key.value] = line
+        return node
+
+
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> float:
+    written = loader.construct_scalar(node).replace("_", "").lower()
+    if node.tag.endswith("float"):
+        return float(written.replace(".inf", "inf").replace(".nan", "nan"))
+    return int(written, 0 if re.match("[-+]?0[box]", written) else 10)
+
+
+for _tag, _form, _first in (
+    ("null", "~|null|Null|NULL|", "~nN"),
+    ("bool", "true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", "[-+]?(0o[0-7]+|0x[0-9a-fA-F]+|0b[01]+|[0-9][0-9_]*)", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+    ("merge", "<<", "<"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_form})$"), [*_first, ""])
+for _tag in ("int", "float"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _number)
+
+
+def parse_yaml(content: str | bytes, where: str, text: Container[str] = ()) -> Any:
+    """Return what YAML says.
+
+    Args:
+        content: The YAML.
+        where: What messages call it.
+        text: Keys whose values are text as they are written, such as `1.10` or `no`; "" stands for the whole.
+
+    Raises:
+        InputError: It is not YAML, names a key twice, or holds itself or endlessly much.
+    """
+    try:
+        loader = _Loader(content)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count(node, {}) > MOST_VALUES:
+            raise InputError(f"it holds more than {MOST_VALUES:,} values, by its aliases; write out what is needed")
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        for value in [node] * ("" in text) + [value for key, value in pairs if key.value in text]:
+            if isinstance(value, yaml.ScalarNode) and not value.tag.endswith(":null"):
+                value.tag = "tag:yaml.org,2002:str"
+        return loader.construct_document(node)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    except yaml.reader.ReaderError as error:
+        raise InputError(f"{where} is not YAML: {error.reason}, at place {error.position}; save it as UTF-8") from error
+    except RecursionError:
+        raise InputError(f"{where} is nested too deeply; write it flatter") from None
+    except (yaml.MarkedYAMLError, ValueError) as error:  # the second for whole numbers of thousands of digits
+        mark = getattr(error, "problem_mark", None)
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        problem = f"{getattr(error, 'context', '')} {problem}" if problem.startswith("but ") else problem
+        hint = "; indent with spaces" if "'\\t'" in problem else ""
+        raise InputError(f"{where} is not YAML: {f'line {mark.line + 1}: ' if mark else ''}{problem}{hint}") from error
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Count the values of a document, those of an alias each time; `known` has those counted already, 0 meanwhile."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = 0
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    if not known[id(node)]:
+        raise InputError(f"line {node.start_mark.line + 1} holds itself, by an alias; write out what is meant")
+    return known[id(node)]
+
+
+def read_yaml(path: Path, text: Container[str] = ()) -> dict[str, Any]:
+    """Read a YAML file of keys and values (see `parse_yaml`); an empty file has none.
 
     Raises:
         InputError: The file is missing, not YAML, or holds something else than keys and values.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_bytes(), str(path), text)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; name another file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -195,24 +293,47 @@ def parsed(data: Mapping[str, Any], model: type[S], where: str) -> S:
         return model.model_validate_json(json.dumps(data, default=_as_json))
     except ValidationError as error:
         raise InputError(f"{where}: {_told(error)}") from None
+    except (TypeError, ValueError, RecursionError) as error:  # keys or cycles that Python has and JSON has not
+        raise InputError(f"{where}: {error}; give plain keys and values") from error
 
 
 def refuse_unknown(data: Mapping[Any, Any], model: type[BaseModel], where: str, path: str = "") -> None:
-    """Raise an `InputError` naming the first key of `data` that `model` does not have, and the key nearest to it."""
+    """Raise an `InputError` naming the first key of `data` that `model` does not have, and the key nearest to it.
+
+    What stands below is looked at, too: sections, lists of sections, and mappings to sections.
+    """
     fields = model.model_fields
     for key, value in data.items():
         if key not in fields:
             known = f"; known here: {', '.join(fields)}"
             raise InputError(f"{where}: unknown key {path}{key}{nearest(str(key), fields) or known}")
-        below = fields[key].annotation
-        if isinstance(value, Mapping) and isinstance(below, type) and issubclass(below, BaseModel):
-            refuse_unknown(value, below, where, f"{path}{key}.")
+        for name, each, section in _sections(value, fields[key].annotation, f"{path}{key}"):
+            refuse_unknown(each, section, where, f"{name}.")
+
+
+def _sections(value: Any, kind: Any, name: str) -> Iterator[tuple[str, Mapping[Any, Any], type[BaseModel]]]:
+    """Yield the mappings in a value that are to be sections, with their dotted names and what they are to be."""
+    if isinstance(value, Mapping) and isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield name, value, kind
+    elif get_origin(kind) is dict and isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _sections(each, get_args(kind)[1], f"{name}.{key}")
+    elif get_origin(kind) is tuple and isinstance(value, list | tuple):
+        for at, each in enumerate(value):
+            yield from _sections(each, get_args(kind)[0], f"{name}[{at}]")
+    elif get_origin(kind) in (Union, UnionType, Annotated):
+        for part in get_args(kind):
+            yield from _sections(value, part, name)
 
 
 def _told(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{dotted} is missing; give it"
     if first["type"] == "value_error" and isinstance(first["input"], dict):
         return f"{dotted}: {message}" if dotted else message
-    return f"{dotted} is {first['input']!r}; {message[0].lower()}{message[1:]}"
+    given = repr(first["input"])
+    given = given if len(given) <= SHOWN else f"{given[: SHOWN - 1]}…"
+    return f"{dotted} is {given}; {message[0].lower()}{message[1:]}"

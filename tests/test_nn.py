@@ -391,3 +391,26 @@ def test_patience_and_epochs_bound_the_training(epochs: int, goal: float, kept: 
     assert len(module.seen) == trained * 4 and not module.training
     assert (float(module.weight.detach()) == 0) == (kept == 0)
     assert torch.equal(torch.get_rng_state(), state), "the global generator is left alone"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {
+            "SLURM_NTASKS": "4",
+            "SLURM_JOB_ID": "7",
+            "SLURM_JOB_NAME": "train",
+            "SLURM_PROCID": "1",
+            "SLURM_LOCALID": "1",
+        },
+        {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "MASTER_ADDR": "x", "TORCHELASTIC_RUN_ID": "1"},
+        {"KUBERNETES_PORT": "1", "MASTER_ADDR": "x", "MASTER_PORT": "1", "WORLD_SIZE": "2", "RANK": "1"},
+        {"LSB_JOBID": "1", "LSB_DJOB_RANKFILE": "none", "JSM_NAMESPACE_LOCAL_RANK": "1", "JSM_NAMESPACE_SIZE": "2"},
+    ],
+)
+def test_a_cluster_around_it_is_none_of_its_business(monkeypatch: pytest.MonkeyPatch, around: dict[str, str]) -> None:
+    for name, value in around.items():
+        monkeypatch.setenv(name, value)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.zeros(20, 5, 1), torch.zeros(20, 1)
+    assert train(WindowLSTM(4, 1, 1e-3, generator), Batches(rows, 10, generator), 1) == 1

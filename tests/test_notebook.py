@@ -7,8 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from edgeresearch.cli.base import pairs
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.notebook import declared, find, run, run_all
+from edgeresearch.notebook import declared, find, find_texts, run, run_all
 
 Writer = Callable[..., Path]
 
@@ -72,6 +73,36 @@ def test_an_undeclared_parameter_names_the_nearest_and_nothing_is_written(
     path = write_notebook(tmp_path / "a.ipynb", "horizon = 1\ntrace = 'elb'")
     with pytest.raises(InputError, match=r"notebook a declares no parameter 'horizn'; did you mean horizon\?"):
         run(path, tmp_path / "out" / "a.ipynb", {"trace": "nasa", "horizn": 5})
+    assert not (tmp_path / "out").exists()
+
+
+PARAMETERS = "start = '2024-01-01'\npoints = -240\nrefit = True\nmodels = ['ridge']\nseed = None\nrate = 1 / 2"
+
+
+def test_what_is_typed_is_of_the_kind_that_the_notebook_declares(tmp_path: Path, write_notebook: Writer) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", PARAMETERS, "print(start, points, refit, models, seed, rate, sep='|')")
+    words = ["start=0o17", "points=1e-3", "refit=no", "models=[a, 1]", "seed=2024-01-31", "rate=12:30"]
+    out = run(path, tmp_path / "out.ipynb", pairs(words, find_texts(path)))
+    assert _printed(out) == "0o17|0.001|False|['a', 1]|2024-01-31|12:30\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("start", 20240131, "start is 20240131, a number; notebook a declares '2024-01-01': give text"),
+        ("start", True, "start is True, true or false; .*: give text"),
+        ("points", "many", "points is 'many', text; notebook a declares -240: give a number"),
+        ("points", True, "points is True, true or false; .*: give a number"),
+        ("refit", "never", "refit is 'never', text; notebook a declares True: give true or false"),
+        ("models", "ridge", r"models is 'ridge', text; notebook a declares \['ridge'\]: give a list"),
+    ],
+)
+def test_a_parameter_of_another_kind_is_refused(
+    tmp_path: Path, write_notebook: Writer, name: str, value: object, message: str
+) -> None:
+    path = write_notebook(tmp_path / "a.ipynb", PARAMETERS)
+    with pytest.raises(InputError, match=message):
+        run(path, tmp_path / "out" / "a.ipynb", {name: value})
     assert not (tmp_path / "out").exists()
 
 

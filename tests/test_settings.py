@@ -1,4 +1,5 @@
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgeresearch.errors import InputError
-from edgeresearch.settings import Section, ascending, each_once, merge, parsed, plain, read_yaml, refuse_unknown
+from edgeresearch.settings import (
+    Section,
+    ascending,
+    each_once,
+    merge,
+    parse_yaml,
+    parsed,
+    plain,
+    read_yaml,
+    refuse_unknown,
+)
 
 keys = st.sampled_from("abc")
 trees = st.recursive(
@@ -126,6 +137,8 @@ def test_a_mapping_stands_for_settings() -> None:
         ({"inner": 5}, "here: inner is 5; input should be an object"),
         ({"rate": float("inf")}, "here: rate is inf; input should be a finite number"),
         ({"rate": None}, "here: rate is None; input should be a valid number"),
+        ({"rate": ["x" * 100]}, "here: rate is \\['x{57}…; input should be a valid number"),
+        ({"rate": {(1, 2): 3}}, "here: keys must be str, int, float, bool or None, not tuple; give plain keys"),
     ],
 )
 def test_faults_are_one_line_with_place_value_and_what_is_expected(data: dict[Any, Any], message: str) -> None:
@@ -150,8 +163,16 @@ def test_read_yaml(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"- 1\n", "holds a list; expected keys and values"),
-        (b"a: [1\n", "is not YAML: while parsing"),
-        (b"a: \xff\xfe\n", "is not YAML: 'utf-8' codec"),
+        (b"a: [1\n", "is not YAML: line 2: expected ',' or ']', but got '<stream end>'"),
+        (b"a:\n\t- 1\n", "line 2: found character '.*t' that cannot start any token; indent with spaces"),
+        (b"a: \xff\xfe\n", "is not YAML: invalid start byte, at place 3; save it as UTF-8"),
+        (b"a: 1\n---\nb: 2\n", "is not YAML: line 2: expected a single document in the stream but found another"),
+        (b"a: " + b"1" * 5000, "is not YAML: Exceeds the limit"),
+        (b"a: !!binary aGk=", "is not YAML: line 1: could not determine a constructor"),
+        (b"a: " + b"[" * 9000, "is nested too deeply"),
+        (b"a: &a [1, *a]\n", ": line 1 holds itself, by an alias"),
+        (b"a: {b: 1, \n 'b': 2}\n", r": b stands there twice \(lines 1 and 2\); keep one of the two"),
+        (b"1: 1\n'1': 1\n", r": 1 stands there twice \(lines 1 and 2\)"),
     ],
 )
 def test_a_file_that_holds_something_else_is_told_in_one_line(tmp_path: Path, content: bytes, message: str) -> None:
@@ -161,6 +182,44 @@ def test_a_file_that_holds_something_else_is_told_in_one_line(tmp_path: Path, co
         read_yaml(path)
     assert "\n" not in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        *[
+            (text, text)
+            for text in ("2024-01-31", "2024-01-31 10:00:00", "12:30", "1:2:3", "no", "on", "yes", "y", "=")
+        ],
+        *[(text, text) for text in ("1e", "e5", "_1", "1-2", "1.2.3", "0x", "infinity", "nan", "é")],
+        *[("1e-3", 0.001), ("1E5", 1e5), ("-1.5e+3", -1500.0), (".5", 0.5), ("5.", 5.0), ("1_000.5", 1000.5)],
+        *[("1_000", 1000), ("017", 17), ("0o17", 15), ("-0x1F", -31), ("0b11", 3), ("+1", 1), ("-.inf", -math.inf)],
+        *[("true", True), ("False", False), ("~", None), ("", None), ("NULL", None), ("'no'", "no"), ("'1'", "1")],
+        *[("{<<: {a: 1, b: 1}, a: 2}", {"a": 2, "b": 1}), ("[&x {a: 1}, *x]", [{"a": 1}, {"a": 1}])],
+    ],
+)
+def test_yaml_is_read_as_its_version_1_2_and_dvc_read_it(written: str, expected: object) -> None:
+    found = parse_yaml(written, "here")
+    assert (found, type(found)) == (expected, type(expected))
+
+
+def test_yaml_values_may_be_asked_for_as_they_are_written() -> None:
+    data = parse_yaml("{a: 1.10, b: 1.10, c: null, d: [1.10], e: no}", "here", {"a", "c", "d", "e"})
+    assert data == {"a": "1.10", "b": 1.1, "c": None, "d": [1.1], "e": "no"}
+    assert parse_yaml("0o17", "here", {""}) == "0o17"
+
+
+def test_aliases_of_aliases_are_refused_before_they_fill_the_memory() -> None:
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 20)]
+    with pytest.raises(InputError, match="^here: it holds more than 10,000,000 values, by its aliases"):
+        parse_yaml("\n".join(lines), "here")
+
+
+def test_yaml_may_be_utf_16(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes("a: é\n".encode("utf-16"))
+    assert read_yaml(path) == {"a": "é"}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 from typer import Argument, Option, Typer
 
 from edgeresearch.errors import InputError, check_known
+from edgeresearch.io import readable
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -139,6 +140,9 @@ Seed = Annotated[int | None, option("Root of everything random.", "0", "--seed")
 FLAGS = {"q_max": "qmax", "sync_period": "every", "policies": "strategy", "columns": "column"}
 """Options that are not called as the arguments that they fill."""
 
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters that move a terminal's cursor, colour it or turn the direction of writing."""
+
 F = TypeVar("F", bound=Callable[..., None])
 
 
@@ -160,8 +164,14 @@ def command(*examples: str, panel: str = MAKE) -> Callable[[F], F]:
 
 
 def name_flags(message: str) -> str:
-    """Return a message of the library with its arguments, in backticks, as the options that one types."""
-    return re.sub(r"`([a-z]\w*)`", lambda name: "--" + FLAGS.get(name[1], name[1]).replace("_", "-"), message)
+    """Return a message of the library as one line, its arguments, in backticks, as the options that one types."""
+    flag = re.sub(r"`([a-z]\w*)`", lambda name: "--" + FLAGS.get(name[1], name[1]).replace("_", "-"), message)
+    return as_text(" ".join(flag.splitlines()))
+
+
+def as_text(words: object) -> str:
+    """Return words that a terminal shows and does not obey: what is no letter is written as a code."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], readable(str(words)))
 
 
 def warn(message: str) -> None:
@@ -223,47 +233,50 @@ def with_measured_cost(study: "SchedulingStudy", path: Path | None, model: str |
     return study.replace(training_cost=cost)
 
 
-def pairs(parameters: list[str] | None) -> dict[str, Any]:
-    """Return keys and values of several `KEY=VALUE`; a value is YAML."""
-    import yaml
+def pairs(parameters: list[str] | None, text: Container[str] = ()) -> dict[str, Any]:
+    """Return keys and values of several `KEY=VALUE`; a value is YAML, or for the keys in `text` what is written."""
+    from edgeresearch.settings import parse_yaml
 
     found = {}
     for words in parameters or ():
         key, equals, value = words.partition("=")
         if not key or not equals:
             raise InputError(f"-p {words}: expected KEY=VALUE, such as -p seed=7")
-        try:
-            found[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"-p {words}: the value is not YAML: {error}; quote it") from error
+        found[key] = parse_yaml(value, f"-p {words}", {""} if key in text else ())
     return found
 
 
 def status(message: str) -> "Status":
     """Say what is under way, on the error stream of a terminal."""
     from rich.console import Console
+    from rich.text import Text
 
-    return Console(stderr=True).status(message)
+    return Console(stderr=True).status(Text(as_text(message)))
 
 
 def ask(function: str, out: Path, **options: Any) -> Any:
-    """Call a function of the front door with the options that were given, and print the notes of its result."""
+    """Call a function of the front door with the options that were given."""
+    from rich.text import Text
+
     import edgeresearch
     from edgeresearch.io import check
 
     check(out)  # before long work
     with status("reading the input") as shown:
-        result = getattr(edgeresearch, function)(**given(**{"progress": shown.update, **options}))
-    print(*map(name_flags, result.notes), sep="\n")
-    return result
+        progress = {"progress": lambda line: shown.update(Text(as_text(line)))}
+        return getattr(edgeresearch, function)(**given(**progress | options))
 
 
 def answer(result: Any, table: Any, title: str, out: Path, form: str = ".4g") -> None:
-    """Print a table of a result and what follows from it, and save it."""
-    if len(table):
-        show(table, title, form)
-    print(name_flags(result.summary))
-    print(f"results: {result.save(out)}")
+    """Print a result's notes, a table of it and what follows, and save it, also where nobody reads what is printed."""
+    try:
+        print(*map(name_flags, result.notes), sep="\n")
+        if len(table):
+            show(table, title, form)
+        print(name_flags(result.summary))
+    finally:
+        place = result.save(out)
+    print(f"results: {place}")
 
 
 def show(table: Any, title: str, form: str = ".4g") -> None:
@@ -274,10 +287,10 @@ def show(table: Any, title: str, form: str = ".4g") -> None:
 
     shown = Table()
     for column in table.columns:
-        shown.add_column(str(column))
+        shown.add_column(Text(as_text(column)))
     for row in table.astype(object).where(table.notna(), "").itertuples(index=False):
-        shown.add_row(*(format(cell, form) if isinstance(cell, float) else str(cell) for cell in row))
-    Console().print(Text(title), shown, sep="\n")
+        shown.add_row(*(Text(format(cell, form) if isinstance(cell, float) else as_text(cell)) for cell in row))
+    Console().print(Text(as_text(title)), shown, sep="\n")
 
 
 def join_bounds(low: Any, high: Any, form: str = ".4g") -> Any:

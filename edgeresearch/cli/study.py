@@ -48,10 +48,11 @@ def notebook(
     html: Annotated[Path | None, base.option("The same as a page that needs no network.", "none")] = None,
 ) -> None:
     """Run a notebook with parameters, as a batch job; a parameter that it does not declare is refused."""
-    from edgeresearch.notebook import run
+    from edgeresearch.notebook import find_texts, run
     from edgeresearch.settings import read_yaml
 
-    values = (read_yaml(file) if file else {}) | base.pairs(parameter)
+    text = find_texts(name)
+    values = (read_yaml(file, text) if file else {}) | base.pairs(parameter, text)
     place = run(name, out or Path("build") / "notebooks" / f"{Path(name).stem}.ipynb", values, html=html)
     print(f"notebook: {place}", *([f"page: {html}"] if html else []), sep="\n")
 

@@ -281,8 +281,11 @@ def sweep(
     ends = {name: name.rpartition(".")[2] for name in result.spec.varied}
     shown = shown.rename(columns=ends if len({*ends.values()}) == len(ends) else {})  # eighty columns are few
     more = f"; the first {SHOWN} settings" if len(result.table) > SHOWN else ""
-    base.show(shown, f"{result.labels[measure]}, means over the seeds{more}")
-    print(*(note for note in result.notes if note not in told), f"results: {result.save(out)}", sep="\n")
+    try:
+        base.show(shown, f"{result.labels[measure]}, means over the seeds{more}")
+    finally:
+        place = result.save(out)
+    print(*(note for note in result.notes if note not in told), f"results: {place}", sep="\n")
     if len(result.failures):
         failed = f"{len(result.failures)} of {len(result.cells)} cells failed"
         raise RunError(f"{failed}; {out / 'failed.csv'} tells which and why")

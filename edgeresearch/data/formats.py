@@ -19,7 +19,7 @@ import pandas as pd
 
 from edgeresearch.data.cells import MISSING, Kind, is_missing, kind_of
 from edgeresearch.errors import InputError
-from edgeresearch.io import decompress, read_bytes
+from edgeresearch.io import decompress, read_bytes, readable
 from edgeresearch.provenance import sha256
 
 Source: TypeAlias = str | Path | pd.DataFrame | pd.Series
@@ -94,7 +94,7 @@ def open_table(source: Source) -> Table:
         if content.startswith(magic):
             raise InputError(f"{where} is {what}")
     notes: list[str] = []
-    facts: dict[str, Any] = {"file": "" if str(source) == "-" else _readable(name), "sha256": sha256(content)}
+    facts: dict[str, Any] = {"file": "" if str(source) == "-" else readable(name), "sha256": sha256(content)}
     if content.startswith(b"PAR1"):
         cells = _from_parquet(content, where)
     else:
@@ -122,15 +122,10 @@ def open_table(source: Source) -> Table:
     return Table(_plain(name), where, cells, notes=tuple(notes), **facts)
 
 
-def _readable(name: str) -> str:
-    """Return a name in which bytes that are no UTF-8 are replaced."""
-    return name.encode("utf-8", "replace").decode("utf-8")
-
-
 def _plain(name: str) -> str:
     """Return a file's name without suffixes."""
     short = next((name.removesuffix(end) for end in _SUFFIXES if name.lower().endswith(end) and name != end), name)
-    return _plain(short) if short != name else _readable(name)
+    return _plain(short) if short != name else readable(name)
 
 
 def _read(source: str | Path) -> tuple[bytes, str, str]:
@@ -140,7 +135,7 @@ def _read(source: str | Path) -> tuple[bytes, str, str]:
         content = decompress(sys.stdin.buffer.read(), where)
     else:
         path = Path(source)
-        where, name = _readable(str(path)), path.name
+        where, name = readable(str(path)), path.name
         content = read_bytes(path)
     if not content.strip():
         raise InputError(f"{where} is empty; give a file with a value in each row")

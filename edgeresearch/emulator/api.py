@@ -22,6 +22,7 @@ from edgeresearch.emulator.settings import CitySettings, EmulatorSettings, Train
 from edgeresearch.emulator.simulation import Record, TrainingTimes, run_events, spawn_seeds
 from edgeresearch.emulator.testbed import PAPER_B, Testbed
 from edgeresearch.errors import InputError
+from edgeresearch.io import readable
 from edgeresearch.result import Result
 from edgeresearch.scheduling.settings import Fitting, Limits, Rules
 from edgeresearch.settings import as_list, check_seed, check_whole, plain
@@ -333,7 +334,7 @@ def _check(streams: int | None, hours: float, repeats: int) -> None:
 def _name(testbed: str | Path | Testbed) -> str:
     if isinstance(testbed, Testbed):
         return "a testbed"
-    return "Paper B" if str(testbed) == PAPER_B.stem else str(testbed)
+    return "Paper B" if str(testbed) == PAPER_B.stem else readable(testbed)
 
 
 def _testbed(testbed: str | Path | Testbed, city: CitySettings, nodes: int | None, start: float, seed: int) -> Testbed:

@@ -30,4 +30,6 @@ def figures(result: Any) -> "dict[str, Figure]":
     if name not in MODULES:
         raise TypeError(f"there is no figure for a {name}; known: {', '.join(MODULES)}")
     drawn: dict[str, Figure] = import_module(f"{__name__}.{MODULES[name]}").figures(result)
+    for figure in drawn.values():
+        import_module(f"{__name__}.style").take_names_as_text(figure)
     return drawn

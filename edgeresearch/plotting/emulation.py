@@ -128,7 +128,9 @@ def _draw_mesh(axes: Axes, result: Emulation) -> None:
     axes.figure.colorbar(drawn, ax=axes, label="% of the node's CPU", shrink=0.6)
     if few:
         for name, place in zip(names, at, strict=True):
-            axes.annotate(name, place, (0, -16), textcoords="offset points", ha="center", fontsize=7.5)
+            axes.annotate(
+                style.legible(name, 24), place, (0, -16), textcoords="offset points", ha="center", fontsize=7.5
+            )
     else:
         for each in axes.collections:
             each.set_rasterized(True)

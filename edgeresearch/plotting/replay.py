@@ -98,7 +98,7 @@ def draw_scaling(
         each.set(ylabel=f"{label(*run)}\npods", ylim=(0, 1.35 * max(part["wanted"].max(), 1)))
         each.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         percent = 100 * part["failed"] / part["load"].clip(lower=1e-9)
-        bottom.step(part["at"], percent, color=colour, lw=2.6 - 0.8 * at, label=label(*run), **step)
+        bottom.step(part["at"], percent, color=colour, lw=2.6 - 0.8 * at, label=style.listed(label(*run)), **step)
     top.set_ylabel("requests\nper second")
     bottom.set_ylabel("requests\nthat fail (%)")
     for each in axes:
@@ -145,7 +145,10 @@ def draw_tradeoff(
             look = {"marker": MARKERS.get(run[0], "X"), "color": colour, "zorder": 3 if run[1] else 4, **POINT}
             each.plot(row["pod_hours"], row["error_percent"], mfc=colour if run == advice else "none", **look)
     handles: list[Any] = [
-        *(style.key(name, marker=MARKERS.get(name, "X"), mfc="none", **POINT) for name in rows["strategy"].unique()),
+        *(
+            style.key(style.listed(name), marker=MARKERS.get(name, "X"), mfc="none", **POINT)
+            for name in rows["strategy"].unique()
+        ),
         *(
             style.key(_label_forecaster(name), COLOURS.get(name, style.ORANGE), "_", **POINT)
             for name in rows["forecaster"].unique()

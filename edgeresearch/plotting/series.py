@@ -1,5 +1,6 @@
 """The figures of one series: what comes next, which forecaster says it best, and where something was odd."""
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,7 +49,7 @@ def draw_forecast(result: Forecast) -> Figure:
     label = MODELS[result.model].label if result.model in MODELS else result.model
     axes.fill_between(past.index, past["low"], past["high"], color=BLUE, alpha=0.18, lw=0, label="95 % of past errors")
     axes.plot(past.index, past["truth"], color=INK, lw=1.0, label="true")
-    axes.plot(past.index, past["forecast"], color=BLUE, label=f"{label}, 1 step ahead")
+    axes.plot(past.index, past["forecast"], color=BLUE, label=style.listed(f"{label}, 1 step ahead"))
     axes.vlines(future["time"], future["low"], future["high"], color=ORANGE, lw=1.2, alpha=0.6)
     axes.plot(future["time"], future["forecast"], color=ORANGE, marker="o", ms=3, label="coming steps, with their 95 %")
     axes.axvline(result.trace.frame.index[-1], color=INK, lw=0.8, ls=":")
@@ -147,7 +148,7 @@ def draw_detection(detection: Detection) -> Figure:
         each.fill_between(starts, part["min"], part["max"], color=BLUE, alpha=0.3, lw=0)
         each.plot(starts, part["mean"], color=BLUE, lw=0.8)
         each.plot(times[alarmed], values[name][alarmed], ".", color=RED, ms=5)
-        each.set_ylabel(str(name))
+        each.set_ylabel("\n".join(textwrap.wrap(str(name), 20)[:3]))
     threshold = scores["threshold"].replace(np.inf, np.nan)
     ratio = (scores["score"] / threshold.where(threshold > 0)).fillna(-1.0)
     closest = ratio.groupby(bins).idxmax()

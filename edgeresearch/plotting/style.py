@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -14,13 +15,15 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.colors import to_rgb
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, FuncFormatter, LogFormatter, LogLocator, MaxNLocator, NullLocator
 
 from edgeresearch.io import atomic
 
@@ -68,6 +71,14 @@ def theme() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _any_letters() -> Iterator[None]:
+    """Let letters that the font lacks be boxes, and say nothing of it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+", UserWarning)
+        yield
+
+
 styled = theme()
 """Makes a function draw under `theme`."""
 
@@ -82,7 +93,7 @@ class Drawing(Figure):
 def png(figure: Figure) -> bytes:
     """Return a figure as the bytes of a PNG."""
     draft = BytesIO()
-    with theme():
+    with theme(), _any_letters():
         figure.savefig(draft, format="png")
     return draft.getvalue()
 
@@ -100,6 +111,29 @@ def canvas(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **opti
     figure = Drawing(figsize=size, layout=engine)
     axes = figure.subplots(rows, columns, squeeze=False, **options)  # type: ignore[call-overload]
     return figure, list(axes.ravel())
+
+
+def take_names_as_text(figure: Figure) -> None:
+    """Let a figure show names as they are: no formula between two `$`, no letter that no font has, none endless."""
+    for each in figure.findobj(Text):
+        each.set_parse_math(False)
+        each.set_text(legible(each.get_text(), 300))
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter):
+            axis.set_ticks(axis.get_ticklocs(), [legible(each.get_text(), 40) for each in axis.get_ticklabels()])
+        for each in axis.get_ticklabels():
+            each.set_parse_math(isinstance(axis.get_major_formatter(), LogFormatter))
+
+
+def legible(text: str, most: int) -> str:
+    """Return a text with a box for each letter that cannot be shown, its lines cut to so many letters."""
+    letters = "".join(letter if letter.isprintable() or letter == "\n" else "\ufffd" for letter in text)
+    return "\n".join(line if len(line) <= most else f"{line[: most - 1]}…" for line in letters.split("\n"))
+
+
+def listed(name: str) -> str:
+    """Return a name as a legend lists it: matplotlib leaves out what begins with `_`."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def shown(name: str, real: bool) -> str:
@@ -183,7 +217,7 @@ def save(figure: Figure, path: str | Path) -> Path:
     """
     for suffix, metadata in ((".svg", {"Date": None, "Creator": None}), (".png", {"Software": None})):
         target = Path(path).with_suffix(suffix)
-        with theme(), atomic(target) as draft:
+        with theme(), _any_letters(), atomic(target) as draft:
             figure.savefig(draft, format=suffix[1:], metadata=metadata)
     return target
 

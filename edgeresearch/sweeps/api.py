@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, model_valida
 from edgeresearch import __version__
 from edgeresearch.config import Params
 from edgeresearch.errors import InputError, check_known, nearest
-from edgeresearch.io import write_json
+from edgeresearch.io import readable, write_json
 from edgeresearch.provenance import sha256
 from edgeresearch.result import Result
 from edgeresearch.settings import Section, merge, parsed, read_yaml
@@ -240,7 +240,7 @@ def sweep(
         facts={"experiment": experiment.name, "seeds": chosen.seeds, "seed": chosen.seed, "cells": len(planned)},
         cells=table,
         spec=chosen,
-        name=Path(where).name,
+        name=readable(Path(where).name),
         measure=measure,
         labels={**experiment.measures, **{name: name + units.get(name, "") for name in chosen.varied}},
         arrow=arrow,
@@ -292,12 +292,7 @@ def load(spec: str | Path | Mapping[str, Any] | Spec) -> Spec:
         raise InputError(
             f"{path}: {astray[0]} is a setting; write it under settings, or under grid with several values"
         )
-    try:
-        return parsed(data, Spec, path)
-    except (TypeError, ValueError, RecursionError) as error:  # keys or cycles that YAML has and a sweep has not
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is no sweep: {error}; give plain keys and values") from error
+    return parsed(data, Spec, path)
 
 
 def cells(spec: Spec, experiment: Experiment, base: Params, where: str = "sweep") -> list[Cell]:

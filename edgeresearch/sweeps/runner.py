@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from edgeresearch import stats
 from edgeresearch.errors import InputError, RunError, check_known
+from edgeresearch.parallel import start
 from edgeresearch.sweeps.experiments import Experiment, Places, Scalar, Settings
 
 KEY, SEED, ERROR = "key", "seed", "error"
@@ -183,7 +184,7 @@ def _joblib(options: dict[str, Any], job: Job, cells: Iterator[Cell]) -> Iterato
 
     with parallel_config(**options):
         parallel = Parallel(return_as="generator_unordered")
-    yield from parallel(delayed(job)(cell) for cell in cells)
+    yield from start(lambda: parallel(delayed(job)(cell) for cell in cells))
 
 
 def _futures(ray: Any, workers: int, job: Job, cells: Iterator[Cell]) -> Iterator[Row]:

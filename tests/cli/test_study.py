@@ -124,10 +124,9 @@ def test_warnings_go_to_stderr(fetched: dict[str, Any], capsys: pytest.CaptureFi
         (["data", "--source", "web"], "error: unknown source 'web'; known: auto, mirror, download"),
         (["data", "--params", "none.yaml"], "error: cannot read none.yaml"),
         (["notebook", "none"], "error: no notebook none"),
-        (["notebook", "a", "-p", "x"], "error: -p x: expected KEY=VALUE"),
-        (["notebook", "a", "-p", "=1"], "error: -p =1: expected KEY=VALUE"),
-        (["notebook", "a", "-p", "x=[1"], "error: -p x=[1: the value is not YAML"),
-        (["notebook", "a", "-f", "none.yaml"], "error: cannot read none.yaml"),
+        (["notebooks", "-p", "x"], "error: -p x: expected KEY=VALUE"),
+        (["notebooks", "-p", "=1"], "error: -p =1: expected KEY=VALUE"),
+        (["notebooks", "-p", "x=[1"], "error: -p x=[1 is not YAML: line 1: expected"),
         (["reproduce"], "error: no dvc.yaml in"),
     ],
 )
@@ -184,6 +183,7 @@ def test_notebook_types_its_values_and_p_wins_over_f(monkeypatch: pytest.MonkeyP
         return out
 
     monkeypatch.setattr(notebook, "run", run)
+    monkeypatch.setattr(notebook, "find_texts", lambda name: set())
     (tmp_path / "f.yaml").write_text("trace: nasa\nseeds: 5\n")
     words = [
         "-f",

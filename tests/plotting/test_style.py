@@ -1,4 +1,5 @@
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
@@ -18,6 +19,31 @@ def _drawn(note: str = "") -> Figure:
     style.dates(right)
     style.finish(figure, note=note)
     return figure
+
+
+NAMES = ("_a$x_1$", 'b<&>"--', "c\x1b[31m\x00", "[bold]d[/]", "\u202eé😀", "$\\frac{", "漢字", "Z\udcfcrich", "x" * 500)
+
+
+def test_names_are_shown_as_they_are_and_files_stay_whole(tmp_path: Path) -> None:
+    with style.theme():
+        figure, (left, right) = style.canvas(1, 2, size=(8, 4))
+        for number, name in enumerate(NAMES):
+            left.barh(f"{number}{name}", number)
+            right.plot([1, 1000], [0, number], label=style.listed(name[:30]))
+        right.set(xscale="log", ylabel="$y^2$")
+        style.finish(figure, "$a^b$ <&> \x1b \udcfc")
+        style.take_names_as_text(figure)
+    place = style.save(figure, tmp_path / "figure")
+    text = ElementTree.parse(place.with_suffix(".svg")).getroot()
+    assert text.tag.endswith("svg")
+    ticks = [each.get_text() for each in left.get_yticklabels()]
+    assert ticks[:6] == ["0_a$x_1$", '1b<&>"--', "2c\ufffd[31m\ufffd", "3[bold]d[/]", "4\ufffdé😀", "5$\\frac{"]
+    assert ticks[7:] == ["7Z\ufffdrich", "8" + "x" * 38 + "…"]
+    assert figure.get_suptitle() == "$a^b$ <&> \ufffd \ufffd"
+    shown = [right.yaxis.label, *left.get_yticklabels(), *figure.legends[0].get_texts()]
+    assert not any(each.get_parse_math() for each in shown)
+    assert all(each.get_parse_math() for each in right.get_xticklabels()), "powers of ten are formulas"
+    assert len(figure.legends[0].get_texts()) == len(NAMES)
 
 
 def test_a_figure_has_the_same_bytes_every_time(tmp_path: Path) -> None:

@@ -268,7 +268,8 @@ def test_it_is_frozen() -> None:
         ),
         ("experiment: los\nlatin_hypercube: {points: 2, settings: {}}", "latin_hypercube.settings is {}"),
         ("- experiment", "holds a list"),
-        ("experiment: los\ngrid: &a {streams: [*a]}", "is no sweep"),
+        ("experiment: los\ngrid: &a {streams: [*a]}", "line 2 holds itself, by an alias"),
+        ("experiment: los\ngrid: {streams: [1], streams: [2]}", r"streams stands there twice \(line 2\)"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, text: str, message: str) -> None:
