@@ -81,6 +81,8 @@ class ModelStore:
     ) -> None:
         if keep < 2:
             raise InputError(f"keep is {keep}; keep at least 2 versions, one to fall back on")
+        if "::" in str(root) and "://" not in str(root):  # fsspec would drop what follows, and write elsewhere
+            raise InputError(f"{root} is no folder that can be used, for its '::'; choose another name")
         try:
             self._fs, self._root = fsspec.core.url_to_fs(str(root), **dict(options or {}))
         except (ImportError, ValueError) as error:
@@ -173,7 +175,7 @@ class ModelStore:
         return None
 
     def _folder(self, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", name):
             raise InputError(f"{name!r} is no name of a model; use letters, digits, '.', '_' and '-'")
         return f"{self._root.rstrip('/')}/{name}"
 

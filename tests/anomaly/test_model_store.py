@@ -530,3 +530,15 @@ def test_two_processes_publish_and_one_reads(tmp_path: Path, publishers: Callabl
         os.kill(child, signal.SIGKILL)
     assert len(seen) >= 30
     assert len(set(store.versions("m"))) == len(store.versions("m"))
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../x", "a/b", "a:b", "", "a\n", "é", None, 3])
+def test_a_name_leads_nowhere_else(tmp_path: Path, name: Any) -> None:
+    with pytest.raises(InputError, match="is no name of a model; use letters, digits"):
+        ModelStore(str(tmp_path)).versions(name)
+
+
+def test_a_folder_whose_name_fsspec_would_cut_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a::b is no folder that can be used, for its '::'"):
+        ModelStore(str(tmp_path / "a::b"))
+    assert ModelStore(str(tmp_path / "a:b")).versions("c") == []
