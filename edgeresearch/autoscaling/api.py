@@ -266,15 +266,13 @@ def _guess_unit(trace: Trace) -> float | None:
     Raises:
         InputError: The name says that they are no requests, or leaves in doubt what they count.
     """
-    if trace.origin.source in ("registry", "synthetic"):
-        return unit_seconds(trace.unit)
     step, gap = trace.step.total_seconds(), format_duration(trace.step)
     said = " ".join([trace.unit, *(line for line in trace.notes if line.startswith("sum: of "))])
     if what := no_requests(said):
         hint = "name another with `value`, or, if it counts requests, say per what with `unit`"
         raise InputError(f"{trace.name}: column {trace.unit!r} seems to be {what}, no number of requests; {hint}")
     named = named_times(said)
-    if named in ((1.0,), (step,)):
+    if named in ((1.0,), (step,)) or named and trace.origin.source in ("registry", "synthetic"):
         return named[0]
     if not named and (step == 1 or not _RATE.search(said)):
         return None

@@ -1,5 +1,6 @@
 """What the values of a load count: their names say it, or it is asked for; what is no load is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 from edgeresearch import cli
 from edgeresearch.autoscaling.api import Replay, replay
 from edgeresearch.autoscaling.replay import named_times, no_requests
+from edgeresearch.data.reader import read_trace
+from edgeresearch.data.trace import Origin
 from edgeresearch.errors import InputError
 
 
@@ -130,6 +133,16 @@ def test_a_unit_can_be_said(unit: str, seconds: float) -> None:
     assert _replay("hits", unit=unit, max_pods=2).config.mean_qps == pytest.approx(
         _table("hits")["hits"].mean() / seconds
     )
+
+
+def test_a_trace_that_is_no_load_is_refused_wherever_it_comes_from() -> None:
+    trace = read_trace(_table("hits"))
+    known = replace(trace, unit="percent", origin=Origin("registry", real=True))
+    with pytest.raises(InputError, match="column 'percent' seems to be a share, no number of requests"):
+        replay(known, policies="fixed")
+    known = replace(known, unit="tweets per hour")  # what the registry says of its own is not doubted
+    load = trace.values.mean() / 3600
+    assert replay(known, policies="fixed", repeats=1).config.mean_qps == pytest.approx(load)
 
 
 def test_columns_that_are_added_up_say_their_unit() -> None:
