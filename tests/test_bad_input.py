@@ -283,6 +283,18 @@ print(*sys.modules)
     assert os.listdir() == []
 
 
+@pytest.mark.parametrize("command", ["forecast", "elastic", "detect"])
+def test_a_bad_file_is_told_before_what_learns_or_draws_is_imported(here: Path, command: str) -> None:
+    Path("trace.csv").write_bytes(FILES["words among the numbers"][0])
+    code = "import sys; from edgeresearch.cli import main; sys.exit(0) if main(sys.argv[1:]) else None"
+    code = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {code}"
+    env = os.environ | {"PYTHONPATH": str(Path(edgeresearch.__file__).parents[1])}
+    words = [sys.executable, "-c", code, command, "trace.csv", "--out", "out"]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "line 9, column 'hits': 'many' is no finite number" in done.stderr
+    assert not {"scipy", "sklearn", "torch", "matplotlib", "xgboost"} & set(done.stdout.split())
+
+
 def test_a_saved_model_that_does_not_fit(refused: Left, capsys: pytest.CaptureFixture[str]) -> None:
     Path("trace.csv").write_bytes(_text(_csv(900)))
     with pytest.raises(SystemExit) as done:

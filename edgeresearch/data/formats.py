@@ -195,14 +195,14 @@ def _from_parquet(content: bytes, where: str) -> pd.DataFrame:
 
     try:
         return _with_index(pq.read_table(pa.BufferReader(content)).to_pandas())
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{where} is damaged Parquet: {str(error).splitlines()[0]}; write it anew") from error
 
 
 def _from_json(text: str, where: str) -> pd.DataFrame:
     """Read a JSON document of a shape that is known, or one object per line."""
     try:
-        return _tabulate(_parse_json(text, where), where)
+        return _tabulate_known(_parse_json(text, where), where)
     except json.JSONDecodeError as error:
         if "\n" not in text.strip() or error.msg not in ("Extra data", "Expecting value"):
             raise InputError(f"{where}, line {error.lineno}: no JSON: {error.msg}; export it anew") from error
@@ -213,7 +213,17 @@ def _from_json(text: str, where: str) -> pd.DataFrame:
                 rows.append(_parse_json(line, where))
             except json.JSONDecodeError as error:
                 raise InputError(f"{where}, line {number}: no JSON: {error.msg}; give one object per line") from error
-    return _tabulate(rows, where)
+    return _tabulate_known(rows, where)
+
+
+def _tabulate_known(data: Any, where: str) -> pd.DataFrame:
+    try:
+        return _tabulate(data, where)
+    except InputError:
+        raise
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        what = f"is JSON that is not as its tool writes it ({str(error).splitlines()[0]})"
+        raise InputError(f"{where} {what}; export it anew") from error
 
 
 def _parse_json(text: str, where: str) -> Any:
@@ -277,39 +287,33 @@ def _tabulate(data: Any, where: str) -> pd.DataFrame:
 
 def _known_shape(key: str, data: Any, where: str) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
-    try:
-        if key == "MetricDataResults":  # aws cloudwatch get-metric-data
-            for each in data:
-                label = each.get("Label") or each.get("Id")
-                pairs = zip(each["Timestamps"], each["Values"], strict=True)
-                rows += [{"time": at, "label": label, "value": value} for at, value in pairs]
-        elif key == "Datapoints":  # aws cloudwatch get-metric-statistics
-            rows = data
-        elif key == "results" and isinstance(data, list):  # InfluxDB 1
-            for series in chain.from_iterable(result.get("series", ()) for result in data):
-                rows += [
-                    {**series.get("tags", {}), **dict(zip(series["columns"], row, strict=True))}
-                    for row in series["values"]
-                ]
-        elif key == "results":  # Grafana's own interface
-            return pd.concat([_tabulate(result, where) for result in data.values()], ignore_index=True)
-        elif key == "frames":
-            for frame in data:
-                names = [field["name"] for field in frame["schema"]["fields"]]
-                rows += [dict(zip(names, row, strict=True)) for row in zip(*frame["data"]["values"], strict=True)]
-        elif key == "result":  # Prometheus' query_range
-            for series in data:
-                if "values" not in series:
-                    raise InputError(f"{where} holds one instant of each series; ask for a range (query_range)")
-                labels = dict(series["metric"])
-                name = labels.pop("__name__", "value")
-                rows += [{"time": at, **labels, name: value} for at, value in series["values"]]
-        else:
-            return _tabulate(data, where)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where}: {key!r} is not as its tool writes it ({error}); export it anew") from error
+    if key == "MetricDataResults":  # aws cloudwatch get-metric-data
+        for each in data:
+            label = each.get("Label") or each.get("Id")
+            pairs = zip(each["Timestamps"], each["Values"], strict=True)
+            rows += [{"time": at, "label": label, "value": value} for at, value in pairs]
+    elif key == "Datapoints":  # aws cloudwatch get-metric-statistics
+        rows = data
+    elif key == "results" and isinstance(data, list):  # InfluxDB 1
+        for series in chain.from_iterable(result.get("series", ()) for result in data):
+            rows += [
+                {**series.get("tags", {}), **dict(zip(series["columns"], row, strict=True))} for row in series["values"]
+            ]
+    elif key == "results":  # Grafana's own interface
+        return pd.concat([_tabulate(result, where) for result in data.values()], ignore_index=True)
+    elif key == "frames":
+        for frame in data:
+            names = [field["name"] for field in frame["schema"]["fields"]]
+            rows += [dict(zip(names, row, strict=True)) for row in zip(*frame["data"]["values"], strict=True)]
+    elif key == "result":  # Prometheus' query_range
+        for series in data:
+            if "values" not in series:
+                raise InputError(f"{where} holds one instant of each series; ask for a range (query_range)")
+            labels = dict(series["metric"])
+            name = labels.pop("__name__", "value")
+            rows += [{"time": at, **labels, name: value} for at, value in series["values"]]
+    else:
+        return _tabulate(data, where)
     if not rows:
         raise InputError(f"{where} holds no values: {key!r} is empty; query again")
     return pd.DataFrame(rows)

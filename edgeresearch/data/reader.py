@@ -187,7 +187,7 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
     stamps = _stamps(cells, time, table, reading, notes)
     frame = pd.DataFrame({name: _read_numbers(cells[name], table, reading, notes).to_numpy() for name in names})
     frame.index = stamps
-    if labels := _labels(cells, [*time, *names], stamps):
+    if labels := _labels(cells, [*time, *names], frame):
         if len(names) > 1:
             raise InputError(
                 f"{table.where}: {_offer_labels(cells, labels)}; keep one with `where`, or name one of `columns`"
@@ -230,7 +230,7 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
     frame = pd.DataFrame(columns).set_index(stamps)
     unit = names[0] if len(names) == 1 else "sum"
     cell_unit = next((note.split(" ")[2].rstrip(",") for note in notes if note.startswith("numbers: in ")), "")
-    labels = _labels(cells, [*time, *names], stamps)
+    labels = _labels(cells, [*time, *names], frame)
     parts = [frame[name].rename(name) for name in names]
     if labels:
         if not reading.get("sum"):
@@ -441,7 +441,7 @@ def _no_value(column: pd.Series) -> str:
         return "a row counter"
     if numbers.min() > 1e8 and (steps >= 0).all() and (numbers % 1 == 0).all() and _all_clock(numbers):
         return "a clock"
-    if _LABEL_NAMES.fullmatch(str(column.name)):
+    if _LABEL_NAMES.fullmatch(str(column.name)) or re.search(r"[a-z]I[dD]$", str(column.name)):
         return "a label by its name"
     return "constant" if (steps == 0).all() else ""
 
@@ -477,19 +477,21 @@ def _find_values(cells: pd.DataFrame, time: Sequence[str], reading: Reading, whe
     return found
 
 
-def _labels(cells: pd.DataFrame, used: Sequence[str], stamps: pd.DatetimeIndex) -> list[str]:
+def _labels(cells: pd.DataFrame, used: Sequence[str], frame: pd.DataFrame) -> list[str]:
     """Return the columns that tell series apart that stand below each other: a few values, each at several times.
 
-    Series do so where times repeat, or where they have a common distance only within each.
+    Series do so where times repeat, or where they have a common distance only within each. Numbers are labels only
+    where rows of one time contradict each other.
     """
+    stamps = pd.DatetimeIndex(frame.index)
     rest = [str(name) for name in cells.columns if name not in used]
     several = {name: cells[name].nunique(dropna=False) for name in rest}
     found = [name for name, count in several.items() if 1 < count <= max(len(cells) / 3, 2)]
-    if not found or stamps.has_duplicates:
+    if found and stamps.has_duplicates and frame[~frame.assign(_time=stamps).duplicated()].index.has_duplicates:
         return found
     found = [name for name in found if cells[name].dtype.kind not in "iufbM" and share_of_numbers(cells[name]) < 0.5]
-    if not found or _evenness(stamps) > 0.9:
-        return []
+    if not found or stamps.has_duplicates or _evenness(stamps) > 0.9:
+        return found if stamps.has_duplicates else []
     keys = _keys(cells, found)
     return found if min(_evenness(stamps[keys == key]) for key in pd.unique(keys)) > 0.9 else []
 

@@ -250,6 +250,8 @@ def test_what_stands_around_the_values(text: str, unit: str, tmp_path: Path) -> 
         ('[{"t":"2024-01-01","v":1,"v":2}]', "FILE: an object has 'v' twice"),
         ("[" * 5000, "FILE is JSON, nested too deeply"),
         (json.dumps([{"t": str(t), "v": 10**400} for t in stamps()]), "FILE, row 0, column 'v': 'inf' is no finite"),
+        ('{"columns": ["t"], "index": [0], "data": [[1], [2]]}', "FILE is JSON that is not as its tool writes it"),
+        ('[{"target": "a", "datapoints": [[1]]}]', "FILE is JSON that is not as its tool writes it"),
         ("Hello world, this is text.\nAnother line, here.\n", "FILE: no column of times is recognised"),
     ],
 )
@@ -278,6 +280,19 @@ def test_series_below_each_other_are_never_mixed(offset: int, tmp_path: Path) ->
     assert total.values.tolist() == [3 * value for value in VALUES] and list(total.frame.index) == list(stamps())
     path = tmp_path / "mine.csv"
     assert read_stream(path).frame["b"].dropna().tolist() == [2 * value for value in VALUES]
+
+
+def test_numbers_beside_the_value_tell_no_series_apart(tmp_path: Path) -> None:
+    """As in the files of Aarhus: a row stands there twice with another `_id`, and speeds have few values."""
+    rows = [
+        f"{time},{50 + k % 3},668,{k},{value}" for k, (time, value) in enumerate(zip(stamps(), VALUES, strict=True))
+    ]
+    again = rows[3].replace(",3,", ",99,")
+    text = "\n".join(["TIMESTAMP,avgSpeed,extID,_id,vehicleCount", *rows[6:], *rows[:6], again])
+    trace = read(tmp_path, text, value="vehicleCount")
+    assert trace.values.tolist() == VALUES and "step 5 min; sorted; 1 exact duplicate dropped" in trace.notes
+    path = tmp_path / "mine.csv"
+    assert read_stream(path).frame.columns.tolist() == ["avgSpeed", "vehicleCount"]
 
 
 def test_a_sum_lacks_a_value_where_a_living_series_does(tmp_path: Path) -> None:

@@ -182,33 +182,38 @@ def test_an_ordinary_series_is_read_in_every_shape(name: str, tmp_path: Path) ->
     assert trace.frame.index[0] == pd.Timestamp("2024-01-14 20:00")
 
 
-def _mutate(text: str, rng: random.Random) -> bytes:
-    """Damage a line or a byte of a text."""
+def _mutate(data: bytes, rng: random.Random) -> bytes:
+    """Damage a line or up to three bytes of a file."""
     if rng.random() < 0.5:
-        rows = text.split("\n")
+        rows = data.split(b"\n")
         k = rng.randrange(len(rows))
         row = rows[k]
-        cut, end = row[: rng.randrange(len(row) + 1)], rng.choice([",", ";", " ", "\t", "\r", "x", '"'])
-        changed = rng.choice([[], [row, row], [cut], ["# comment", row], ["", row], [row + end]])
-        return "\n".join([*rows[:k], *changed, *rows[k + 1 :]]).encode()
-    data = bytearray(text.encode())
-    k, byte = rng.randrange(len(data)), rng.choice(b"abcXYZ,;.:\"'\n\t -+eE\x00\xff#")
-    data[k : k + rng.randrange(2)] = bytes([byte]) * rng.randrange(2)
-    return bytes(data)
+        at, mark = (
+            rng.randrange(len(row) + 1),
+            rng.choice([b",", b";", b" ", b"\t", b"\r", b"x", b'"', b"#", b"0", b"-"]),
+        )
+        inside, other = row[:at] + mark + row[at:], rows[rng.randrange(len(rows))]
+        changed = rng.choice(
+            [[], [row, row], [row[:at]], [b"# comment", row], [b"", row], [row + mark], [inside], [other]]
+        )
+        return b"\n".join([*rows[:k], *changed, *rows[k + 1 :]])
+    damaged = bytearray(data)
+    for _ in range(rng.choice([1, 1, 1, 3])):
+        k, byte = rng.randrange(len(damaged)), rng.choice(b"abcXYZ,;.:\"'\n\t -+eE\x00\xff#0123456789{}[]%")
+        damaged[k : k + rng.randrange(2)] = bytes([byte]) * rng.randrange(2)
+    return bytes(damaged)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_damaged_file_is_read_right_or_refused_in_one_line(seed: int, tmp_path: Path) -> None:
-    """No traceback; and what is read differs from the truth in the damaged row at most."""
+    """No traceback; and what is read differs from the truth in the damaged rows at most."""
     rng = random.Random(seed)
     pairs = make_pairs(np.round(np.random.default_rng(1).normal(1200, 300, 40), 2).tolist())
-    truth = dict(pairs)
-    names = ["plain", "decimal commas", "tabs", "seconds", "American", "Prometheus", "NDJSON", "units", "InfluxDB"]
-    texts = {name: str(SHAPES[name].write(pairs)) for name in names}
-    for _ in range(120):
+    truth, names = dict(pairs), list(SHAPES)
+    for _ in range(60):
         name = rng.choice(names)
-        path = tmp_path / "damaged.csv"
-        path.write_bytes(_mutate(texts[name], rng))
+        path = write(tmp_path, SHAPES[name], pairs)
+        path.write_bytes(_mutate(path.read_bytes(), rng))
         try:
             trace = read_trace(path, **SHAPES[name].options)
         except InputError as error:
@@ -216,7 +221,7 @@ def test_a_damaged_file_is_read_right_or_refused_in_one_line(seed: int, tmp_path
             continue
         known = trace.values.dropna()
         wrong = [time for time, value in known.items() if not np.isclose(value, truth.get(time, np.nan))]
-        assert len(wrong) <= 1 and len(known) >= len(pairs) - 2, (name, path.read_bytes())
+        assert len(wrong) <= 3 and len(known) >= len(pairs) - 3, (name, path.read_bytes())
 
 
 def write_text(folder: Path, text: str, name: str = "mine.csv") -> Path:
