@@ -172,6 +172,8 @@ def _parse_plain(
     column: pd.Series, missing: "pd.Series[bool]", delimiter: str, decimal: str | None
 ) -> "pd.Series[float] | None":
     """Parse cells that are all plain numbers; None where one is not, or where it is in doubt what a dot means."""
+    if len(column) > 10_000 and _parse_plain(column.iloc[:1000], missing.iloc[:1000], "", ".") is None:
+        return None
     values = pd.to_numeric(column.where(~missing), errors="coerce").astype("float64")
     if (values.isna() & ~missing).any():
         return None
@@ -326,13 +328,29 @@ def parse_times(
         parsed = _parse_time_numbers(column, numbers, where, notes, time_format)
     else:
         text = column.astype("str").str.strip()
-        numbers = pd.to_numeric(text.str.replace(r"^(\d+),(\d+)$", r"\1.\2", regex=True), errors="coerce")
+        numbers = _to_numbers(text)
         if numbers.notna().mean() > 0.5 and not pattern:
             _checked(numbers, text, where, row)
             parsed = _parse_time_numbers(text, numbers, where, notes, time_format)
         else:
             parsed = _parse_time_text(text, where, notes, row, time_format, tz)
     return _to_utc(parsed, where, notes, row, tz)
+
+
+def _to_numbers(text: pd.Series) -> pd.Series:
+    """Read cells as numbers, of which a comma may be the decimal mark; NaN where they are none."""
+    if len(text) > 10_000 and _to_numbers(text.iloc[:1000]).isna().all():
+        return pd.Series(np.nan, index=text.index)
+    return pd.to_numeric(text.str.replace(r"^(\d+),(\d+)$", r"\1.\2", regex=True), errors="coerce")
+
+
+def _matches(text: pd.Series, pattern: str) -> "pd.Series[bool]":
+    """Tell which cells have a form, all at once by Arrow."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.match_substring_regex(pa.array(text, type=pa.string()), f"^(?:{pattern})$")
+    return pd.Series(found.to_numpy(zero_copy_only=False), index=text.index)
 
 
 def _to_utc(parsed: pd.Series, where: str, notes: list[str], row: str, tz: str | None) -> pd.DatetimeIndex:
@@ -463,18 +481,22 @@ def _parse_time_text(
     for pattern, by in _REWRITTEN.items():
         if re.search(pattern, text.iloc[0]):
             text = text.str.replace(pattern, by, regex=True)
-    offsets = text.str.fullmatch(_WITH_OFFSET.pattern)
+    offsets = _matches(text, _WITH_OFFSET.pattern)
     offset = bool(offsets.mean() > 0.5)
     if offset != offsets.iloc[0] or offsets.nunique() > 1:
         odd = text[offsets != offset]
         what = f"{_quote(odd.iloc[0])} has {'no' if offset else 'an'} offset from UTC, unlike other times"
         raise InputError(f"{where}, {row} {odd.index[0]}: {what}; write them alike")
+    if len(text) > 10_000 and not offset and _NUMERIC_DATE.fullmatch(text.iloc[0]):
+        parsed = _parse_by_days(text, where, notes, row, time_format, tz)
+        if parsed is not None:
+            return parsed
     numeric = text.str.extract(f"^{_NUMERIC_DATE.pattern}$")
     if (read := numeric[0].notna()).mean() > 0.5:
         if not read.all():
             return _checked(read.where(read), text, where, row)
         return _parse_numeric_dates(numeric, text, where, notes, row, time_format, offset)
-    shaped = text.str.fullmatch(_ISO)
+    shaped = _matches(text, _ISO)
     parsed = _read(text.where(shaped), "ISO8601", utc=offset)
     if parsed.isna().any() and shaped.mean() <= 0.5:
         clocks = text.str.fullmatch(_CLOCK)
@@ -487,6 +509,34 @@ def _parse_time_text(
             return _checked(parsed.where(readable), text, where, row)
         parsed = _read(text, "mixed", utc=offset)
     return _checked(parsed, text, where, row)
+
+
+def _parse_by_days(
+    text: pd.Series, where: str, notes: list[str], row: str, time_format: str | None, tz: str | None
+) -> pd.Series | None:
+    """Parse many times, each day and each clock time once; None where one is not a date, a space and a clock time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    halves = pc.split_pattern(pa.array(text, type=pa.string()), " ", max_splits=1)
+    if not pc.all(pc.equal(pc.list_value_length(halves), 2)).as_py():
+        return None
+    parts = [pc.list_element(halves, k).to_pandas().set_axis(text.index) for k in (0, 1)]
+    days, clocks = (part.drop_duplicates() for part in parts)
+    if len(days) * 10 > len(text) or not days.str.fullmatch(_NUMERIC_DATE.pattern).all():
+        return None
+    if not clocks.str.fullmatch(_CLOCK).all():
+        return None
+    base = pd.Timestamp("2000-01-01")
+    passed = _read(f"{base:%Y-%m-%d} " + clocks, "mixed", utc=False) - base
+    if passed.isna().any():
+        return None
+    starts = _parse_time_text(days, where, notes, row, time_format, tz)
+    found = [
+        known.take(pd.Index(keys).get_indexer(part))
+        for known, keys, part in ((starts, days, parts[0]), (passed, clocks, parts[1]))
+    ]
+    return pd.Series(found[0].to_numpy() + found[1].to_numpy(), index=text.index)
 
 
 def _read(text: pd.Series, form: str, *, utc: bool) -> pd.Series:

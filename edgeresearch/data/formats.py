@@ -419,13 +419,14 @@ def _with_names(table: pd.DataFrame, names: Sequence[str] | None, notes: list[st
 def _read_plain(
     text: str, delimiter: str, names: Sequence[str] | None, head: Sequence[tuple[int, list[str]]]
 ) -> pd.DataFrame | None:
-    """Read a long text at once where its first rows are plain: numbers and times of ISO 8601 without doubt.
+    """Read a long text at once; numbers and times of ISO 8601 are typed where the first rows leave no doubt.
 
     None where a later row is not: then each line is read for itself, which tells what is wrong, and where.
     """
     if len(text) < 500_000 or delimiter == " " or text.count("\r") != text.count("\r\n"):
         return None
     import pyarrow as pa
+    import pyarrow.compute as pc
     from pyarrow import csv as plain
 
     kinds: dict[str, pa.DataType] = {}
@@ -440,8 +441,8 @@ def _read_plain(
         elif any(re.fullmatch(r"[-+]?(?:0|\d+)\.\d+", cell) and len(cell.partition(".")[2]) != 3 for cell in known):
             kinds[str(k)] = pa.float64()
         else:
-            return None
-    if not kinds:
+            kinds[str(k)] = pa.string()
+    if not kinds or not head[0][1][0][:1].isdigit():
         return None
     first = head[0][0]
     try:
@@ -453,6 +454,11 @@ def _read_plain(
         )
     except pa.ArrowInvalid:
         return None
+    for k, kind in enumerate(kinds.values()):
+        if pa.types.is_string(kind):
+            table = table.set_column(k, str(k), pc.utf8_trim_whitespace(table[k]))
+    if pa.types.is_string(table[0].type) and not pc.all(pc.match_substring_regex(table[0], r"^\d")).as_py():
+        return None  # a comment, a header, a total or a rule
     frame = table.to_pandas(self_destruct=True, split_blocks=True)
     if any(frame[name].isna().any() for name, kind in kinds.items() if pa.types.is_timestamp(kind)):
         return None

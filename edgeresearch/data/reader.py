@@ -433,6 +433,8 @@ def _odd_cell(column: pd.Series) -> str:
 
 def _no_value(column: pd.Series) -> str:
     """Return what a column of numbers is, if it is no value."""
+    if len(column) > 10_000 and pd.to_numeric(column.iloc[:1000], errors="coerce").isna().all():
+        return ""  # written with marks or units
     numbers = pd.to_numeric(column, errors="coerce").replace([np.inf, -np.inf], np.nan).dropna()
     if len(numbers) < 3 or len(numbers) < len(column) / 2:
         return ""

@@ -413,6 +413,23 @@ def test_a_long_file_is_read_at_once_and_alike(name: str, tmp_path: Path) -> Non
     assert trace.frame.index[-1] == times[-1] and "step 1 s; 1 value missing" in trace.notes
 
 
+@pytest.mark.parametrize("damage", ["", "# a comment\n", "Summe;1,5\n", "time;hits\n", "32.01.2024 00:00:00;1,5\n"])
+def test_a_long_german_file_is_read_by_days(damage: str, tmp_path: Path) -> None:
+    times = stamps("2024-01-01", "2s", 50_000)
+    values = np.random.default_rng(0).normal(500, 50, len(times)).round(2)
+    text = table(times.strftime("%d.%m.%Y %H:%M:%S"), [f"{v:.2f}".replace(".", ",") for v in values], separator=";")
+    lines = text.splitlines(keepends=True)
+    text = "".join([*lines[:-3], damage, *lines[-3:]])
+    if damage.startswith(("32", "Summe")):
+        assert f"line {len(lines) - 2}: '{damage.partition(';')[0].partition(' ')[0]}' is no time" in refusal(
+            tmp_path, text
+        )
+        return
+    trace = read(tmp_path, text)
+    assert list(trace.frame.index) == list(times) and "times: day first, as dates with dots are" in trace.notes
+    np.testing.assert_array_equal(trace.values, values)
+
+
 def test_parquet_of_many_types(tmp_path: Path) -> None:
     for frame, first in (
         (pd.DataFrame({"hits": VALUES}, index=stamps().tz_localize("Europe/Berlin")), START - pd.Timedelta(hours=1)),
