@@ -205,6 +205,12 @@ def _parse_written(
     digits = parts["digits"].str.replace("[ \u00a0\u202f'’_]", "", regex=True)
     mark = decimal or _choose_decimal(digits, f"{where}, column {cells.name!r}", delimiter)
     other = "," if mark == "." else "."
+    fits = rf"(?:\d{{1,3}}(?:\{other}\d{{3}})+|\d*)(?:\{mark}\d*)?"
+    if decimal and len(odd_ones := digits[~digits.str.fullmatch(fits)]):
+        at = odd_ones.index[0]
+        raise InputError(
+            f"{where}, {row} {at}, column {cells.name!r}: {_quote(text[at])} does not fit `decimal` {mark!r}"
+        )
     if (digits.str.contains(other, regex=False)).any():
         notes.append(f"numbers: {other!r} separates thousands" + (f", {mark!r} decimals" if mark == "," else ""))
     elif mark == "," and digits.str.contains(",", regex=False).any():

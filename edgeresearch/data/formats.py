@@ -374,7 +374,7 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
         names = comments.pop()
     if begin > (names is not None):
         skipped["lines before the table"] += begin - (names is not None)
-    if (typed := _read_plain(text, delimiter, names, head[begin:])) is not None:
+    if (typed := _read_plain(text, delimiter, head[begin:])) is not None:
         return _with_names(typed, names, notes), delimiter
     rows, lines = list[list[str]](), list[int]()
     for number, cells in chain(head[begin:], records):
@@ -416,35 +416,31 @@ def _with_names(table: pd.DataFrame, names: Sequence[str] | None, notes: list[st
     return table.drop(columns=blank) if len(blank) < len(table.columns) else table
 
 
-def _read_plain(
-    text: str, delimiter: str, names: Sequence[str] | None, head: Sequence[tuple[int, list[str]]]
-) -> pd.DataFrame | None:
+def _read_plain(text: str, delimiter: str, head: Sequence[tuple[int, list[str]]]) -> pd.DataFrame | None:
     """Read a long text at once; numbers and times of ISO 8601 are typed where the first rows leave no doubt.
 
     None where a later row is not: then each line is read for itself, which tells what is wrong, and where.
     """
-    if len(text) < 500_000 or delimiter == " " or text.count("\r") != text.count("\r\n"):
+    first, cells = head[0]
+    if len(text) < 500_000 or delimiter == " " or text.count("\r") != text.count("\r\n") or not cells[0][:1].isdigit():
+        return None
+    if any(len(each) != len(cells) for _, each in head):
         return None
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv as plain
 
     kinds: dict[str, pa.DataType] = {}
-    for k, cells in enumerate(
-        zip(*(cells for _, cells in head), strict=True) if len({len(c) for _, c in head}) == 1 else ()
-    ):
-        known = [cell for cell in cells if cell.lower() not in MISSING]
+    for k, column in enumerate(zip(*(each for _, each in head), strict=True)):
+        known = [cell for cell in column if cell.lower() not in MISSING]
         if known and all(_PLAIN_TIME.fullmatch(cell) for cell in known):
             kinds[str(k)] = pa.timestamp("ns", "UTC" if known[0].endswith("Z") else None)
         elif known and all(re.fullmatch(r"[-+]?\d{1,18}", cell) for cell in known):
             kinds[str(k)] = pa.int64()
-        elif any(re.fullmatch(r"[-+]?(?:0|\d+)\.\d+", cell) and len(cell.partition(".")[2]) != 3 for cell in known):
+        elif any(re.fullmatch(r"[-+]?\d+\.\d+", cell) and len(cell.partition(".")[2]) != 3 for cell in known):
             kinds[str(k)] = pa.float64()
         else:
             kinds[str(k)] = pa.string()
-    if not kinds or not head[0][1][0][:1].isdigit():
-        return None
-    first = head[0][0]
     try:
         table = plain.read_csv(
             pa.BufferReader(text.encode()),

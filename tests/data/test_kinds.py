@@ -200,6 +200,12 @@ def test_numbers_in_doubt(cells: list[str], separator: str, message: str, tmp_pa
     assert message in refusal(tmp_path, table(stamps(), cells * 4, separator=separator))
 
 
+def test_a_decimal_mark_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    text = table(stamps(), ["12.34", "1.5", "7"], separator=";")
+    assert "line 2, column 'hits': '12.34' does not fit `decimal` ','" in refusal(tmp_path, text, decimal=",")
+    assert read(tmp_path, table(stamps(), ["4.238", "1.030", "7"], separator=";"), decimal=",").values.max() == 4238
+
+
 def test_what_stands_for_a_missing_value_can_be_said(tmp_path: Path) -> None:
     text = table(stamps(), [12, 13, -999, 11])
     assert read(tmp_path, text, missing="-999").values.isna().sum() == 3
