@@ -6,17 +6,31 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import pytorch_lightning as lightning
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor, nn
 
 MAX_GRADIENT_NORM = 1.0
 """Of all gradients together; larger ones are scaled down to it."""
 
 
-class WindowLSTM(lightning.LightningModule):
+class Network(nn.Module):
+    """A network with the two methods by which Lightning trains; Lightning itself takes long to load."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(self.parameters()).device
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        """Return the loss of a batch."""
+        raise NotImplementedError
+
+    def configure_optimizers(self) -> Any:
+        """Return an optimizer, or with it a scheduler that advances after each batch."""
+        raise NotImplementedError
+
+
+class WindowLSTM(Network):
     """Paper A's network (Figure 1): a window of past QPS → LSTM → last hidden state → next value, trained on the MSE.
 
     It forecasts `targets` numbers and is trained by Adam; `generator` draws the first weights.
@@ -44,7 +58,7 @@ class WindowLSTM(lightning.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate, fused=True)
 
 
-class SequenceLSTM(lightning.LightningModule):
+class SequenceLSTM(Network):
     """Many-to-many LSTMs, several at once: every step of a long sequence is forecast, so that one pass trains all.
 
     The members differ in their first weights alone. The heads start at zero: an untrained network corrects nothing.
@@ -185,7 +199,7 @@ class Chunks:
 
 
 def train(
-    module: lightning.LightningModule,
+    module: Network,
     batches: Batches | Chunks,
     epochs: int,
     *,
@@ -196,14 +210,13 @@ def train(
     """Train in place and leave the module on the CPU, in evaluation mode.
 
     Args:
-        module: What is trained. Its `configure_optimizers` returns an optimizer, or with it a scheduler that advances
-            after each batch.
+        module: What is trained.
         batches: Its data.
         epochs: Passes over the data, at most.
         validate: Gives the validation loss of the module; with it, the weights of the best epoch stay. Epoch 0 is the
             untrained module.
         patience: Epochs without a better validation loss after which to stop.
-        accelerator: Lightning's word for where to train.
+        accelerator: Lightning's word for where to train; it is asked unless only the CPU can be meant.
 
     Returns:
         Epochs that the kept weights were trained for.
@@ -211,18 +224,25 @@ def train(
     if epochs == 0:
         module.eval()
         return 0
-    # One process, whatever the variables of a cluster around it say of others, such as those of SLURM or torchrun.
-    fabric = Fabric(accelerator=accelerator, devices=1, plugins=[LightningEnvironment()])
-    module.to(fabric.device)
+    fabric = None
+    if accelerator != "cpu" and (
+        accelerator != "auto" or torch.cuda.is_available() or torch.backends.mps.is_available()
+    ):
+        from lightning_fabric import Fabric
+        from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+        # One process, whatever the variables of a cluster around it say of others, such as those of SLURM or torchrun.
+        fabric = Fabric(accelerator=accelerator, devices=1, plugins=[LightningEnvironment()])
+        module.to(fabric.device)
     chosen: Any = module.configure_optimizers()
     scheduled = isinstance(chosen, dict)
     optimizer = chosen["optimizer"] if scheduled else chosen
     best, lowest, weights = epochs, float("inf"), None
     for epoch in range(epochs + 1):
         for number, batch in enumerate(batches if epoch else ()):
-            loss: Any = module.training_step(fabric.to_device(batch), number)
+            loss: Any = module.training_step(fabric.to_device(batch) if fabric else batch, number)
             optimizer.zero_grad()
-            fabric.backward(loss)
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(module.parameters(), MAX_GRADIENT_NORM)
             optimizer.step()
             if scheduled:

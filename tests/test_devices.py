@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytorch_lightning as lightning
 import torch
 
 from edgeresearch.anomaly.training import AutoencoderNetwork, LSTMNetwork
-from edgeresearch.nn import SequenceLSTM, WindowLSTM
+from edgeresearch.nn import Network, SequenceLSTM, WindowLSTM
 
 PACKAGE = Path(__file__).parents[1] / "edgeresearch"
 HARD_CODED = re.compile(r"""\.cuda\(|["'](cuda|mps|xpu)\b|device=["']|torch\.device\(""")
@@ -23,7 +22,7 @@ def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-def _sequence(loss: str = "mse") -> lightning.LightningModule:
+def _sequence(loss: str = "mse") -> Network:
     return SequenceLSTM(
         3,
         4,
@@ -39,7 +38,7 @@ def _sequence(loss: str = "mse") -> lightning.LightningModule:
     )
 
 
-NETWORKS: dict[str, tuple[Callable[[], lightning.LightningModule], list[tuple[int, ...]]]] = {
+NETWORKS: dict[str, tuple[Callable[[], Network], list[tuple[int, ...]]]] = {
     "window": (lambda: WindowLSTM(4, 2, 1e-3, _generator()), [(5, 8, 1), (5, 2)]),
     "sequence": (_sequence, [(5, 8, 3), (5, 8, 2), (5, 8, 2)]),
     "sequence, Huber": (lambda: _sequence("huber"), [(5, 8, 3), (5, 8, 2), (5, 8, 2)]),
@@ -48,7 +47,7 @@ NETWORKS: dict[str, tuple[Callable[[], lightning.LightningModule], list[tuple[in
 }
 
 
-def _step(module: lightning.LightningModule, batch: list[torch.Tensor]) -> Any:
+def _step(module: Network, batch: list[torch.Tensor]) -> Any:
     loss: Any = module.training_step(tuple(batch), 0)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)

@@ -1,6 +1,8 @@
 """Small torch networks and the training loop that forecasters and detectors share."""
 
 import math
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from edgeresearch.forecasting.base import Array
-from edgeresearch.nn import MAX_GRADIENT_NORM, Batches, Chunks, SequenceLSTM, WindowLSTM, draw_weights, train
+from edgeresearch.nn import MAX_GRADIENT_NORM, Batches, Chunks, Network, SequenceLSTM, WindowLSTM, draw_weights, train
 
 
 def _window(hidden: int = 5, targets: int = 2, seed: int = 0) -> WindowLSTM:
@@ -177,7 +179,7 @@ def test_weights_come_from_the_generator_within_their_bound(hidden: int) -> None
         assert _number(a.abs().max()) <= 1 / math.sqrt(hidden)
 
 
-class _Line(lightning.LightningModule):
+class _Line(Network):
     """y = w x, from w = 0."""
 
     def __init__(self, rate: float = 0.1) -> None:
@@ -306,7 +308,21 @@ def test_large_gradients_are_scaled_down() -> None:
     assert float(module.weight.detach()) == pytest.approx(3 * 0.1)
 
 
-def _by_trainer(module: lightning.LightningModule, batches: Batches | Chunks, epochs: int) -> None:
+class _Wrapped(lightning.LightningModule):
+    """A network as Lightning takes it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def training_step(self, batch: Any, index: int) -> Tensor:
+        return self.network.training_step(batch, index)
+
+    def configure_optimizers(self) -> Any:
+        return self.network.configure_optimizers()
+
+
+def _by_trainer(module: Network, batches: Batches | Chunks, epochs: int) -> None:
     quiet: dict[str, Any] = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar"), False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -317,7 +333,7 @@ def _by_trainer(module: lightning.LightningModule, batches: Batches | Chunks, ep
             enable_model_summary=False,
             gradient_clip_val=MAX_GRADIENT_NORM,
         )
-        trainer.fit(module, batches)
+        trainer.fit(_Wrapped(module), batches)
 
 
 def _window_train() -> tuple[WindowLSTM, Batches]:
@@ -338,7 +354,7 @@ def _sequence_train() -> tuple[SequenceLSTM, Chunks]:
 
 
 @pytest.mark.parametrize("make", [_window_train, _sequence_train])
-def test_weights_are_those_of_lightnings_trainer(make: Callable[[], tuple[lightning.LightningModule, Any]]) -> None:
+def test_weights_are_those_of_lightnings_trainer(make: Callable[[], tuple[Network, Any]]) -> None:
     (ours, batches), (theirs, same) = make(), make()
     train(ours, batches, 3, accelerator="cpu")
     _by_trainer(theirs, same, 3)
@@ -350,6 +366,10 @@ def test_training_goes_where_lightning_says(monkeypatch: pytest.MonkeyPatch) -> 
     """The device `meta` stands in for an accelerator: it knows no values, only where they would be."""
 
     class Elsewhere(Fabric):
+        def __init__(self, accelerator: str, **options: Any) -> None:
+            places.add(accelerator)
+            super().__init__(accelerator="cpu", **options)
+
         @property
         def device(self) -> torch.device:
             return torch.device("meta")
@@ -365,9 +385,15 @@ def test_training_goes_where_lightning_says(monkeypatch: pytest.MonkeyPatch) -> 
             return self.to_empty(device="cpu")
 
     places: set[str] = set()
-    monkeypatch.setattr("edgeresearch.nn.Fabric", Elsewhere)
-    train(Watched(), _data(), 1, accelerator="cpu")
-    assert places == {"meta", "back"}
+    monkeypatch.setattr("lightning_fabric.Fabric", Elsewhere)
+    train(Watched(), _data(), 1, accelerator="gpu")
+    assert places == {"gpu", "meta", "back"}
+
+
+def test_lightning_is_not_loaded_where_only_the_cpu_can_be_meant() -> None:
+    code = "import sys, edgeresearch.forecasting.lstm, edgeresearch.anomaly.training; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"pytorch_lightning", "lightning_fabric", "torch._dynamo"} & set(shown)
 
 
 def test_batches_and_chunks_follow_the_generator_afresh_each_epoch() -> None:

@@ -70,12 +70,18 @@ def training_seed(seed: np.random.SeedSequence, number: int) -> int:
     return int(child.generate_state(1)[0])
 
 
-def make_training(identity: Identity, seed: np.random.SeedSequence, *, warm_start: bool = True) -> Training:
-    """Return a training of an identity function on the CPU, from the weights of the model in use or from fresh ones."""
+def make_training(
+    identity: Identity, seed: np.random.SeedSequence, *, warm_start: bool = True, again: Identity | None = None
+) -> Training:
+    """Return a training of an identity function on the CPU, from the weights of the model in use or from fresh ones.
+
+    `again` are the settings of all trainings but the first, where they are others.
+    """
 
     def train(samples: Array, previous: FittedIdentity | None, number: int) -> FittedIdentity:
         start = previous if warm_start else None
-        return identity.fit(samples, seed=training_seed(seed, number), start=start, accelerator="cpu")
+        chosen = again if again is not None and number else identity
+        return chosen.fit(samples, seed=training_seed(seed, number), start=start, accelerator="cpu")
 
     return train
 
@@ -109,6 +115,7 @@ def score_prequential(
     *,
     schedule: Schedule,
     seed: np.random.SeedSequence,
+    again: Identity | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[Array, tuple[int, ...]]:
     """Score a stream with an identity function; every training goes on from the weights before.
@@ -118,6 +125,7 @@ def score_prequential(
         rows: `(samples, channels)`.
         schedule: When it is trained.
         seed: Each training draws from a child of it.
+        again: The identity function of all trainings but the first, if it has other settings.
         progress: Receives a line before each training.
 
     Returns:
@@ -127,7 +135,7 @@ def score_prequential(
         InputError: There are too few samples.
     """
     cuts = training_rows(rows, schedule)
-    fit = make_training(identity, seed)
+    fit = make_training(identity, seed, again=again)
 
     def train(samples: Array, previous: FittedIdentity | None, number: int) -> FittedIdentity:
         if progress:

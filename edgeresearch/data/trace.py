@@ -223,6 +223,7 @@ def make_features(
     fill_limit: int,
     span: int | None = None,
     newest: int | None = None,
+    times: bool = True,
 ) -> pd.DataFrame:
     """Return what is known at each step about the steps ahead.
 
@@ -240,6 +241,7 @@ def make_features(
         fill_limit: Longest gap, in steps, over which the last value is carried.
         span: Rows that a model learns or learnt from; all rows if None.
         newest: Rows from the end that are returned, with what the rows before them say; all rows if None.
+        times: Whether there are Fourier terms.
 
     Returns:
         Float columns, indexed like the trace.
@@ -254,7 +256,7 @@ def make_features(
     ahead = index.as_unit("ns").asi8 + trace.step.value
     calendar, seasonal = dict[str, Floats](), dict[str, Floats]()
     for name, (period, harmonics) in PERIODS.items():
-        if rows * trace.step < ROUNDS * period:
+        if not times or rows * trace.step < ROUNDS * period:
             continue
         phase = 2 * np.pi * (ahead % period.value) / period.value
         for k in range(1, harmonics + 1):

@@ -21,6 +21,8 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 FOREST_ROWS = 8000
 """Rows that a tree of the random forest sees at most."""
+LONG = 200_000
+"""Rows beyond which a ridge regression is fitted without laying out all windows at once: the same to rounding."""
 CONTEXT = 1440
 """Rows before those it is judged on that a model reads to fill its state."""
 
@@ -218,6 +220,8 @@ def build(
     if model.startswith("xgboost"):
         trees = baselines.BoostedTrees(fraction=share, random_state=seed)
         return baselines.Windowed(trees, window, calendar, residual=calendar)
+    if model.startswith("ridge") and rows > LONG:
+        return baselines.LongRidge(window, calendar, share)
     if model.startswith("ridge"):
         return baselines.Windowed(baselines.tune_ridge(share), window, calendar)
 

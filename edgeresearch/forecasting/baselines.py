@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy import linalg
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -16,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
 
+from edgeresearch.data.trace import find_whole_windows
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Array, Mask, Stream, WindowStream, find_segments, make_lags
 from edgeresearch.forecasting.settings import STUDY
@@ -176,6 +178,93 @@ def tune_ridge(fraction: float) -> GridSearchCV:
     """Make a ridge regression whose penalty, one of `PENALTIES`, the newest `fraction` of the rows chooses."""
     ridge, tried, last = make_pipeline(StandardScaler(), Ridge()), {"ridge__alpha": PENALTIES}, Holdout(fraction)
     return GridSearchCV(ridge, tried, cv=last, scoring="neg_mean_squared_error", error_score="raise")
+
+
+CHUNK = 1 << 15
+"""Rows whose windows are laid out at a time by `LongRidge`."""
+
+
+@dataclass(eq=False, repr=False)
+class LongRidge(SequenceRegressor):
+    """What `Windowed(tune_ridge(fraction))` learns, to rounding, without all windows of a long series in memory.
+
+    Sums of products of window and targets, over the rows that train and those that validate, hold all that is needed.
+
+    Args:
+        window: Values that a forecast reads, the newest among them.
+        covariates: Whether the columns of `X` after the first go along.
+        fraction: Part of the rows, the newest ones, that chooses the penalty.
+    """
+
+    window: int = STUDY.window
+    covariates: bool = False
+    fraction: float = STUDY.validation_share
+
+    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Choose the penalty on the newest rows, then fit on every row whose whole window and targets are observed.
+
+        Raises:
+            InputError: No row has a whole window, or a covariate is missing.
+        """
+        rows, targets = self._check_training(X, y)
+        self.targets_ = targets.shape[1]
+        usable = find_whole_windows(rows[:, 0], self.window) & ~np.isnan(targets).any(axis=1)
+        at = np.flatnonzero(usable)
+        if len(at) < 2:
+            raise InputError(f"{len(at)} rows have {self.window} observed values; use a shorter window or more rows")
+        cut = at[first_validation_row(len(at), self.fraction)]
+        # Sums of squares lose digits where values are far from 0.
+        self.centre_ = np.concatenate([np.repeat(np.nanmean(rows[:, 0]), self.window), np.nanmean(rows[:, 1:], axis=0)])
+        self.centre_ = self.centre_[: self.window + (rows.shape[1] - 1) * self.covariates]
+        self.middle_ = np.nanmean(targets, axis=0)
+        older, newer = (self._add_up(rows, targets, usable, part) for part in ((0, cut), (cut, len(rows))))
+        losses = np.array([self._losses(newer, *self._solve(older, penalty)) for penalty in PENALTIES])
+        self.penalties_ = np.array(PENALTIES)[losses.argmin(axis=0)]
+        solved = [self._solve(older + newer, penalty) for penalty in self.penalties_]
+        self.weights_ = np.column_stack([weights[:, target] for target, (weights, _) in enumerate(solved)])
+        self.intercept_ = np.array([intercept[target] for target, (_, intercept) in enumerate(solved)])
+        return self
+
+    def _add_up(self, rows: Array, targets: Array, usable: Mask, part: tuple[int, int]) -> Array:
+        """Return the sums of products of 1, what is shown of each usable row, and its targets, centred."""
+        width = 1 + len(self.centre_) + self.targets_
+        sums = np.zeros((width, width))
+        for begin in range(*part, CHUNK):
+            known = usable[begin : min(begin + CHUNK, part[1])]
+            design = self._lay_out(rows, begin, begin + len(known))[known] - self.centre_
+            goals = targets[begin : begin + len(known)][known] - self.middle_
+            joined = np.column_stack([np.ones(len(design)), design, goals])
+            sums += joined.T @ joined
+        return sums
+
+    def _lay_out(self, rows: Array, begin: int, end: int) -> Array:
+        """Return what is shown of some rows of a stretch."""
+        first = max(begin - self.window + 1, 0)
+        return self._design(rows[first:end])[begin - first :]
+
+    def _solve(self, sums: Array, penalty: float) -> tuple[Array, Array]:
+        """Fit a ridge regression of standardised columns; return weights and intercept for the centred ones."""
+        count, mean, inputs = sums[0, 0], sums[0, 1:] / sums[0, 0], len(self.centre_)
+        products = sums[1:, 1:] - count * np.outer(mean, mean)
+        square, cross = products[:inputs, :inputs], products[:inputs, inputs:]
+        spread = np.sqrt(np.maximum(np.diag(square), 0) / count)
+        spread = np.where(spread > 1e-12 * (1 + np.abs(self.centre_)), spread, 1.0)
+        square = square / np.outer(spread, spread) + penalty * np.eye(inputs)
+        weights = linalg.solve(square, cross / spread[:, None], assume_a="pos") / spread[:, None]
+        return weights, mean[inputs:] - mean[:inputs] @ weights
+
+    def _losses(self, sums: Array, weights: Array, intercept: Array) -> Array:
+        """Return the sum of squared errors over the rows of some sums, `(targets,)`."""
+        errors = np.vstack([-intercept, -weights, np.eye(self.targets_)])
+        losses: Array = np.sum(errors * (sums @ errors), axis=0)
+        return losses
+
+    def _forecast(self, rows: Array) -> Array:
+        shift = self.middle_ + self.intercept_ - self.centre_ @ self.weights_
+        begins = range(0, len(rows), CHUNK)
+        parts = [self._lay_out(rows, begin, min(begin + CHUNK, len(rows))) @ self.weights_ for begin in begins]
+        forecast: Array = np.concatenate(parts) + shift
+        return forecast
 
 
 @dataclass(frozen=True)

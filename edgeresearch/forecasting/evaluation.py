@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -82,6 +82,7 @@ class Comparison(Result):
         trace: The trace.
         notes: One line for each thing that a reader may not expect.
         facts: Settings, seed and data.
+        fitted: The models as they were judged, by name, if they were kept.
     """
 
     table: pd.DataFrame
@@ -91,6 +92,7 @@ class Comparison(Result):
     trace: Trace
     notes: tuple[str, ...]
     facts: Mapping[str, Any]
+    fitted: Mapping[str, Forecaster] = field(default_factory=dict)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return `scores` and `choices`."""
@@ -117,7 +119,7 @@ class Comparison(Result):
         )
 
 
-def split(trace: Trace, settings: ForecastSettings = STUDY) -> Split:
+def split(trace: Trace, settings: ForecastSettings = STUDY, *, times: bool = True) -> Split:
     """Cut a trace in time order; with the study's settings 70 % train, 10 % validate, 20 % test.
 
     The shares are of the rows or, where half of the test part cannot be judged for gaps, of what can be judged.
@@ -125,6 +127,7 @@ def split(trace: Trace, settings: ForecastSettings = STUDY) -> Split:
     Args:
         trace: The series; its first column is forecast.
         settings: Horizons, window, longest gap that is filled, newest steps that are used, and the shares.
+        times: Whether a model reads the time of day (see `make_features`).
 
     Raises:
         InputError: The trace is too short, or its test part has no row to judge on.
@@ -132,7 +135,7 @@ def split(trace: Trace, settings: ForecastSettings = STUDY) -> Split:
     window, horizons = settings.window, settings.horizons
     rows = min(len(trace.frame), settings.max_steps)
     table = make_features(
-        trace, horizons=horizons, season=trace.seasonality, fill_limit=settings.fill_limit, span=rows
+        trace, horizons=horizons, season=trace.seasonality, fill_limit=settings.fill_limit, span=rows, times=times
     ).iloc[-rows:]
     truth = make_targets(trace.values.to_numpy(dtype=float), horizons)[-rows:]
 
@@ -173,6 +176,7 @@ def evaluate(
     models: Sequence[str | Forecaster] | None = None,
     seed: int = 0,
     workers: int = 1,
+    keep: Sequence[str] = (),
 ) -> list[Comparison]:
     """Fit and judge models on some traces (Paper A, Table 2), all fits side by side, those that take long first.
 
@@ -185,6 +189,7 @@ def evaluate(
         models: Names in `MODELS`, or objects; where None, those of the settings.
         seed: Root of all seeds.
         workers: Processes; results do not depend on them.
+        keep: Names of the models that the result keeps, of their first seed.
 
     Raises:
         InputError: There is no model of that name.
@@ -207,7 +212,10 @@ def evaluate(
     ]
     turns = {name: turn for turn, name in enumerate(LONGEST_FIRST)}
     order = sorted(jobs, key=lambda job: (turns.get(job[1], len(turns)), -len(splits[job[0]].features)))
-    tasks = (delayed(_run)(splits[at], chosen[name], settings, seed, repeat) for at, name, repeat in order)
+    tasks = (
+        delayed(_run)(splits[at], chosen[name], settings, seed, repeat, name in keep and not repeat)
+        for at, name, repeat in order
+    )
     runs = dict(zip(order, parallel.run(tasks, workers), strict=True))
     judgements = (
         delayed(_judge)(one, [runs[job] for job in jobs if job[0] == at], settings, seed)
@@ -312,13 +320,16 @@ class _Run:
     forecast: Array
     seconds: Mapping[str, float]
     choice: str
+    fitted: Forecaster | None = None
 
 
 def _info(name: str) -> ModelInfo:
     return MODELS.get(name, ModelInfo(name, "own", random=False))
 
 
-def _run(split: Split, model: str | Forecaster, settings: ForecastSettings, seed: int, repeat: int) -> _Run:
+def _run(
+    split: Split, model: str | Forecaster, settings: ForecastSettings, seed: int, repeat: int, keep: bool = False
+) -> _Run:
     """Fit one model before the test part and forecast that part."""
     name = model_name(model)
     if "lstm" in name:
@@ -339,7 +350,7 @@ def _run(split: Split, model: str | Forecaster, settings: ForecastSettings, seed
     choice = f"{picked['base_']}, local scale, {picked['epochs_']} epochs" if "base_" in picked else ""
     forecast = forecast.reshape(len(forecast), -1)
     check_forecast(name, forecast[~np.isnan(split.truth).all(axis=1)])
-    return _Run(name, repeat, forecast, seconds, choice)
+    return _Run(name, repeat, forecast, seconds, choice, fitted if keep else None)
 
 
 def check_forecast(model: str, forecast: Array) -> None:
@@ -364,6 +375,7 @@ def _judge(split: Split, runs: Sequence[_Run], settings: ForecastSettings, seed:
         trace=split.trace,
         notes=split.trace.notes,
         facts={"seed": seed, "settings": settings.model_dump(mode="json"), "data": split.trace.describe()},
+        fitted={run.model: run.fitted for run in runs if run.fitted is not None},
     )
 
 

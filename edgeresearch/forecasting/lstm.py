@@ -1,7 +1,7 @@
 """LSTM forecasters: the project's, which corrects a base forecast, and Paper A's."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Self, TypeAlias
@@ -360,7 +360,7 @@ class ResidualLSTM(SequenceRegressor):
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=2)
         parts = find_segments(~np.isnan(rows[:, 0]))
         cut = first_validation_row(len(rows), self.fraction)
-        fit_target = partial(ResidualTarget.fit, rows, targets, parts, window=self.window, memory=self.memory)
+        fit_target = self._target_fit(rows, targets, parts)
         every = [PENALTIES] * targets.shape[1]
         trials = {
             base: self._try(rows, targets, parts, cut, fit_target(base=base, penalties=every, cut=cut), int(seeds[0]))
@@ -373,12 +373,28 @@ class ResidualLSTM(SequenceRegressor):
         self.base_: Base = best if clear else self.bases[0]
         chosen = trials[self.base_]
         self.epochs_ = chosen.epochs
-        penalties = [(float(each) or PENALTIES[-1],) for each in chosen.penalty]  # 0: too few rows to choose
+        return self._learn(rows, targets, parts, chosen.penalty, int(seeds[1]))
+
+    def refit(self, X: npt.ArrayLike, y: npt.ArrayLike) -> Self:
+        """Learn other rows, such as more of them, with the base, penalties and epochs that `fit` chose."""
+        check_is_fitted(self)
+        rows, targets = self._check_training(X, y)
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=2)
+        parts = find_segments(~np.isnan(rows[:, 0]))
+        return self._learn(rows, targets, parts, self.residual_target_.penalty, int(seeds[1]))
+
+    def _learn(self, rows: Array, targets: Array, parts: list[slice], penalty: Array, seed: int) -> Self:
+        """Train on all rows, with everything chosen."""
+        penalties = [(float(each) or PENALTIES[-1],) for each in penalty]  # 0: too few rows to choose
+        fit_target = self._target_fit(rows, targets, parts)
         self.residual_target_ = fit_target(base=self.base_, penalties=penalties, cut=len(rows))
         self.targets_ = targets.shape[1]
-        module, _ = self._train(rows, targets, parts, self.residual_target_, int(seeds[1]), self.epochs_)
+        module, _ = self._train(rows, targets, parts, self.residual_target_, seed, self.epochs_)
         self.network_ = export_weights(module)
         return self
+
+    def _target_fit(self, rows: Array, targets: Array, parts: list[slice]) -> Callable[..., ResidualTarget]:
+        return partial(ResidualTarget.fit, rows, targets, parts, window=self.window, memory=self.memory)
 
     def stream(self) -> "ResidualStream":
         """Return a live twin of `predict` that keeps the state: a step costs the same however long the past."""

@@ -34,7 +34,15 @@ from xgboost.core import XGBoostError
 
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import Forecaster
-from edgeresearch.forecasting.baselines import BinnedLogistic, BoostedTrees, Holdout, LastValue, SeasonalNaive, Windowed
+from edgeresearch.forecasting.baselines import (
+    BinnedLogistic,
+    BoostedTrees,
+    Holdout,
+    LastValue,
+    LongRidge,
+    SeasonalNaive,
+    Windowed,
+)
 from edgeresearch.forecasting.lstm import NumpyLSTM, PaperLSTM, ResidualLSTM, ResidualTarget
 from edgeresearch.io import atomic, write_json
 from edgeresearch.nn import WindowLSTM
@@ -46,7 +54,7 @@ Tensors: TypeAlias = dict[str, Array]
 FORMAT = 4
 JSON, WEIGHTS = "model.json", "model.safetensors"
 
-FORECASTERS = (Windowed, LastValue, SeasonalNaive, PaperLSTM, ResidualLSTM)
+FORECASTERS = (Windowed, LastValue, SeasonalNaive, PaperLSTM, ResidualLSTM, LongRidge)
 PARTS = (
     *(BinnedLogistic, BoostedTrees, Holdout, ResidualTarget, NumpyLSTM),
     *(Pipeline, StandardScaler, Ridge, GridSearchCV, LogisticRegression, MultiOutputRegressor),

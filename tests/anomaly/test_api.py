@@ -66,6 +66,22 @@ def test_the_tables_agree() -> None:
     assert "training: on the first 100 samples, up to 2024-03-01 01:39:00; judged is the rest" in detection.notes
 
 
+def test_many_retrainings_make_few_passes_and_an_object_trains_as_it_says() -> None:
+    usual = {"train": 30, "every": 16, "threshold": "ema"}
+    short = er.detect(_stream(), identity="autoencoder", **usual)
+    again = f"retraining: 8 passes over the samples in each of {short.facts['trainings'] - 1}, not 20, to save time"
+    assert short.facts["trainings"] == 24 and any(note.startswith(again) for note in short.notes)
+    assert (short.facts["identity_settings"]["epochs"], short.facts["retraining_settings"]["epochs"]) == (20, 8)
+    whole = er.detect(_stream(), identity=er.AutoencoderIdentity(), **usual)
+    assert whole.facts["retraining_settings"]["epochs"] == 20
+    assert not any(note.startswith("retraining") for note in whole.notes)
+    first = slice(0, 46)
+    np.testing.assert_array_equal(short.scores["score"][first], whole.scores["score"][first])
+    assert not short.scores.equals(whole.scores)
+    few = er.detect(_stream(), identity="autoencoder", train=100, every=100)
+    assert few.scores.equals(_detect(identity=er.AutoencoderIdentity()).scores), "up to 10 retrainings are whole"
+
+
 def test_a_file_a_frame_and_a_series_give_the_same_and_the_seed_counts() -> None:
     _stream().to_csv("stream.csv", index=False)
     frame, of_file, indexed = _detect(), _detect("stream.csv"), _detect(_stream().set_index("time"))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import pytorch_lightning as lightning
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +24,7 @@ from edgeresearch.anomaly.identity import (
 from edgeresearch.anomaly.training import AutoencoderNetwork, LSTMNetwork, squared_error, train
 from edgeresearch.data import datasets
 from edgeresearch.errors import InputError, RunError
-from edgeresearch.nn import Batches, Chunks
+from edgeresearch.nn import Batches, Chunks, Network
 
 Make = Callable[..., Any]
 SMALL: dict[str, AutoencoderIdentity | LSTMIdentity] = {
@@ -182,7 +181,7 @@ def test_the_warm_up_does_not_count() -> None:
     assert short > 0, "a sequence shorter than the warm-up still trains"
 
 
-class _Line(lightning.LightningModule):
+class _Line(Network):
     """y = w x, from w = 0."""
 
     def __init__(self, rate: float = 0.1, broken: bool = False) -> None:

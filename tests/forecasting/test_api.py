@@ -98,6 +98,21 @@ class Mine(LastValue):
     """A forecaster of one's own."""
 
 
+def test_an_lstm_of_a_long_trace_trains_less_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgeresearch.forecasting.api.LONG_LSTM", 500)
+    monkeypatch.setattr("edgeresearch.forecasting.api.LSTM_ROWS", 3000)
+    result = forecast(_table(), "lstm", window=20)
+    what = "lstm: 1 network and 3 passes over the rows, not 3 and 30, as there are 1000"
+    assert result.notes[-1] == f"{what}; er.forecast(settings=…) changes it"
+    model: Any = result.forecaster
+    assert (model.members, model.epochs, model.n_features_in_) == (1, 3, len(result.facts["columns"]))
+    assert result.facts["choice"] == f"{model.base_}, local scale, {model.epochs_} epochs", "chosen once"
+    rows = make_features(result.trace, horizons=(1,), season=288, fill_limit=5)
+    assert np.isfinite(model.predict(rows.to_numpy())).all()
+    settled = forecast(_table(), "lstm", window=20, settings=QUICK)
+    assert not any(each.startswith("lstm:") for each in settled.notes)
+
+
 def test_an_object_is_judged_but_not_saved(tmp_path: Path) -> None:
     result = forecast(_table(300), Mine(), window=20, seasonality="none")
     assert result.model == "Mine" and set(result.table["model"]) == {"Mine", "last_value", "ridge"}

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,19 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from edgeresearch.forecasting.base import Array
+from edgeresearch.errors import InputError
+from edgeresearch.forecasting import persistence
+from edgeresearch.forecasting.base import LONG, Array, build
 from edgeresearch.forecasting.baselines import (
     BinnedLogistic,
     BoostedTrees,
     Holdout,
     LastValue,
+    LongRidge,
     SeasonalNaive,
+    Windowed,
     first_validation_row,
+    tune_ridge,
 )
 
 NAN = float("nan")
@@ -183,3 +189,36 @@ def test_settings_are_cloned_searched_and_piped(model: Any, grid: dict[str, Any]
     pipeline = make_pipeline(StandardScaler(), clone(model).set_params(**search.best_params_)).fit(rows, target)
     alone = clone(pipeline[-1]).fit(StandardScaler().fit_transform(rows), target)
     np.testing.assert_array_equal(pipeline.predict(rows), alone.predict(pipeline[0].transform(rows)))
+
+
+@pytest.mark.parametrize("covariates", [False, True])
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_long_ridge_is_the_ridge(
+    covariates: bool, flat: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("edgeresearch.forecasting.baselines.CHUNK", 97)
+    rng = np.random.default_rng(0)
+    values = 1000 + rng.normal(size=1503).cumsum()
+    values[500:510] = np.nan
+    rows = np.column_stack([values[:1500], np.sin(np.arange(1500) / 30), np.full(1500, 5.0)])
+    targets = np.column_stack([values[1:1501], values[3:]])
+    whole = Windowed(tune_ridge(0.2), 20, covariates).fit(rows, targets[:, 0] if flat else targets)
+    long = LongRidge(20, covariates, 0.2).fit(rows, targets[:, 0] if flat else targets)
+    np.testing.assert_allclose(long.predict(rows), whole.predict(rows), rtol=1e-10)
+    assert long.penalties_.tolist() == [each.named_steps["ridge"].alpha for each in _parts(whole.regressor_)]
+    persistence.save(long, tmp_path)
+    np.testing.assert_array_equal(persistence.load(tmp_path).predict(rows), long.predict(rows))
+    short = np.full(50, np.nan)
+    short[:21] = 1.0
+    with pytest.raises(InputError, match="1 rows have 20 observed values"):
+        LongRidge(20).fit(short[:, None], np.append(short[1:], np.nan))
+
+
+def _parts(regressor: Any) -> list[Any]:
+    return getattr(regressor, "estimators_", [regressor])
+
+
+def test_a_ridge_is_laid_out_in_chunks_beyond_a_length() -> None:
+    for name in ("ridge", "ridge_calendar"):
+        assert isinstance(build(name, columns=["value"], rows=LONG), Windowed)
+        assert isinstance(build(name, columns=["value"], rows=LONG + 1), LongRidge)

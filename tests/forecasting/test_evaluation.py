@@ -384,9 +384,9 @@ def test_the_longest_fits_start_first_and_the_results_stand_as_asked(
 ) -> None:
     run, started = module._run, []
 
-    def noted(problem: Split, model: str, settings: ForecastSettings, seed: int, repeat: int) -> Any:
+    def noted(problem: Split, model: str, settings: ForecastSettings, seed: int, repeat: int, keep: bool) -> Any:
         started.append((model, repeat))
-        return run(problem, model, settings, seed, repeat)
+        return run(problem, model, settings, seed, repeat, keep)
 
     assert set(module.LONGEST_FIRST) == {name for name, model in MODELS.items() if model.random}
     monkeypatch.setattr(module, "_run", noted)
