@@ -21,6 +21,15 @@ def _drawn(note: str = "") -> Figure:
     return figure
 
 
+def test_the_look_is_seaborns_whitegrid() -> None:
+    import seaborn as sns
+
+    own = ("axes.spines.top", "axes.spines.right", "image.cmap")  # every map of colours is named where it is used
+    expected = {key: value for key, value in sns.axes_style("whitegrid").items() if key not in own}
+    with mpl.rc_context(), style.theme():
+        assert {key: mpl.rcParams[key] for key in expected} == expected
+
+
 NAMES = ("_a$x_1$", 'b<&>"--', "c\x1b[31m\x00", "[bold]d[/]", "\u202eé😀", "$\\frac{", "漢字", "Z\udcfcrich", "x" * 500)
 
 
