@@ -14,12 +14,14 @@ import pandas as pd
 from edgeresearch.autoscaling.policies import Fixed, ScalingPolicy, measure_load, name_policies, reads_forecast
 from edgeresearch.autoscaling.replay import (
     GAP,
+    UNITS,
     average_periods,
     draw_lines,
     interpolate_gaps,
     mark_load_phases,
     named_times,
     no_requests,
+    parse_unit,
     replay_policies,
     spread,
     to_requests_per_second,
@@ -39,7 +41,7 @@ from edgeresearch.data.trace import (
     make_features,
     make_targets,
 )
-from edgeresearch.errors import InputError, check_known
+from edgeresearch.errors import InputError
 from edgeresearch.forecasting.base import build, model_info
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.result import Result
@@ -67,8 +69,6 @@ LONGEST = 3_000_000
 """Steps that are used at most, the newest ones: memory is linear in them."""
 COMPARED = ("responsive", "hpa")
 """Policies that are always replayed, as the advice compares with them."""
-UNITS = {"per-second": 1.0, "per-minute": 60.0, "per-hour": 3600.0, "per-day": 86400.0, "per-step": None}
-"""The time that values of a unit count over, in seconds; any other is written like `per-5min`, `req/s` or `rpm`."""
 FAILED = 20.0
 """Percent of the requests: where every strategy fails more of them, something else is wrong."""
 PAIR = ["strategy", "forecaster"]
@@ -236,7 +236,7 @@ def replay(
 
 
 def _read(data: TraceLike, unit: str | None, fill: int, reading: Reading) -> Trace:
-    seconds = _parse_unit(unit)
+    seconds = parse_unit(unit)
     trace = interpolate_gaps(read_trace(data, **reading), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]
     gap = format_duration(trace.step)
@@ -248,16 +248,6 @@ def _read(data: TraceLike, unit: str | None, fill: int, reading: Reading) -> Tra
             return changed(trace, notes=tuple(notes))
     over = pd.Timedelta(seconds=seconds) if seconds is not None else None
     return changed(trace, unit=f"requests per {format_duration(over)}" if over else "requests", notes=tuple(notes))
-
-
-def _parse_unit(unit: str | None) -> float | None:
-    """Return the time that a unit counts over, in seconds; None for a step."""
-    if unit is None or unit in UNITS:
-        return UNITS.get(unit or "")
-    times = named_times("requests " + unit.replace("-", " "))
-    if len(times) != 1 or not times[0]:
-        check_known("unit", unit, UNITS)
-    return times[0]
 
 
 def _guess_unit(trace: Trace) -> float | None:

@@ -15,13 +15,16 @@ from edgeresearch.autoscaling.settings import ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, SimulationResult, as_counts, simulate
 from edgeresearch.data import trace as grid
 from edgeresearch.data.trace import Trace, describe_gaps
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, check_known
 
 Phases: TypeAlias = npt.NDArray[np.int8]
 PHASES: Mapping[str, int] = MappingProxyType({"stable": 0, "expansion": 1, "shrinkage": -1})
 """The phases by name, in the order of Paper A, Table 3, with the number that marks their steps."""
 GAP = 2
 """Marks steps of which it is not known what arrived."""
+
+UNITS = {"per-second": 1.0, "per-minute": 60.0, "per-hour": 3600.0, "per-day": 86400.0, "per-step": None}
+"""The time that values of a unit count over, in seconds; any other is written like `per-5min`, `req/s` or `rpm`."""
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PER = re.compile(
@@ -123,6 +126,20 @@ def unit_seconds(unit: str) -> float | None:
     That is 60 for `requests per minute`, `requests_per_minute`, `req/min` and `rpm`, and 300 for `messages per 5 min`.
     """
     return next(iter(named_times(unit)), None)
+
+
+def parse_unit(unit: str | None) -> float | None:
+    """Return the time that a unit of `UNITS`, or one written like `per-5min`, counts over, in seconds; None for a step.
+
+    Raises:
+        InputError: It is no unit.
+    """
+    if unit is None or unit in UNITS:
+        return UNITS.get(unit or "")
+    times = named_times("requests " + unit.replace("-", " "))
+    if len(times) != 1 or not times[0]:
+        check_known("unit", unit, UNITS)
+    return times[0]
 
 
 def named_times(unit: str) -> tuple[float, ...]:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self, get_args
+from typing import Annotated, Any, Protocol, Self, get_args
 
 import numpy as np
 from pydantic import AfterValidator, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from threadpoolctl import threadpool_limits
 
-from edgeresearch.autoscaling.replay import PHASES, unit_seconds
+from edgeresearch.autoscaling.replay import PHASES, parse_unit, unit_seconds
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import Params
 from edgeresearch.data.reader import Reading, read_trace
@@ -124,6 +124,11 @@ def _check_reading(options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+def _check_unit(unit: str | None) -> str | None:
+    parse_unit(unit)
+    return unit
+
+
 class LosCell(Section):
     """What a cell of `los` has beside the section `los`; the policy may be `module:Name` of one's own."""
 
@@ -156,7 +161,7 @@ class OwnElasticCell(ElasticCell):
 
     forecaster: ModelName = "ridge"  # type: ignore[assignment]
     scale: PositiveFloat | None = None
-    unit: Literal["per-second", "per-minute", "per-hour", "per-step"] | None = None
+    unit: Annotated[str | None, AfterValidator(_check_unit)] = None
     fill: NonNegativeInt = 0
 
     @model_validator(mode="after")

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from edgeresearch import cli
 from edgeresearch.anomaly.api import IDENTITIES, THRESHOLDS
-from edgeresearch.autoscaling.api import UNITS
 from edgeresearch.autoscaling.policies import POLICIES as STRATEGIES
+from edgeresearch.autoscaling.replay import UNITS
 from edgeresearch.cli import base, study, user
 from edgeresearch.data.cells import FORMATS
 from edgeresearch.data.registry import Source, TraceName

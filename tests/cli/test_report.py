@@ -235,7 +235,7 @@ def test_every_rule_can_be_told() -> None:
             ["--verdict", "partl"],
             "error: unknown verdict 'partl'; did you mean partly?; known: reproduced, partly, not",
         ),
-        (["B-F7-4"], "error: unknown claim 'B-F7-4'; did you mean B-F7-04?\n"),
+        (["B-F7-4"], "error: unknown claim 'B-F7-4'; did you mean B-F7-04"),
         (["fig7"], "error: unknown claim 'fig7'; `edgeresearch claims` lists them\n"),
     ],
 )
