@@ -36,6 +36,7 @@ from .emulator.settings import TrainingCost as TrainingCost
 from .emulator.testbed import Testbed as Testbed
 from .errors import InputError as InputError
 from .forecasting.api import Forecast as Forecast
+from .forecasting.api import LiveModel as LiveModel
 from .forecasting.api import apply_forecaster as apply_forecaster
 from .forecasting.api import compare_forecasters as compare_forecasters
 from .forecasting.api import forecast as forecast

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class InputError(ValueError):
@@ -34,3 +35,12 @@ def check_known(what: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise InputError(f"unknown {what} {name!r}{nearest(name, names)}; known: {', '.join(names)}")
+
+
+def check_object(given: Any, what: str, *methods: str) -> None:
+    """Raise an `InputError` unless what a user hands over is an object with these methods, and no class of one."""
+    if isinstance(given, type):
+        raise InputError(f"{given.__name__} is a class and no {what}; call it: {given.__name__}()")
+    if not all(callable(getattr(given, name.partition("(")[0], None)) for name in methods):
+        hint = f"give a name or an object with {' and '.join(methods)}, such as Mine()"
+        raise InputError(f"{given!r} is no {what}; {hint}")

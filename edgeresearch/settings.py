@@ -4,7 +4,7 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from numbers import Integral
 from pathlib import Path
 from types import UnionType
@@ -51,14 +51,10 @@ class Section(BaseModel):
         return type(self)(**{**dict(self), **values})
 
 
-def as_list(given: Any, what: str) -> list[Any]:
+def as_list(given: Any) -> list[Any]:
     """Return several names or policies as a list; one by itself is a list of one."""
-    if isinstance(given, str) or hasattr(given, "decide"):
-        return [given]
-    try:
-        return list(given)
-    except TypeError:
-        raise InputError(f"{given!r} is no {what}; give a name or an object with a method decide, or several") from None
+    alone = isinstance(given, str) or hasattr(given, "decide") or not isinstance(given, Iterable)
+    return [given] if alone else list(given)
 
 
 def load_object(name: str, *folders: Path) -> Any:

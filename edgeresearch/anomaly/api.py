@@ -13,7 +13,7 @@ from edgeresearch.anomaly.identity import AutoencoderIdentity, Identity, LSTMIde
 from edgeresearch.anomaly.thresholds import MovingThreshold, QuantileThreshold, Threshold
 from edgeresearch.data.formats import Source
 from edgeresearch.data.reader import Channels, Reading, read_stream
-from edgeresearch.errors import InputError, check_known
+from edgeresearch.errors import InputError, check_known, check_object
 from edgeresearch.result import Result
 from edgeresearch.settings import check_seed, parsed
 
@@ -101,6 +101,7 @@ def detect(
         InputError: The stream or a setting is not usable; the message says why.
     """
     function: Any = _choose(identity, IDENTITIES, "identity") if isinstance(identity, str) else identity
+    check_object(function, "identity function", "fit")
     judge = _make_threshold(threshold, k, quantile)
     seed = check_seed(seed)
     schedule = parsed({"train": train, "every": every or None}, Schedule, "detect")
@@ -153,6 +154,7 @@ def _make_threshold(threshold: str | Threshold, k: float | None, quantile: float
         if value is not None:
             given[setting] = value
     if not isinstance(threshold, str):
+        check_object(threshold, "threshold", "start")
         return threshold
     made: Threshold = parsed(given, _choose(threshold, THRESHOLDS, "threshold"), f"threshold {threshold}")
     return made

@@ -35,7 +35,7 @@ from edgeresearch.anomaly.thresholds import (
     ThresholdState,
     threshold_levels,
 )
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, check_object
 
 AUTOENCODER, MOVING = AutoencoderIdentity(), MovingThreshold()
 CUTOFF = FixedThreshold(level=3.5)
@@ -175,6 +175,7 @@ class IFTM(Detector):
 
     def learn(self, rows: Array) -> tuple[Scorer, Array]:
         """Train the identity function."""
+        check_object(self.identity, "identity function", "fit")
         self.model_ = self.identity.fit(rows, seed=self.random_state, accelerator=self.accelerator)
         scorer = self.model_.start()
         return scorer, scorer.run(rows)

@@ -15,7 +15,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from edgeresearch.autoscaling.settings import Percent, ReplayConfig
 from edgeresearch.autoscaling.simulator import Floats, Ints, as_counts
-from edgeresearch.errors import InputError, check_known
+from edgeresearch.errors import InputError, check_known, check_object
 from edgeresearch.settings import Section, as_list
 
 
@@ -320,10 +320,9 @@ def name_policies(
 ) -> dict[str, ScalingPolicy]:
     """Return policies, and more built-in ones, by how tables call them; None stands for all built-in ones."""
     named: dict[str, ScalingPolicy] = {}
-    for each in [*as_list(tuple(POLICIES) if given is None else given, "policy"), *more]:
+    for each in [*as_list(tuple(POLICIES) if given is None else given), *more]:
         policy = make_policy(each) if isinstance(each, str) else each
-        if isinstance(policy, type) or not isinstance(policy, ScalingPolicy):
-            raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(observation)")
+        check_object(policy, "policy", "decide(observation)")
         name = policy_name(policy)
         if named.setdefault(name, policy) != policy:
             raise InputError(f"two policies are called {name!r}; give one of them an attribute 'name' of its own")

@@ -26,6 +26,8 @@ _VALUE_NAMES = ("_value", "value", "values", "y", "requests", "hits", "load", "r
 _ELAPSED = re.compile(
     r"(?i)(?:(?:elapsed|uptime|time|t|since|start|offset)[\W_]*)*(?:ms|s|h|min|sec|seconds?|minutes?|hours?|millis)\W*"
 )
+_KEPT = ("value", "step", "where", "sum", "count", "rate", "level", "missing", "tz")
+"""What holds for newer rows, too; how their times and numbers are written may differ."""
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _SENTINELS = (-99.0, -999.0, -9999.0, -99999.0)
 _LABEL_NAMES = re.compile(
@@ -144,7 +146,8 @@ def read_trace(
         notes.append(line)
     kind = "memory" if isinstance(data, pd.DataFrame | pd.Series) else "file"
     origin = Origin(kind, table.file, table.sha256, real=True)
-    trace = trim(Trace(table.name, frame, size, unit, origin, repairs, notes=tuple(notes)))
+    kept = {name: said for name, said in reading.items() if name in _KEPT and said} | series.attrs.get("reading", {})
+    trace = trim(Trace(table.name, frame, size, unit, origin, repairs, notes=tuple(notes), reading=kept))
     return _with_season(trace, seasonality, horizon)
 
 
@@ -242,17 +245,20 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
         notes.append(f"sum: of {len(parts)} series, by {', '.join(labels)}")
     elif len(names) > 1:
         notes.append(f"sum: of {', '.join(names)}")
-    ordered, repairs = [], dict[str, int]()
+    ordered, repairs, kinds = [], dict[str, int](), set[str]()
     for part in parts:
         one, counts = _in_order(part.to_frame(), where)
-        ordered.append(_difference(one.iloc[:, 0], str(part.name), reading, where, notes))
+        values = one.iloc[:, 0]
+        ordered.append(_difference(values, str(part.name), reading, where, notes))
+        kinds.add("level" if ordered[-1] is values else "rate")
         repairs = {key: repairs.get(key, 0) + count for key, count in counts.items()}
     series = ordered[0] if len(ordered) == 1 else _add_up(ordered, where, notes)
     if time and step is None:
         size = _guess_step(pd.DatetimeIndex(series.index), where, notes)
     elif time:
         size = parse_step(str(step))
-    series.attrs["repairs"] = repairs
+    kept = {"value": names[0]} if len(names) == 1 else {}
+    series.attrs.update(repairs=repairs, reading=kept | ({kinds.pop(): True} if len(kinds) == 1 else {}))
     if series.isna().all():
         raise InputError(f"{where}, column {unit!r} has no value; name another with `value`")
     return series, f"{unit} ({cell_unit})" if cell_unit else unit, size

@@ -61,6 +61,7 @@ class Trace:
         repairs: What the loader did, as counts: rows dropped, slots marked, zeros filled.
         seasonality: Steps in a season (a day, where there is one); None where the series has none.
         notes: One line for each thing that the loader guessed, or that a reader may not expect.
+        reading: How newer rows are to be read; empty where no reader made the trace.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Trace:
     repairs: Mapping[str, int] = field(default_factory=dict)
     seasonality: int | None = None
     notes: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def values(self) -> pd.Series:

@@ -288,7 +288,7 @@ def emulate(
     )  # fmt: skip
     place = _testbed(testbed, given.city, nodes, given.training_cost.start, seed)
     base = Scenario.of(given, place)
-    asked = None if policies is None else as_list(policies, "policy")
+    asked = None if policies is None else as_list(policies)
     for policy in asked or ():
         base.policy(policy)  # refuses unknown names
     rule = place.stream_rule

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from edgeresearch.emulator.network import Floats, Job, Mesh, Routes, Transfers
 from edgeresearch.emulator.settings import PolicyName
-from edgeresearch.errors import InputError, check_known
+from edgeresearch.errors import check_known, check_object
 from edgeresearch.scheduling.los import LOS, LearningPolicy
 from edgeresearch.scheduling.messages import Availability, Decision, Reason, Request
 from edgeresearch.scheduling.runtime_model import Numbers, complete
@@ -493,11 +493,8 @@ def make_policy(
     Raises:
         InputError: The name is unknown.
     """
-    if isinstance(policy, type):
-        raise InputError(f"{policy.__name__} is a class; give an object of it, {policy.__name__}()")
     if not isinstance(policy, str):
-        if not callable(getattr(policy, "decide", None)):
-            raise InputError(f"{policy!r} is no policy; give a name or an object with a method decide(request, view)")
+        check_object(policy, "policy", "decide(request, view)")
         return copy.deepcopy(policy)
     check_known("policy", policy, POLICIES)
     return POLICIES[cast(PolicyName, policy)](rules, limits, fitting)

@@ -54,8 +54,6 @@ settings (ratios of the MSE 0.99 to 1.001) in a quarter of the time.
 """
 SAVED = {"model", "horizon", "window", "season", "columns", "rows", "data"}
 """Facts without which a saved model cannot be applied."""
-KEPT = ("value", "where", "sum", "count", "rate", "level", "step")
-"""What was said of the reading that holds for newer rows, too; how times are written may differ."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -162,8 +160,10 @@ def forecast(
         **{"model": names[0], "horizon": horizon, "window": window, "season": series.seasonality, "seed": seed},
         **{"fill_limit": settings.fill_limit, "columns": feature_names, "rows": rows, "baselines": names[1:]},
         **{"choice": "; ".join(judged.choices["choice"]), "data": series.describe()},
-        "reading": {name: given for name, given in reading.items() if name in KEPT and given is not None},
+        "reading": dict(series.reading),
     }
+    if "rate" in series.reading:
+        facts["largest"] = float(series.values.max())
     return _assemble(series, facts, judged.table, fitted, parts.features, truth, forecasts)
 
 
@@ -174,16 +174,22 @@ def apply_forecaster(
 ) -> Forecast:
     """Forecast a trace with a model that `Forecast.save` wrote; nothing is fitted.
 
-    The scores are over the whole trace, beside those of the naive models. The trace, with the value column and step of
-    the one that the model was fitted on, is read as for `forecast`; `folder` is what was saved into, or `model` in it.
+    The scores are over the whole trace, beside those of the naive models. The trace is read as the one was that the
+    model was fitted on (the value column, unless it is a Series, `where`, a counter's differences, …), except for what
+    is said anew; its step has to be the same. `folder` is what was saved into, or `model` in it.
 
     Raises:
         InputError: The model was not saved by a `Forecast`, or the trace does not fit it.
     """
     facts, fitted = _open(folder)
     horizon, window, data = int(facts["horizon"]), int(facts["window"]), facts["data"]
-    series = read_trace(trace, window=window, horizon=horizon, seasonality="none", **_read_again(facts, trace, reading))
-    series = replace(series, seasonality=facts["season"])
+    kept = _read_again(facts, trace, reading)
+    again: Reading = {**kept, **reading}
+    series = read_trace(trace, seasonality="none", **again)
+    told = ", ".join(name if said is True else f"{name} {said}" for name, said in sorted(kept.items()))
+    notes = ((f"read as what the model was fitted on: {told}",) if told else ()) + series.notes
+    series = replace(series, seasonality=facts["season"], notes=notes)
+    _check_kind(facts, series, reading)
     if series.step.total_seconds() != data["step_seconds"]:
         now, was = format_duration(series.step), format_duration(pd.Timedelta(seconds=data["step_seconds"]))
         raise InputError(f"{series.name} has a step of {now}, the model was fitted on {was}; resample the series")
@@ -232,15 +238,28 @@ def _open(folder: str | Path) -> tuple[dict[str, Any], Forecaster]:
 
 
 def _read_again(facts: Mapping[str, Any], trace: TraceLike, reading: Reading) -> Reading:
-    """Return how newer rows are read: as said, else as the rows were that the model was fitted on."""
-    kept: Reading = facts.get("reading", {})
-    if {"value", "sum", "count"} & reading.keys():
-        kept = {name: said for name, said in kept.items() if name not in ("value", "sum", "count")}  # type: ignore[assignment]
-    elif not isinstance(trace, Trace | pd.Series) and not {"value", "sum", "count"} & kept.keys():
-        kept = {**kept, "value": str(facts["data"]["column"]).partition(" (")[0]}
-    if {"rate", "level"} & reading.keys():
-        kept = {name: said for name, said in kept.items() if name not in ("rate", "level")}  # type: ignore[assignment]
-    return {**kept, **reading}
+    """Return how newer rows are read where nothing is said: as the rows were that the model was fitted on."""
+    said: set[str] = set(reading)
+    for some in ({"value", "sum", "count"}, {"rate", "level"}):
+        said |= some if some & said else set()
+    if isinstance(trace, pd.Series):
+        said |= {"value", "where", "sum"}
+    kept = {} if isinstance(trace, Trace) else facts.get("reading", {})
+    return {name: each for name, each in kept.items() if name not in said}  # type: ignore[return-value]
+
+
+def _check_kind(facts: Mapping[str, Any], series: Trace, reading: Reading) -> None:
+    """Refuse a trace of another unit, or one that was read as a level where the model's was a counter's increments."""
+    now, was = series.reading, facts.get("reading", {})
+    kinds = [(*({"rate", "level"} & each.keys()), "")[0] for each in (now, was)]
+    if all(kinds) and kinds[0] != kinds[1] and not {"rate", "level"} & reading.keys():
+        what = f"was read with `{kinds[0]}`, what the model was fitted on with `{kinds[1]}`"
+        raise InputError(f"{series.name} {what}; read the trace with `{kinds[1]}`")
+    columns = [(series.unit, now.get("value", "?")), (facts["data"]["column"], was.get("value", "?"))]
+    units = [column.removeprefix(value).strip(" ()") for column, value in columns if column.startswith(value)]
+    if len(set(units)) > 1:
+        given, fitted = (unit or "no unit" for unit in units)
+        raise InputError(f"{series.name} has {given}, the model was fitted on {fitted}; convert the values")
 
 
 def _rows_needed(facts: Mapping[str, Any]) -> int:
@@ -270,8 +289,9 @@ class LiveModel:
         model.forecast()
 
     After the same values, the newest among them, `forecast` gives the very numbers of `apply_forecaster(...).future`.
-    Over a short gap the last value is carried; after a longer one, and at the start, `wait` says how many values are
-    needed.
+    Where the model was fitted on a counter, the values are its increments, what was counted in a step: not the
+    counter itself. Over a short gap the last value is carried; after a longer one, and at the start, `wait` says how
+    many values are needed.
 
     Attributes:
         horizon: Steps ahead that are forecast.
@@ -290,33 +310,45 @@ class LiveModel:
         self._values = np.full(past + self._rows + self._limit + 1, np.nan)
         self._reads_times = any(name.startswith(tuple(PERIODS)) for name in facts["columns"])
         self._seen, self._floor = 0, 0.0
+        self._largest = float(facts["largest"]) if "largest" in facts else None
         self.time: pd.Timestamp | None = None
+
+    def __repr__(self) -> str:
+        """Say what is forecast, and since when."""
+        steps = f"{self.horizon} step{'s' * (self.horizon > 1)} of {format_duration(self.step)}"
+        of = "" if self._largest is None else " of a counter's increments"
+        return f"LiveModel({self._facts['model']}, {steps} ahead{of}; time {self.time}, wait {self.wait})"
 
     def update(self, value: float | None, time: Any = None) -> None:
         """Take the newest value, None or NaN if it is missing.
 
         Args:
-            value: The value.
-            time: Its time, put on the nearest step after the last one; steps in between are missing. Where None, one
-                step after the last one.
+            value: The value; a counter's increment.
+            time: Its time, whole steps after the last one (up to a tenth of a step beside); steps in between are
+                missing. Where None, one step after the last one.
 
         Raises:
-            InputError: The value is infinite, the time is not later than the last, or the first one lacks a time that
-                the model reads.
+            InputError: The value is infinite or no increment of the model's counter, the time is not later than the
+                last or between two steps, or the first one lacks a time that the model reads.
         """
         number = np.nan if value is None else float(value)
         if np.isinf(number):
             raise InputError(f"{number} is no value; give a finite number, or None if it is missing")
+        if self._largest is not None:
+            first = [*self._values[~np.isnan(self._values)][:5], number]
+            if number < 0 or len(first) == 5 and first[1] > self._largest and (np.diff(first) >= 0).all():
+                what = f"{number:g} is no increment: the model was fitted on those of a counter, up to"
+                raise InputError(f"{what} {self._largest:g}; give the differences of the counter's values")
         steps = 1
         if time is not None:
             stamp = pd.Timestamp(time)
             stamp = (stamp.tz_convert(None) if stamp.tz else stamp).as_unit("ns")
             if self.time is None:
                 self.time = stamp - self.step
-            if (steps := round((stamp - self.time) / self.step)) < 1:
-                raise InputError(
-                    f"{stamp} is no step of {format_duration(self.step)} after {self.time}; give a later one"
-                )
+            apart = (stamp - self.time) / self.step
+            if (steps := round(apart)) < 1 or abs(apart - steps) > 0.1:
+                hint = f"; {'give a later one' if steps < 1 else 'round it to the step'}"
+                raise InputError(f"{stamp} is no step of {format_duration(self.step)} after {self.time}{hint}")
         elif self.time is None and self._reads_times:
             raise InputError("the model reads the time of day; give the first value's `time`, too")
         if self.time is not None:
@@ -336,15 +368,24 @@ class LiveModel:
         missing = np.flatnonzero(np.isnan(filled[-self._window :]))
         return max(int(missing[-1]) + 1 if len(missing) else 0, _rows_needed(self._facts) - self._seen)
 
-    def forecast(self) -> Array:
-        """Return the forecasts of the next steps, `(horizon,)`; NaN while `wait` is not 0."""
+    def forecast(self) -> pd.Series:
+        """Return the forecasts of the next steps by their times, or by steps ahead where no time was given.
+
+        Raises:
+            InputError: `wait` is not 0: the model has not seen enough values, or not since the last gap.
+        """
         if self.wait:
-            return np.full(self.horizon, np.nan)
+            what = f"{self.wait} more values are needed for a forecast, as at the start or after a gap"
+            raise InputError(f"{what}; call update until wait is 0")
         end = self.time or pd.Timestamp(0)
         index = pd.date_range(end=end, periods=len(self._values), freq=self.step, unit="ns")
         series = Trace("live", pd.DataFrame({"value": self._values}, index=index), self.step, "", Origin("memory"))
         features = _make_columns(series, self._facts, self._rows)
-        return _forecast_newest(features, self._fitted, self._facts, self._floor)
+        coming = _forecast_newest(features, self._fitted, self._facts, self._floor)
+        ahead: pd.Index = pd.RangeIndex(1, self.horizon + 1, name="horizon")
+        if self.time is not None:
+            ahead = pd.date_range(end + self.step, periods=self.horizon, freq=self.step, unit="ns", name="time")
+        return pd.Series(coming, index=ahead, name="forecast")
 
 
 def load_model(folder: str | Path) -> LiveModel:

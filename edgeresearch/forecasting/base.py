@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edgeresearch.data.trace import find_runs
-from edgeresearch.errors import InputError, check_known
+from edgeresearch.errors import InputError, check_known, check_object
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings
 from edgeresearch.settings import narrow_seed
 
@@ -165,8 +165,7 @@ def model_info(model: str | Forecaster) -> ModelInfo:
         check_known("model", model, MODELS)
         return MODELS[model]
     name = model_name(model)
-    if isinstance(model, type) or not (hasattr(model, "fit") and hasattr(model, "predict")):
-        raise InputError(f"{name} is no forecaster: hand over an object with fit and predict, such as Mine()")
+    check_object(model, "forecaster", "fit", "predict")
     if name in MODELS:
         raise InputError(f"a class of your own cannot be called {name}, as a model here; rename it")
     return ModelInfo(name, "own", random=False)

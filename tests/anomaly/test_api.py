@@ -150,6 +150,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         "the series has two columns 'speed'; give",
     ),
     "words": ({"stream": pd.DataFrame({"a": ["x"] * ROWS})}, "has no column of numbers"),
+    "class": ({"identity": er.AutoencoderIdentity}, r"is a class and no identity function; call it: Auto.*\(\)"),
+    "class of a threshold": ({"threshold": er.MovingThreshold}, r"is a class and no threshold; call it: Moving.*\(\)"),
+    "no identity": ({"identity": 3}, "3 is no identity function; give a name or an object with fit"),
     "constant": ({"stream": _stream().assign(speed=1.0, count=2.0)}, "speed, count never change, so there is nothing"),
 }
 

@@ -114,10 +114,10 @@ def test_policies_of_ones_own_are_replayed_beside_the_others() -> None:
     ("policies", "message"),
     [
         ([Mine(), Mine()], "two policies are called 'mine'; give one of them an attribute 'name' of its own"),
-        ([Mine], "Mine'> is no policy; give a name or an object with a method decide"),
+        ([Mine], r"Mine is a class and no policy; call it: Mine\(\)"),
         ([object()], "is no policy; give a name or an object"),
-        (Mine, "Mine'> is no policy; give a name or an object with a method decide"),
-        (5, "5 is no policy; give a name or an object with a method decide, or several"),
+        (Mine, r"Mine is a class and no policy; call it: Mine\(\)"),
+        (5, "5 is no policy; give a name or an object with decide"),
     ],
 )
 def test_what_is_no_policy_is_refused(policies: Any, message: str) -> None:

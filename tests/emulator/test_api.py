@@ -190,9 +190,9 @@ def test_numbers_of_numpy_are_as_good_as_those_of_python(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"policies": [object()]}, r"is no policy; give a name or an object with a method decide\(request, view\)"),
+        ({"policies": [object()]}, r"is no policy; give a name or an object with decide\(request, view\)"),
         ({"policies": "l"}, "^unknown policy 'l'; known: los"),
-        ({"policies": InSitu}, "^InSitu is a class; give an object of it"),
+        ({"policies": InSitu}, "^InSitu is a class and no policy; call it: InSitu"),
         ({"testbed": "paper_c"}, "^unknown testbed 'paper_c'; known: paper_b, city, or give a YAML file"),
         ({"testbed": 3}, "^3 is no testbed; give paper_b, city, a YAML file or a Testbed"),
         ({"rules": {"hops": 2}}, "^Rules: unknown key hops"),
@@ -518,7 +518,7 @@ def test_a_policy_is_copied_for_each_run(loaded: Scenario) -> None:
     assert mine.history(0).cold
     ran = simulate(loaded, mine, hours=1, seed=seed()).policy
     assert isinstance(ran, er.LOS) and not ran.history(0).cold
-    with pytest.raises(InputError, match=r"LOS is a class; give an object of it, LOS\(\)"):
+    with pytest.raises(InputError, match=r"LOS is a class and no policy; call it: LOS\(\)"):
         simulate(loaded, er.LOS, hours=1, seed=seed())  # type: ignore[arg-type]
 
 

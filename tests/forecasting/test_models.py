@@ -81,7 +81,10 @@ def test_an_object_is_copied_and_goes_by_its_class() -> None:
     own = Ridge()
     assert build(own, columns=["value"], rows=10) is not own
     assert (model_name(own), model_info(own).role) == ("Ridge", "own")
-    for wrong, message in ((Ridge, "Ridge|ABCMeta is no forecaster"), (3, "int is no forecaster")):
+    for wrong, message in (
+        (Ridge, r"call it: Ridge\(\)"),
+        (3, "3 is no forecaster; give a name or an object with fit and"),
+    ):
         with pytest.raises(InputError, match=message):
             model_info(wrong)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="cannot be called ridge"):
