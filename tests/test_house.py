@@ -17,7 +17,7 @@ ORDER = [
 """Rooms, from the top: each imports only those before it."""
 UPWARDS = {("result", "plotting")}
 """A result is drawn by the room of figures, which knows the results."""
-MOST_MODULES, MOST_LINES = 92, 27_850
+MOST_MODULES, MOST_LINES = 92, 28_500
 MAY_READ_ENVIRONMENT = {"cli/__init__.py", "cli/base.py", "data/datasets.py", "parallel.py", "pipeline.py"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

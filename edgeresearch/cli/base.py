@@ -124,7 +124,7 @@ Sum = Annotated[bool | None, reading("Add up several series.", "--sum", False)]
 Count = Annotated[bool | None, reading("Each row is an event: count them per step.", "--count", False)]
 Rate = Annotated[bool | None, reading("The values are a counter: take its differences.", "--rate", GUESSED)]
 Level = Annotated[bool | None, reading("The values are no counter, though they rise.", "--level", GUESSED)]
-Missing = Annotated[str | None, reading("What stands for a missing value, as -999.", "--missing", GUESSED)]
+Missing = Annotated[str | None, reading("What stands for a missing value, as -999,NV.", "--missing", GUESSED)]
 Decimal = Annotated[
     str | None, option("Decimal mark", GUESSED, "--decimal", panel=READING, words=Words("decimal mark", (",", ".")))
 ]

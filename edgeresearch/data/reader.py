@@ -29,7 +29,8 @@ _ELAPSED = re.compile(
 _KEPT = ("value", "step", "where", "sum", "count", "rate", "level", "missing", "tz")
 """What holds for newer rows, too; how their times and numbers are written may differ."""
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
-_SENTINELS = (-99.0, -999.0, -9999.0, -99999.0)
+_SENTINELS = re.compile(r"-?(?:99+|9+\.9{1,3}|32768|32767|65535|2147483648|2147483647)")
+"""Numbers that are often written where a value is missing."""
 _LABEL_NAMES = re.compile(
     r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip|year|month|day|weekday|hour|minute|second|index|line|row|table)"
 )
@@ -53,7 +54,8 @@ class Reading(TypedDict, total=False):
         count: Whether each row is an event, and the rows of each step are counted.
         rate: Whether the values are a counter, whose differences are meant.
         level: Whether values that only rise are meant as they are.
-        missing: What stands for a missing value beside the usual words, such as `-999`; `none` if nothing does.
+        missing: What stands for a missing value beside the usual words, such as `-999` or `-999,unknown`; `none` if
+            nothing does.
         decimal: The decimal mark, `.` or `,`.
         time_format: `day-first`, `month-first`, `s`, `ms`, `us`, `ns` (since 1970), `excel`, or a format of `strptime`.
         tz: Zone of times that name none, such as `Europe/Berlin`.
@@ -67,7 +69,7 @@ class Reading(TypedDict, total=False):
     count: bool
     rate: bool
     level: bool
-    missing: str | None
+    missing: str | Sequence[str] | None
     decimal: str | None
     time_format: str | None
     tz: str | None
@@ -270,13 +272,39 @@ def _read_numbers(column: pd.Series, table: Table, reading: Reading, notes: list
     if decimal not in (None, ".", ","):
         raise InputError(f"`decimal` is {decimal!r}; it is '.' or ','")
     where = table.where
+    if words := _missing_words(reading):
+        column = column.where(~_is_one_of(column, words))
     values = parse_numbers(column, where, notes, row=table.row, delimiter=table.delimiter, decimal=decimal)
-    negative = values[values < 0]
-    if reading.get("missing") is None and negative.nunique() == 1 and negative.iloc[0] in _SENTINELS:
-        what = f"{negative.iloc[0]:g} may be a value or stand for a missing one ({len(negative)} such {table.row}s)"
-        place = f"{where}, {table.row} {negative.index[0]}, column {column.name!r}"
-        raise InputError(f"{place}: {what}; say which with `missing` ({negative.iloc[0]:g} or none)")
+    values = values.where(~values.isin(pd.to_numeric(pd.Series(words, dtype="str"), errors="coerce").dropna()))
+    if "none" not in words and (doubted := _find_sentinels(values)):
+        rows = values[values.isin(doubted)]
+        numbers = [f"{each:.15g}" for each in doubted]
+        many = "values or stand for missing ones" if len(doubted) > 1 else "a value or stand for a missing one"
+        what = f"{' and '.join(numbers)} may be {many} ({len(rows)} such {table.row}s)"
+        said = [word for word in words if "," not in word]
+        hint = f"say which with `missing` ({','.join([*said, *numbers])} or {','.join([*said, 'none'])})"
+        raise InputError(f"{where}, {table.row} {rows.index[0]}, column {column.name!r}: {what}; {hint}")
     return values
+
+
+def _find_sentinels(values: "pd.Series[float]") -> list[float]:
+    """Return numbers that may stand for missing values: the only negative ones, or far outside the rest.
+
+    Far is farther than the rest spans. One of `_SENTINELS` is doubted if it is negative or repeats; any other if it is
+    negative, repeats, and is five times as far.
+    """
+    counts = values.value_counts()
+    usual = [float(each) for each in counts.index if _SENTINELS.fullmatch(f"{each:.15g}")]
+    rest = counts.index.difference(pd.Index(usual))
+    found = [each for each in usual if each < 0] if not (rest < 0).any() else []
+    if len(rest):
+        span = rest.max() - rest.min() or abs(rest.max())
+        far = [each for each in usual if each < rest.min() - span or each > rest.max() + span and counts[each] > 1]
+        found += [each for each in far if each not in found]
+        others = rest[rest != rest.min()]
+        if len(others) > 1 and rest.min() < min(0, others.min() - 5 * np.ptp(others)) and counts[rest.min()] > 1:
+            found.append(float(rest.min()))
+    return sorted(found)
 
 
 def _check_column(cells: pd.DataFrame, name: str, where: str) -> str:
@@ -308,16 +336,22 @@ def _keep_where(cells: pd.DataFrame, wanted: str | Sequence[str] | None, where: 
 def _prepare(table: Table, reading: Reading) -> pd.DataFrame:
     """Keep the rows that are asked for, empty the cells that stand for no value, and join times out of their parts."""
     cells = _keep_where(table.cells, reading.get("where"), table.where)
-    word = (reading.get("missing") or "none").strip()
-    if word.lower() != "none":
-        number = pd.to_numeric(word, errors="coerce")
+    if words := [word for word in _missing_words(reading) if share_of_numbers(pd.Series([word])) == 0]:
         for name in cells:
-            same = cells[name].astype("str").str.strip() == word
-            if cells[name].dtype.kind in "iuf":
-                same = cells[name] == number
-            if same.any():
+            if cells[name].dtype.kind not in "iufbmM" and (same := _is_one_of(cells[name], words)).any():
                 cells = cells.assign(**{str(name): cells[name].where(~same)})
     return cells if reading.get("time") else _join_times(cells)
+
+
+def _missing_words(reading: Reading) -> list[str]:
+    """Return what stands for a missing value, `none` among it; a comma separates several."""
+    said = reading.get("missing") or ()
+    words = [said, *said.split(",")] if isinstance(said, str) else [str(each) for each in said]
+    return list(dict.fromkeys(word.strip().lower() for word in words if word.strip()))
+
+
+def _is_one_of(column: pd.Series, words: Sequence[str]) -> "pd.Series[bool]":
+    return column.astype("str").str.strip().str.lower().isin(words)
 
 
 def _join_times(cells: pd.DataFrame) -> pd.DataFrame:

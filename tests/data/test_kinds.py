@@ -215,6 +215,51 @@ def test_what_stands_for_a_missing_value_can_be_said(tmp_path: Path) -> None:
     assert read_trace(frame, missing="-999").values.isna().sum() == 3
 
 
+@pytest.mark.parametrize(
+    ("cells", "separator", "numbers"),
+    [
+        (["5.0", "-999.0", "7.0"], ",", ["-999"]),
+        (["5,1", "-999,0", "7,3"], ";", ["-999"]),
+        (["5 %", "-999 %", "7 %"], ",", ["-999"]),
+        (["5.1", "-9999", "-0.5"], ",", ["-9999"]),
+        (["5.1", "-9999", "-999.00", "6"], ",", ["-9999", "-999"]),
+        (["-3", "-32768", "4"], ",", ["-32768"]),
+        (["21.5", "999.9", "19.5"], ",", ["999.9"]),
+        (["21.5", "9999", "-19.5"], ",", ["9999"]),
+        (["21.5", "-500", "-19.5"], ",", ["-500"]),
+    ],
+)
+def test_the_advice_on_numbers_that_may_be_missing_works(
+    cells: list[str], separator: str, numbers: list[str], tmp_path: Path
+) -> None:
+    text = table(stamps(), cells, separator=separator)
+    message = refusal(tmp_path, text)
+    assert f"{' and '.join(numbers)} may be " in message
+    assert f"say which with `missing` ({','.join(numbers)} or none)" in message
+    for missing in (",".join(numbers), numbers):
+        values = read(tmp_path, text, missing=missing).values
+        assert values.dropna().nunique() == 2 and values.isna().any()
+        channel = read_stream(tmp_path / "mine.csv", missing=missing).frame["hits"]
+        assert channel.isna().sum() == (6 if len(numbers) > 1 else 4)
+    assert read(tmp_path, text, missing="none").values.notna().all()
+
+
+def test_several_words_may_stand_for_a_missing_value(tmp_path: Path) -> None:
+    text = table(stamps(), ["12", "unknown", "-999.0", "Unavailable"])
+    assert "(unknown,unavailable,-999 or unknown,unavailable,none)" in refusal(
+        tmp_path, text, missing="unknown,unavailable"
+    )
+    for missing in ("unknown, unavailable,-999", ["unknown", "unavailable", "-999"]):
+        with pytest.raises(InputError, match="constant"):
+            read(tmp_path, text, missing=missing)
+    assert read(tmp_path, text, missing="unknown,unavailable,none").values.min() == -999
+
+
+@pytest.mark.parametrize("values", [[-98, 50, -99, 20], [900, 999, 950, 700], [-40, 12, -1, 3], [0, 50, 0, 1, 50]])
+def test_numbers_among_the_others_are_values(values: list[int], tmp_path: Path) -> None:
+    assert read(tmp_path, table(stamps(), values)).values.tolist() == np.resize(values, 12).tolist()
+
+
 ROWS = table(stamps(), header="")[1:]
 
 
