@@ -23,18 +23,18 @@ FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel")
 """What `time_format` may be, beside a format of `strptime`."""
 
 _GROUP = "[ \u00a0\u202f'’_.,]"
-_DIGITS = rf"\d{{1,3}}(?:{_GROUP}\d{{3}})+(?:[.,]\d+)?|\d+(?:[.,]\d*)?|[.,]\d+"
+_DIGITS = rf"\d{{1,3}}(?:{_GROUP}\d{{3}})+(?:[.,]\d+)?|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}(?:\.\d+)?|\d+(?:[.,]\d*)?|[.,]\d+"
 _NUMBER = re.compile(
     rf"(?P<sign>[-+−]?)\s*(?P<digits>{_DIGITS})(?P<exponent>[eE][-+]?\d+)?\s*(?P<unit>[^\d\s.,'\"(){{}}\[\]+−#-][^\d\"{{}}]{{0,15}})?"
 )
 _CLOCK = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s*[AaPp]\.?[Mm]\.?)?"
-_ZONE = r"\s*(?:Z|[+-]\d{2}(?::?\d{2})?|[A-Z]{2,5})?"
+_ZONE = r"\s*(?:Z|(?:UTC|GMT)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Z]{2,5})?"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _TIME = re.compile(
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2}))"
     rf"(?:[T ,_]+{_CLOCK}{_ZONE})?"
     rf"|{_CLOCK}|\d{{8}}[T _]\d{{2}}:?\d{{2}}(?::?\d{{2}}(?:[.,]\d+)?)?{_ZONE}"
-    rf"|(?=.*\d)(?i:[\w .,:/+-]{{0,20}}\b{_MONTH}\b[\w .,:/+-]{{0,30}})"
+    rf"|(?=.*\d)(?i:[\w .,:/+-]{{0,20}}\b{_MONTH}\b[\w .,:/+-]{{0,30}}(?:\([\w .,:+-]{{0,50}}\))?)"
 )
 _ISO = rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}(?:[T ]{_CLOCK}{_ZONE})?"
 _NUMERIC_DATE = re.compile(rf"(\d{{1,2}})([-/.])(\d{{1,2}})\2(\d{{4}}|\d{{2}})(?:[T ,]+({_CLOCK}{_ZONE}))?")
@@ -42,6 +42,9 @@ _WITH_OFFSET = re.compile(r".*(?:\d|[AaPp]\.?[Mm]\.?)\s*(?:Z|UTC|GMT)|.*\d:\d\d\
 _OTHER_ZONE = re.compile(r".*\d\s?(?!(?:AM|PM|UTC|GMT|Z)$)([A-Z]{2,5})")
 _REWRITTEN = {
     r"\s*(?:UTC|GMT)$": "Z",
+    r"\s*(?:UTC|GMT)\s?([+-]\d\d:?\d\d)(?:\s*\(.*\))?$": r" \1",
+    r"\s*(?:UTC|GMT)\s?([+-])(\d\d)(?:\s*\(.*\))?$": r" \1\2:00",
+    r"\s*(?:UTC|GMT)\s?([+-])(\d)(?:\s*\(.*\))?$": r" \g<1>0\2:00",
     r"(:\d\d),(\d)": r"\1.\2",
     r"^(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d):?(\d\d)": r"\1-\2-\3 \4:\5:\6",
     r"^(\d{4})(\d\d)(\d\d)[T _](\d\d):?(\d\d)": r"\1-\2-\3 \4:\5",
@@ -69,6 +72,10 @@ _PREFIXES: Mapping[str, float] = {
     **{"Bil": 1e9, "T": 1e12, "Tri": 1e12},
     **{"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40},
 }
+
+
+_THOUSANDS = re.compile(r"(?:[kKMG]|Mil|Bil|Tri)(?P<base>\s.{1,15}|(?i:req|rps|qps|hits|msg|ops|events|/).{0,15}|)")
+"""Prefixes that stand apart, or before requests: numbers in them are multiplied even where all are."""
 
 
 class Kind(Enum):
@@ -144,7 +151,7 @@ def parse_numbers(
         where: The source, for messages.
         notes: Receives one line for each thing that a reader may not expect.
         row: What messages call a row.
-        delimiter: What separates cells. If commas do, one in a cell separates thousands; if semicolons do, a dot may.
+        delimiter: What separates cells. If commas do, a dot is the decimal mark.
         decimal: The decimal mark, `.` or `,`; where None, the cells decide.
 
     Raises:
@@ -180,7 +187,7 @@ def _parse_plain(
     text = column[~missing].astype("str").str.strip()
     dotted = text.str.contains(".", regex=False)
     grouped = text.str.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}")
-    in_doubt = dotted.any() and bool(grouped[dotted].all()) and (delimiter == ";" or not dotted.all())
+    in_doubt = dotted.any() and bool(grouped[dotted].all()) and (delimiter != "," or not dotted.all())
     return None if in_doubt and not decimal else values
 
 
@@ -205,11 +212,12 @@ def _parse_written(
     digits = parts["digits"].str.replace("[ \u00a0\u202f'’_]", "", regex=True)
     mark = decimal or _choose_decimal(digits, f"{where}, column {cells.name!r}", delimiter)
     other = "," if mark == "." else "."
-    fits = rf"(?:\d{{1,3}}(?:\{other}\d{{3}})+|\d*)(?:\{mark}\d*)?"
-    if decimal and len(odd_ones := digits[~digits.str.fullmatch(fits)]):
+    if len(odd_ones := digits[~digits.str.fullmatch(rf"(?:{_grouped(other)}|\d*)(?:\{mark}\d*)?")]):
         at = odd_ones.index[0]
+        hint = f"say another `decimal` than {mark!r}" if decimal else "write numbers alike"
         raise InputError(
-            f"{where}, {row} {at}, column {cells.name!r}: {_quote(text[at])} does not fit `decimal` {mark!r}"
+            f"{where}, {row} {at}, column {cells.name!r}: {_quote(text[at])} does not fit the decimal mark {mark!r}; "
+            f"{hint}"
         )
     if (digits.str.contains(other, regex=False)).any():
         notes.append(f"numbers: {other!r} separates thousands" + (f", {mark!r} decimals" if mark == "," else ""))
@@ -218,8 +226,16 @@ def _parse_written(
     digits = digits.str.replace(other, "", regex=False).str.replace(mark, ".", regex=False)
     sign = parts["sign"].fillna("").str.replace("−", "-", regex=False)
     values = pd.to_numeric(sign + digits + parts["exponent"].fillna(""), errors="coerce").astype("float64")
-    values *= _unit_factors(parts["unit"].fillna("").str.strip(), f"{where}, column {cells.name!r}", notes, row)
-    return whole.map(dict(zip(text, values, strict=True))).astype("float64")
+    factors, unit = _unit_factors(parts["unit"].fillna("").str.strip(), f"{where}, column {cells.name!r}", notes, row)
+    found = whole.map(dict(zip(text, values * factors, strict=True))).astype("float64")
+    found.attrs["unit"] = unit
+    return found
+
+
+def _grouped(mark: str) -> str:
+    """Return the pattern of digits in groups of three, or, by commas, in India's groups of two before the last."""
+    three = rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+"
+    return rf"(?:{three}|[1-9]\d?(?:,\d{{2}})+,\d{{3}})" if mark == "," else three
 
 
 def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
@@ -230,8 +246,8 @@ def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
         if last.nunique() > 1:
             a, b = digits[both][last == "."].iloc[0], digits[both][last == ","].iloc[0]
             raise InputError(f"{where}: {a!r} and {b!r} have different decimal marks; write them alike")
-        mark, group = str(last.iloc[0]), re.escape("." if last.iloc[0] == "," else ",")
-        fits = digits.str.fullmatch(rf"(?:\d{{1,3}}(?:{group}\d{{3}})+|\d*)(?:{re.escape(mark)}\d*)?")
+        mark, group = str(last.iloc[0]), "." if last.iloc[0] == "," else ","
+        fits = digits.str.fullmatch(rf"(?:{_grouped(group)}|\d*)(?:{re.escape(mark)}\d*)?")
         if not fits.all():
             raise InputError(f"{where}: {digits[both].iloc[0]!r} and {digits[~fits].iloc[0]!r} do not go together")
         return mark
@@ -240,7 +256,7 @@ def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
             continue
         other = "." if mark == "," else ","
         some = digits[there]
-        grouped = some.str.fullmatch(rf"[1-9]\d{{0,2}}(?:{re.escape(mark)}\d{{3}})+")
+        grouped = some.str.fullmatch(_grouped(mark))
         if (several := some.str.count(re.escape(mark)) > 1).any():
             if not grouped.all():
                 a, b = some[several].iloc[0], some[~grouped].iloc[0]
@@ -248,9 +264,7 @@ def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
             return other
         if not grouped.all():
             return mark
-        if mark == "," and delimiter == ",":
-            return "."
-        if mark == "." and there.all() and delimiter != ";":
+        if mark == "," and delimiter == "," and not there.all() or mark == "." and delimiter == "," and there.all():
             return "."
         cell = some.iloc[0]
         readings = f"{cell.replace(mark, '')} or {cell.replace(mark, '.')}"
@@ -258,22 +272,22 @@ def _choose_decimal(digits: pd.Series, where: str, delimiter: str) -> str:
     return "."
 
 
-def _unit_factors(units: pd.Series, where: str, notes: list[str], row: str) -> "pd.Series[float]":
-    """Return what each number is to be multiplied by, so that all have one unit."""
+def _unit_factors(units: pd.Series, where: str, notes: list[str], row: str) -> "tuple[pd.Series[float], str]":
+    """Return what each number is to be multiplied by, so that all have one unit, and that unit."""
     kinds = [str(unit) for unit in units.unique()]
-    if kinds == [""]:
-        return pd.Series(1.0, index=units.index)
-    if len(kinds) == 1:
-        notes.append(f"numbers: in {kinds[0]}, as the cells say")
-        return pd.Series(1.0, index=units.index)
-    for base in sorted(kinds, key=len):
+    if len(kinds) == 1 and not (thousands := _THOUSANDS.fullmatch(kinds[0])):
+        if kinds[0]:
+            notes.append(f"numbers: in {kinds[0]}, as the cells say")
+        return pd.Series(1.0, index=units.index), kinds[0]
+    shorter = [unit[len(prefix) :].strip() for unit in kinds for prefix in _PREFIXES if unit.startswith(prefix)]
+    bases = [thousands["base"].strip()] if len(kinds) == 1 and thousands else [*sorted(kinds, key=len), *shorter]
+    for base in bases:
         factors = {unit: _factor(unit, base) for unit in kinds}
         known = {unit: factor for unit, factor in factors.items() if factor is not None}
         if len(known) == len(kinds):
-            notes.append(
-                f"numbers: {', '.join(unit or 'plain' for unit in kinds)} brought to {base or 'plain numbers'}"
-            )
-            return units.map(known)
+            written = ", ".join(unit or "plain" for unit in kinds)
+            notes.append(f"numbers: {written} brought to {base or 'plain numbers'}")
+            return units.map(known), base
     rare = str(units.value_counts().index[-1])
     what = f"unit {rare!r}" if rare else "no unit"
     others = ", ".join(repr(unit) if unit else "none" for unit in kinds if unit != rare)
@@ -339,7 +353,12 @@ def parse_times(
             _checked(numbers, text, where, row)
             parsed = _parse_time_numbers(text, numbers, where, notes, time_format)
         else:
+            late = _matches(text, r".*\d[T ,_]+24:00(?::00(?:[.,]0+)?)?(?:\s*(?:Z|UTC|GMT|[+-]\d.*))?")
+            if late.any():
+                notes.append("times: 24:00 is taken as 00:00 of the next day")
+                text = text.where(~late, text.str.replace(r"([T ,_])24:00", r"\g<1>00:00", regex=True))
             parsed = _parse_time_text(text, where, notes, row, time_format, tz)
+            parsed = parsed + pd.to_timedelta(late.astype(int), unit="D") if late.any() else parsed
     return _to_utc(parsed, where, notes, row, tz)
 
 

@@ -234,7 +234,11 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
         stamps = regular_index(stamps[0], len(stamps), size)
     frame = pd.DataFrame(columns).set_index(stamps)
     unit = names[0] if len(names) == 1 else "sum"
-    cell_unit = next((note.split(" ")[2].rstrip(",") for note in notes if note.startswith("numbers: in ")), "")
+    units = {str(column.attrs.get("unit", "")) for column in columns.values()}
+    if len(units) > 1:
+        what = " and ".join(sorted(each or "no unit" for each in units))
+        raise InputError(f"{where}: the columns that are added up have {what}; name those of one unit with `value`")
+    cell_unit = units.pop()
     labels = _labels(cells, [*time, *names], frame)
     parts = [frame[name].rename(name) for name in names]
     if labels:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from edgeresearch.autoscaling.replay import to_requests_per_second
 from edgeresearch.data.reader import Reading, read_stream, read_trace
 from edgeresearch.errors import InputError
 
@@ -173,6 +174,12 @@ def test_clocks_put_forward_are_told(tmp_path: Path) -> None:
         (["1.5e3", "1.2E+3", "9e2", "1"], [1500, 1200, 900, 1]),
         (["12", "(null)", "\\N", "7"], [12, np.nan, np.nan, 7]),
         (["12", "n/a", "k.A.", "7"], [12, np.nan, np.nan, 7]),
+        (["1.75k", "1.2k", "1k", "2k"], [1750, 1200, 1000, 2000]),
+        (["1.75 K req/s", "1.2 K req/s", "1 K req/s", "2 K req/s"], [1750, 1200, 1000, 2000]),
+        (["1.75krps", "1.2krps", "1krps", "2krps"], [1750, 1200, 1000, 2000]),
+        (["15 ms", "12 ms", "10 ms", "20 ms"], [15, 12, 10, 20]),
+        (["1500 KB", "1.5 MB", "7 KB", "1 GB"], [1.5e6, 1.5e6, 7e3, 1e9]),
+        (["17,50,000", "1,50,000.5", "980", "7"], [1750000, 150000.5, 980, 7]),
     ],
 )
 def test_ways_to_write_a_number(cells: list[str], values: list[float], tmp_path: Path) -> None:
@@ -185,7 +192,10 @@ def test_ways_to_write_a_number(cells: list[str], values: list[float], tmp_path:
         (["4.238", "4.160", "4.392"], ";", "'4.238' may be 4238 or 4.238; say the decimal mark with `decimal`"),
         (["970", "1.030", "980"], "|", "'1.030' may be 1030 or 1.030"),
         (["4,238", "4,160", "4,392"], ";", "'4,238' may be 4238 or 4.238"),
+        (["4.238", "4.160", "4.392"], "\t", "'4.238' may be 4238 or 4.238"),
+        (['"4,238"', '"4,160"', '"4,392"'], ",", "'4,238' may be 4238 or 4.238"),
         (["1.5", "1,5", "1,234.5"], ";", "do not go together"),
+        (["1.5", "12,5", "7"], ";", "'1.5' does not fit the decimal mark ','; write numbers alike"),
         (["12", "13", "-999"], ",", "line 4, column 'hits': -999 may be a value or stand for a missing one"),
         (["57 %", "0.3", "61 %"], ",", "line 3: no unit where others have '%'"),
         (["2 B", "900", "1.5 K"], ",", "unit"),
@@ -202,7 +212,9 @@ def test_numbers_in_doubt(cells: list[str], separator: str, message: str, tmp_pa
 
 def test_a_decimal_mark_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     text = table(stamps(), ["12.34", "1.5", "7"], separator=";")
-    assert "line 2, column 'hits': '12.34' does not fit `decimal` ','" in refusal(tmp_path, text, decimal=",")
+    assert "line 2, column 'hits': '12.34' does not fit the decimal mark ','; say another `decimal`" in refusal(
+        tmp_path, text, decimal=","
+    )
     assert read(tmp_path, table(stamps(), ["4.238", "1.030", "7"], separator=";"), decimal=",").values.max() == 4238
 
 
@@ -258,6 +270,58 @@ def test_several_words_may_stand_for_a_missing_value(tmp_path: Path) -> None:
 @pytest.mark.parametrize("values", [[-98, 50, -99, 20], [900, 999, 950, 700], [-40, 12, -1, 3], [0, 50, 0, 1, 50]])
 def test_numbers_among_the_others_are_values(values: list[int], tmp_path: Path) -> None:
     assert read(tmp_path, table(stamps(), values)).values.tolist() == np.resize(values, 12).tolist()
+
+
+def test_numbers_that_are_text_elsewhere_are_doubted_as_in_a_file(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"time": stamps(), "hits": ["4.238", "4.160", "4.392"] * 4})
+    with pytest.raises(InputError, match="'4.238' may be 4238 or 4.238; say the decimal mark with `decimal`"):
+        read_trace(frame)
+    assert read_trace(frame, decimal=",").values.max() == 4392
+    text = json.dumps([{"time": str(time), "hits": f"{k},5"} for k, time in enumerate(stamps())])
+    message = "row 0, column 'hits': '0,5' does not fit the decimal mark '.'; say another `decimal`"
+    assert message in refusal(tmp_path, text)
+    assert read(tmp_path, text, decimal=",", level=True).values.tolist() == [k + 0.5 for k in range(12)]
+
+
+@pytest.mark.parametrize(
+    "cells", [["980 req/s", "1.2 K req/s"], ["1.75 k req/s", "1.2 k req/s"], ["980 req/s", "9 req/s"]]
+)
+def test_the_unit_of_the_cells_is_that_of_the_series(cells: list[str], tmp_path: Path) -> None:
+    trace = read(tmp_path, table(stamps(), cells, header="time,requests"))
+    assert trace.unit == "requests (req/s)" and trace.values.max() in (980, 1200, 1750)
+    np.testing.assert_array_equal(to_requests_per_second(trace), trace.values)
+
+
+def test_columns_of_different_units_are_not_added_up(tmp_path: Path) -> None:
+    text = table(stamps(), ["1 KB,2 MB", "3 KB,1 MB"], header="time,a,b")
+    assert "the columns that are added up have KB and MB; name those of one unit" in refusal(tmp_path, text, sum=True)
+
+
+@pytest.mark.parametrize(
+    ("form", "hours"),
+    [
+        ("%a %b %d %Y %H:%M:%S GMT+0100", -1),
+        ("%a %b %d %Y %H:%M:%S GMT+0100 (Central European Standard Time)", -1),
+        ("%d %b %Y %H:%M:%S UTC+1", -1),
+        ("%Y-%m-%d %H:%M UTC-5", 5),
+        ("%d/%m/%Y %H:%M GMT+05:30", -5.5),
+    ],
+)
+def test_offsets_from_gmt_count_eastwards(form: str, hours: float, tmp_path: Path) -> None:
+    times = stamps("2024-02-13")
+    trace = read(tmp_path, table(times.strftime(form)))
+    assert list(trace.frame.index) == list(times + pd.Timedelta(hours=hours))
+
+
+@pytest.mark.parametrize(
+    "form", ["%Y-%m-%d,{h}", "%d.%m.%Y,{h}", "%Y-%m-%d {h}:00", "%d.%m.%Y {h}:00:00", "%Y-%m-%dT{h}:00Z"]
+)
+def test_hour_24_is_midnight_of_the_next_day(form: str, tmp_path: Path) -> None:
+    times = stamps("2024-01-31 18:00", "1h")
+    written = [(time - pd.Timedelta("1h")).strftime(form).format(h=time.hour or 24) for time in times]
+    trace = read(tmp_path, table(written, header="date,hour,hits" if "," in form else "time,hits"))
+    assert list(trace.frame.index) == list(times) and trace.values.tolist() == VALUES
+    assert "times: 24:00 is taken as 00:00 of the next day" in trace.notes
 
 
 ROWS = table(stamps(), header="")[1:]
