@@ -29,7 +29,12 @@ SAMPLE = 400
 """Rows at the beginning of a text that decide how it is read."""
 _DELIMITERS = (",", ";", "\t", "|", " ")
 _SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl", ".parquet", ".log")
-_TOTALS = re.compile(r"(?i)\W*(grand )?(total|totals|sum|average|avg|mean|max|min|count|summe|gesamt|mittelwert)\b.*")
+_TOTALS = re.compile(
+    r"(?i)\W*(grand )?(totals?|sum|average|avg|mean|max|min|maximum|minimum|count|summe|gesamt|mittelwert|durchschnitt|"
+    r"somme|moyenne|media|promedio)\b.*"
+)
+_FOOTER = re.compile(r"[^\W\d].{3,}")
+"""What alone in a line after the last row says something about the table; half a row begins with a digit."""
 _RULE = re.compile(r"[-=+:|\s]*[-=]{2}[-=+:|\s]*")
 _BINARY: Mapping[bytes, str] = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; export the sheet as CSV",
@@ -376,7 +381,7 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
         skipped["lines before the table"] += begin - (names is not None)
     if (typed := _read_plain(text, delimiter, head[begin:])) is not None:
         return _with_names(typed, names, notes), delimiter
-    rows, lines = list[list[str]](), list[int]()
+    rows, lines, footers = list[list[str]](), list[int](), list[tuple[int, list[str]]]()
     for number, cells in chain(head[begin:], records):
         if len(cells) > width and not any(cells[width:]):
             cells = cells[:width]
@@ -384,6 +389,11 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
             if _TOTALS.fullmatch(cells[0]) or re.fullmatch(r"\(?\d+ rows?\b.*", cells[0]):
                 skipped["lines of totals"] += 1
                 continue
+            if len(cells) == 1 and rows and _FOOTER.fullmatch(cells[0]):
+                footers.append((number, cells))
+                continue
+        if len(cells) != width or footers:  # a text in a line of its own is a footer only after the last row
+            number, cells = (footers or [(number, cells)])[0]
             what = f"{len(cells)} columns where there were {width} before"
             raise InputError(f"{where}, line {number}: {what}; give each line the same")
         if cells == names:
@@ -392,6 +402,7 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
         rows.append(cells)
         lines.append(number)
     skipped["comment lines"] = len(comments)
+    skipped["lines after the table"] = len(footers)
     while len(rows) > 1 and _TOTALS.fullmatch(rows[-1][0]):
         skipped["lines of totals"] += 1
         del rows[-1], lines[-1]
@@ -470,7 +481,9 @@ def _split(text: str, delimiter: str, where: str, comments: list[list[str]]) -> 
     else:
         reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True)
         records = ((reader.line_num, [cell.strip() for cell in cells]) for cells in reader)
-    single = True
+    single, before = True, ""
+    some = [line for line in text[:20_000].splitlines() if line.strip()]
+    labelled = sum(re.match(r"#\d", line) is not None for line in some) > len(some) / 2
     try:
         for number, cells in records:
             if len(cells) > 1:
@@ -479,14 +492,16 @@ def _split(text: str, delimiter: str, where: str, comments: list[list[str]]) -> 
                 raise InputError(f"{where}, line {number}: a cell spans several lines; is a quote not closed?")
             if number == 1 and cells and re.fullmatch("sep=.?", cells[0]):
                 continue
-            if cells and cells[0].startswith(("#", "//")):
+            if cells and cells[0].startswith(("#", "//")) and not (labelled and re.match(r"#\d", cells[0])):
                 comments.append([cells[0].lstrip("#/ "), *cells[1:]])
                 continue
             if not any(cells):  # in a single column an empty line is a missing value
                 if single and number > 1:
                     yield number, [""]
                 continue
-            if _RULE.fullmatch(delimiter.join(cells)):
+            missing = single and kind_of(cells[0]) is Kind.MISSING and kind_of(before) is not Kind.TEXT
+            before = cells[0]
+            if _RULE.fullmatch(delimiter.join(cells)) and not missing:
                 continue
             yield number, cells
     except csv.Error as error:
@@ -537,7 +552,17 @@ def _find_header(rows: Sequence[Sequence[str]], where: str) -> tuple[list[str] |
 
     if not {Kind.NUMBER, Kind.TIME} & set(kinds):
         return [*rows[0]], 1
-    begin = next((k for k, row in enumerate(rows) if is_body(row)), 0)
+
+    def is_good(row: Sequence[str]) -> bool:
+        """Tell whether the time and a number are there, whatever words stand beside them."""
+        found = [kind_of(cell) is wanted for wanted, cell in zip(kinds, row, strict=False)]
+        times, numbers = (
+            [fits for fits, kind in zip(found, kinds, strict=False) if kind is which] for which in measured
+        )
+        return len(row) == width and all(times) and any(numbers) and (bool(times) or numbers[0] and sum(numbers) > 1)
+
+    measured = (Kind.TIME, Kind.NUMBER)
+    begin = next((k for k, row in enumerate(rows) if is_body(row) or is_good(row)), 0)
     if begin == 0:
         return None, 0
     above = [row for row in rows[:begin] if len(row) == width]

@@ -32,7 +32,8 @@ _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _SENTINELS = re.compile(r"-?(?:99+|9+\.9{1,3}|32768|32767|65535|2147483648|2147483647)")
 """Numbers that are often written where a value is missing."""
 _LABEL_NAMES = re.compile(
-    r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip|year|month|day|weekday|hour|minute|second|index|line|row|table)"
+    r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip)|"
+    r"(?:[a-z]+[\W_]of[\W_])?(?:year|month|day|weekday|hour|minute|second|index|line|row|table)"
 )
 _NO_NAME = re.compile(r"(?i)column\d+|unnamed: ?\d+|index|level_\d+")
 _COUNTER_NAME = re.compile(r"(?i).*(?:_total|_count|_sum|_bucket|[\W_]counter)|counter")
@@ -240,13 +241,14 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
         raise InputError(f"{where}: the columns that are added up have {what}; name those of one unit with `value`")
     cell_unit = units.pop()
     labels = _labels(cells, [*time, *names], frame)
-    parts = [frame[name].rename(name) for name in names]
+    parts, titles = [frame[name].rename(name) for name in names], names
     if labels:
         if not reading.get("sum"):
             raise InputError(
                 f"{where}: {_offer_labels(cells, labels)}; keep one with `where`, or add them up with `sum`"
             )
         keys = _keys(cells, labels)
+        titles = [str(key) for _ in parts for key in pd.unique(keys)]
         parts = [part[keys == key] for part in parts for key in pd.unique(keys)]
         notes.append(f"sum: of {len(parts)} series, by {', '.join(labels)}")
     elif len(names) > 1:
@@ -258,7 +260,7 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
         ordered.append(_difference(values, str(part.name), reading, where, notes))
         kinds.add("level" if ordered[-1] is values else "rate")
         repairs = {key: repairs.get(key, 0) + count for key, count in counts.items()}
-    series = ordered[0] if len(ordered) == 1 else _add_up(ordered, where, notes)
+    series = ordered[0] if len(ordered) == 1 else _add_up(ordered, titles, where, notes)
     if time and step is None:
         size = _guess_step(pd.DatetimeIndex(series.index), where, notes)
     elif time:
@@ -487,7 +489,8 @@ def _no_value(column: pd.Series) -> str:
         return "a row counter"
     if numbers.min() > 1e8 and (steps >= 0).all() and (numbers % 1 == 0).all() and _all_clock(numbers):
         return "a clock"
-    if _LABEL_NAMES.fullmatch(str(column.name)) or re.search(r"[a-z]I[dD]$", str(column.name)):
+    named = _LABEL_NAMES.fullmatch(str(column.name)) or re.search(r"[a-z]I[dD]$", str(column.name))
+    if named and (numbers % 1 == 0).all():
         return "a label by its name"
     return "constant" if (steps == 0).all() else ""
 
@@ -674,7 +677,7 @@ def _count_events(
 # ----------------------------------------------------------------------------------------------------- repairs
 
 
-def _add_up(parts: Sequence[pd.Series], where: str, notes: list[str]) -> pd.Series:
+def _add_up(parts: Sequence[pd.Series], titles: Sequence[str], where: str, notes: list[str]) -> pd.Series:
     """Add series up; a sum lacks a value where one of them does between its first and its last."""
     times = set(parts[0].index)
     if not any(times.intersection(part.index) for part in parts[1:]):  # each has times of its own: bring them together
@@ -684,6 +687,11 @@ def _add_up(parts: Sequence[pd.Series], where: str, notes: list[str]) -> pd.Seri
             raise InputError(f"{where}: the series have no common times; keep one with `where`")
         notes.append(f"times: those of the series differ, so they are rounded to {format_duration(size)}")
     table = pd.concat(parts, axis=1)
+    whole = table.dropna()
+    for k, title in enumerate(titles if len(titles) > 2 and len(whole) > 1 else ()):
+        if np.allclose(2 * whole.iloc[:, k], whole.sum(axis=1)) and whole.iloc[:, k].any():
+            hint = "keep it alone (`value` or `where`), or leave it out (`value` with names such as a+b)"
+            raise InputError(f"{where}: {title!r} is the sum of the others, which would count twice; {hint}")
     alive = table.bfill().notna() & table.ffill().notna()
     return table.sum(axis=1, min_count=1).mask((table.isna() & alive).any(axis=1))
 

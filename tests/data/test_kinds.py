@@ -343,6 +343,9 @@ ROWS = table(stamps(), header="")[1:]
         ("Report: hits\nFrom: 2024-01-01\n\ntime,hits\n" + ROWS, "hits"),
         ("time,hits\n" + ROWS + "Total,4800\n", "hits"),
         ("time,hits\n" + ROWS + "(12 rows)\n", "hits"),
+        ("time,hits\n" + ROWS + "Moyenne,13.7\n", "hits"),
+        ("time,hits\n" + ROWS + "Source: DWD\n\nmade by a tool\n", "hits"),
+        ("sensor,time,hits\n" + "".join(f"#1,{row}\n" for row in ROWS.splitlines()), "hits"),
         ("| time | hits |\n+---+---+\n" + "".join(f"| {r.replace(',', ' | ')} |\n" for r in ROWS.splitlines())
          + "+---+---+\n12 rows in set (0.00 sec)\n", "hits"),
         ('time,"hits ""x"""\n' + ROWS, 'hits "x"'),
@@ -360,7 +363,8 @@ def test_what_stands_around_the_values(text: str, unit: str, tmp_path: Path) -> 
         ("time,hits,hits\n" + ROWS.replace("\n", ",1\n", 5).replace("0\n", "0,3\n"), "FILE"),
         ("time,200,404\n" + "".join(f"{r},{r[-3:]}\n" for r in ROWS.splitlines()), "FILE: '200', '404' may all be the"),
         ("time,hits\n" + ROWS.replace("2024-03-05 22:10", '"2024-03-05 22:10'), "is a quote not closed?"),
-        ("time,hits\n" + ROWS + "\nmade by a tool\n", "FILE, line 15: 1 columns where there were 2 before"),
+        ("time,hits\n" + ROWS + "\nmemory\n" + ROWS, "FILE, line 15: 1 columns where there were 2 before"),
+        ("time,hits\n" + ROWS + "2024-03-05 2\n", "FILE, line 14: 1 columns where there were 2 before"),
         ("<html><table></table></html>", "FILE is HTML or XML; export the table as CSV"),
         ('[{"t":"2024-01-01","v":1,"v":2}]', "FILE: an object has 'v' twice"),
         ("[" * 5000, "FILE is JSON, nested too deeply"),
@@ -372,6 +376,47 @@ def test_what_stands_around_the_values(text: str, unit: str, tmp_path: Path) -> 
 )
 def test_what_is_no_series(text: str, message: str, tmp_path: Path) -> None:
     assert message in refusal(tmp_path, text)
+
+
+@pytest.mark.parametrize("words", [("timeout", "0"), ("1.2.3-rc", "2.0"), ("warmup", "7")])
+@pytest.mark.parametrize("clock", [True, False])
+def test_words_beside_good_values_are_no_preamble(words: tuple[str, str], clock: bool, tmp_path: Path) -> None:
+    times = stamps() if clock else EPOCHS
+    rows = [f"{time},{v},{words[k > 4]}" for k, (time, v) in enumerate(zip(times, VALUES, strict=True))]
+    trace = read(tmp_path, "\n".join(["time,hits,note", *rows]), value="hits")
+    assert trace.values.tolist() == VALUES and not any("skipped" in note for note in trace.notes)
+    if words[0] != "warmup":
+        return
+    with pytest.raises(InputError, match="line 2, column 'note': 'warmup' is no finite number"):
+        read_stream(tmp_path / "mine.csv")
+    assert read_stream(tmp_path / "mine.csv", missing="warmup").frame["hits"].tolist() == VALUES
+
+
+@pytest.mark.parametrize(("head", "rule"), [("hits\n", ""), ("", ""), ("hits\n", "----\n")])
+def test_dashes_in_a_single_column_are_missing_values(head: str, rule: str, tmp_path: Path) -> None:
+    trace = read(tmp_path, f"{head}{rule}5\n--\n7\n6\n", step="5min")
+    np.testing.assert_array_equal(trace.values, [5, np.nan, 7, 6])
+
+
+@pytest.mark.parametrize("name", ["uv_index", "hits_per_minute", "power_line", "status"])
+def test_a_name_alone_makes_no_label_of_measured_values(name: str, tmp_path: Path) -> None:
+    cells = [f"{k % 5 + (0.5 if name == 'status' else 0)},{v}" for k, v in enumerate(VALUES)]
+    message = refusal(tmp_path, table(stamps(), cells, header=f"time,{name},battery"))
+    assert f"'{name}', 'battery' may all be the value; name one with `value`" in message
+
+
+def test_a_total_is_not_added_to_its_parts(tmp_path: Path) -> None:
+    text = table(stamps(), [f"{v},{k % 3},{v + k % 3}" for k, v in enumerate(VALUES)], header="time,a,b,total")
+    assert "'total' is the sum of the others, which would count twice; keep it alone" in refusal(
+        tmp_path, text, sum=True
+    )
+    parts = read(tmp_path, text, sum=True, value="a+b").values.tolist()
+    assert parts == read(tmp_path, text, value="total").values.tolist()
+    rows = text.replace(",", "=").splitlines()[1:]
+    cells = [row.split("=") for row in rows]
+    below = "".join(f"{t},{host},{v}\n" for t, *vs in cells for host, v in zip(("a", "b", "all"), vs, strict=True))
+    assert "'all' is the sum of the others" in refusal(tmp_path, "time,host,v\n" + below, sum=True)
+    assert read(tmp_path, "time,host,v\n" + below, where="host=all").values.tolist() == parts
 
 
 def long(offset: int = 0, names: tuple[str, ...] = ("a", "b")) -> str:
