@@ -50,7 +50,7 @@ class Reading(TypedDict, total=False):
         time: Name of the time column; two, as `date+clock`, where date and time of day stand apart.
         value: Name of the value column.
         step: Distance of two rows, such as `5min`.
-        where: Rows that are kept, such as `instance=api-1`.
+        where: Rows that are kept, such as `instance=api-1`; `none` for all.
         sum: Whether several series, side by side or below each other, are added up.
         count: Whether each row is an event, and the rows of each step are counted.
         rate: Whether the values are a counter, whose differences are meant.
@@ -324,6 +324,8 @@ def _keep_where(cells: pd.DataFrame, wanted: str | Sequence[str] | None, where: 
     """Keep the rows in which columns have the values that are asked for."""
     for text in [wanted] if isinstance(wanted, str) else wanted or ():
         name, equals, value = text.partition("=")
+        if text == "none":
+            continue
         if not equals:
             raise InputError(f"`where` {text!r} is no condition; write it like instance=api-1")
         column = cells[_check_column(cells, name, where)].astype("str").str.strip()

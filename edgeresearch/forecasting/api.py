@@ -185,9 +185,14 @@ def apply_forecaster(
     horizon, window, data = int(facts["horizon"]), int(facts["window"]), facts["data"]
     kept = _read_again(facts, trace, reading)
     again: Reading = {**kept, **reading}
-    series = read_trace(trace, seasonality="none", **again)
-    told = ", ".join(name if said is True else f"{name} {said}" for name, said in sorted(kept.items()))
-    notes = ((f"read as what the model was fitted on: {told}",) if told else ()) + series.notes
+    words = [f"{name} {' '.join(map(str, said if isinstance(said, list) else [said]))}" for name, said in kept.items()]
+    told = f"read as what the model was fitted on: {', '.join(sorted(words)).replace(' True', '')}"
+    try:
+        series = read_trace(trace, seasonality="none", **again)
+    except InputError as error:
+        hint = f" ({told}{'; `where` none keeps all rows' * ('where' in kept)})" if kept else ""
+        raise InputError(f"{error}{hint}") from error
+    notes = ((told,) if kept else ()) + series.notes
     series = replace(series, seasonality=facts["season"], notes=notes)
     _check_kind(facts, series, reading)
     if series.step.total_seconds() != data["step_seconds"]:

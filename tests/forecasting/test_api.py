@@ -228,6 +228,11 @@ def test_a_levels_model_reads_a_level_again_and_keeps_rows_and_missing_words(tmp
     folder = forecast(table, "ridge", window=8, seasonality="none", **said).save(tmp_path, figures=False)
     again = apply_forecaster(folder, table)
     assert again.facts["reading"] == {**said, "level": True} and len(again.trace.frame) == 200
+    assert again.notes[0] == "read as what the model was fitted on: level, missing -999, value hits, where host=a"
+    one = table[::2].drop(columns="host")
+    with pytest.raises(InputError, match=r"no column 'host'.* \(read as what .* where host=a; `where` none keeps all"):
+        apply_forecaster(folder, one)
+    assert len(apply_forecaster(folder, one, where="none").trace.frame) == 200
     rising = pd.DataFrame({"when": table["when"][::2], "host": "a", "hits": np.arange(200)})
     assert apply_forecaster(folder, rising).trace.values.max() == 199, "not its differences"
     read = er.read_trace(table, **said)
