@@ -499,7 +499,7 @@ def _split(text: str, delimiter: str, where: str, comments: list[list[str]]) -> 
                 if single and number > 1:
                     yield number, [""]
                 continue
-            missing = single and kind_of(cells[0]) is Kind.MISSING and kind_of(before) is not Kind.TEXT
+            missing = all(kind_of(cell) is Kind.MISSING for cell in cells) and kind_of(before) is not Kind.TEXT
             before = cells[0]
             if _RULE.fullmatch(delimiter.join(cells)) and not missing:
                 continue

@@ -396,6 +396,8 @@ def test_words_beside_good_values_are_no_preamble(words: tuple[str, str], clock:
 def test_dashes_in_a_single_column_are_missing_values(head: str, rule: str, tmp_path: Path) -> None:
     trace = read(tmp_path, f"{head}{rule}5\n--\n7\n6\n", step="5min")
     np.testing.assert_array_equal(trace.values, [5, np.nan, 7, 6])
+    beside = "a\tb\n5\t1\n--\t--\n7\t2\n6\t2\n"
+    np.testing.assert_array_equal(read(tmp_path, beside, value="a", step="5min").values, [5, np.nan, 7, 6])
 
 
 @pytest.mark.parametrize("name", ["uv_index", "hits_per_minute", "power_line", "status"])
