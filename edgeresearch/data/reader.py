@@ -29,7 +29,8 @@ _ELAPSED = re.compile(
 _KEPT = ("value", "step", "where", "sum", "count", "rate", "level", "missing", "tz")
 """What holds for newer rows, too; how their times and numbers are written may differ."""
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
-_SENTINELS = re.compile(r"-?(?:99+|9+\.9{1,3}|32768|32767|65535|2147483648|2147483647)")
+_NINES = [float(f"{'9' * k}.{'9' * d}") for k in range(2, 8) for d in range(4)]
+_SENTINELS = [sign * each for sign in (-1, 1) for each in (*_NINES, 32767, 32768, 65535, 2.0**31 - 1, 2.0**31)]
 """Numbers that are often written where a value is missing."""
 _LABEL_NAMES = re.compile(
     r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip)|"
@@ -299,18 +300,20 @@ def _find_sentinels(values: "pd.Series[float]") -> list[float]:
     Far is farther than the rest spans. One of `_SENTINELS` is doubted if it is negative or repeats; any other if it is
     negative, repeats, and is five times as far.
     """
-    counts = values.value_counts()
-    usual = [float(each) for each in counts.index if _SENTINELS.fullmatch(f"{each:.15g}")]
-    rest = counts.index.difference(pd.Index(usual))
-    found = [each for each in usual if each < 0] if not (rest < 0).any() else []
+    known = values.dropna().to_numpy()
+    inside = np.isin(known, _SENTINELS)
+    usual = dict(zip(*np.unique(known[inside], return_counts=True), strict=True))
+    rest = known[~inside]
+    found = {each for each in usual if each < 0} if not (rest < 0).any() else set()
     if len(rest):
-        span = rest.max() - rest.min() or abs(rest.max())
-        far = [each for each in usual if each < rest.min() - span or each > rest.max() + span and counts[each] > 1]
-        found += [each for each in far if each not in found]
-        others = rest[rest != rest.min()]
-        if len(others) > 1 and rest.min() < min(0, others.min() - 5 * np.ptp(others)) and counts[rest.min()] > 1:
-            found.append(float(rest.min()))
-    return sorted(found)
+        low, high = rest.min(), rest.max()
+        span = high - low or abs(high)
+        found |= {each for each, count in usual.items() if each < low - span or each > high + span and count > 1}
+        others = rest[rest > low]
+        spread = np.ptp(others) if len(others) else 0
+        if low < 0 < spread and low < others.min() - 5 * spread and (rest == low).sum() > 1:
+            found.add(low)
+    return sorted(map(float, found))
 
 
 def _check_column(cells: pd.DataFrame, name: str, where: str) -> str:
