@@ -100,7 +100,10 @@ TRACES = Words("trace", (
     "nasa", "worldcup98", "elb", "goog", "wiki_de", "retailrocket", "twitter_second", "twitter_minute", "paper_a"
 ))  # fmt: skip
 TIME_FORMATS = Words(
-    "time format", ("day-first", "month-first", "s", "ms", "us", "ns", "excel"), "%", "a pattern such as %d/%m/%Y"
+    "time format",
+    ("day-first", "month-first", "s", "ms", "us", "ns", "excel", "days", "matlab", "labview", "ticks"),
+    "%",
+    "a pattern such as %d/%m/%Y",
 )
 COSTED = Words("model", ("lstm", "autoencoder"))
 """What the rooms know; it stands here, too, as no help or completion waits for a room."""

@@ -19,7 +19,7 @@ LARGEST = 1e30
 """A larger number is no measurement; float32, in which trees are fitted, ends at 3.4e38."""
 START = pd.Timestamp("2024-01-01")
 """Where times begin that are no dates."""
-FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel")
+FORMATS = ("day-first", "month-first", "s", "ms", "us", "ns", "excel", "days", "matlab", "labview", "ticks")
 """What `time_format` may be, beside a format of `strptime`."""
 
 _GROUP = "[ \u00a0\u202f'’_.,]"
@@ -55,11 +55,18 @@ _REWRITTEN = {
 }
 """Ways to write a time that pandas does not read, and how it does; each applies to all times of a column or to none."""
 _EPOCHS = {
-    unit: (631152000 * scale, 4102444800 * scale) for unit, scale in (("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
+    unit: (631152000 * scale, 2208988800 * scale) for unit, scale in (("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9))
 }
-"""What numbers are that lie from 1990 to 2100."""
+"""What numbers are that lie from 1990 to 2040."""
+_ORIGINS = {
+    "excel": (25569, 86400e6, "day of Excel"),
+    "days": (0, 86400e6, "day since 1970"),
+    "matlab": (719529, 86400e6, "day of MATLAB"),
+    "labview": (2082844800, 1e6, "second since 1904 (LabVIEW)"),
+    "ticks": (621355968000000000, 0.1, "tick of .NET"),
+}
+"""Other ways to count time: what 1970 is, microseconds in one, and its name."""
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-_EXCEL = pd.Timestamp("1899-12-30")
 _NAMED_UNITS = {
     **dict.fromkeys(("ms", "millis", "milliseconds"), "ms"),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
@@ -384,6 +391,8 @@ def _to_utc(parsed: pd.Series, where: str, notes: list[str], row: str, tz: str |
     wrong = np.flatnonzero((stamps.year < 1900) | (stamps.year > 2199))
     if len(wrong):
         place = f"{row} {parsed.index[wrong[0]]}"
+        if stamps[wrong[0]].year == 1:
+            raise InputError(f"{where}, {place}: the time has no year; write it, too, such as 2024-01-31 12:00")
         raise InputError(f"{where}, {place}: {stamps[wrong[0]]} is no time of a measurement; mend or delete the {row}")
     if stamps.tz is not None:
         if "epoch" not in parsed.attrs:
@@ -406,9 +415,14 @@ def _localize(stamps: pd.DatetimeIndex, tz: str, where: str, notes: list[str]) -
     back = np.flatnonzero(np.diff(stamps.asi8) < 0)
     newest_first = len(back) > len(stamps) / 2
     ordered = stamps[::-1] if newest_first else stamps
-    try:
-        local = ordered.tz_localize(zone, ambiguous="infer")
-    except ValueError:
+    new = np.append(True, np.diff(ordered.asi8) != 0)  # rows of several series share a time
+    for keep in (np.ones(len(new), dtype=bool), new):
+        try:
+            local = ordered[keep].tz_localize(zone, ambiguous="infer")[np.cumsum(keep) - 1]
+            break
+        except ValueError:
+            continue
+    else:
         try:
             local = ordered.tz_localize(zone, ambiguous=np.zeros(len(ordered), dtype=bool))
             notes.append(f"times: those of the hour that clocks show twice are taken as winter time of {tz}")
@@ -426,8 +440,8 @@ def _parse_time_numbers(
     low, high = float(numbers.min()), float(numbers.max())
     if time_format in ("s", "ms", "us", "ns"):
         return _from_epoch(numbers, time_format, where)
-    if time_format == "excel":
-        return _from_excel(numbers)
+    if time_format in _ORIGINS:
+        return _from_origin(numbers, time_format, where)
     digits = len(f"{low:.0f}")
     form, century = _COMPACT.get(digits), 10 ** max(digits - 4, 0)
     if form and 1900 * century <= low and high < 2100 * century and (numbers % 1 == 0).all():
@@ -436,24 +450,30 @@ def _parse_time_numbers(
             if len(form) > 6:
                 notes.append(f"times: written as {form.replace('%', '')}")
             return compact
+    name = str(text.name).lower().strip()
+    others = _other_origins(low, high)
     unit = next((unit for unit, (least, most) in _EPOCHS.items() if least <= low and high < most), "")
-    if unit:
+    if unit and not others:
         notes.append(f"times: {unit} since 1970")
         return _from_epoch(numbers, unit, where)
-    name = str(text.name).lower().strip()
-    days = 20_000 <= low and high < 80_000
-    if days and (numbers % 1 != 0).any():
+    if others == ["excel"] and (numbers % 1 != 0).any():
         notes.append("times: Excel's days")
-        return _from_excel(numbers)
-    if days and name not in _NAMED_UNITS and len(numbers) > 1:
-        hint = "say which with `time_format` ('excel' or 's')"
-        raise InputError(f"{where}, column {text.name!r}: {low:g} may be a day of Excel or a second from 0; {hint}")
-    words = re.split(r"[\W_]+", name)
-    unit = next((_NAMED_UNITS[word] for word in words if word in _NAMED_UNITS), "")
-    if not unit and low > max(high - low, 100):  # time that passed since a start begins near 0
-        hint = "say how it is written with `time_format` ('s', 'ms', '%y%m%d', '%Y' …)"
+        return _from_origin(numbers, "excel", where)
+    passes = next((_NAMED_UNITS[word] for word in re.split(r"[\W_]+", name) if word in _NAMED_UNITS), "")
+    least = min(abs(low), abs(high))
+    if others and len(numbers) > 1 and (unit or passes in ("", "D") or "labview" in others or "ticks" in others):
+        unit = unit or (passes or "s").lower()
+        forms = [*others, *([unit] if unit in _EPOCHS else [])]
+        if passes == "D" and "days" not in others:
+            forms.append("days")
+        second = f"{unit} since 1970" if least > 1e8 else "second from 0" if unit == "s" else "day from 0"
+        readings = [f"a {_ORIGINS[form][2]}" for form in others] + [second if least > 1e8 else f"a {second}"]
+        hint = f"say which with `time_format` ({' or '.join(map(repr, forms))})"
+        raise InputError(f"{where}, column {text.name!r}: {text.iloc[0]} may be {' or '.join(readings)}; {hint}")
+    if least > max(high - low, 100) and (not passes or least > 1e8):  # what passed since a start begins near 0
+        hint = "say how it is written with `time_format` ('s', 'ms', 'excel', 'days', 'matlab', '%y%m%d', '%Y' …)"
         raise InputError(f"{where}, column {text.name!r}: {text.iloc[0]} is no time that is recognised; {hint}")
-    unit = unit or "s"
+    unit = passes or "s"
     notes.append(f"times: {unit.lower()} from {START:%Y-%m-%d}, as the numbers are no dates")
     try:
         return START + pd.to_timedelta(numbers, unit=unit)  # type: ignore[call-overload,no-any-return]
@@ -461,11 +481,23 @@ def _parse_time_numbers(
         raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
 
 
-def _from_excel(days: pd.Series) -> pd.Series:
-    """Read Excel's days; what is within five seconds of a minute is one, as days are written with few digits."""
-    stamps = _EXCEL + pd.to_timedelta((days * 86400e3).round(), unit="ms")
+def _other_origins(low: float, high: float) -> list[str]:
+    """Return in which other ways of counting numbers lie from 1990 to 2040."""
+    seconds = {form: [(end - start) * size / 1e6 for end in (low, high)] for form, (start, size, _) in _ORIGINS.items()}
+    return [form for form, (least, most) in seconds.items() if _EPOCHS["s"][0] <= least and most < _EPOCHS["s"][1]]
+
+
+def _from_origin(numbers: pd.Series, form: str, where: str) -> pd.Series:
+    """Read other counts of time; days within five seconds of a minute are one, as they are written with few digits."""
+    start, size, _ = _ORIGINS[form]
+    try:
+        passed = (numbers - start) * size
+        unit = 1000 if size > 1e6 else 1
+        stamps = pd.Timestamp(0) + pd.to_timedelta((passed / unit).round() * unit, unit="us")
+    except (OverflowError, ValueError) as error:
+        raise InputError(f"{where}: the times are too large for `time_format` {form!r}") from error
     minutes = stamps.dt.round("min")
-    return minutes if ((stamps - minutes).abs() <= pd.Timedelta("5s")).all() else stamps
+    return minutes if size > 1e6 and ((stamps - minutes).abs() <= pd.Timedelta("5s")).all() else stamps
 
 
 def _from_epoch(numbers: pd.Series, unit: str, where: str) -> pd.Series:
@@ -492,6 +524,8 @@ def _parse_time_text(
             raise InputError(
                 f"unknown `time_format` {time_format!r}; use one of {', '.join(FORMATS)}, or such as '%d/%m/%Y %H:%M'"
             )
+        if re.search("%[dmbBj]", time_format) and not re.search("%[yYGcxDF]", time_format):
+            raise InputError(f"{where}: the times have no year, nor has `time_format` {time_format!r}; write it, too")
         return _checked(
             pd.to_datetime(text, format=time_format, errors="coerce", utc="%z" in time_format), text, where, row
         )
@@ -648,11 +682,12 @@ def _parse_numeric_dates(
         return _checked(read(first, second), text, where, row)
     else:
         uneven = [_jumps(read(first, second)), _jumps(read(second, first))]
-        if uneven[0] == uneven[1]:
-            a, b = read(first, second).iloc[0], read(second, first).iloc[0]
+        if uneven[0] == uneven[1] or max(uneven) > (len(text) - 1) / 2:  # a row a month is as even as one a day
+            at = int((first != second).to_numpy().argmax())
+            a, b = read(first, second).iloc[at], read(second, first).iloc[at]
             readings = f"{a:%d %B %Y} (day first) or {b:%d %B %Y} (month first)"
             hint = "say which with `time_format` ('day-first' or 'month-first')"
-            raise InputError(f"{where}, {row} {text.index[0]}: {text.iloc[0]!r} may be {readings}; {hint}")
+            raise InputError(f"{where}, {row} {text.index[at]}: {text.iloc[at]!r} may be {readings}; {hint}")
         chosen = uneven[0] < uneven[1]
         notes.append(f"times: {'day' if chosen else 'month'} first, as the other reading has gaps of weeks")
     return _checked(read(first, second) if chosen else read(second, first), text, where, row)

@@ -15,6 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from edgeresearch.data.cells import MISSING, Kind, is_missing, kind_of
@@ -186,11 +187,16 @@ def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     index = frame.index
     if isinstance(index, pd.PeriodIndex):
         index = index.to_timestamp()
-    if isinstance(index, pd.RangeIndex) or index.nlevels == 1 and index.name is None and index.dtype.kind in "iu":
+    unnamed = index.nlevels == 1 and index.name is None and index.dtype.kind in "iuf"
+    numbers = index.to_numpy(dtype=np.float64) if unnamed and len(index) else np.zeros(1)
+    counts_time = bool((numbers % 1 != 0).any() or numbers.min() > 19_000_000)
+    if isinstance(index, pd.RangeIndex) and not counts_time or unnamed and not counts_time:
         return frame.reset_index(drop=True)
-    if isinstance(index, pd.DatetimeIndex):
-        name = str(index.name) if index.name not in (None, *frame.columns) else "time"
-        frame = frame.drop(columns=name, errors="ignore").set_axis(index, axis=0).rename_axis(name)
+    if isinstance(index, pd.DatetimeIndex) or counts_time:
+        if index.name in frame and frame[index.name].equals(pd.Series(index, index)):
+            frame = frame.drop(columns=index.name)
+        name = next(name for name in (index.name, "time", "_time", "index") if name and name not in frame)
+        frame = frame.set_axis(index, axis=0).rename_axis(str(name))
     return frame.reset_index()
 
 

@@ -21,13 +21,15 @@ TraceLike: TypeAlias = Source | Trace
 """A trace, or what `read_trace` makes one of: a file's path, `-` for standard input, or values in memory."""
 
 _TIME_NAMES = ("_time", "time", "timestamp", "datetime", "ts", "ds", "date", "when", "at", "zeit", "datum",
-               "zeitstempel", "t", "minute", "second", "hour", "day")  # fmt: skip
+               "zeitstempel", "t", "epoch", "unix", "minute", "second", "hour", "day")  # fmt: skip
 _VALUE_NAMES = ("_value", "value", "values", "y", "requests", "hits", "load", "rate", "rps", "qps", "count")
 _ELAPSED = re.compile(
     r"(?i)(?:(?:elapsed|uptime|time|t|since|start|offset)[\W_]*)*(?:ms|s|h|min|sec|seconds?|minutes?|hours?|millis)\W*"
 )
 _KEPT = ("value", "step", "where", "sum", "count", "rate", "level", "missing", "tz")
 """What holds for newer rows, too; how their times and numbers are written may differ."""
+_DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\.0)?"
+_CLOCK_NAME = re.compile(r"(?i).*(?:time|hour|zeit|clock|hhmm|stunde).*|t")
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _NINES = [float(f"{'9' * k}.{'9' * d}") for k in range(2, 8) for d in range(4)]
 _SENTINELS = [sign * each for sign in (-1, 1) for each in (*_NINES, 32767, 32768, 65535, 2.0**31 - 1, 2.0**31)]
@@ -36,6 +38,7 @@ _LABEL_NAMES = re.compile(
     r"(?i)(?:.*[\W_])?(?:id|uuid|pid|port|code|status|zip)|"
     r"(?:[a-z]+[\W_]of[\W_])?(?:year|month|day|weekday|hour|minute|second|index|line|row|table)"
 )
+_PERIOD_NAME = re.compile(r"(?i)years?|jahr|quarter|months?|monat|weeks?|woche|kw|doy")
 _NO_NAME = re.compile(r"(?i)column\d+|unnamed: ?\d+|index|level_\d+")
 _COUNTER_NAME = re.compile(r"(?i).*(?:_total|_count|_sum|_bucket|[\W_]counter)|counter")
 _NICE = [pd.Timedelta(text) for text in (
@@ -50,7 +53,7 @@ class Reading(TypedDict, total=False):
     Attributes:
         time: Name of the time column; two, as `date+clock`, where date and time of day stand apart.
         value: Name of the value column.
-        step: Distance of two rows, such as `5min`.
+        step: Distance of two rows, such as `5min`; where times have none, each step has the last value known.
         where: Rows that are kept, such as `instance=api-1`; `none` for all.
         sum: Whether several series, side by side or below each other, are added up.
         count: Whether each row is an event, and the rows of each step are counted.
@@ -59,7 +62,8 @@ class Reading(TypedDict, total=False):
         missing: What stands for a missing value beside the usual words, such as `-999` or `-999,unknown`; `none` if
             nothing does.
         decimal: The decimal mark, `.` or `,`.
-        time_format: `day-first`, `month-first`, `s`, `ms`, `us`, `ns` (since 1970), `excel`, or a format of `strptime`.
+        time_format: `day-first`, `month-first`, `s`, `ms`, `us`, `ns` (since 1970), `excel`, `days` (since 1970),
+            `matlab`, `labview`, `ticks` (.NET), or a format of `strptime`.
         tz: Zone of times that name none, such as `Europe/Berlin`.
     """
 
@@ -172,7 +176,7 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
     notes = list(table.notes)
     if refused := [name for name in ("value", "sum") if reading.get(name)]:
         raise InputError(f"`{refused[0]}` is for one series; name channels with `columns`")
-    cells = _prepare(table, reading)
+    cells = _prepare(table, reading, notes)
     time = _find_time(cells, reading, (), table.where, notes)
     if reading.get("count"):
         stamps = _stamps(cells, time, table, reading, notes)
@@ -194,6 +198,11 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
     stamps = _stamps(cells, time, table, reading, notes)
     frame = pd.DataFrame({name: _read_numbers(cells[name], table, reading, notes).to_numpy() for name in names})
     frame.index = stamps
+    twice = frame[~frame.assign(_time=stamps).duplicated()].index.has_duplicates
+    fewest = min(names, key=lambda name: frame[name].nunique())
+    if twice and not columns and len(names) > 1 and _few_whole(frame[fewest]):
+        rest = ", ".join(name for name in names if name != fewest)
+        raise InputError(f"{table.where}: {_offer_labels(cells, [fewest])}; name the others with `columns` ({rest})")
     if labels := _labels(cells, [*time, *names], frame):
         if len(names) > 1:
             raise InputError(
@@ -202,10 +211,10 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
         key = _keys(cells, labels)
         frame = frame.assign(key=key, time=stamps).drop_duplicates()
         if frame.duplicated(["time", "key"]).any():
-            _refuse_conflict(frame.set_index("time")[names[0]], table.where)
+            _refuse_conflict(frame.set_index("time")[names[0]], table.where, reading.get("tz"))
         frame = frame.pivot(index="time", columns="key", values=names[0]).rename_axis(columns=None)
         notes.append(f"channels: {', '.join(map(str, frame.columns))}, by {', '.join(labels)}")
-    frame, repairs = _in_order(frame, table.where)
+    frame, repairs = _in_order(frame, table.where, reading.get("tz"))
     for name in map(str, frame):
         if frame[name].isna().all():
             raise InputError(f"{table.where}, column {name!r} has no value; leave it out of `columns`")
@@ -221,7 +230,7 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
 
 def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.Series, str, pd.Timedelta]:
     """Return the values in order of time, their name, and the step; what was repaired stands in `attrs`."""
-    cells, where = _prepare(table, reading), table.where
+    cells, where = _prepare(table, reading, notes), table.where
     value, step = reading.get("value"), reading.get("step")
     time = _find_time(cells, reading, [value] if value else [], where, notes)
     if reading.get("count"):
@@ -256,10 +265,12 @@ def _read_series(table: Table, reading: Reading, notes: list[str]) -> tuple[pd.S
         notes.append(f"sum: of {', '.join(names)}")
     ordered, repairs, kinds = [], dict[str, int](), set[str]()
     for part in parts:
-        one, counts = _in_order(part.to_frame(), where)
-        values = one.iloc[:, 0]
-        ordered.append(_difference(values, str(part.name), reading, where, notes))
-        kinds.add("level" if ordered[-1] is values else "rate")
+        one, counts = _in_order(part.to_frame(), where, reading.get("tz"))
+        known = one.iloc[:, 0]
+        if time and step and _has_no_step(pd.DatetimeIndex(known.index), parse_step(step)):
+            known = _last_known(known, parse_step(step), where, notes)
+        ordered.append(_difference(known, str(part.name), reading, where, notes))
+        kinds.add("level" if ordered[-1] is known else "rate")
         repairs = {key: repairs.get(key, 0) + count for key, count in counts.items()}
     series = ordered[0] if len(ordered) == 1 else _add_up(ordered, titles, where, notes)
     if time and step is None:
@@ -344,14 +355,14 @@ def _keep_where(cells: pd.DataFrame, wanted: str | Sequence[str] | None, where: 
     return cells
 
 
-def _prepare(table: Table, reading: Reading) -> pd.DataFrame:
+def _prepare(table: Table, reading: Reading, notes: list[str]) -> pd.DataFrame:
     """Keep the rows that are asked for, empty the cells that stand for no value, and join times out of their parts."""
     cells = _keep_where(table.cells, reading.get("where"), table.where)
     if words := [word for word in _missing_words(reading) if share_of_numbers(pd.Series([word])) == 0]:
         for name in cells:
             if cells[name].dtype.kind not in "iufbmM" and (same := _is_one_of(cells[name], words)).any():
                 cells = cells.assign(**{str(name): cells[name].where(~same)})
-    return cells if reading.get("time") else _join_times(cells)
+    return cells if reading.get("time") else _join_times(cells, table.where, notes)
 
 
 def _missing_words(reading: Reading) -> list[str]:
@@ -365,13 +376,28 @@ def _is_one_of(column: pd.Series, words: Sequence[str]) -> "pd.Series[bool]":
     return column.astype("str").str.strip().str.lower().isin(words)
 
 
-def _join_times(cells: pd.DataFrame) -> pd.DataFrame:
+def _join_times(cells: pd.DataFrame, where: str, notes: list[str]) -> pd.DataFrame:
     """Make one column of times out of columns of their parts: year, month, day …, or a date and the hour."""
     names = {str(name).lower(): str(name) for name in cells}
     parts = [names[part] for part in _PARTS if part in names and share_of_numbers(cells[names[part]]) == 1]
     times = [str(name) for name in cells if share_of_times(cells[name]) > 0.9]
     lower = [part.lower() for part in parts]
-    text = [cells[part].astype("str").str.strip().str.removesuffix(".0").str.zfill(2) for part in parts]
+    days_of = [name for key, name in names.items() if re.search("dat|day|tag", key) and _all_match(cells[name], _DAY)]
+    if len(days_of) == 1:
+        return _join_digits(cells, days_of[0], where, notes)
+    text = [_digits(cells[part]).str.zfill(2) for part in parts]
+    counts = {"%G-%V-%u": ("week", "isoweek", "iso_week", "kw"), "%Y-%j": ("doy", "yday", "dayofyear", "day_of_year")}
+    for form, known in counts.items():
+        inside = [names[name] for name in known if name in names and share_of_numbers(cells[names[name]]) == 1]
+        if lower == ["year"] and not times and inside:
+            joined = text[0] + "-" + _digits(cells[inside[0]]) + ("-1" if "%V" in form else "")
+            stamps = pd.to_datetime(joined, format=form, errors="coerce")
+            if len(bad := joined[stamps.isna()]):
+                raise InputError(
+                    f"{where}: {parts[0]!r} and {inside[0]!r} give {bad.iloc[0]}, which is no date; mend it"
+                )
+            notes.append(f"times: of {parts[0]!r} and {inside[0]!r}" + (", weeks of ISO 8601" if "%V" in form else ""))
+            return cells.drop(columns=[parts[0], inside[0]]).assign(time=stamps)
     if not times and lower[:3] == ["year", "month", "day"]:
         days, clock = text[0] + "-" + text[1] + "-" + text[2], text[3:]
     elif len(times) == 1 and times[0].lower() == "date" and lower[:1] == ["hour"]:
@@ -383,6 +409,30 @@ def _join_times(cells: pd.DataFrame) -> pd.DataFrame:
     hours = clock[0] if clock else "00"
     joined = days + " " + hours + ":" + (clock[1] if len(clock) > 1 else "00")
     return cells.drop(columns=[*parts, *times]).assign(time=joined)
+
+
+def _digits(column: pd.Series) -> pd.Series:
+    return column.astype("str").str.strip().str.removesuffix(".0")
+
+
+def _join_digits(cells: pd.DataFrame, day: str, where: str, notes: list[str]) -> pd.DataFrame:
+    """Join dates of eight digits and the hour, or the time of day in four or six digits or with colons."""
+    clocks = [str(name) for name in cells if name != day and _CLOCK_NAME.fullmatch(str(name))]
+    clocks = [name for name in clocks if _all_match(cells[name], r"\d{1,2}:\d\d(?::\d\d)?|\d{1,6}(?:\.0)?")]
+    if len(clocks) != 1 or not cells[day].duplicated().any():
+        return cells
+    clock = _digits(cells[clocks[0]])
+    if not clock.str.contains(":").all():
+        longest = int(clock.str.len().max())
+        width = 2 if longest <= 2 and "hour" in clocks[0].lower() else 4 if longest <= 4 else 6
+        clock = clock.str.zfill(width)
+        notes.append(f"times: {day!r} and {clocks[0]!r}, as {'HHMMSS'[:width]}")
+        clock = clock.str.ljust(4, "0").str.replace(r"(\d\d)(?=\d)", r"\1:", regex=True)
+    clock = clock.str.replace(r"^(\d):", r"0\1:", regex=True)
+    if len(bad := clock[~clock.str.fullmatch(r"(?:[01]?\d|2[0-3])(?::[0-5]\d){1,2}")]):
+        cell = cells[clocks[0]][bad.index[0]]
+        raise InputError(f"{where}: {clocks[0]!r} {cell!r} is no time of day beside {day!r}; name one with `time`")
+    return cells.drop(columns=[day, clocks[0]]).assign(time=_digits(cells[day]) + " " + clock)
 
 
 def _find_time(
@@ -418,12 +468,28 @@ def _find_time(
         if strange:
             hint = "name it with `time`, and say how it is written with `time_format`"
             raise InputError(f"{where}: no column of times is recognised; if {strange[0]!r} is one, {hint}")
+        doubted = [name for name in others if len(others) > 1 and _counts_since_1970(cells[name])]
+        if doubted:
+            raise InputError(f"{where}: {doubted[0]!r} may be the time, since 1970; name it with `time`, or delete it")
+        doubted = [name for name in others if len(cells.columns) > 1 and _PERIOD_NAME.fullmatch(name)]
+        if doubted and not reading.get("step"):
+            hint = "write the time in one column, or say the distance of the rows with `step`"
+            raise InputError(f"{where}: {doubted[0]!r} may be the time, or a part of it; {hint}")
         return ()
     changing = [name for name in likely if name in times and cells[name].nunique() > 1]
     if len(changing) > 1 and _rank(changing[0]) == len(_TIME_NAMES):
         raise InputError(f"{where}: {changing[0]!r} and {changing[1]!r} may both be the time; name one with `time`")
     notes.append(f"time column: {likely[0]!r}")
     return (likely[0],)
+
+
+def _counts_since_1970(column: pd.Series) -> bool:
+    """Tell whether numbers that only rise or fall may be times from 1990 to 2040, at whatever distances."""
+    numbers = pd.to_numeric(column, errors="coerce")
+    ordered = numbers.is_monotonic_increasing or numbers.is_monotonic_decreasing
+    scales = (1, 1e3, 1e6, 1e9)
+    inside = any(631152000 * scale <= numbers.min() and numbers.max() < 2208988800 * scale for scale in scales)
+    return inside and ordered and numbers.nunique() > 1
 
 
 def _rank(name: str) -> int:
@@ -550,6 +616,10 @@ def _labels(cells: pd.DataFrame, used: Sequence[str], frame: pd.DataFrame) -> li
     return found if min(_evenness(stamps[keys == key]) for key in pd.unique(keys)) > 0.9 else []
 
 
+def _few_whole(values: "pd.Series[float]") -> bool:
+    return bool((values % 1 == 0).all()) and values.nunique() <= max(len(values) / 3, 2)
+
+
 def _keys(cells: pd.DataFrame, labels: Sequence[str]) -> Any:
     return cells[list(labels)].astype("str").fillna("-").agg("/".join, axis=1).to_numpy()
 
@@ -587,7 +657,7 @@ def _stamps(
     return stamps
 
 
-def _in_order(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, dict[str, int]]:
+def _in_order(frame: pd.DataFrame, where: str, tz: str | None) -> tuple[pd.DataFrame, dict[str, int]]:
     """Sort rows by time and drop exact duplicates; rows that contradict each other are refused."""
     stamps = pd.DatetimeIndex(frame.index)
     repairs = {"unsorted": int((np.diff(stamps.asi8) < 0).sum()), "exact_duplicates": 0}
@@ -603,16 +673,19 @@ def _in_order(frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, dict[str, 
         if frame.index.has_duplicates and (frame.notna().groupby(level=0).sum() <= 1).all(axis=None):
             frame = frame.groupby(level=0).first()  # a row without a value contradicts none
         if frame.index.has_duplicates:
-            _refuse_conflict(before, where)
+            _refuse_conflict(before, where, tz)
     return frame, repairs
 
 
-def _refuse_conflict(frame: "pd.DataFrame | pd.Series", where: str) -> None:
+def _refuse_conflict(frame: "pd.DataFrame | pd.Series", where: str, tz: str | None) -> None:
     """Refuse rows of one time with different values; say so where a clock change explains them."""
     stamps = pd.DatetimeIndex(frame.index)
     twice = stamps[stamps.duplicated()]
     hours = twice.floor("h").unique()
     changes = (hours.hour < 4) & (hours.day_of_week == 6) & hours.month.isin([3, 4, 9, 10, 11])
+    if tz:
+        hint = "write the offset from UTC beside each time, or keep one series with `where`"
+        raise InputError(f"{where}: {len(twice)} times stand there twice, the first {twice[0]} (UTC); {hint}")
     if changes.all() and len(hours.normalize().unique()) == len(hours):
         what = f"the hour from {twice.min()} on stands there twice, as when clocks are put back"
         raise InputError(f"{where}: {what}; name the zone with `tz`, such as Europe/Berlin")
@@ -643,6 +716,18 @@ def _guess_step(stamps: pd.DatetimeIndex, where: str, notes: list[str]) -> pd.Ti
         raise InputError(f"{where}: the rows are calendar months or years, which differ in length; give days or weeks")
     if share >= 0.5:
         return size
+    size, fits = _near_median(distances)
+    if not fits:
+        half = pd.Timedelta(round(np.median(distances)), unit="ns").round("ms")
+        what = f"half of them are below {format_duration(half)}"
+        hint = "say `step`, and each step has the last value before it, or `count` the rows if each is an event"
+        raise InputError(f"{where}: the times have no common distance ({what}); {hint}")
+    notes.append(f"times: they jitter around a step of {format_duration(size)}")
+    return size
+
+
+def _near_median(distances: Any) -> tuple[pd.Timedelta, bool]:
+    """Return the usual step near the median of distances, and whether nearly all are multiples of it."""
     median = float(np.median(distances))
     nice = min(_NICE, key=lambda each: abs(np.log(each.value / median)))
     size = (
@@ -651,12 +736,32 @@ def _guess_step(stamps: pd.DatetimeIndex, where: str, notes: list[str]) -> pd.Ti
         else pd.Timedelta(round(median / 1e9) * 10**9 or round(median), unit="ns")
     )
     beside = np.abs(distances / size.value - np.maximum(np.round(distances / size.value), 1))
-    if (beside < 0.4).mean() < 0.9:
-        what = f"half of them are below {format_duration(pd.Timedelta(round(median), unit='ns').round('ms'))}"
-        hint = "say `step`, or `count` the rows if each is an event"
-        raise InputError(f"{where}: the times have no common distance ({what}); {hint}")
-    notes.append(f"times: they jitter around a step of {format_duration(size)}")
-    return size
+    return size, bool((beside < 0.4).mean() >= 0.9)
+
+
+def _has_no_step(stamps: pd.DatetimeIndex, size: pd.Timedelta) -> bool:
+    """Tell whether times have no common distance, nor are those of a grid."""
+    distances = np.diff(stamps.asi8)
+    if len(distances) < 2 or _evenness(stamps) >= 0.5 or _near_median(distances)[1]:
+        return False
+    return bool(np.unique(stamps.asi8 % size.value, return_counts=True)[1].max() < 0.9 * len(stamps))
+
+
+def _last_known(series: pd.Series, size: pd.Timedelta, where: str, notes: list[str]) -> pd.Series:
+    """Return the last value known at each step, as of sensors that tell changes only."""
+    stamps = pd.DatetimeIndex(series.index)
+    slots = int((stamps[-1] - stamps[0]) / size)
+    if not 1 <= slots <= 50_000_000:
+        option = "shorter" if slots < 1 else "longer"
+        raise InputError(f"{where} spans {slots} steps of {format_duration(size)}; give a {option} `step`")
+    longest = format_duration(pd.Timedelta(int(np.diff(stamps.asi8).max()), unit="ns").round("ms"))
+    notes.append(
+        f"values: each step of {format_duration(size)} has the last value known at its start, as the times have no "
+        f"common distance; the longest time without a row is {longest}"
+    )
+    first = -(-int(stamps.asi8[0]) // size.value) * size.value
+    grid = regular_index(first, int((stamps.asi8[-1] - first) // size.value) + 1, size)
+    return series.reindex(grid, method="ffill")
 
 
 def _count_events(
@@ -715,10 +820,11 @@ def _difference(series: pd.Series, name: str, reading: Reading, where: str, note
         few = 0.2 * rises if named else max(0.05 * rises, 1)
         often = rises > 0.3 * len(steps) or rises >= 5 and not len(falls) or named and rises >= 2
         rising = len(known) >= 8 and often and len(falls) <= few
-        resets = rising and bool((known.to_numpy()[falls + 1] < 0.5 * known.to_numpy()[falls]).all())
+        after = known.to_numpy()[falls + 1]
+        resets = rising and bool((after < 0.5 * known.to_numpy()[falls]).all())
         if level or not resets or known.min() < 0:
             return series
-        if not named and not 0 < len(falls) <= 0.02 * len(steps):
+        if not named or not len(falls) or (after > 2 * steps.max()).any():  # a counter begins anew near 0
             what = f"falls {len(falls)} times only, to less than half" if len(falls) else "never falls"
             readings = "a counter, whose differences are meant (`rate`), or a level (`level`)"
             raise InputError(f"{where}: column {name!r} {what}: it may be {readings}; say which")

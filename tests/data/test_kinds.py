@@ -45,7 +45,7 @@ def refusal(folder: Path, data: str | bytes, name: str = "mine.csv", **options: 
         ("%d.%m.%y %H:%M", START),
         ("%d/%m/%Y %H:%M", "2024-03-13"),
         ("%m/%d/%Y %I:%M:%S %p", "2024-03-13 11:00"),
-        ("%d-%m-%Y", "2024-01-01"),
+        ("%d-%m-%Y", "2024-01-05"),
         ("%Y/%m/%d %H:%M:%S", START),
         ("%Y.%m.%d %H:%M", START),
         ("%Y%m%dT%H%M%SZ", START),
@@ -84,8 +84,14 @@ def test_ways_to_write_a_time(form: str, start: str | pd.Timestamp, tmp_path: Pa
         (range(1980, 1992), {}, "1980 is no time that is recognised; say how it is written with `time_format`"),
         (stamps("2024-03-05", "1D").strftime("%y%m%d"), {}, "240305 is no time that is recognised"),
         (stamps().strftime("%y%m%d%H%M%S"), {}, "240305220000 is no time that is recognised"),
-        ([739000 + k / 24 for k in range(12)], {}, "is no time that is recognised"),
-        (range(19700, 19712), {}, "19700 is no time that is recognised"),
+        ([739000 + k / 24 for k in range(12)], {}, "may be a day of MATLAB or a second from 0"),
+        (range(19700, 19712), {}, "19700 may be a day since 1970 or a second from 0; say which with `time_format` ('d"),
+        (range(638423424 * 10**9, 638423460 * 10**9, 3 * 10**9), {}, "a tick of .NET or ns since 1970"),
+        (range(3789590400, 3789594000, 300), {}, "a second since 1904 (LabVIEW) or s since 1970"),
+        (range(-157766400, -157762800, 300), {}, "-157766400 is no time that is recognised"),
+        ([f"{k}/01/2024" for k in range(1, 13)], {}, "may be 02 January 2024 (day first) or 01 February 2024 (mon"),
+        ([f"Dec 31 22:{k:02}:00" for k in range(12)], {}, "line 2: the time has no year; write it, too"),
+        ([f"Dec 31 22:{k:02}" for k in range(12)], {"time_format": "%b %d %H:%M"}, "the times have no year, nor has"),
         (range(45292, 45304), {}, "45292 may be a day of Excel or a second from 0"),
         (stamps("2020-01-01", "MS").strftime("%b %Y"), {}, "the rows are calendar months or years"),
         (stamps("1980-01-01", "YS"), {}, "the rows are calendar months or years"),
@@ -105,6 +111,11 @@ def test_times_of_which_two_readings_fit(times: Any, options: Any, message: str,
         (stamps("2024-03-05").strftime("%y-%m-%d %H:%M"), {"time_format": "%y-%m-%d %H:%M"}, "2024-03-05", "5min"),
         (stamps("2024-03-05", "1D").strftime("%y%m%d"), {"time_format": "%y%m%d"}, "2024-03-05", "1D"),
         (range(45292, 45304), {"time_format": "excel"}, "2024-01-01", "1D"),
+        (range(19723, 19735), {"time_format": "days"}, "2024-01-01", "1D"),
+        ([739252 + k / 24 for k in range(12)], {"time_format": "matlab"}, "2024-01-01", "1h"),
+        (range(3789590400, 3789594000, 300), {"time_format": "labview"}, "2024-02-01", "5min"),
+        (range(638423424 * 10**9, 638423460 * 10**9, 3 * 10**9), {"time_format": "ticks"}, "2024-02-01", "5min"),
+        (range(-157766400, -157762800, 300), {"time_format": "s"}, "1965-01-01", "5min"),
         ([round(45292 + k / 24, 5) for k in range(12)], {}, "2024-01-01", "1h"),
         ([f"{45292 + k / 24:.6f}".replace(".", ",") for k in range(12)], {}, "2024-01-01", "1h"),
         ([1700000000000000001 + 300 * 10**9 * k for k in range(12)], {}, "2023-11-14 22:13:20.000000001", "5min"),
@@ -130,13 +141,93 @@ def test_times_that_are_decided(times: Any, options: Any, first: str, step: str,
         ("Datum,Uhrzeit,Wert", "01.01.2024,00:{k:02}", "1min"),
         ("Uhrzeit,Datum,Wert", "00:{k:02},01.01.2024", "1min"),
         ("time hits", "2024-01-01 00:{k:02}", "1min"),
+        ("date,time,hits", "20240101,00{k:02}00", "1min"),
+        ("date,time,hits", "20240101,00{k:02}", "1min"),
+        ("date,time,hits", "20240101,0:{k:02}", "1min"),
+        ("date,hour,hits", "20240101,{k}", "1h"),
+        ("year,doy,hits", "2024,{d}", "1D"),
+        ("year,week,hits", "2024,{d}", "7D"),
+        ("epoch,value", "{e}.0", "5min"),
     ],
 )
 def test_times_in_parts(header: str, form: str, step: str, tmp_path: Path) -> None:
     separator = " " if "," not in header else ","
-    text = table([form.format(k=k) for k in range(12)], header=header.replace(" ", ","), separator=separator)
+    text = table(
+        [form.format(k=k, d=k + 1, e=1704067200 + 300 * k) for k in range(12)],
+        header=header.replace(" ", ","),
+        separator=separator,
+    )
     trace = read(tmp_path, text)
     assert list(trace.frame.index) == list(stamps("2024-01-01", step)) and trace.values.tolist() == VALUES
+
+
+@pytest.mark.parametrize(
+    ("header", "form", "message"),
+    [
+        ("year,hits", "{y}", "'year' may be the time, or a part of it; write the time in one column, or say the dist"),
+        ("year,month,hits", "2024,{k}", "'year' may be the time, or a part of it"),
+        ("year,week,hits", "2024,{y}", "'year' and 'week' give 2024-2000-1, which is no date"),
+        ("date,time,hits", "20240101,{k}75", "'time' '0175' is no time of day beside 'date'; name one with `time`"),
+        ("boot,hits", "{e}", "'boot' may be the time, since 1970; name it with `time`, or delete it"),
+    ],
+)
+def test_parts_that_may_be_the_time(header: str, form: str, message: str, tmp_path: Path) -> None:
+    cells = [form.format(k=f"{k:02}", y=2000 + k, e=1704067200 + 300 * k + k**2 / 8) for k in range(1, 13)]
+    cells[0] = cells[0].replace("2024,2001", "2024,2000")
+    text = table(cells, header=header)
+    assert message in refusal(tmp_path, text)
+    if header == "year,hits":
+        assert read(tmp_path, text, step="1min", value="hits").values.tolist() == VALUES
+
+
+def test_an_index_says_the_time() -> None:
+    counted = read_trace(pd.Series(VALUES, index=EPOCHS))
+    assert list(counted.frame.index) == list(stamps()) and "times: s since 1970" in counted.notes
+    assert list(read_trace(pd.Series(VALUES, index=[float(e) for e in EPOCHS])).frame.index) == list(stamps())
+    assert read_trace(pd.Series(VALUES, index=range(5, 17)), step="1h").step == pd.Timedelta("1h")
+    frame = pd.DataFrame({"time": VALUES, "cpu": VALUES[::-1]}, index=stamps())
+    assert read_trace(frame, value="time").values.tolist() == VALUES
+    with pytest.raises(InputError, match="'time', 'cpu' may all be the value"):
+        read_trace(frame)
+    beside = pd.DataFrame({"time": stamps(), "hits": VALUES}).set_index("time", drop=False)
+    assert read_trace(beside).values.tolist() == VALUES
+
+
+def test_rows_at_any_time_have_the_last_value_known(tmp_path: Path) -> None:
+    passed = np.cumsum(np.random.default_rng(0).exponential(200, 100)).round(1)
+    times = stamps("2024-01-01", "1D", 1)[0] + pd.to_timedelta(passed, unit="s")
+    text = table(times, np.arange(100) % 9)
+    assert "no common distance" in refusal(tmp_path, text)
+    for step in ("5min", "1min"):
+        trace = read(tmp_path, text, step=step)
+        told = pd.Series(np.arange(100) % 9, times)
+        assert trace.values.tolist() == [told[:time].iloc[-1] for time in trace.frame.index]
+        assert any("has the last value known at its start" in note for note in trace.notes)
+    assert "give a shorter `step`" in refusal(tmp_path, text, step="30D")
+    assert "give a longer `step`" in refusal(tmp_path, text, step="7us")
+
+
+def test_interleaved_series_when_clocks_are_put_back(tmp_path: Path) -> None:
+    for step, rows in (("15min", 60), ("1h", 20)):
+        times = pd.date_range("2024-10-26 20:00", periods=rows, freq=step, tz="Europe/Berlin")
+        lines = [f"{time.tz_localize(None)},{host},{k % 5}" for k, time in enumerate(times) for host in "ab"]
+        text = "\n".join(["time,host,hits", *lines])
+        if step == "1h":
+            message = refusal(tmp_path, text, tz="Europe/Berlin", sum=True)
+            assert "write the offset from UTC beside each time, or keep one series with `where`" in message
+            trace, factor = read(tmp_path, text, tz="Europe/Berlin", where="host=a"), 1
+        else:
+            trace, factor = read(tmp_path, text, tz="Europe/Berlin", sum=True), 2
+        assert list(trace.frame.index) == list(times.tz_convert("UTC").tz_localize(None))
+        assert trace.values.tolist() == [factor * (k % 5) for k in range(rows)]
+
+
+def test_labels_that_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("time,sensor,temp\n" + "".join(f"{t},{s},{v + s}\n" for t, v in PAIRS for s in (1, 2)))
+    with pytest.raises(InputError, match=r"told apart by sensor \(such as sensor=1\); name .* `columns` \(temp\)"):
+        read_stream(path)
+    assert read_stream(path, columns=["temp"]).frame["2"].tolist() == [value + 2 for value in VALUES]
 
 
 @pytest.mark.parametrize("step", ["15min", "1h"])
@@ -468,9 +559,16 @@ def test_a_sum_lacks_a_value_where_a_living_series_does(tmp_path: Path) -> None:
 def test_counters_of_many_courses(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     slow = np.cumsum(rng.random(200) < 0.05)
-    trace = read(tmp_path, table(stamps(rows=200), slow, "time,errors_total"))
-    assert trace.values.tolist() == np.diff(slow).tolist()
-    assert "column 'errors' never falls" in refusal(tmp_path, table(stamps(rows=200), slow, "time,errors"))
+    for name in ("errors_total", "errors", "request_count"):
+        text = table(stamps(rows=200), slow, f"time,{name}")
+        assert f"column {name!r} never falls" in refusal(tmp_path, text)
+        assert read(tmp_path, text, rate=True).values.tolist() == np.diff(slow).tolist()
+    sawtooth = 20 + 0.5 * (np.arange(400) % 160)
+    for name in ("soc", "heap_total"):
+        assert "falls 2 times only" in refusal(tmp_path, table(stamps(rows=400), sawtooth, f"time,{name}"))
+    few = np.cumsum(np.random.default_rng(1).poisson(20, 200)) % 2500
+    assert "falls 1 times only" in refusal(tmp_path, table(stamps(rows=200), few, "time,load"))
+    assert read(tmp_path, table(stamps(rows=200), few, "time,load_total")).values.max() < 100
     wrapped = np.cumsum(rng.poisson(20, 200)) % 1000
     assert "falls 4 times only, to less than half" in refusal(tmp_path, table(stamps(rows=200), wrapped, "time,load"))
     assert read(tmp_path, table(stamps(rows=200), rng.poisson(20, 200), "time,requests_total")).values.max() > 20

@@ -277,7 +277,7 @@ def test_what_is_not_stated_is_guessed_and_told(tmp_path: Path) -> None:
         ("t,v\n01.02.2024 00:00,1\n02.02.2024 00:00,2\n", {}, [1, 2], "times: day first, as dates with dots are"),
         ("t,v\n1/12/2024,1\n1/13/2024,2\n", {}, [1, 2], "times: month first, as a part is above 12"),
         ("t,v\n11/01/2024,1\n12/01/2024,5\n13/01/2024,3\n", {}, [1, 5, 3], "times: day first, as a part is above 12"),
-        ("t,v\n10/01/2024,1\n11/01/2024,5\n12/01/2024,3\n", {}, [1, 5, 3], "times: day first, as the other"),
+        ("t,v\n11/01/2024,1\n11/01/2024 12:00,5\n12/01/2024,3\n", {}, [1, 5, 3], "times: day first, as the other"),
         ("t,v\n2024-01-01,1.2 K\n2024-01-02,980\n", {}, [1200, 980], "numbers: K, plain brought to plain numbers"),
     ],
 )  # fmt: skip
