@@ -189,27 +189,27 @@ def _counter(rows: int, every: int, seed: int = 0) -> pd.DataFrame:
     starts = np.arange(rows) // every * every
     total = np.cumsum(rises)
     when = pd.date_range("2024-02-01", periods=rows, freq="5min")
-    return pd.DataFrame({"when": when, "host": "a", "req": total - np.r_[0, total][starts]})
+    return pd.DataFrame({"when": when, "host": "a", "req_total": total - np.r_[0, total][starts]})
 
 
 def test_a_counters_model_reads_a_counter_again(tmp_path: Path) -> None:
     first = forecast(_counter(600, 250), "ridge", 2, window=8, seasonality="none")
-    assert first.facts["reading"] == {"value": "req", "rate": True}, "what was guessed is kept"
+    assert first.facts["reading"] == {"value": "req_total", "rate": True}, "what was guessed is kept"
     folder, newer = first.save(tmp_path, figures=False), _counter(100, 12, seed=1)
     again = apply_forecaster(folder, newer)
-    assert again.notes[0] == "read as what the model was fitted on: rate, value req"
+    assert again.notes[0] == "read as what the model was fitted on: rate, value req_total"
     assert again.future["forecast"].between(100, 170).all()
-    as_series = apply_forecaster(folder, newer.set_index("when")["req"].rename("hits"))
+    as_series = apply_forecaster(folder, newer.set_index("when")["req_total"].rename("hits"))
     assert as_series.notes[0] == "read as what the model was fitted on: rate"
     np.testing.assert_array_equal(as_series.future["forecast"], again.future["forecast"])
     assert apply_forecaster(folder, newer, level=True).trace.values.max() > 1000, "what is said goes before"
     with pytest.raises(InputError, match="read with `level`, .* with `rate`; read the trace with `rate`"):
-        apply_forecaster(folder, er.read_trace(newer))
+        apply_forecaster(folder, er.read_trace(newer, level=True))
     live = er.load_model(folder)
     assert "of a counter's increments" in repr(live)
     with pytest.raises(InputError, match="-3 is no increment"):
         live.update(-3)
-    raw = _counter(20, 20)["req"] + 5000
+    raw = _counter(20, 20)["req_total"] + 5000
     with pytest.raises(InputError, match="is no increment: the model was fitted on those of a counter, up to 169"):
         for value in raw:
             live.update(value)
