@@ -66,6 +66,7 @@ _ORIGINS = {
     "ticks": (621355968000000000, 0.1, "tick of .NET"),
 }
 """Other ways to count time: what 1970 is, microseconds in one, and its name."""
+_CLOCK_NAME = re.compile(r"(?i).*(?:time|hour|zeit|clock|hhmm|stunde).*|t")
 _COMPACT = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _NAMED_UNITS = {
     **dict.fromkeys(("ms", "millis", "milliseconds"), "ms"),
@@ -697,3 +698,29 @@ def _jumps(parsed: pd.Series) -> int:
     """Return how many neighbours are more than twenty days apart."""
     distance = np.abs(np.diff(pd.DatetimeIndex(parsed).as_unit("ns").asi8))
     return int((distance > pd.Timedelta(days=20).value).sum())
+
+
+def digits_of(column: pd.Series) -> pd.Series:
+    """Return cells as text, whole numbers without the `.0` of floats."""
+    return column.astype("str").str.strip().str.removesuffix(".0")
+
+
+def join_digits(cells: pd.DataFrame, day: str, where: str, notes: list[str]) -> pd.DataFrame:
+    """Join dates of eight digits and the hour, or the time of day in four or six digits or with colons."""
+    clocks = [str(name) for name in cells if name != day and _CLOCK_NAME.fullmatch(str(name))]
+    form = r"\d{1,2}:\d\d(?::\d\d)?|\d{1,6}(?:\.0)?"
+    clocks = [name for name in clocks if cells[name].astype("str").str.fullmatch(form).all()]
+    if len(clocks) != 1 or not cells[day].duplicated().any():
+        return cells
+    clock = digits_of(cells[clocks[0]])
+    if not clock.str.contains(":").all():
+        longest = int(clock.str.len().max())
+        width = 2 if longest <= 2 and "hour" in clocks[0].lower() else 4 if longest <= 4 else 6
+        clock = clock.str.zfill(width)
+        notes.append(f"times: {day!r} and {clocks[0]!r}, as {'HHMMSS'[:width]}")
+        clock = clock.str.ljust(4, "0").str.replace(r"(\d\d)(?=\d)", r"\1:", regex=True)
+    clock = clock.str.replace(r"^(\d):", r"0\1:", regex=True)
+    if len(bad := clock[~clock.str.fullmatch(r"(?:[01]?\d|2[0-3])(?::[0-5]\d){1,2}")]):
+        cell = cells[clocks[0]][bad.index[0]]
+        raise InputError(f"{where}: {clocks[0]!r} {cell!r} is no time of day beside {day!r}; name one with `time`")
+    return cells.drop(columns=[day, clocks[0]]).assign(time=digits_of(cells[day]) + " " + clock)

@@ -12,7 +12,16 @@ from typing import Any, NamedTuple, TypeAlias, TypedDict, Unpack
 import numpy as np
 import pandas as pd
 
-from edgeresearch.data.cells import Kind, kind_of, parse_numbers, parse_times, share_of_numbers, share_of_times
+from edgeresearch.data.cells import (
+    Kind,
+    digits_of,
+    join_digits,
+    kind_of,
+    parse_numbers,
+    parse_times,
+    share_of_numbers,
+    share_of_times,
+)  # fmt: skip
 from edgeresearch.data.formats import Source, Table, open_table
 from edgeresearch.data.trace import Origin, Trace, choose_season, format_duration, parse_step, regular_index, trim
 from edgeresearch.errors import InputError, nearest
@@ -29,7 +38,6 @@ _ELAPSED = re.compile(
 _KEPT = ("value", "step", "where", "sum", "count", "rate", "level", "missing", "tz")
 """What holds for newer rows, too; how their times and numbers are written may differ."""
 _DAY = r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\.0)?"
-_CLOCK_NAME = re.compile(r"(?i).*(?:time|hour|zeit|clock|hhmm|stunde).*|t")
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 _NINES = [float(f"{'9' * k}.{'9' * d}") for k in range(2, 8) for d in range(4)]
 _SENTINELS = [sign * each for sign in (-1, 1) for each in (*_NINES, 32767, 32768, 65535, 2.0**31 - 1, 2.0**31)]
@@ -384,13 +392,13 @@ def _join_times(cells: pd.DataFrame, where: str, notes: list[str]) -> pd.DataFra
     lower = [part.lower() for part in parts]
     days_of = [name for key, name in names.items() if re.search("dat|day|tag", key) and _all_match(cells[name], _DAY)]
     if len(days_of) == 1:
-        return _join_digits(cells, days_of[0], where, notes)
-    text = [_digits(cells[part]).str.zfill(2) for part in parts]
+        return join_digits(cells, days_of[0], where, notes)
+    text = [digits_of(cells[part]).str.zfill(2) for part in parts]
     counts = {"%G-%V-%u": ("week", "isoweek", "iso_week", "kw"), "%Y-%j": ("doy", "yday", "dayofyear", "day_of_year")}
     for form, known in counts.items():
         inside = [names[name] for name in known if name in names and share_of_numbers(cells[names[name]]) == 1]
         if lower == ["year"] and not times and inside:
-            joined = text[0] + "-" + _digits(cells[inside[0]]) + ("-1" if "%V" in form else "")
+            joined = text[0] + "-" + digits_of(cells[inside[0]]) + ("-1" if "%V" in form else "")
             stamps = pd.to_datetime(joined, format=form, errors="coerce")
             if len(bad := joined[stamps.isna()]):
                 raise InputError(
@@ -409,30 +417,6 @@ def _join_times(cells: pd.DataFrame, where: str, notes: list[str]) -> pd.DataFra
     hours = clock[0] if clock else "00"
     joined = days + " " + hours + ":" + (clock[1] if len(clock) > 1 else "00")
     return cells.drop(columns=[*parts, *times]).assign(time=joined)
-
-
-def _digits(column: pd.Series) -> pd.Series:
-    return column.astype("str").str.strip().str.removesuffix(".0")
-
-
-def _join_digits(cells: pd.DataFrame, day: str, where: str, notes: list[str]) -> pd.DataFrame:
-    """Join dates of eight digits and the hour, or the time of day in four or six digits or with colons."""
-    clocks = [str(name) for name in cells if name != day and _CLOCK_NAME.fullmatch(str(name))]
-    clocks = [name for name in clocks if _all_match(cells[name], r"\d{1,2}:\d\d(?::\d\d)?|\d{1,6}(?:\.0)?")]
-    if len(clocks) != 1 or not cells[day].duplicated().any():
-        return cells
-    clock = _digits(cells[clocks[0]])
-    if not clock.str.contains(":").all():
-        longest = int(clock.str.len().max())
-        width = 2 if longest <= 2 and "hour" in clocks[0].lower() else 4 if longest <= 4 else 6
-        clock = clock.str.zfill(width)
-        notes.append(f"times: {day!r} and {clocks[0]!r}, as {'HHMMSS'[:width]}")
-        clock = clock.str.ljust(4, "0").str.replace(r"(\d\d)(?=\d)", r"\1:", regex=True)
-    clock = clock.str.replace(r"^(\d):", r"0\1:", regex=True)
-    if len(bad := clock[~clock.str.fullmatch(r"(?:[01]?\d|2[0-3])(?::[0-5]\d){1,2}")]):
-        cell = cells[clocks[0]][bad.index[0]]
-        raise InputError(f"{where}: {clocks[0]!r} {cell!r} is no time of day beside {day!r}; name one with `time`")
-    return cells.drop(columns=[day, clocks[0]]).assign(time=_digits(cells[day]) + " " + clock)
 
 
 def _find_time(
