@@ -443,14 +443,10 @@ def _parse_time_numbers(
         return _from_epoch(numbers, time_format, where)
     if time_format in _ORIGINS:
         return _from_origin(numbers, time_format, where)
-    digits = len(f"{low:.0f}")
-    form, century = _COMPACT.get(digits), 10 ** max(digits - 4, 0)
-    if form and 1900 * century <= low and high < 2100 * century and (numbers % 1 == 0).all():
-        compact = pd.to_datetime(numbers.astype("int64").astype("str"), format=form, errors="coerce")
-        if compact.notna().all():
-            if len(form) > 6:
-                notes.append(f"times: written as {form.replace('%', '')}")
-            return compact
+    if (compact := read_compact(numbers)) is not None:
+        if low > 1e8:
+            notes.append(f"times: written as {_COMPACT[len(f'{low:.0f}')].replace('%', '')}")
+        return compact
     name = str(text.name).lower().strip()
     others = _other_origins(low, high)
     unit = next((unit for unit, (least, most) in _EPOCHS.items() if least <= low and high < most), "")
@@ -480,6 +476,17 @@ def _parse_time_numbers(
         return START + pd.to_timedelta(numbers, unit=unit)  # type: ignore[call-overload,no-any-return]
     except (OverflowError, ValueError) as error:
         raise InputError(f"{where}: the times are too large for dates; use seconds since 1970 or ISO 8601") from error
+
+
+def read_compact(numbers: pd.Series) -> pd.Series | None:
+    """Return the times that numbers such as 202401311200 write; None where one is no such date."""
+    low, high = float(numbers.min()), float(numbers.max())
+    digits = len(f"{low:.0f}")
+    form, century = _COMPACT.get(digits), 10 ** max(digits - 4, 0)
+    if not form or not 1900 * century <= low or not high < 2100 * century or not (numbers % 1 == 0).all():
+        return None
+    compact = pd.to_datetime(numbers.astype("int64").astype("str"), format=form, errors="coerce")
+    return compact if compact.notna().all() else None
 
 
 def _other_origins(low: float, high: float) -> list[str]:

@@ -19,6 +19,7 @@ from edgeresearch.data.cells import (
     kind_of,
     parse_numbers,
     parse_times,
+    read_compact,
     share_of_numbers,
     share_of_times,
 )  # fmt: skip
@@ -452,9 +453,9 @@ def _find_time(
         if strange:
             hint = "name it with `time`, and say how it is written with `time_format`"
             raise InputError(f"{where}: no column of times is recognised; if {strange[0]!r} is one, {hint}")
-        doubted = [name for name in others if len(others) > 1 and _counts_since_1970(cells[name])]
+        doubted = [name for name in others if len(others) > 1 and _counts_time(cells[name])]
         if doubted:
-            raise InputError(f"{where}: {doubted[0]!r} may be the time, since 1970; name it with `time`, or delete it")
+            raise InputError(f"{where}: {doubted[0]!r} may be the time; name it with `time`, or delete it")
         doubted = [name for name in others if len(cells.columns) > 1 and _PERIOD_NAME.fullmatch(name)]
         if doubted and not reading.get("step"):
             hint = "write the time in one column, or say the distance of the rows with `step`"
@@ -467,13 +468,13 @@ def _find_time(
     return (likely[0],)
 
 
-def _counts_since_1970(column: pd.Series) -> bool:
-    """Tell whether numbers that only rise or fall may be times from 1990 to 2040, at whatever distances."""
+def _counts_time(column: pd.Series) -> bool:
+    """Tell whether numbers that only rise or fall may be times: dates of digits, or since 1970 from 1990 to 2040."""
     numbers = pd.to_numeric(column, errors="coerce")
     ordered = numbers.is_monotonic_increasing or numbers.is_monotonic_decreasing
     scales = (1, 1e3, 1e6, 1e9)
     inside = any(631152000 * scale <= numbers.min() and numbers.max() < 2208988800 * scale for scale in scales)
-    return inside and ordered and numbers.nunique() > 1
+    return ordered and numbers.nunique() > 1 and (inside or read_compact(numbers.dropna()) is not None)
 
 
 def _rank(name: str) -> int:

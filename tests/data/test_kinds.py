@@ -168,7 +168,8 @@ def test_times_in_parts(header: str, form: str, step: str, tmp_path: Path) -> No
         ("year,month,hits", "2024,{k}", "'year' may be the time, or a part of it"),
         ("year,week,hits", "2024,{y}", "'year' and 'week' give 2024-2000-1, which is no date"),
         ("date,time,hits", "20240101,{k}75", "'time' '0175' is no time of day beside 'date'; name one with `time`"),
-        ("boot,hits", "{e}", "'boot' may be the time, since 1970; name it with `time`, or delete it"),
+        ("boot,hits", "{e}", "'boot' may be the time; name it with `time`, or delete it"),
+        (";time,hits", "2024011420{k}", "';time' may be the time; name it with `time`, or delete it"),
     ],
 )
 def test_parts_that_may_be_the_time(header: str, form: str, message: str, tmp_path: Path) -> None:
