@@ -294,27 +294,16 @@ def mark_action_phases(wanted: npt.ArrayLike, config: ReplayConfig) -> Phases:
 
 def measure_phase_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
     """Return the percentage of the requests in each of `PHASES` that failed (Paper A, Table 3); NaN of no request."""
-    failed, rates = result.failed, {}
-    for name, mark in PHASES.items():
-        inside = phases == mark
-        arrived = int(result.arrived[inside].sum())
-        rates[name] = 100 * int(failed[inside].sum()) / arrived if arrived else float("nan")
-    return rates
+    failed = result.failed
+    return {name: result.percent(failed, phases == mark) for name, mark in PHASES.items()}
 
 
 def total_errors(result: SimulationResult, phases: Phases) -> dict[str, float]:
     """Return error rates over all steps, by cause and by phase, and pod-hours; steps of `GAP` do not count."""
     counted = phases != GAP
-
-    def total(amounts: Ints) -> int:
-        return int(amounts[counted].sum())
-
-    arrived = total(result.arrived) or 1  # where none came, none failed
-    return {
-        "error_percent": 100 * total(result.failed) / arrived,
-        **{
-            f"{cause}_percent": 100 * total(getattr(result, cause)) / arrived for cause in ("overload", "base", "drain")
-        },
-        "pod_hours": total(result.wanted + result.draining) * result.service.dt / 3600,
-        **{f"{phase}_error_percent": error for phase, error in measure_phase_errors(result, phases).items()},
-    }
+    causes = {"error": result.failed, "overload": result.overload, "base": result.base, "drain": result.drain}
+    percent = {f"{cause}_percent": result.percent(requests, counted) for cause, requests in causes.items()}
+    if not result.arrived[counted].any():
+        percent = dict.fromkeys(percent, 0.0)  # where none came, none failed
+    by_phase = {f"{phase}_error_percent": error for phase, error in measure_phase_errors(result, phases).items()}
+    return {**percent, "pod_hours": result.hours(counted), **by_phase}

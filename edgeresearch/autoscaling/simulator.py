@@ -12,7 +12,10 @@ from edgeresearch.errors import InputError
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Steps: TypeAlias = npt.NDArray[np.bool_] | slice
 
+EVERY = slice(None)
+"""All steps."""
 MILLION = 1_000_000
 """Shares and fractions of a request are whole millionths, so that nothing is lost to rounding."""
 COUNTABLE = 2.0**62
@@ -140,13 +143,22 @@ class SimulationResult:
     @property
     def pod_hours(self) -> float:
         """Hours of pods that start, serve or drain."""
-        return float((self.wanted.sum() + self.draining.sum()) * self.service.dt / 3600)
+        return self.hours()
 
     @property
     def error_percent(self) -> float:
         """Failed requests among those that arrived, in percent; NaN where none arrived."""
-        arrived = int(self.arrived.sum())
-        return 100 * int(self.failed.sum()) / arrived if arrived else float("nan")
+        return self.percent(self.failed)
+
+    def hours(self, steps: Steps = EVERY) -> float:
+        """Return the hours of pods that start, serve or drain in some steps."""
+        pods = self.wanted + self.draining
+        return float(pods[steps].sum() * self.service.dt / 3600)
+
+    def percent(self, requests: Ints, steps: Steps = EVERY) -> float:
+        """Return the requests of a kind among those that arrived in some steps, in percent; NaN where none arrived."""
+        arrived = int(self.arrived[steps].sum())
+        return 100 * int(requests[steps].sum()) / arrived if arrived else float("nan")
 
     @property
     def utilisation(self) -> Floats:

@@ -7,12 +7,14 @@ import pytest
 from edgeresearch.autoscaling.api import OWN_TRACE, advise, label
 from edgeresearch.autoscaling.policies import Advance, Fixed, Responsive, ScalingPolicy
 from edgeresearch.autoscaling.replay import (
+    GAP,
     PolicyRun,
     average_periods,
     mark_load_phases,
     replay_policies,
     total_errors,
 )
+from edgeresearch.autoscaling.simulator import simulate
 
 
 def advise_on(*rows: tuple[str, str, float, float]) -> tuple[tuple[str, str], str]:
@@ -91,6 +93,25 @@ def test_totals_split_errors_by_cause_and_phase_and_periods_are_means() -> None:
     failed = (periods["failed"] * np.r_[np.full(240, 15), 10]).sum()
     assert failed == pytest.approx(totals["error_percent"] / 100 * ARRIVALS.sum())
     assert periods["cpu"].between(0, 100).all()
+
+
+def test_what_is_in_gaps_does_not_count() -> None:
+    (run,) = replayed({"responsive": Responsive()})
+    phases = mark_load_phases(ARRIVALS, CONFIG)
+    whole = total_errors(run.result, phases)
+    assert (whole["error_percent"], whole["pod_hours"]) == (run.result.error_percent, run.result.pod_hours)
+    late = np.arange(len(ARRIVALS)) >= 1000
+    part, rest = (total_errors(run.result, np.where(gone, GAP, phases).astype(np.int8)) for gone in (late, ~late))
+    failed = part["error_percent"] * ARRIVALS[:1000].sum() + rest["error_percent"] * ARRIVALS[1000:].sum()
+    assert failed / ARRIVALS.sum() == pytest.approx(whole["error_percent"])
+    assert part["pod_hours"] + rest["pod_hours"] == pytest.approx(whole["pod_hours"])
+
+
+def test_where_nothing_arrived_nothing_failed() -> None:
+    result = simulate(np.zeros(100), np.ones(100), CONFIG, rng=np.random.default_rng(0))
+    totals = total_errors(result, mark_load_phases(result.arrived, CONFIG))
+    assert [totals[f"{cause}_percent"] for cause in ("error", "overload", "base", "drain")] == [0, 0, 0, 0]
+    assert np.isnan(totals["stable_error_percent"]) and totals["pod_hours"] == 100 / 3600
 
 
 def test_fixed_pods_cost_their_hours() -> None:

@@ -81,6 +81,7 @@ def test_pods_by_state(result: SimulationResult) -> None:
     assert result.ready.tolist() == [1, 1, 1, 1, 3, 3, 1, 1, 1]
     assert result.draining.tolist() == [0, 0, 0, 0, 0, 0, 2, 2, 0]
     assert result.pod_hours == pytest.approx((18 + 4) / 3600)
+    assert result.hours(slice(5, 8)) == pytest.approx((3 + 1 + 1 + 4) / 3600)
 
 
 def test_requests_by_fate(result: SimulationResult) -> None:
@@ -89,6 +90,9 @@ def test_requests_by_fate(result: SimulationResult) -> None:
     assert result.base.sum() == 7
     assert result.failed.sum() == 47
     assert result.error_percent == pytest.approx(100 * 47 / 115)
+    some = result.arrived > 10
+    assert result.percent(result.overload, some) == pytest.approx(100 * 40 / 100)
+    assert np.isnan(result.percent(result.failed, result.arrived == 0))
 
 
 def test_utilisation_cpu_and_memory(result: SimulationResult) -> None:
