@@ -176,10 +176,10 @@ def replay(
     trace = _newest(trace, config.dt)
     whole, known = draw_lines(trace), trace.values.notna().to_numpy()
     load = to_requests_per_second(whole)
-    config = config.replace(mean_qps=float(load[known].mean()) if scale is None else scale)
-    mean = float(load.mean()) * (
-        config.mean_qps / float(load[known].mean())
-    )  # as it was, to the last bit, if not scaled
+    observed = float(load[known].mean())
+    config = config.replace(mean_qps=observed if scale is None else scale)
+    # Of the whole, lines across gaps among it, so that what was observed has the scale.
+    mean = None if scale is None else float(load.mean()) * (scale / observed)
     counted = np.repeat(known, round(slot / config.dt))  # steps of which it is known what arrived
     notes, cut = [*trace.notes], _first_replayed(trace, counted, config)
     if not known.all():
@@ -406,7 +406,8 @@ def _describe(trace: Trace, load: Floats, begin: Any, config: ExperimentConfig, 
     """Note what is replayed, and what makes it easy or hopeless."""
     if not load.any():
         raise InputError(
-            f"the last {1 - config.learn:.0%} of the trace, which is replayed, has no request; cut the file"
+            f"the last {1 - config.learn:.0%} of the trace, which is replayed, has no request; cut the file, or, if "
+            "its values are above 0, say with `unit` what they count"
         )
     needed = config.pods_for(load)
     notes = [

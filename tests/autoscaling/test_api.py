@@ -219,6 +219,14 @@ def test_without_requests_there_is_nothing_to_replay(
         _replay(table)
 
 
+def test_a_load_of_fractions_asks_for_the_unit() -> None:
+    table = _trace().assign(hits=lambda rows: np.where(rows.index < 60, rows["hits"], rows["hits"] / 1e8))
+    with pytest.raises(
+        InputError, match="has no request; cut the file, or, if its values are above 0, say with `unit`"
+    ):
+        _replay(table, unit="per-minute")
+
+
 BAD: dict[str, tuple[pd.DataFrame, list[str], str]] = {
     "negative": (_trace().assign(hits=lambda t: t["hits"].where(t.index != 7, -3)), [], "is negative; mend the trace"),
     "infinite": (_trace().assign(hits=lambda t: t["hits"].where(t.index != 7, np.inf)), [], "is no finite number"),
