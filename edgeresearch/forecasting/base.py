@@ -128,21 +128,24 @@ class ModelInfo:
         role: `paper` for Paper A's baselines, `paper's LSTM`, `naive`, `strong` for baselines that the paper lacks,
             `project` for ours, `own` for an object that a user hands over.
         random: Whether its result depends on a seed.
+        reads_times: Whether it reads the time of day; where no model does, the features have none, which would fill the
+            memory.
     """
 
     label: str
     role: str
     random: bool
+    reads_times: bool = True
 
 
 MODELS: Mapping[str, ModelInfo] = {
-    "random_forest": ModelInfo("random forest", "paper", True),
-    "ridge": ModelInfo("ridge regression", "paper", False),
-    "logistic": ModelInfo("logistic regression", "paper", False),
-    "xgboost": ModelInfo("XGBoost", "paper", True),
-    "lstm_paper": ModelInfo("LSTM (paper)", "paper's LSTM", True),
-    "last_value": ModelInfo("last value", "naive", False),
-    "seasonal_naive": ModelInfo("seasonal naive", "naive", False),
+    "random_forest": ModelInfo("random forest", "paper", True, reads_times=False),
+    "ridge": ModelInfo("ridge regression", "paper", False, reads_times=False),
+    "logistic": ModelInfo("logistic regression", "paper", False, reads_times=False),
+    "xgboost": ModelInfo("XGBoost", "paper", True, reads_times=False),
+    "lstm_paper": ModelInfo("LSTM (paper)", "paper's LSTM", True, reads_times=False),
+    "last_value": ModelInfo("last value", "naive", False, reads_times=False),
+    "seasonal_naive": ModelInfo("seasonal naive", "naive", False, reads_times=False),
     "ridge_calendar": ModelInfo("ridge + calendar", "strong", False),
     "xgboost_calendar": ModelInfo("XGBoost + calendar", "strong", True),
     "lstm": ModelInfo("LSTM (project)", "project", True),
@@ -191,7 +194,7 @@ def build(
     Raises:
         InputError: There is no model of that name.
     """
-    model_info(model)
+    info = model_info(model)
     if not isinstance(model, str):
         return deepcopy(model)
     seed = narrow_seed(seed)
@@ -208,7 +211,6 @@ def build(
 
     from edgeresearch.forecasting import baselines
 
-    calendar = model.endswith("calendar")
     if model == "last_value":
         return baselines.LastValue()
     if model == "seasonal_naive":
@@ -218,11 +220,11 @@ def build(
         return baselines.Windowed(baselines.BinnedLogistic(), window)
     if model.startswith("xgboost"):
         trees = baselines.BoostedTrees(fraction=share, random_state=seed)
-        return baselines.Windowed(trees, window, calendar, residual=calendar)
+        return baselines.Windowed(trees, window, info.reads_times, residual=info.reads_times)
     if model.startswith("ridge") and rows > LONG:
-        return baselines.LongRidge(window, calendar, share)
+        return baselines.LongRidge(window, info.reads_times, share)
     if model.startswith("ridge"):
-        return baselines.Windowed(baselines.tune_ridge(share), window, calendar)
+        return baselines.Windowed(baselines.tune_ridge(share), window, info.reads_times)
 
     from sklearn.ensemble import RandomForestRegressor
 

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 import edgeresearch as er
+from edgeresearch.data.reader import read_trace
 from edgeresearch.data.trace import Origin, Trace, make_features
 from edgeresearch.errors import InputError
 from edgeresearch.forecasting import persistence
@@ -245,8 +247,11 @@ def test_another_unit_than_the_models_is_refused(tmp_path: Path) -> None:
         tmp_path, figures=False
     )
     assert apply_forecaster(folder, table.assign(hits=table["hits"] + " MB")).trace.unit == "hits (MB)"
-    with pytest.raises(InputError, match="has GB, the model was fitted on MB"):
-        apply_forecaster(folder, table.assign(hits=table["hits"] + " GB"))
+    for unit, given in ((" GB", "GB"), ("", "no unit")):
+        with pytest.raises(InputError, match=f"has {given}, the model was fitted on MB; convert the values"):
+            apply_forecaster(folder, table.assign(hits=table["hits"] + unit))
+    unnamed = read_trace(table.rename(columns={"hits": "other"}), value="other")
+    assert apply_forecaster(folder, replace(unnamed, unit="requests per minute")).trace.unit == "requests per minute"
 
 
 def test_a_column_of_another_name_is_refused_with_the_option(three_weeks: tuple[Path, Forecast]) -> None:
@@ -329,6 +334,12 @@ def test_a_model_that_reads_no_times_needs_none(saved: tuple[Path, Forecast]) ->
         live.update(value)
     assert live.wait == 0 and live.time is None and list(live.forecast().index) == list(range(1, live.horizon + 1))
     np.testing.assert_array_equal(live.forecast(), apply_forecaster(saved[0] / "out", _table(308)).future["forecast"])
+
+
+@pytest.mark.parametrize(("model", "times"), [("ridge", False), ("ridge_calendar", True), (Mine(), True)])
+def test_features_have_times_where_a_model_reads_them(model: Any, times: bool) -> None:
+    columns = forecast(_table(900), model, window=20, baselines=["last_value"]).facts["columns"]
+    assert any(name.startswith("day_sin") for name in columns) == times
 
 
 def test_without_a_season_the_seasonal_naive_is_left_out(tmp_path: Path) -> None:

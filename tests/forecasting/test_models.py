@@ -115,6 +115,16 @@ def test_the_stronger_models_see_the_covariates(
     assert not np.array_equal(fitted(name).predict(rows), fitted(name).predict(series[0]), equal_nan=True)
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_the_table_knows_which_models_read_the_time_of_day(
+    name: str, series: tuple[Array, Array], fitted: Callable[..., Forecaster]
+) -> None:
+    rows = series[0].copy()
+    rows[:, 1] = rows[::-1, 1]  # its sine of the day
+    same = np.array_equal(fitted(name).predict(rows), fitted(name).predict(series[0]), equal_nan=True)
+    assert same != MODELS[name].reads_times
+
+
 def test_the_seasonal_naive_finds_its_columns() -> None:
     columns = ["value", "season_lag_1", "season_mean_1", "season_lag_5"]
     model: Any = build("seasonal_naive", columns=columns, rows=10)
