@@ -14,7 +14,7 @@ MAX_GRADIENT_NORM = 1.0
 
 
 class Network(nn.Module):
-    """A network with the two methods by which Lightning trains; Lightning itself takes long to load."""
+    """A network that `train` trains."""
 
     @property
     def device(self) -> torch.device:

@@ -1,13 +1,12 @@
 """The networks of the identity functions and their training in torch, imported when an identity function is fitted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.optim.adam import adam
 
 from edgeresearch import nn as networks
 from edgeresearch.errors import RunError
@@ -55,31 +54,9 @@ class _AdamModule(networks.Network):
 
     learning_rate: float
 
-    def configure_optimizers(self) -> "Adam":
+    def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam."""
-        return Adam(self.parameters(), self.learning_rate)
-
-
-class Adam:
-    """The steps of `torch.optim.Adam`, to the bit, without its class, which loads torch's compiler for a second."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
-        self._parameters, self._rate = list(parameters), rate
-        self._means, self._squares = ([torch.zeros_like(each) for each in self._parameters] for _ in range(2))
-        self._steps = [torch.tensor(0.0) for _ in self._parameters]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self._parameters:
-            parameter.grad = None
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move the weights."""
-        gradients = [each.grad if each.grad is not None else torch.zeros_like(each) for each in self._parameters]
-        how: dict[str, Any] = {"foreach": False, "amsgrad": False, "maximize": False, "lr": self._rate}
-        how |= {"beta1": 0.9, "beta2": 0.999, "weight_decay": 0.0, "eps": 1e-8}
-        adam([*self._parameters], gradients, self._means, self._squares, [], self._steps, **how)
+        return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
 
 
 class AutoencoderNetwork(_AdamModule):
