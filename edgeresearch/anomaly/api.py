@@ -23,7 +23,9 @@ SCHEDULE = Schedule()
 PASSES, FEWEST = 200, 2
 """Passes over the samples in all trainings but the first together, and in one of them at least.
 
-On request and sensor traces with injected anomalies 2 passes, each from the weights before, find as much as 20 do.
+Measured with injected anomalies and one seed, the event F1 of 20 and of 2 passes, each from the weights before, was
+0.295 and 0.315 on nasa, 0.266 and 0.281 on worldcup, 0.505 and 0.495 on google, 0.353 and 0.325 on Aarhus' traffic, and
+0.453 and 0.465 on its pollution: from 0.028 less to 0.020 more.
 """
 
 
