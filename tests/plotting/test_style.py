@@ -4,6 +4,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.style import library
 
 from edgeresearch.errors import InputError
 from edgeresearch.plotting import style
@@ -28,6 +29,10 @@ def test_the_look_is_seaborns_whitegrid() -> None:
     expected = {key: value for key, value in sns.axes_style("whitegrid").items() if key not in own}
     with mpl.rc_context(), style.theme():
         assert {key: mpl.rcParams[key] for key in expected} == expected
+        # What matplotlib's copy of it sets beyond that is as if it did not.
+        more = {*library["seaborn-v0_8-whitegrid"]} - {*expected, *own, "legend.frameon"}
+        assert "axes.linewidth" in more
+        assert {key: mpl.rcParams[key] for key in more} == {key: mpl.rcParamsDefault[key] for key in more}
 
 
 NAMES = ("_a$x_1$", 'b<&>"--', "c\x1b[31m\x00", "[bold]d[/]", "\u202eé😀", "$\\frac{", "漢字", "Z\udcfcrich", "x" * 500)
