@@ -191,7 +191,6 @@ def measure_increments(traces: Sequence[Trace]) -> pd.DataFrame:
             seen = steps.dropna()
             usual = seen[(seen % 1 == 0) & (seen.abs() <= STEP)]
             counts = usual.value_counts().reindex(range(-STEP, STEP + 1), fill_value=0)
-            by_hour = values.groupby(pd.DatetimeIndex(trace.frame.index).hour).mean()
             rows.append(
                 {
                     **{"kind": kind, "sensor": sensor, "series": str(name), "share": len(usual) / len(seen)},
@@ -199,10 +198,19 @@ def measure_increments(traces: Sequence[Trace]) -> pd.DataFrame:
                     "increment_lag_1": autocorrelation(steps, 1),
                     "increment_day": autocorrelation(steps, day),
                     "growth": float(values.diff(day // 2).var() / (day // 2 * seen.var())),
-                    "daily_swing": float((by_hour.max() - by_hour.min()) / values.std()),
+                    "daily_swing": _daily_swing(values),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _by_hour(values: pd.Series) -> Any:
+    return values.groupby(pd.DatetimeIndex(values.index).hour)
+
+
+def _daily_swing(values: pd.Series) -> float:
+    means = _by_hour(values).mean()
+    return float((means.max() - means.min()) / values.std())
 
 
 @style.styled
@@ -220,7 +228,7 @@ def plot_increments(traces: Sequence[Trace]) -> Figure:
         left.set_title(_title(trace, f", {values.name}"), loc="left")
         left.set_ylabel("increments (%)")
         _plot_memory(middle, values, round(pd.Timedelta("1D") / trace.step), colour)
-        hours: Any = values.groupby(pd.DatetimeIndex(values.index).hour)
+        hours = _by_hour(values)
         high = hours.quantile(0.75)
         right.fill_between(range(24), hours.quantile(0.25), high, color=colour, alpha=0.25, lw=0)
         right.plot(range(24), hours.mean(), color=colour)
@@ -234,11 +242,7 @@ def plot_increments(traces: Sequence[Trace]) -> Figure:
         "changes (grey). Right: mean by hour, band: middle half. A random walk has equal, unrelated changes and no "
         "daily cycle."
     )
-    swings = [trace.values.groupby(pd.DatetimeIndex(trace.frame.index).hour).mean() for trace in traces]
-    words = ", ".join(
-        f"{(swing.max() - swing.min()) / trace.values.std():.1f} ({_title(trace)})"
-        for trace, swing in zip(traces, swings, strict=True)
-    )
+    words = ", ".join(f"{_daily_swing(trace.values):.1f} ({_title(trace)})" for trace in traces)
     title = f"Standard deviations by which the hour of the day moves the mean: {words}"
     return style.finish(figure, title, note, handles=())
 
