@@ -17,7 +17,7 @@ ORDER = [
 """Rooms, from the top: each imports only those before it."""
 UPWARDS = {("result", "plotting")}
 """A result is drawn by the room of figures, which knows the results."""
-MOST_MODULES, MOST_LINES = 92, 28_500
+MOST_MODULES, MOST_LINES = 96, 28_500
 MAY_READ_ENVIRONMENT = {"cli/__init__.py", "cli/base.py", "data/datasets.py", "parallel.py", "pipeline.py"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -97,4 +97,4 @@ def test_the_house_can_be_held_in_ones_head() -> None:
     lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES)
     assert len(modules) <= MOST_MODULES
     assert lines <= MOST_LINES
-    assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 900 for path in MODULES)
+    assert all(len(path.read_text(encoding="utf-8").splitlines()) <= 700 for path in MODULES)

@@ -5,7 +5,6 @@ import io
 import os
 import re
 import tarfile
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,6 +28,7 @@ from edgeresearch.data.registry import (
     list_sensors,
     pins,
 )
+from edgeresearch.data.times import parse_times
 from edgeresearch.data.trace import Origin, Trace, find_runs, put_on_grid, regular_index, steps_per_day
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.io import atomic, read_bytes
@@ -236,25 +236,10 @@ def _read_columns(
         raise InputError(f"cannot read {path}: {reason}; delete it and fetch it again") from error
     if time is not None:
         table.index += 2  # lines of the file
-        table.index = pd.DatetimeIndex(_parse_dates(table.pop(time), file)).tz_localize(None).as_unit("ns")
+        table.index = parse_times(table.pop(time), file, [], row="line")
     if not real:
         note = "; ".join(filter(None, ["not the pinned file: a stand-in", note]))
     return table.rename(columns=dict(columns)), Origin("registry" if real else "synthetic", file, digest, real, note)
-
-
-def _parse_dates(column: pd.Series, where: str) -> pd.Series:
-    """Parse dates in ISO 8601 or, if that fits fewer of them, in the format of the first, as times in UTC."""
-    parsed = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
-    if parsed.isna().any():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # "could not infer format": the error below says it
-            other = pd.to_datetime(column, errors="coerce", utc=True)
-        parsed = other if other.notna().sum() > parsed.notna().sum() else parsed
-    bad = np.flatnonzero(parsed.isna())
-    if len(bad):
-        cell, line = column.iloc[bad[0]], column.index[bad[0]]
-        raise InputError(f"{where}, line {line}: no time stamp: {cell!r}; write it like 2024-01-31 12:00")
-    return parsed
 
 
 def _fill_zeros(frame: pd.DataFrame, repairs: dict[str, int]) -> tuple[pd.DataFrame, dict[str, int]]:

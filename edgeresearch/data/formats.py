@@ -386,6 +386,8 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
     if begin > (names is not None):
         skipped["lines before the table"] += begin - (names is not None)
     if (typed := _read_plain(text, delimiter, head[begin:])) is not None:
+        skipped["comment lines"] = len(comments)
+        _tell_skipped(skipped, notes)
         return _with_names(typed, names, notes), delimiter
     rows, lines, footers = list[list[str]](), list[int](), list[tuple[int, list[str]]]()
     for number, cells in chain(head[begin:], records):
@@ -412,15 +414,17 @@ def _from_delimited(text: str, where: str, notes: list[str]) -> tuple[pd.DataFra
     while len(rows) > 1 and _TOTALS.fullmatch(rows[-1][0]):
         skipped["lines of totals"] += 1
         del rows[-1], lines[-1]
-    notes += [
-        f"skipped: {count} {what if count > 1 else what.replace('lines', 'line', 1)}"
-        for what, count in skipped.items()
-        if count
-    ]
+    _tell_skipped(skipped, notes)
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
     table = pd.DataFrame({k: pd.Series(column, dtype="str") for k, column in enumerate(columns)})
     table.index = pd.Index(lines)
     return _with_names(table, names, notes), delimiter
+
+
+def _tell_skipped(skipped: Mapping[str, int], notes: list[str]) -> None:
+    for what, count in skipped.items():
+        words = what if count > 1 else re.sub("(line|header)s", r"\1", what, count=1)
+        notes += [f"skipped: {count} {words}"] if count else []
 
 
 def _with_names(table: pd.DataFrame, names: Sequence[str] | None, notes: list[str]) -> pd.DataFrame:

@@ -16,8 +16,8 @@ from edgeresearch.anomaly.api import IDENTITIES, THRESHOLDS
 from edgeresearch.autoscaling.policies import POLICIES as STRATEGIES
 from edgeresearch.autoscaling.replay import UNITS
 from edgeresearch.cli import base, study, user
-from edgeresearch.data.cells import FORMATS
 from edgeresearch.data.registry import Source, TraceName
+from edgeresearch.data.times import FORMATS
 from edgeresearch.emulator.policies import POLICIES
 from edgeresearch.forecasting.base import MODELS
 from edgeresearch.papers.project import TABLES

@@ -73,7 +73,7 @@ def test_rows_of_zeros_are_no_measurement(put: Put) -> None:
 def test_the_earlier_period_has_its_own_name_and_a_bad_stamp_is_an_error(put: Put) -> None:
     folder = put("aarhus_traffic/trafficData158355_feb_jun_2014.csv.gz", _traffic(("07:50", 5, 50, 74)))
     assert datasets.load_traffic(folder, 158355, "feb_jun").name == "traffic_158355_feb_jun"
-    with pytest.raises(InputError, match="line 3: no time stamp"):
+    with pytest.raises(InputError, match="line 3: .*7:5x.* is no time"):
         datasets.load_traffic(put(TRAFFIC, _traffic(("07:50", 5, 50, 74), ("7:5x", 5, 50, 74))), 158324)
 
 

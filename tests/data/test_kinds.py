@@ -649,7 +649,7 @@ def test_access_logs_are_counted(prefix: str, tmp_path: Path) -> None:
         read_stream(path, sum=True)
 
 
-@pytest.mark.parametrize("name", ["big.csv", "quoted.csv", "epochs.csv", "total.csv", "odd.csv"])
+@pytest.mark.parametrize("name", ["big.csv", "quoted.csv", "epochs.csv", "total.csv", "preamble.csv", "odd.csv"])
 def test_a_long_file_is_read_at_once_and_alike(name: str, tmp_path: Path) -> None:
     """What is read at once must be what is read line by line, also with a line that is not plain near the end."""
     rows = 30_000
@@ -664,6 +664,8 @@ def test_a_long_file_is_read_at_once_and_alike(name: str, tmp_path: Path) -> Non
         lines = [",".join(f'"{cell}"' for cell in line.split(",")) for line in lines]
     if name == "total.csv":
         lines.append("Total,123")
+    if name == "preamble.csv":
+        lines = ["# from the web", "Report of January", "", *lines]
     if name == "odd.csv":
         lines[-5] = lines[-5].split(",")[0] + ",x"
         assert f"line {rows - 3}, column 'hits': 'x' is no finite number" in refusal(tmp_path, "\n".join(lines))
@@ -672,6 +674,9 @@ def test_a_long_file_is_read_at_once_and_alike(name: str, tmp_path: Path) -> Non
     trace = read(tmp_path, "\n".join(lines))
     np.testing.assert_array_equal(trace.values, values)
     assert trace.frame.index[-1] == times[-1] and "step 1 s; 1 value missing" in trace.notes
+    skipped = ["skipped: 2 lines before the table", "skipped: 1 comment line"] if name == "preamble.csv" else []
+    skipped = ["skipped: 1 line of totals"] if name == "total.csv" else skipped
+    assert [note for note in trace.notes if note.startswith("skipped")] == skipped
 
 
 @pytest.mark.parametrize("damage", ["", "# a comment\n", "Summe;1,5\n", "time;hits\n", "32.01.2024 00:00:00;1,5\n"])
