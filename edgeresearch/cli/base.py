@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Container, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
@@ -29,7 +30,7 @@ SAMPLE = "examples/synthetic_requests.csv"
 """What examples in the help read: it lies in a clone."""
 SET = "as the settings say"
 """Shown as the default of an option that stands in the settings."""
-GUESSED, READING = "guessed", "How the file is read"
+GUESSED = "guessed"
 
 
 class Words(NamedTuple):
@@ -61,7 +62,7 @@ class Words(NamedTuple):
         return [each for each in self.known if each.startswith(incomplete)]
 
 
-def option(text: str, default: str, *names: str, panel: str | None = None, words: Words | None = None) -> Any:
+def option(text: str, default: str | bool, *names: str, panel: str | None = None, words: Words | None = None) -> Any:
     """Make an option that is None where it is not given, and whose default and words the help tells."""
     made = Option(*names, help=text, show_default=default, rich_help_panel=panel)
     return words.added_to(made) if words else made
@@ -70,11 +71,6 @@ def option(text: str, default: str, *names: str, panel: str | None = None, words
 def word(text: str, words: Words, **more: Any) -> Any:
     """Make an argument that takes some words."""
     return words.added_to(Argument(help=text, **more))
-
-
-def reading(text: str, name: str, default: str | bool = GUESSED) -> Any:
-    """Make an option that says how a user's file is read."""
-    return Option(name, help=text, show_default=default, rich_help_panel=READING)
 
 
 def own_file(text: str, name: str) -> Any:
@@ -119,26 +115,27 @@ TruthModel = Annotated[str | None, option("Whose", "lstm", "--truth-model", pane
 
 ResultFolder = Annotated[Path, Option("--out", help="Folder of the results.")]
 TraceFile = Annotated[Path, own_file("File with times and values, in any usual shape; - for standard input.", "TRACE")]
-TimeColumn = Annotated[str | None, reading("Time column; date+clock if in two.", "--time")]
-ValueColumn = Annotated[str | None, reading("Value column.", "--value")]
-Step = Annotated[str | None, reading("Distance of two rows, as 5min.", "--step")]
-Where = Annotated[list[str] | None, reading("Rows to keep, as instance=api-1.", "--where", "all")]
-Sum = Annotated[bool | None, reading("Add up several series.", "--sum", False)]
-Count = Annotated[bool | None, reading("Each row is an event: count them per step.", "--count", False)]
-Rate = Annotated[bool | None, reading("The values are a counter: take its differences.", "--rate", GUESSED)]
-Level = Annotated[bool | None, reading("The values are no counter, though they rise.", "--level", GUESSED)]
-Missing = Annotated[str | None, reading("What stands for a missing value, as -999,NV.", "--missing", GUESSED)]
-Decimal = Annotated[
-    str | None, option("Decimal mark", GUESSED, "--decimal", panel=READING, words=Words("decimal mark", (",", ".")))
-]
-TimeFormat = Annotated[
-    str | None, option("How times are written", GUESSED, "--time-format", panel=READING, words=TIME_FORMATS)
-]
-Zone = Annotated[str | None, reading("Zone of times that name none, as Europe/Berlin.", "--tz", "UTC")]
 Parameters = Annotated[
     list[str] | None, Option("-p", "--parameter", metavar="KEY=VALUE", help="A parameter; its value is YAML.")
 ]
 Seed = Annotated[int | None, option("Root of everything random.", "0", "--seed")]
+
+of_reading = partial(option, panel="How the file is read")
+READING_OPTIONS: Mapping[str, Any] = {
+    "time": Annotated[str | None, of_reading("Time column; date+clock if in two.", GUESSED)],
+    "value": Annotated[str | None, of_reading("Value column.", GUESSED)],
+    "step": Annotated[str | None, of_reading("Distance of two rows, as 5min.", GUESSED)],
+    "where": Annotated[list[str] | None, of_reading("Rows to keep, as instance=api-1.", "all")],
+    "sum": Annotated[bool | None, of_reading("Add up several series.", False, "--sum")],
+    "count": Annotated[bool | None, of_reading("Each row is an event: count them per step.", False, "--count")],
+    "rate": Annotated[bool | None, of_reading("The values are a counter: take its differences.", GUESSED, "--rate")],
+    "level": Annotated[bool | None, of_reading("The values are no counter, though they rise.", GUESSED, "--level")],
+    "missing": Annotated[str | None, of_reading("What stands for a missing value, as -999,NV.", GUESSED)],
+    "decimal": Annotated[str | None, of_reading("Decimal mark", GUESSED, words=Words("decimal mark", (",", ".")))],
+    "time_format": Annotated[str | None, of_reading("How times are written", GUESSED, words=TIME_FORMATS)],
+    "tz": Annotated[str | None, of_reading("Zone of times that name none, as Europe/Berlin.", "UTC")],
+}
+"""How a user's file is read: the arguments of `Reading`, each None where it is not given."""
 
 FLAGS = {"q_max": "qmax", "sync_period": "every", "policies": "strategy", "columns": "column"}
 """Options that are not called as the arguments that they fill."""
@@ -162,6 +159,23 @@ def command(*examples: str, panel: str = MAKE) -> Callable[[F], F]:
         text = "\n\n".join(" ".join(part.split()) for part in parts)
         shown = with_examples(text, *(f"{function.__name__} {words}" for words in examples))
         return app.command(help=shown, rich_help_panel=panel)(function)
+
+    return add
+
+
+def with_reading(*but: str) -> Callable[[F], F]:
+    """Give a function that ends in `**reading` the options of `READING_OPTIONS`, but some, for typer to find."""
+
+    def add(function: F) -> F:
+        written = inspect.signature(function)
+        *own, rest = written.parameters.values()
+        more = [
+            rest.replace(name=name, kind=rest.KEYWORD_ONLY, default=None, annotation=kind)
+            for name, kind in READING_OPTIONS.items()
+            if name not in but
+        ]
+        function.__signature__ = written.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        return function
 
     return add
 
@@ -258,16 +272,17 @@ def status(message: str) -> "Status":
 
 
 def ask(function: str, out: Path, **options: Any) -> Any:
-    """Call a function of the front door with the options that were given."""
+    """Call a function of the front door with the options that were given, and those in `reading` (`with_reading`)."""
     from rich.text import Text
 
     import edgeresearch
     from edgeresearch.io import check
 
     check(out)  # before long work
+    reading = options.pop("reading", {})
     with status("reading the input") as shown:
         progress = {"progress": lambda line: shown.update(Text(as_text(line)))}
-        return getattr(edgeresearch, function)(**given(**progress | options))
+        return getattr(edgeresearch, function)(**given(**progress | options | reading))
 
 
 def answer(result: Any, table: Any, title: str, out: Path, form: str = ".4g") -> None:

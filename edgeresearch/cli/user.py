@@ -5,7 +5,7 @@ Their parameters are called as those of the function, so that all of them are ha
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Exit, Option
 
@@ -31,6 +31,7 @@ of_model, of_service, of_load, of_detector, of_mesh, of_runs, of_place = (
     "newer.csv --load results --out newer-results",
     panel=base.OWN,
 )
+@base.with_reading()
 def forecast(
     trace: base.TraceFile,
     out: base.ResultFolder,
@@ -42,18 +43,7 @@ def forecast(
     window: Annotated[int | None, of_model("Past steps that a model sees.", "60")] = None,
     load: Annotated[Path | None, of_model("Use this saved model again; nothing is fitted.", "none")] = None,
     seed: base.Seed = None,
-    time: base.TimeColumn = None,
-    value: base.ValueColumn = None,
-    step: base.Step = None,
-    where: base.Where = None,
-    sum: base.Sum = None,
-    count: base.Count = None,
-    rate: base.Rate = None,
-    level: base.Level = None,
-    missing: base.Missing = None,
-    decimal: base.Decimal = None,
-    time_format: base.TimeFormat = None,
-    tz: base.Zone = None,
+    **reading: Any,
 ) -> None:
     """Forecast a trace of your own.
 
@@ -63,7 +53,7 @@ def forecast(
     if load:
         if fit := [name for name in ("model", "horizon", "seasonality", "window", "seed") if name in given]:
             raise InputError(f"--{fit[0]} is a setting of the saved model; leave it out beside --load")
-        result = base.ask("apply_forecaster", **given, folder=given.pop("load"), progress=None)
+        result = base.ask("apply_forecaster", folder=given.pop("load"), **given, progress=None)
     else:
         result = base.ask("forecast", **given | {"model": base.own_objects(model)})
     columns = ["horizon", "model", "points", "mse", "mae", "r2", "skill"]
@@ -77,6 +67,7 @@ def forecast(
     "hits.csv --value hits --unit per-minute --out results",
     panel=base.OWN,
 )
+@base.with_reading()
 def elastic(
     trace: base.TraceFile,
     out: base.ResultFolder,
@@ -96,18 +87,7 @@ def elastic(
     fill: Annotated[int | None, of_load("Longest gap to interpolate, in steps.", "0, gaps do not count")] = None,
     repeats: Annotated[int | None, of_runs("Draws of what is random.", "5")] = None,
     seed: base.Seed = None,
-    time: base.TimeColumn = None,
-    value: base.ValueColumn = None,
-    step: base.Step = None,
-    where: base.Where = None,
-    sum: base.Sum = None,
-    count: base.Count = None,
-    rate: base.Rate = None,
-    level: base.Level = None,
-    missing: base.Missing = None,
-    decimal: base.Decimal = None,
-    time_format: base.TimeFormat = None,
-    tz: base.Zone = None,
+    **reading: Any,
 ) -> None:
     """Ask whether predictive scaling would pay on a trace of your own.
 
@@ -188,6 +168,7 @@ def los(
     "stream.csv --column speed --train 500 --k 5 --out out",
     panel=base.OWN,
 )
+@base.with_reading("value", "sum")
 def detect(
     stream: Annotated[
         Path,
@@ -200,20 +181,9 @@ def detect(
     every: Annotated[int | None, of_detector("Samples until the next training; 0 for none.", "1000")] = None,
     k: Annotated[float | None, of_detector("Standard deviations, of ema.", "4")] = None,
     quantile: Annotated[float | None, of_detector("Share, of quantile.", "0.99")] = None,
-    columns: Annotated[
-        list[str] | None, base.option("A channel.", "all columns of values", "--column", panel=base.READING)
-    ] = None,
+    columns: Annotated[list[str] | None, base.of_reading("A channel.", "all columns of values", "--column")] = None,
     seed: base.Seed = None,
-    time: base.TimeColumn = None,
-    step: base.Step = None,
-    where: base.Where = None,
-    count: base.Count = None,
-    rate: base.Rate = None,
-    level: base.Level = None,
-    missing: base.Missing = None,
-    decimal: base.Decimal = None,
-    time_format: base.TimeFormat = None,
-    tz: base.Zone = None,
+    **reading: Any,
 ) -> None:
     """Look for anomalies in a stream of your own.
 

@@ -1,13 +1,18 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 from typer.testing import CliRunner
 
+import edgeresearch
 from edgeresearch import cli
+from edgeresearch.cli.base import READING_OPTIONS
+from edgeresearch.data.reader import Reading
+from edgeresearch.errors import InputError
 
 runner = CliRunner()
 
@@ -51,6 +56,45 @@ def test_elastic_shows_guesses_table_and_one_line_of_advice(tmp_path: Path, monk
     assert text.endswith("results: out\n")
     names = {path.name for path in Path("out").iterdir()}
     assert names == {"load.png", "load.svg", "report.json", "table.csv", "tradeoff.png", "tradeoff.svg"}
+
+
+READING = {
+    "time": "when", "value": "hits", "step": "5min", "where": ["a=b"], "sum": True, "count": True, "rate": True,
+    "level": True, "missing": "-1", "decimal": ",", "time_format": "day-first", "tz": "Asia/Tokyo",
+}  # fmt: skip
+"""One of each option of reading, as a command hands it over."""
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "more"),
+    [
+        ("forecast", "forecast", {"horizon": 2}),
+        ("forecast", "apply_forecaster", {"load": Path("saved")}),
+        ("elastic", "replay", {"seed": 3}),
+        ("detect", "detect", {"k": 5.0}),
+    ],
+)
+def test_what_is_said_of_reading_and_nothing_else_is_handed_over(
+    command: str, function: str, more: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: dict[str, Any] = {}
+
+    def stop(**options: Any) -> None:
+        handed.update(options)
+        raise InputError("seen")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(edgeresearch, function, stop)
+    source = "stream" if command == "detect" else "trace"
+    taken = {name: said for name, said in READING.items() if command != "detect" or name not in ("value", "sum")}
+    words = [command, "-", "--out", "out"]
+    for name, said in (more | taken).items():
+        words += [f"--{name.replace('_', '-')}", *([] if said is True else [said[0] if name == "where" else str(said)])]
+    assert isinstance(runner.invoke(cli.app, words).exception, InputError)
+    handed.pop("progress", None)
+    renamed = {"folder" if name == "load" else name: said for name, said in more.items()}
+    assert handed == {source: Path("-")} | renamed | taken
+    assert tuple(READING) == tuple(READING_OPTIONS) == tuple(Reading.__annotations__)
 
 
 def test_los_shows_size_table_notes_and_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
