@@ -19,15 +19,11 @@ SHORT = {
     "contradicted": "contradicted by the paper itself",
     "not testable": "not testable here",
 }
-"""The verdicts by the words that a line has room for, in the order of `rules.VERDICTS`."""
+"""The verdicts by the words that a line has room for, in the order of `rules.VERDICTS`.
+
+They stand here, too, as no help or completion waits for that room.
+"""
 COLOURS = ("green", "yellow", "red", "magenta", "dim")
-FITS = {
-    "fitted": "fitted: chosen to meet the published value, so this predicts nothing",
-    "set": "set: the published value is a setting here",
-    "held out": "held out: chosen without the published value",
-    "": "none has to do with it",
-}
-"""How the settings behind a measured value and the published one are related."""
 
 
 @base.command("", "B-F7-04", "--paper B --verdict partly", panel=base.READ)
@@ -69,7 +65,7 @@ def _print_lines(table: "pd.DataFrame", colours: Mapping[str, str]) -> None:
 def _show_claim(table: "pd.DataFrame", claim: str) -> None:
     """Print all about a claim: a line per fact, none cut."""
     from edgeresearch.papers.claims.audit import RECORDS, format_value
-    from edgeresearch.papers.claims.rules import describe_rule
+    from edgeresearch.papers.claims.rules import RELATIONS, describe_rule
 
     rows = {row["id"]: row for row in table.to_dict("records")}
     name = next((each for each in rows if each.lower() == claim.lower()), claim)
@@ -82,10 +78,10 @@ def _show_claim(table: "pd.DataFrame", claim: str) -> None:
         "claim": f"{row['claim']} (paper {row['paper']}, {row['where']})",
         "verdict": row["verdict"],
         "published": format_value(row, "published"),
+        "settings": f"{fitted}: {RELATIONS[fitted]}" if (fitted := row["fitted"]) else "none has to do with it",
         "measured": format_value(row, "measured") + (", 95 % interval in brackets" if row["low"] else ""),
         "data": f"{row['data']}{seeds}" if row["data"] else "",
         "rule": describe_rule(rules[name]) if name in rules else "",
-        "settings": FITS[row["fitted"]],
         "reason": row["reason"],
         "figure": row["figure"],
         "notebook": row["notebook"] and f"notebooks/{row['notebook']}.ipynb",

@@ -245,9 +245,8 @@ def _summary(table: pd.DataFrame) -> Iterator[str]:
     yield ""
     yield (
         f"Of the {both['reproduced']} that are reproduced, {both['reproduced_unaided']} were neither fitted nor set "
-        f"(A: {counts['A']['reproduced_unaided']}, B: {counts['B']['reproduced_unaided']}). *Fitted*: settings were "
-        "chosen to meet the published value, which shows that it can be reached, and predicts nothing. *Set*: the "
-        "published value is a setting here. *Held out*: it had no part in a fit, though it had been seen."
+        f"(A: {counts['A']['reproduced_unaided']}, B: {counts['B']['reproduced_unaided']}). "
+        + " ".join(f"*{name.capitalize()}*: {meaning}." for name, meaning in RELATIONS.items())
     )
 
 

@@ -31,8 +31,16 @@ MEANING: Mapping[str, str] = {
 
 VERDICTS = tuple(MEANING)
 
-FITTED, SET, HELD_OUT = RELATIONS = ("fitted", "set", "held out")
-"""How settings and a published value are related: chosen to meet it, put in as it is, or chosen without it."""
+FITTED, SET, HELD_OUT = "fitted", "set", "held out"
+
+RELATIONS: Mapping[str, str] = {
+    FITTED: (
+        "settings were chosen to meet the published value, which shows that it can be reached, and predicts nothing"
+    ),
+    SET: "the published value is a setting here",
+    HELD_OUT: "it had no part in a fit, though it had been seen",
+}
+"""How settings and a published value are related, and what each word says of the value."""
 
 
 @dataclass(frozen=True)
