@@ -14,9 +14,8 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pandas as pd
 import psutil
 import yaml
 from filelock import FileLock, Timeout
@@ -26,6 +25,9 @@ from edgeresearch.errors import InputError, RunError
 from edgeresearch.io import DRAFT, atomic
 from edgeresearch.provenance import machine_line
 from edgeresearch.settings import merge
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MIRROR = "EDGERESEARCH_DATA_MIRROR"
 TIMINGS = "EDGERESEARCH_TIMINGS"
@@ -232,6 +234,8 @@ def record_metrics(stage: str, root: str | Path = ".") -> None:
     """
     if stage not in HEADLINES:
         return
+    import pandas as pd  # no other command of the pipeline waits for it
+
     found = {}
     for headline in HEADLINES[stage]:
         place = Path(os.path.normpath(Path(root, "reports", "tables", headline.files)))
@@ -245,7 +249,7 @@ def record_metrics(stage: str, root: str | Path = ".") -> None:
     io.write_json(found, Path(root, METRICS, f"{stage}.json"))
 
 
-def _nest(table: pd.DataFrame, keys: list[str], values: list[str]) -> Any:
+def _nest(table: "pd.DataFrame", keys: list[str], values: list[str]) -> Any:
     if keys:
         return {str(name): _nest(part, keys[1:], values) for name, part in table.groupby(keys[0])}
     known = table[values].mean().dropna().to_dict()

@@ -259,7 +259,7 @@ EARLY = (
     *("data --params none.yaml", "data --source web", "compare elb --params none.yaml", "replay --params none.yaml"),
     *("table los --params none.yaml", "emulate limits --params none.yaml", "fit elastic --params none.yaml"),
     *("anomaly stale", "calibrate --params none.yaml", "report --params none.yaml", "notebook none -p x"),
-    *("export --params none.yaml --out out", "fit lost"),
+    *("export --params none.yaml --out out", "fit lost", "reproduce --profile none"),
 )
 
 

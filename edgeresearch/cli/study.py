@@ -167,8 +167,8 @@ def emulate(
     What is emulated: limits (Fig. 5), scheduling (Figs. 6 and 7), sweeps (what the paper lacks), city (as large as
     one), or measured (Fig. 7 with the training times of both models, of data/calibration.json if --truth is not given).
     """
-    chosen = {"truth_model": truth_model}  # measured takes the times of every model
-    base.refuse_others(what, {**dict.fromkeys(("limits", "scheduling", "sweeps", "city"), chosen), "measured": {}})
+    one = {"truth_model": truth_model}  # measured takes the times of every model
+    base.refuse_others(what, dict.fromkeys(EMULATED.known, one) | {"measured": {}})
     settings = base.stage_settings(params)
     from edgeresearch.papers import city_growth, scheduling
 
