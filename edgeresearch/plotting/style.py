@@ -47,9 +47,10 @@ ROLES: Mapping[str, tuple[str, str, str]] = {
 
 _SETTINGS: Any = {
     **library["seaborn-v0_8-whitegrid"],
-    # As seaborn's own whitegrid has it.
+    # As seaborn itself has it, or leaves it.
     "axes.linewidth": 0.8,
     "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+    "image.cmap": "viridis",
     "patch.edgecolor": "w",
     "patch.force_edgecolor": True,
     **{"xtick.bottom": False, "xtick.major.size": 3.5, "xtick.minor.size": 2.0},

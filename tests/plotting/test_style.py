@@ -30,7 +30,7 @@ def test_the_look_is_seaborns_whitegrid() -> None:
     with mpl.rc_context(), style.theme():
         assert {key: mpl.rcParams[key] for key in expected} == expected
         # What matplotlib's copy of it sets beyond that is as if it did not.
-        more = {*library["seaborn-v0_8-whitegrid"]} - {*expected, *own, "legend.frameon"}
+        more = {*library["seaborn-v0_8-whitegrid"]} - {*expected, "legend.frameon"}
         assert "axes.linewidth" in more
         assert {key: mpl.rcParams[key] for key in more} == {key: mpl.rcParamsDefault[key] for key in more}
 
