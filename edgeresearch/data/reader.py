@@ -40,7 +40,7 @@ from edgeresearch.data.repairs import (
 )
 from edgeresearch.data.times import join_times, parse_times
 from edgeresearch.data.trace import Origin, Trace, choose_season, parse_step, regular_index, trim
-from edgeresearch.errors import InputError
+from edgeresearch.errors import InputError, check_known
 
 TraceLike: TypeAlias = Source | Trace
 """A trace, or what `read_trace` makes one of: a file's path, `-` for standard input, or values in memory."""
@@ -100,6 +100,12 @@ class Channels(NamedTuple):
     notes: tuple[str, ...]
 
 
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise an `InputError` that names the first of the options that `Reading` does not have."""
+    for name in options:
+        check_known("option", name, Reading.__annotations__)
+
+
 def read_trace(
     data: TraceLike,
     *,
@@ -129,6 +135,7 @@ def read_trace(
         InputError: The source cannot be read, two readings of it fit, or it is too short for window, horizon or season;
             the message says where and names the option that decides.
     """
+    check_options(reading)
     if window is not None and window < 1 or horizon < 1:
         raise InputError(f"window {window} and horizon {horizon} must be at least 1; change `window` or `horizon`")
     if isinstance(data, Trace):
@@ -173,6 +180,7 @@ def read_stream(data: Source, *, columns: Sequence[str] | None = None, **reading
     Raises:
         InputError: As `read_trace`; a channel has no value.
     """
+    check_options(reading)
     table = open_table(data)
     notes = list(table.notes)
     if refused := [name for name in ("value", "sum") if reading.get(name)]:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from edgeresearch.autoscaling.replay import PHASES, parse_unit, unit_seconds
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import Params
-from edgeresearch.data.reader import Reading, read_trace
+from edgeresearch.data.reader import check_options, read_trace
 from edgeresearch.data.registry import REQUEST_TRACES, TraceName
 from edgeresearch.data.trace import Trace, format_duration
 from edgeresearch.emulator.settings import PolicyName
@@ -117,10 +117,7 @@ def _own(names: Any) -> AfterValidator:
 
 
 def _check_reading(options: dict[str, Any]) -> dict[str, Any]:
-    known = Reading.__annotations__
-    for name in options:
-        if name not in known:
-            raise ValueError(f"unknown option {name}{nearest(name, known)}; known: {', '.join(known)}")
+    check_options(options)
     return options
 
 

@@ -479,3 +479,9 @@ def test_frames_whose_names_and_index_are_of_many_kinds() -> None:
     for read in (read_trace, read_stream):
         with pytest.raises(InputError, match="the series has two columns 'hits'; give each column a name of its own"):
             read(twice)
+
+
+@pytest.mark.parametrize("call", [read_trace, read_stream])
+def test_an_option_that_does_not_exist_is_refused(call: Callable[..., Any]) -> None:
+    with pytest.raises(InputError, match="unknown option 'vaule'; did you mean value"):
+        call(pd.Series([1.0, 2.0]), vaule="hits")

@@ -142,7 +142,7 @@ def test_the_folder_of_the_sweep_comes_first(folder: Path) -> None:
         ("forecast", {"trace": "requests.csv"}, {"model": ["ridge"]}, "'requests', 'hits' may all be .* value .under"),
         ("forecast", {"trace": "nsa"}, {"model": ["ridge"]}, "trace is 'nsa'; did you mean nasa.; known: nasa, w"),
         ("forecast", {"trace": "elb", "reading": {"value": "x"}}, {"model": ["ridge"]}, "leave it out beside elb"),
-        ("forecast", {"reading": {"vaule": "x"}}, {"model": ["ridge"]}, "unknown option vaule; did you mean value"),
+        ("forecast", {"reading": {"vaule": "x"}}, {"model": ["ridge"]}, "unknown option 'vaule'; did you mean value"),
         ("forecast", {"trace": "requests.csv"}, {"model": ["rigde"]}, "model is 'rigde'; did you mean ridge.; known"),
         ("forecast", {}, {"model": ["model_of_mine:Dirft"]}, "model_of_mine.py has no 'Dirft'; did you mean Drift"),
         ("forecast", {}, {"model": ["nowhere:Drift"]}, "there is no module nowhere in .*mine or .*elsewhere"),
