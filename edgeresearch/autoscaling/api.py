@@ -167,7 +167,7 @@ def replay(
     repeats, seed, fill, scale = plain(repeats), check_seed(seed), plain(fill), plain(scale)
     check_range("repeats", repeats, 1)
     check_range("scale", 1 if scale is None else scale, 0, above=True)
-    trace = _read(trace, unit, fill, reading)
+    trace = read_load(trace, unit, fill, **reading)
     slot = trace.step.total_seconds()
     config = OWN_TRACE.replace(
         **{"q_max": q_max, "start_delay": start_delay, "start_spread": start_spread, "sync_period": sync_period},
@@ -235,7 +235,12 @@ def replay(
     return Replay(table, tuple(notes), facts, advice, advised, pd.concat(course, ignore_index=True), trace, config)
 
 
-def _read(data: TraceLike, unit: str | None, fill: int, reading: Reading) -> Trace:
+def read_load(data: TraceLike, unit: str | None = None, fill: int = 0, **reading: Unpack[Reading]) -> Trace:
+    """Read a trace as `replay` does: the unit, given or by its name, says what the values count; short gaps are filled.
+
+    Raises:
+        InputError: The trace cannot be read, counts no requests, or leaves in doubt what it counts.
+    """
     seconds = parse_unit(unit)
     trace = interpolate_gaps(read_trace(data, **reading), fill)
     notes = [line for line in trace.notes if not line.startswith("season:")]

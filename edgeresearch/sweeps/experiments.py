@@ -13,12 +13,12 @@ import numpy as np
 from pydantic import AfterValidator, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 from threadpoolctl import threadpool_limits
 
-from edgeresearch.autoscaling.replay import PHASES, parse_unit, unit_seconds
+from edgeresearch.autoscaling.replay import PHASES, parse_unit
 from edgeresearch.autoscaling.settings import ExperimentConfig, ForecasterName, StrategyName
 from edgeresearch.config import Params
-from edgeresearch.data.reader import check_options, read_trace
+from edgeresearch.data.reader import Reading, check_options, read_trace
 from edgeresearch.data.registry import REQUEST_TRACES, TraceName
-from edgeresearch.data.trace import Trace, format_duration
+from edgeresearch.data.trace import Trace
 from edgeresearch.emulator.settings import PolicyName
 from edgeresearch.errors import InputError, nearest
 from edgeresearch.forecasting.settings import STUDY, ForecastSettings, LSTMSettings, ModelName
@@ -402,7 +402,9 @@ def read_own(settings: Settings, places: Places) -> Trace:
 
 
 def _name_options(message: str) -> str:
-    return re.sub(r"`(\w+)`", r"\1 (under reading)", message)
+    """Say where in a sweep's file the options stand that a message names."""
+    under = dict.fromkeys(Reading.__annotations__, " (under reading)")
+    return re.sub(r"`(\w+)`", lambda name: name[1] + under.get(name[1], ""), message)
 
 
 @lru_cache(maxsize=4)
@@ -425,17 +427,22 @@ def tell_files(cells: Iterable[Settings], places: Places) -> list[str]:
     Raises:
         InputError: A file cannot be read.
     """
-    own = {json.dumps([cell["trace"], cell["reading"]]): cell for cell in cells if _is_file(str(cell.get("trace", "")))}
-    notes = []
+    from edgeresearch.autoscaling.api import read_load
+
+    own = {
+        json.dumps([cell["trace"], cell["reading"], cell.get("unit"), cell.get("fill")]): cell
+        for cell in cells
+        if _is_file(str(cell.get("trace", "")))
+    }
+    notes = dict[str, None]()
     for cell in own.values():
         trace = read_own(cell, places)
-        lines = [*trace.notes]
-        if "unit" in cell:
-            lines = [line for line in lines if not line.startswith("season:")]
-            if cell["unit"] is None and unit_seconds(trace.unit) is None:
-                lines.append(f"unit: {trace.unit!r} counts requests per {format_duration(trace.step)}")
-        notes += [f"{cell['trace']}: {_name_options(line)}" for line in lines]
-    return notes
+        try:
+            trace = read_load(trace, cell["unit"], cell["fill"]) if "unit" in cell else trace
+        except InputError as error:
+            raise InputError(f"{cell['trace']}: {_name_options(str(error))}") from error
+        notes |= dict.fromkeys(f"{cell['trace']}: {_name_options(line)}" for line in trace.notes)
+    return [*notes]
 
 
 def _load_own(name: str, places: Places) -> Any:

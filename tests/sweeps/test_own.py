@@ -165,6 +165,16 @@ def test_what_cannot_be_swept_is_told_before_a_cell_is_run(
     assert not Path("out/cells.jsonl").exists() or not Path("out/cells.jsonl").read_text()
 
 
+def test_a_unit_in_doubt_is_asked_before_a_cell_is_run(folder: Path) -> None:
+    rows = (folder / "requests.csv").read_text().replace("requests", "hits_per_minute").replace(",hits\n", ",other\n")
+    (folder / "rates.csv").write_text(rows)
+    settings = {"trace": "rates.csv", "reading": {"value": "hits_per_minute"}}
+    path = _spec(folder, experiment="elastic", settings=settings, grid={"strategy": ["hpa"]})
+    with pytest.raises(InputError, match=r"rates.csv: .* say which with unit \(per-minute or per-step\)"):
+        er.sweep(path, "out", workers=1)
+    assert not Path("out/cells.jsonl").exists() or not Path("out/cells.jsonl").read_text()
+
+
 def test_a_setting_at_the_top_is_shown_its_place(folder: Path) -> None:
     path = _spec(folder, experiment="elastic", trace="requests.csv", grid={"strategy": ["hpa"]})
     with pytest.raises(InputError, match="trace is a setting; write it under settings, or under grid with several val"):
